@@ -1,0 +1,45 @@
+# Sourced: installs what a build or a test needs, from Debian's packages, when it is missing.
+zcdp_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+zcdp_cache=${ZCDP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zcdp-build}
+export CCACHE_DIR=${CCACHE_DIR:-$zcdp_cache/ccache}
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# need_packages NAME...: one apt call for all that are missing
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local sudo=
+  if [ "$(id -u)" != 0 ]; then
+    sudo=$(command -v sudo) || die "packages are missing and this is not root: apt-get install ${missing[*]}"
+  fi
+  say "installing ${missing[*]}"
+  $sudo apt-get update -q >/dev/null || die "apt-get update failed"
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null ||
+    die "apt-get install ${missing[*]} failed"
+}
+
+# Debian 12 has 1.81 beside its default 1.74; Debian 13's default is new enough.
+boost_package() {
+  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+}
+
+need_build_packages() {
+  local clang=/usr/bin/clang-19
+  [ -x $clang ] || true
+  need_packages clang-19 lld-19 cmake ninja-build ccache git python3 ca-certificates "$(boost_package)" \
+    libfmt-dev libcli11-dev libssl-dev libsqlite3-dev libzstd-dev libyaml-cpp-dev doctest-dev
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset=$1; shift
+  (cd "$zcdp_root" && cmake --preset "$preset" >"/tmp/zcdp-cmake-$preset.$$.log" 2>&1 ||
+    { cat "/tmp/zcdp-cmake-$preset.$$.log" >&2; exit 1; }
+   rm -f "/tmp/zcdp-cmake-$preset.$$.log"
+   cmake --build --preset "$preset" ${1:+--target "$@"})
+}

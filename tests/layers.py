@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Layers point down only: fails on any #include that docs/design.md section 3 does not allow.
+
+A file's layer is the folder below src/ or include/zcdp/. An include's layer is read off its path: "zcdp/LAYER/..."
+or "src/LAYER/..."; an include without a folder is a neighbour and always allowed.
+"""
+import pathlib
+import re
+import sys
+
+BELOW = {
+    "base": set(),
+    "store": {"base"},
+    "net": {"base"},
+    "api": {"base"},
+    "origin": {"net", "base"},
+    "kube": {"net", "api", "base"},
+    "sync": {"origin", "store", "net", "base"},
+    "swarm": {"net", "store", "base"},
+    "services": {"base", "store", "net", "api", "origin", "kube", "sync", "swarm"},
+    "modes": {"base", "store", "net", "api", "origin", "kube", "sync", "swarm", "services"},
+    "main": {"modes", "base"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*["<](?:zcdp|src)/([a-z_]+)/', re.M)
+
+
+def layer_of(path: pathlib.Path, root: pathlib.Path) -> str:
+    parts = path.relative_to(root).parts
+    if parts[0] == "src":
+        return "main" if len(parts) == 2 else parts[1]
+    return parts[2]
+
+
+def breaches(root: pathlib.Path):
+    files = [p for top in ("src", "include") for p in (root / top).rglob("*") if p.suffix in (".cpp", ".hpp")]
+    if not files:
+        yield "no sources found: the check would pass on nothing"
+    for path in files:
+        layer = layer_of(path, root)
+        if layer not in BELOW:
+            yield f"{path.relative_to(root)}: '{layer}' is no layer of docs/design.md section 3"
+            continue
+        for target in INCLUDE.findall(path.read_text()):
+            if target != layer and target not in BELOW[layer]:
+                yield f"{path.relative_to(root)}: {layer} may not include {target}"
+
+
+def main() -> int:
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+    found = list(breaches(root))
+    print("\n".join(found) or "layers: every include points down")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
