@@ -1,0 +1,45 @@
+// Counters and gauges in one registry, which later is the Prometheus endpoint.
+//
+// Thread rule: any thread; add() is one relaxed atomic. A Counter& lives as long as its registry.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace zcdp {
+
+class Counter {
+  public:
+    void add(uint64_t by = 1) { value_.fetch_add(by, std::memory_order_relaxed); }
+    void set(uint64_t to) { value_.store(to, std::memory_order_relaxed); }
+    uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+class Metrics {
+  public:
+    /// The counter of this name (for example "zcdp_origin_bytes_total"), made on first use with its help line.
+    Counter& counter(std::string_view name, std::string_view help);
+    Counter& gauge(std::string_view name, std::string_view help);
+    /// Prometheus text format 0.0.4, names in order.
+    std::string prometheus_text() const;
+
+  private:
+    struct Entry {
+        std::string help;
+        bool is_gauge = false;
+        Counter counter;
+    };
+    Counter& entry(std::string_view name, std::string_view help, bool is_gauge);
+    mutable std::mutex mutex_;
+    std::map<std::string, Entry, std::less<>> entries_;
+};
+
+}  // namespace zcdp

@@ -1,0 +1,101 @@
+// An HTTP/1.1 client for many requests to few hosts: a keep-alive pool over all addresses of a name, TLS, deadlines,
+// a minimum rate, limits on every header and body, and bodies that land in the caller's buffer straight off the socket.
+//
+// Thread rule: an HttpClient and everything it returns belong to the loop (executor) they were made on.
+// Ownership: the client must outlive its responses; a Response that is destroyed before its end closes its connection.
+// No redirect is ever followed here, and no retry is made, but one: a request on a kept-alive connection that the peer
+// had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1; only GET and HEAD).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/base/metrics.hpp"
+#include "zcdp/base/tasks.hpp"
+#include "zcdp/net/tls.hpp"
+
+namespace zcdp::net {
+
+using Header = std::pair<std::string, std::string>;
+
+/// Where requests go: scheme, host and port of a URL.
+struct Endpoint {
+    bool tls = false;
+    std::string host;  ///< a name, an IPv4 address, or an IPv6 address without brackets
+    uint16_t port = 0;
+
+    /// "http://host:port", the port left out when it is the scheme's own.
+    std::string url() const;
+    /// The Host header's value.
+    std::string authority() const;
+    /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/".
+    static Result<Endpoint> parse(std::string_view url);
+    bool operator==(const Endpoint&) const = default;
+};
+
+struct Request {
+    std::string method = "GET";
+    std::string target = "/";          ///< path and query, already percent-encoded
+    std::vector<Header> headers;       ///< without Host, Content-Length and Connection
+    std::string body;
+};
+
+struct Limits {
+    uint32_t connect_timeout_ms = 10'000;       ///< resolve + connect + TLS handshake, per address tried
+    uint32_t header_timeout_ms = 30'000;        ///< from the request's last byte to the answer's header
+    uint32_t idle_keep_ms = 50'000;             ///< an idle connection is dropped after this
+    uint32_t min_bytes_per_second = 64 * 1024;  ///< a body slower than this over the window is a timeout
+    uint32_t min_rate_window_ms = 10'000;
+    uint32_t header_bytes_max = 32 * 1024;
+    uint32_t header_fields_max = 128;
+    uint32_t connections_max = 64;              ///< of this client, all addresses together
+};
+
+/// An answer whose header has been read. Read the body to its end (read_some returns 0) and the connection goes back to
+/// the pool; else it is closed.
+class Response {
+  public:
+    virtual ~Response() = default;
+    virtual int status() const = 0;
+    /// The first header of this name (any case); empty when there is none.
+    virtual std::string_view header(std::string_view name) const = 0;
+    /// Content-Length, if the answer has a body of known length (0 for HEAD, 204, 304).
+    virtual std::optional<uint64_t> body_bytes() const = 0;
+    /// Up to into.size() bytes of the body, 0 at its end. Errors: timeout (deadline, minimum rate), failed (closed
+    /// early: "truncated", malformed chunking). Bytes after Content-Length are never delivered.
+    virtual Task<Result<size_t>> read_some(std::span<std::byte> into) = 0;
+    /// The rest of the body, refused when it is longer than `limit_bytes`.
+    virtual Task<Result<std::string>> read_all(size_t limit_bytes) = 0;
+    /// "ADDRESS:PORT" of the peer, for messages.
+    virtual const std::string& peer() const = 0;
+};
+
+class HttpClient {
+  public:
+    virtual ~HttpClient() = default;
+    /// Sends and reads the answer's header. `deadline` also bounds the reading of the body.
+    /// Errors: unreachable (resolve, connect, TLS, with every address's reason), timeout, failed (malformed answer).
+    virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
+    /// Closes idle connections and makes later sends fail.
+    virtual void close() = 0;
+};
+
+struct HttpClientOptions {
+    Limits limits;
+    TlsOptions tls;
+    std::string user_agent;
+};
+
+std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options, Random& random,
+                                             Metrics& metrics, Logger& log);
+
+}  // namespace zcdp::net

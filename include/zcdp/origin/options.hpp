@@ -1,0 +1,43 @@
+// What a person can say about an origin, and the URL forms: s3://BUCKET[/PREFIX], file:///DIR, DIR.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/base/metrics.hpp"
+#include "zcdp/origin/origin.hpp"
+
+namespace zcdp::origin {
+
+struct OriginOptions {
+    std::string endpoint;     ///< S3: "http[s]://host[:port]"; empty: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, profile, AWS's
+    std::string region;       ///< empty: $AWS_REGION, $AWS_DEFAULT_REGION, profile, discovered from the bucket
+    std::string profile;      ///< empty: $AWS_PROFILE, "default"
+    bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
+    bool anonymous = false;
+    std::string ca_bundle;
+    uint32_t connections = 0;            ///< 0: chosen
+    uint32_t retries = 8;                ///< attempts after the first, per request
+    uint64_t timeout_ms = 60'000;        ///< one request, header to last byte, on top of the minimum rate
+    uint64_t bytes_per_second = 0;       ///< 0: no limit; all loops together
+    uint64_t objects_max = 0;            ///< 0: 100 million
+};
+
+/// What origins use of the machine; made in main.
+struct Machine {
+    Fs& fs;
+    Clock& clock;
+    Random& random;
+    Metrics& metrics;
+    Logger& log;
+    /// An environment variable, "" when unset.
+    std::string (*environment)(const char* name);
+};
+
+/// The factory for a SOURCE as written by a person. Errors: usage (no such scheme, malformed).
+Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine);
+
+}  // namespace zcdp::origin

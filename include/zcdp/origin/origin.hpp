@@ -1,0 +1,106 @@
+// The Origin contract: where a dataset comes from. One conformance suite (tests/support/origin_conformance.hpp) runs
+// against every kind: s3, local; gcs, azure and http come later into the same place.
+//
+// Thread rule: an Origin, and what it returns, belong to the loop it was made on; make one per loop with OriginFactory.
+// Retries, re-signing, credential refresh and redirects within the rules happen below this interface; what comes up has
+// been tried as often as the options say. Errors: not_found, denied, source_changed (the tag no longer matches),
+// refused (limits, malformed or unordered listings), timeout, unreachable, throttled, failed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/tasks.hpp"
+
+namespace zcdp::origin {
+
+enum class EntryKind : uint8_t { file = 0, directory = 1, symlink = 2 };
+
+/// One line of a listing. `path` is the key relative to the origin's prefix, byte for byte; a directory's ends in '/'.
+struct Entry {
+    std::string path;
+    EntryKind kind = EntryKind::file;
+    uint64_t size_bytes = 0;
+    std::string tag;             ///< ETag without quotes, versionId, or mtime+inode: changes whenever the content does
+    bool executable = false;     ///< only a local origin knows
+    std::string symlink_target;  ///< kind symlink only
+};
+
+/// What distinguishes two origins for reuse: bytes fetched under one identity serve only that identity.
+struct OriginIdentity {
+    std::string endpoint;     ///< "https://s3.eu-central-1.amazonaws.com", "file://"
+    std::string bucket;       ///< bucket, or the absolute directory
+    std::string prefix;       ///< "" or ends in '/'
+    std::string credentials;  ///< names who asks, never a secret: access key id, role, "anonymous"
+};
+
+/// The listing as pages; paths ascend strictly in raw byte order over the whole of it (checked here, not by callers).
+class Listing {
+  public:
+    virtual ~Listing() = default;
+    /// The next page, in order; an empty vector is the end.
+    virtual Task<Result<std::vector<Entry>>> next() = 0;
+};
+
+/// A checksum that the origin claims for the whole object; only ever used to verify.
+struct ObjectChecksum {
+    enum class Kind : uint8_t { none, crc32, crc32c, crc64nvme, sha256, sha256_composite, sha1, md5 };
+    Kind kind = Kind::none;
+    std::string raw;              ///< big-endian bytes
+    uint64_t part_bytes = 0;      ///< sha256_composite: size of the parts; 0 unknown
+    uint32_t parts = 0;
+};
+
+struct ObjectInfo {
+    uint64_t size_bytes = 0;
+    std::string tag;
+    ObjectChecksum checksum;
+};
+
+/// A range's bytes. Destroying it early gives the connection up.
+class Body {
+  public:
+    virtual ~Body() = default;
+    /// Up to into.size() bytes straight from the transport; 0 at the end of the range. Never more than was asked for;
+    /// an early end is an error.
+    virtual Task<Result<size_t>> read_some(std::span<std::byte> into) = 0;
+    /// The whole object's checksum if the origin sent one with this range.
+    virtual const ObjectChecksum& checksum() const = 0;
+};
+
+struct ReadSpec {
+    std::string path;        ///< as the listing gave it
+    std::string tag;         ///< the object must still have it (If-Match)
+    uint64_t object_bytes;   ///< its size as listed
+    uint64_t offset_bytes;
+    uint64_t length_bytes;
+};
+
+class Origin {
+  public:
+    virtual ~Origin() = default;
+    virtual OriginIdentity identity() const = 0;
+    /// Starts a listing of everything below the prefix.
+    virtual std::unique_ptr<Listing> list() = 0;
+    /// The object's present state; proves the right to read it.
+    virtual Task<Result<ObjectInfo>> head(std::string path) = 0;
+    /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag.
+    virtual Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) = 0;
+    /// One attempt failed half-way and the caller asks again: whether, and after how long, is this budget's matter.
+    /// Returns false when the error is final or the attempts are used up. `attempt` counts from 1.
+    virtual Task<bool> retry_after(const Error& error, uint32_t attempt) = 0;
+    /// How many reads at once the origin now takes (falls on 503, climbs back); the callers keep to it.
+    virtual uint32_t concurrency() const = 0;
+};
+
+/// Makes an Origin on a loop; called once per loop. All of one factory share credentials, budgets and the skew.
+using OriginFactory = std::function<Result<std::unique_ptr<Origin>>(asio::any_io_executor)>;
+
+}  // namespace zcdp::origin
