@@ -158,7 +158,7 @@ class Store {
     // --- what origins said before ---
     /// Calls back for every row of `scope` with key >= `from` and starting with `prefix`, in raw byte order of keys,
     /// until the callback returns false. Streams; constant memory. The callback must not call the store.
-    virtual Result<> for_each_tag(const TagScope& scope, const std::string& prefix,
+    virtual Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                   const std::function<bool(const TagRow&)>& row) = 0;
     /// Rows of any scope with this endpoint and bucket that had this tag and size: candidates for reuse by content.
     virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) = 0;

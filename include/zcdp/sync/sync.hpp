@@ -1,0 +1,91 @@
+// One sync: a SOURCE into the store, or into a directory, or both (docs/design.md section 5).
+//
+// list -> plan -> fetch -> verify -> tree -> promote. run() blocks the calling thread; it makes its own loops and pools,
+// and everything it started has ended when it returns. Progress may be read, and Stop set, from any thread meanwhile.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/origin/options.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::sync {
+
+enum class Placement {
+    automatic,  ///< reflink where the file system can, else copy
+    copy,
+    link,       ///< hard links into the store: the files are read-only, and a writer with root's rights would change the store
+};
+
+struct SyncOptions {
+    std::string source;                 ///< as written: "s3://models/llama-3/", "/mnt/nas/imagenet"
+    std::string dest;                   ///< empty: the store only
+    Placement placement = Placement::automatic;
+    bool no_store = false;              ///< dest without a store: each byte is written once, nothing is kept elsewhere
+    bool delete_extra = false;          ///< remove from dest what zcdp put there and the source has no more
+    bool dry_run = false;
+    std::vector<std::string> include, exclude;  ///< globs over paths, see filter.hpp; an exclude wins
+    bool skip_bad_keys = false;         ///< leave keys that are no paths out, counted and named, instead of refusing all
+    uint32_t connections = 0;           ///< 0: 32
+    uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
+    uint32_t loops = 0;                 ///< network threads; 0: as many as cores, at most 4
+};
+
+struct SyncReport {
+    std::string snapshot;   ///< id; empty after a dry run that would fetch
+    std::string revision;
+    std::string path;       ///< the ready tree, or dest
+    uint64_t objects = 0;   ///< files of the source that were wanted
+    uint64_t bytes = 0;     ///< of them
+    uint64_t objects_fetched = 0, bytes_fetched = 0;  ///< over the network, or read from a local origin
+    uint64_t objects_reused = 0, bytes_reused = 0;
+    uint64_t skipped = 0;   ///< keys left out because they are no paths
+    std::vector<std::string> skipped_keys;  ///< the first 100 of them, printable, with the reason
+    uint64_t removed = 0, bytes_removed = 0;  ///< from dest
+    uint64_t requests = 0, retries = 0;
+    double seconds = 0;
+    bool dry_run = false;
+};
+
+enum class Phase { listing, planning, fetching, building, placing, done };
+
+/// Counters that run() keeps while it works. Thread rule: any thread reads.
+struct Progress {
+    std::atomic<Phase> phase{Phase::listing};
+    std::atomic<uint64_t> objects_listed{0};
+    std::atomic<uint64_t> objects_total{0}, objects_done{0};  ///< of what is to be fetched
+    std::atomic<uint64_t> bytes_total{0}, bytes_done{0};
+    std::atomic<uint64_t> bytes_reused{0}, objects_reused{0};
+    std::atomic<uint32_t> connections{0};                     ///< reads in flight now
+    std::atomic<uint64_t> files_placed{0}, files_to_place{0}; ///< building and placing
+
+    struct LongFile {
+        std::string path;
+        uint64_t bytes_done, bytes_total;
+    };
+    /// Files of more than one chunk that are in flight now, in the order they were begun.
+    std::vector<LongFile> long_files() const;
+    void begin_long_file(const std::string& path, uint64_t bytes_total, uint64_t bytes_done);
+    void advance_long_file(const std::string& path, uint64_t bytes);
+    void end_long_file(const std::string& path);
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<LongFile> long_files_;
+};
+
+/// Set from a signal handler: run() ends within two seconds, keeps what was verified, returns `interrupted`.
+using Stop = std::atomic<bool>;
+
+/// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
+Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
+                       origin::Machine machine, Progress& progress, Stop& stop);
+
+}  // namespace zcdp::sync
