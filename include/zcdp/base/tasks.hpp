@@ -95,6 +95,9 @@ template <class F>
 Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
     using T = std::invoke_result_t<F&>;
     auto home = co_await asio::this_coro::executor;
+    // A cancellation that comes now must not throw on the pool's thread: it waits until the coroutine is home.
+    const bool throws = co_await asio::this_coro::throw_if_cancelled();
+    co_await asio::this_coro::throw_if_cancelled(false);
     co_await asio::post(asio::bind_executor(pool.get_executor(), asio::use_awaitable));
     // On the pool now: an exception must travel home before it is thrown.
     std::exception_ptr error;
@@ -105,6 +108,7 @@ Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
             error = std::current_exception();
         }
         co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
+        co_await asio::this_coro::throw_if_cancelled(throws);
         if (error) std::rethrow_exception(error);
     } else {
         std::optional<T> value;
@@ -114,6 +118,7 @@ Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
             error = std::current_exception();
         }
         co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
+        co_await asio::this_coro::throw_if_cancelled(throws);
         if (error) std::rethrow_exception(error);
         co_return std::move(*value);
     }

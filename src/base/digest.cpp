@@ -1,0 +1,129 @@
+// Digests and the hashes they are made of. SHA-256 is OpenSSL's: it picks SHA-NI or Arm's instructions by itself.
+#include "zcdp/base/digest.hpp"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <new>
+
+namespace zcdp {
+namespace {
+
+/// Fetched once: EVP_sha256() looks the algorithm up again at every init, which costs more than hashing 1 KiB.
+const EVP_MD* fetched_sha256() {
+    static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    if (!md) throw std::bad_alloc();
+    return md;
+}
+
+int nibble(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+}  // namespace
+
+std::string to_hex(std::span<const uint8_t> bytes) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string hex;
+    hex.resize(bytes.size() * 2);
+    size_t at = 0;
+    for (const uint8_t byte : bytes) {
+        hex[at++] = digits[byte >> 4];
+        hex[at++] = digits[byte & 15];
+    }
+    return hex;
+}
+
+std::optional<Sha256Bytes> sha256_from_hex(std::string_view hex) {
+    Sha256Bytes bytes;
+    if (hex.size() != bytes.size() * 2) return std::nullopt;
+    for (size_t i = 0; i < bytes.size(); ++i) {
+        const int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+        if (high < 0 || low < 0) return std::nullopt;
+        bytes[i] = static_cast<uint8_t>(high << 4 | low);
+    }
+    return bytes;
+}
+
+std::string Digest::hex() const { return to_hex(bytes); }
+
+std::string Digest::str() const { return (kind == DigestKind::sha256 ? "sha256:" : "sha256tree:") + hex(); }
+
+std::optional<Digest> Digest::parse(std::string_view text) {
+    Digest digest;
+    if (text.starts_with("sha256:")) {
+        digest.kind = DigestKind::sha256;
+    } else if (text.starts_with("sha256tree:")) {
+        digest.kind = DigestKind::sha256tree;
+    } else {
+        return std::nullopt;
+    }
+    const auto bytes = sha256_from_hex(text.substr(text.find(':') + 1));
+    if (!bytes) return std::nullopt;
+    digest.bytes = *bytes;
+    return digest;
+}
+
+struct Sha256::State {
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+    if (!state_->context) throw std::bad_alloc();
+    reset();
+}
+Sha256::~Sha256() = default;
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+
+void Sha256::reset() { EVP_DigestInit_ex2(state_->context, fetched_sha256(), nullptr); }
+
+void Sha256::update(std::span<const std::byte> bytes) {
+    EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
+
+Sha256Bytes Sha256::finish() {
+    Sha256Bytes digest;
+    EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
+    return digest;
+}
+
+Sha256Bytes Sha256::of(std::span<const std::byte> bytes) {
+    Sha256 hash;
+    hash.update(bytes);
+    return hash.finish();
+}
+
+Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message) {
+    // RFC 2104 on SHA256_* would be deprecated API; the EVP state is reused so that signing stays at a few microseconds.
+    std::array<uint8_t, 64> block{};
+    if (key.size() > block.size()) {
+        const Sha256Bytes hashed = Sha256::of(std::as_bytes(key));
+        std::copy(hashed.begin(), hashed.end(), block.begin());
+    } else {
+        std::copy(key.begin(), key.end(), block.begin());
+    }
+    std::array<uint8_t, 64> pad;
+    Sha256 hash;
+    for (size_t i = 0; i < block.size(); ++i) pad[i] = block[i] ^ 0x36;
+    hash.update(std::as_bytes(std::span(pad)));
+    hash.update(message);
+    const Sha256Bytes inner = hash.finish();
+    for (size_t i = 0; i < block.size(); ++i) pad[i] = block[i] ^ 0x5c;
+    hash.reset();
+    hash.update(std::as_bytes(std::span(pad)));
+    hash.update(std::as_bytes(std::span(inner)));
+    return hash.finish();
+}
+
+Digest digest_of_chunks(std::span<const Sha256Bytes> chunks) {
+    if (chunks.size() == 1) return {DigestKind::sha256, chunks[0]};
+    Sha256 hash;
+    hash.update(std::as_bytes(chunks));
+    return {DigestKind::sha256tree, hash.finish()};
+}
+
+}  // namespace zcdp
