@@ -5,10 +5,12 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -90,38 +92,37 @@ class Semaphore {
 };
 
 /// Runs `work` (blocking; returns a value or throws) on `pool`, resumes on the calling loop. A running job cannot be
-/// cancelled: long ones look at a stop flag of their own.
+/// cancelled: long ones look at a stop flag of their own. The coroutine itself never leaves its loop, so a cancellation
+/// that comes meanwhile is noted there, and acts at the next await.
 template <class F>
 Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
     using T = std::invoke_result_t<F&>;
+    using Value = std::conditional_t<std::is_void_v<T>, bool, T>;
+    struct Outcome {
+        std::optional<Value> value;
+        std::exception_ptr error;
+    } outcome;
     auto home = co_await asio::this_coro::executor;
-    // A cancellation that comes now must not throw on the pool's thread: it waits until the coroutine is home.
-    const bool throws = co_await asio::this_coro::throw_if_cancelled();
-    co_await asio::this_coro::throw_if_cancelled(false);
-    co_await asio::post(asio::bind_executor(pool.get_executor(), asio::use_awaitable));
-    // On the pool now: an exception must travel home before it is thrown.
-    std::exception_ptr error;
-    if constexpr (std::is_void_v<T>) {
-        try {
-            work();
-        } catch (...) {
-            error = std::current_exception();
-        }
-        co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
-        co_await asio::this_coro::throw_if_cancelled(throws);
-        if (error) std::rethrow_exception(error);
-    } else {
-        std::optional<T> value;
-        try {
-            value.emplace(work());
-        } catch (...) {
-            error = std::current_exception();
-        }
-        co_await asio::post(asio::bind_executor(home, asio::use_awaitable));
-        co_await asio::this_coro::throw_if_cancelled(throws);
-        if (error) std::rethrow_exception(error);
-        co_return std::move(*value);
-    }
+    auto start = [](auto handler, asio::thread_pool* threads, asio::any_io_executor loop, F* job, Outcome* result) {
+        auto alive = asio::prefer(loop, asio::execution::outstanding_work.tracked);
+        asio::post(*threads, [handler = std::move(handler), alive = std::move(alive), job, result]() mutable {
+            try {
+                if constexpr (std::is_void_v<T>) {
+                    (*job)();
+                    result->value.emplace(true);
+                } else {
+                    result->value.emplace((*job)());
+                }
+            } catch (...) {
+                result->error = std::current_exception();
+            }
+            asio::post(alive, std::move(handler));
+        });
+    };
+    co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(start, asio::use_awaitable, &pool, home, &work,
+                                                                         &outcome);
+    if (outcome.error) std::rethrow_exception(outcome.error);
+    if constexpr (!std::is_void_v<T>) co_return std::move(*outcome.value);
 }
 
 /// Sleeps on the calling loop.

@@ -86,8 +86,12 @@ class PartialFile {
     virtual Result<> write(uint64_t offset_bytes, std::span<const std::byte> bytes) = 0;
     /// The chunk is wholly written and has this digest. Any thread.
     virtual Result<> chunk_done(uint64_t chunk, const Sha256Bytes& digest) = 0;
+    /// Reads back from a chunk that is there. Any thread.
+    virtual Result<> read(uint64_t offset_bytes, std::span<std::byte> into) = 0;
     /// The digest of the whole; every chunk must be there. One thread.
     virtual Result<Digest> finish() = 0;
+    /// Forgets the file and all its chunks: the next open_partial begins anew. Nothing else is called after it.
+    virtual Result<> discard() = 0;
 };
 
 /// Bytes on their way into the CAS. One per sync; any thread may stage, commit is called by one thread at a time.
@@ -162,6 +166,8 @@ class Store {
                                   const std::function<bool(const TagRow&)>& row) = 0;
     /// Rows of any scope with this endpoint and bucket that had this tag and size: candidates for reuse by content.
     virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) = 0;
+    /// Whether any row has this endpoint and bucket, whoever fetched it: if not, tags_like need not be asked.
+    virtual Result<bool> any_tags(const TagScope& scope) = 0;
     virtual Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) = 0;
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,

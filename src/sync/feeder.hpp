@@ -1,0 +1,71 @@
+// Hands out the work of a plan to any number of loops: small files one by one, long files as runs of chunks, so that
+// several connections fill one file. Bounded memory: the plan stays on disk, and only long files in flight are held.
+//
+// Thread rule: any thread; take() reads the plan file and so blocks: call it on a pool.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "src/sync/spool.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::sync {
+
+/// A file of more than 1 MiB on its way.
+struct LongFile {
+    SpoolEntry record;
+    std::unique_ptr<store::PartialFile> partial;
+    origin::ObjectChecksum claimed;       ///< by the origin, for the whole
+    std::vector<uint64_t> chunk_crcs;     ///< with `claimed` of a CRC kind: each chunk's, in order
+    bool resumed = false;                 ///< some chunks came from an earlier run
+    std::atomic<uint64_t> chunks_left{0}; ///< not yet on disk
+    uint64_t next_chunk = 0;              ///< first one not handed out; under the feeder's mutex
+
+    uint64_t size_bytes() const { return record.entry.size_bytes; }
+};
+
+struct ChunkRun {
+    std::shared_ptr<LongFile> file;
+    uint64_t first = 0, count = 0;
+};
+
+/// A whole file (small, or one to be opened as a LongFile), or a run of chunks.
+using Work = std::variant<SpoolEntry, ChunkRun>;
+
+class Feeder {
+  public:
+    Feeder(SpoolReader plan, uint32_t connections) : plan_(std::move(plan)), connections_(connections) {}
+
+    struct Batch {
+        std::vector<Work> work;
+        bool finished = false;  ///< nothing is left now or later
+    };
+    /// Work for `free_slots` connections: that many runs or long files, or some more small files than that. An empty,
+    /// unfinished batch means: a long file is being opened elsewhere, ask again soon.
+    Result<Batch> take(size_t free_slots);
+    /// A long file that take() gave out as a SpoolEntry is open: its chunks may be handed out.
+    void opened(std::shared_ptr<LongFile> file);
+    /// Or it never will be.
+    void not_opened();
+
+  private:
+    bool take_run(Batch& batch);
+    Result<bool> take_entry(Batch& batch);
+
+    std::mutex mutex_;
+    SpoolReader plan_;
+    const uint32_t connections_;
+    bool plan_ended_ = false;
+    size_t opening_ = 0;
+    std::list<std::shared_ptr<LongFile>> open_;  ///< with chunks that nobody fetches yet
+};
+
+/// Files up to this many bytes are fetched whole into one buffer.
+inline constexpr uint64_t kSmallFileBytesMax = 1 << 20;
+
+}  // namespace zcdp::sync

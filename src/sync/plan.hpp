@@ -1,0 +1,53 @@
+// Plan: joins what the origin lists with what the index knows; both are in raw byte order, so one pass over each does.
+#pragma once
+
+#include <cstdint>
+
+#include "src/sync/spool.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::sync {
+
+/// Walks the index's rows below a prefix in step with ascending paths: one page of rows in memory.
+class TagWalker {
+  public:
+    TagWalker(store::Store& store, store::TagScope scope, std::string prefix)
+        : store_(store), scope_(std::move(scope)), prefix_(std::move(prefix)) {}
+    /// The row of this path, or null. Paths must ascend from call to call; the pointer lives until the next call.
+    Result<const store::TagRow*> find(std::string_view path);
+
+  private:
+    Result<> next_page();
+    store::Store& store_;
+    store::TagScope scope_;
+    std::string prefix_;
+    std::vector<store::TagRow> page_;
+    size_t at_ = 0;
+    bool ended_ = false, begun_ = false;
+};
+
+struct PlanTotals {
+    uint64_t fetch_files = 0, fetch_bytes = 0;
+    uint64_t reuse_files = 0, reuse_bytes = 0;
+    uint64_t candidate_files = 0, candidate_bytes = 0;
+    uint64_t entries = 0;
+};
+
+/// Copies the listing into the plan, with what is known of each file's content.
+class Planner {
+  public:
+    Planner(store::Store& store, store::TagScope scope, std::string prefix);
+    Result<> add(const origin::Entry& entry, SpoolWriter& plan);
+    const PlanTotals& totals() const { return totals_; }
+
+  private:
+    Result<SpoolEntry> judge(const origin::Entry& entry);
+    Result<bool> look_for_candidate(SpoolEntry& record);
+    store::Store& store_;
+    store::TagScope scope_;
+    std::string prefix_;
+    TagWalker known_;
+    PlanTotals totals_;
+};
+
+}  // namespace zcdp::sync

@@ -1,0 +1,69 @@
+// A list of entries on disk: what keeps memory bounded for ten million objects. Written once in path order, then read
+// as often as needed. Paths share a prefix with the one before, so a record takes some 30 bytes.
+//
+// Thread rule: a writer or reader belongs to one thread at a time. The file has no name and is gone with its Fd.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/digest.hpp"
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/origin/origin.hpp"
+
+namespace zcdp::sync {
+
+/// What the plan knows of an entry's content.
+enum class Knowledge : uint8_t {
+    none,       ///< fetch it
+    present,    ///< `digest` is in the store, and these credentials fetched it under this key and tag
+    candidate,  ///< `digest` is in the store under the same tag and size, but another key or other credentials: check
+};
+
+struct SpoolEntry {
+    origin::Entry entry;
+    Knowledge knowledge = Knowledge::none;
+    bool same_key = false;  ///< candidate: the key is the same, so that the right to read it is all that is missing
+    Digest digest;          ///< unless knowledge is none
+};
+
+class SpoolWriter {
+  public:
+    SpoolWriter(Fs& fs, int fd) : fs_(fs), fd_(fd) {}
+    Result<> add(const SpoolEntry& record);
+    /// Writes what is buffered; no add() after it.
+    Result<> finish();
+    uint64_t count() const { return count_; }
+
+  private:
+    Result<> flush();
+    Fs& fs_;
+    int fd_;
+    uint64_t offset_ = 0, count_ = 0;
+    std::string buffer_, last_path_;
+};
+
+class SpoolReader {
+  public:
+    SpoolReader(Fs& fs, int fd, uint64_t count) : fs_(fs), fd_(fd), left_(count) {}
+    /// The next record into `into`; false at the end. `into`'s strings keep their capacity.
+    Result<bool> next(SpoolEntry& into);
+
+  private:
+    Result<> fill(size_t bytes);
+    Fs& fs_;
+    int fd_;
+    uint64_t left_, offset_ = 0;
+    std::vector<char> buffer_;
+    std::string last_path_;
+    size_t begin_ = 0, end_ = 0;
+};
+
+/// An unnamed file in `folder`.
+Result<Fd> open_scratch(Fs& fs, const std::string& folder, Random& random);
+
+}  // namespace zcdp::sync
