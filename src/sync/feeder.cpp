@@ -69,6 +69,11 @@ void Feeder::opened(std::shared_ptr<LongFile> file) {
     open_.push_back(std::move(file));
 }
 
+void Feeder::reopening() {
+    const std::scoped_lock lock(mutex_);
+    ++opening_;
+}
+
 void Feeder::not_opened() {
     const std::scoped_lock lock(mutex_);
     --opening_;

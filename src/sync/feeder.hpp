@@ -22,7 +22,8 @@ struct LongFile {
     std::unique_ptr<store::PartialFile> partial;
     origin::ObjectChecksum claimed;       ///< by the origin, for the whole
     std::vector<uint64_t> chunk_crcs;     ///< with `claimed` of a CRC kind: each chunk's, in order
-    bool resumed = false;                 ///< some chunks came from an earlier run
+    std::vector<bool> resumed;            ///< chunks that an earlier run left; empty when there are none
+    int reads = 1;                        ///< how often it was fetched, this time included
     std::atomic<uint64_t> chunks_left{0}; ///< not yet on disk
     uint64_t next_chunk = 0;              ///< first one not handed out; under the feeder's mutex
 
@@ -52,6 +53,8 @@ class Feeder {
     void opened(std::shared_ptr<LongFile> file);
     /// Or it never will be.
     void not_opened();
+    /// A long file will be opened once more: the feeder is not finished yet.
+    void reopening();
 
   private:
     bool take_run(Batch& batch);

@@ -1,23 +1,39 @@
 #include "src/sync/loop.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 namespace zcdp::sync {
 namespace {
 
 constexpr uint64_t kLookEveryMs = 50;
 
+bool is_cancellation(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const boost::system::system_error& thrown) {
+        return thrown.code() == asio::error::operation_aborted;
+    } catch (...) {
+        return false;
+    }
+}
+
 }  // namespace
 
-void Loop::spawn(Task<> task) {
+void Loop::spawn(Task<> task, bool cancellable) {
     ++running_;
+    if (!cancellable) {
+        asio::co_spawn(context_, std::move(task), [this](std::exception_ptr error) { ended(error); });
+        return;
+    }
     auto& signal = signals_.emplace_back();
     asio::co_spawn(context_, std::move(task),
                    asio::bind_cancellation_slot(signal.slot(), [this](std::exception_ptr error) { ended(error); }));
 }
 
 void Loop::ended(std::exception_ptr error) {
-    if (error && !error_ && !cancelled_) error_ = error;
+    if (error && !error_ && !(cancelled_ && is_cancellation(error))) error_ = error;
     // What the tasks used may keep timers of its own on the loop; they end with it.
     if (--running_ == 0) context_.stop();
 }

@@ -16,8 +16,8 @@ class Loop {
     Loop() : context_(1) {}
     asio::any_io_executor executor() { return context_.get_executor(); }
 
-    /// Before run(), or from a task on this loop.
-    void spawn(Task<> task);
+    /// Before run(), or from a task on this loop. A task that is not cancellable is left to end by itself.
+    void spawn(Task<> task, bool cancellable = true);
     /// Runs until every task has ended. When `stopped` turns true (looked at every 50 ms) the tasks' awaits are
     /// cancelled. The first exception that is not that cancellation is thrown.
     void run(const std::function<bool()>& stopped);

@@ -42,8 +42,7 @@ Result<const store::TagRow*> TagWalker::find(std::string_view path) {
 }
 
 Planner::Planner(store::Store& store, store::TagScope scope, std::string prefix)
-    : store_(store), scope_(std::move(scope)), prefix_(std::move(prefix)), known_(store, scope_, prefix_) {
-}
+    : store_(store), scope_(std::move(scope)), prefix_(std::move(prefix)), known_(store, scope_, prefix_) {}
 
 Result<bool> Planner::look_for_candidate(SpoolEntry& record) {
     ZCDP_TRY(const auto rows, store_.tags_like(scope_, record.entry.tag, record.entry.size_bytes));
@@ -69,7 +68,11 @@ Result<SpoolEntry> Planner::judge(const origin::Entry& entry) {
             return record;
         }
     }
-    if (entry.size_bytes > 0) {
+    if (!others_asked_) {
+        others_asked_ = true;
+        ZCDP_TRY(others_, store_.any_tags(scope_));
+    }
+    if (others_ && entry.size_bytes > 0) {
         ZCDP_TRY(const bool found, look_for_candidate(record));
         if (found) record.knowledge = Knowledge::candidate;
     }

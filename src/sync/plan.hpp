@@ -47,6 +47,7 @@ class Planner {
     store::TagScope scope_;
     std::string prefix_;
     TagWalker known_;
+    bool others_asked_ = false, others_ = false;  ///< whether anything of this bucket is in the index at all
     PlanTotals totals_;
 };
 

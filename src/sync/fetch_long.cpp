@@ -1,0 +1,179 @@
+// Long files: opened once, filled by runs of chunks on any slot of any loop, and finished by whoever brings the last one.
+#include <fmt/format.h>
+
+#include "src/sync/fetcher.hpp"
+#include "src/sync/verify.hpp"
+#include "zcdp/origin/checksums.hpp"
+
+namespace zcdp::sync {
+namespace {
+
+/// Where a run of chunks stands: how far it was read, and the hash of the chunk it is in. Survives a connection that
+/// breaks: the next one goes on at the very byte.
+struct RunState {
+    uint64_t at, end;           ///< next byte to read; end of the run
+    uint64_t buffer_at;         ///< offset of the buffer's first byte
+    size_t filled = 0;          ///< bytes in the buffer
+    Sha256 hash;
+    std::optional<origin::Crc> crc;
+};
+
+uint64_t chunk_end(const LongFile& file, uint64_t offset) {
+    return std::min((offset / kChunkBytes + 1) * kChunkBytes, file.size_bytes());
+}
+
+}  // namespace
+
+Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads) {
+    auto file = std::make_shared<LongFile>();
+    file->reads = reads;
+    file->record = std::move(record);
+    auto opened = co_await open_long_file(file);
+    if (!opened || file->chunks_left == 0) {
+        job_.feeder.not_opened();
+        if (opened) opened = co_await finish_long(file);
+        co_return opened;
+    }
+    job_.progress.begin_long_file(file->record.entry.path, file->size_bytes(), 0);
+    job_.feeder.opened(std::move(file));
+    co_return Result<>();
+}
+
+Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
+    const origin::Entry& entry = file->record.entry;
+    const uint64_t chunks = chunk_count(entry.size_bytes);
+    if (chunks > 1) {
+        // Ranges carry no checksum of the whole; of a single chunk the one read brings it along.
+        ZCDP_CO_TRY(auto info, co_await origin_->head(entry.path));
+        if (info.tag != entry.tag || info.size_bytes != entry.size_bytes)
+            co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
+        file->claimed = std::move(info.checksum);
+        if (origin::crc_kind(file->claimed.kind)) file->chunk_crcs.resize(chunks);
+    }
+    ZCDP_CO_TRY(file->partial, co_await offload(job_.disk, [&] {
+                    return job_.incoming.open_partial(job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes);
+                }));
+    const uint64_t present = file->partial->chunks_present();
+    file->chunks_left = chunks - present;
+    if (present > 0) file->resumed.resize(chunks);
+    for (uint64_t i = 0; i < file->resumed.size(); ++i) {
+        file->resumed[i] = file->partial->has(i);
+        if (file->resumed[i]) job_.progress.bytes_done += chunk_length(entry.size_bytes, i);
+    }
+    co_return Result<>();
+}
+
+Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
+    LongFile& file = *run.file;
+    const origin::Entry& entry = file.record.entry;
+    const uint64_t begin = run.first * kChunkBytes;
+    RunState state{begin, std::min((run.first + run.count) * kChunkBytes, entry.size_bytes), begin, 0, {}, {}};
+    const bool whole = begin == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
+    std::unique_ptr<origin::Body> body;
+    Buffer buffer;
+    uint32_t attempt = 0;
+    while (state.at < state.end) {
+        if (!body) {
+            ZCDP_CO_TRY(body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at,
+                                                      state.end - state.at}));
+            if (whole && state.at == 0) {
+                file.claimed = body->checksum();
+                if (origin::crc_kind(file.claimed.kind)) file.chunk_crcs.resize(1);
+            }
+            if (!state.crc && !file.chunk_crcs.empty()) state.crc.emplace(*origin::crc_kind(file.claimed.kind));
+        }
+        if (state.filled == 0) buffer = co_await buffers_.acquire(std::min<uint64_t>(kBufferBytesMax, state.end - state.at));
+        const uint64_t stop_at = std::min(state.buffer_at + buffer.bytes().size(), chunk_end(file, state.at));
+        auto got = co_await body->read_some(buffer.bytes().subspan(state.filled, stop_at - state.at));
+        if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
+        if (!got) {
+            body.reset();
+            const Error broken = std::move(got).error().about(job_.name(entry.path));
+            const bool again = co_await origin_->retry_after(broken, ++attempt);
+            if (!again) co_return broken;
+            continue;
+        }
+        const auto fresh = buffer.bytes().subspan(state.filled, *got);
+        state.hash.update(fresh);
+        if (state.crc) state.crc->update(fresh);
+        state.filled += *got, state.at += *got;
+        job_.bytes_fetched += *got, job_.progress.bytes_done += *got;
+        if (state.at != stop_at) continue;
+
+        attempt = 0;  // progress was made
+        job_.progress.advance_long_file(entry.path, state.filled);
+        std::optional<Sha256Bytes> digest;
+        const uint64_t chunk = (state.at - 1) / kChunkBytes;
+        if (state.at == chunk_end(file, state.at - 1)) {
+            digest = state.hash.finish();
+            state.hash.reset();
+            if (state.crc) {
+                file.chunk_crcs[chunk] = state.crc->value();
+                state.crc.emplace(state.crc->kind());
+            }
+        }
+        auto written = co_await offload(job_.disk, [&]() -> Result<> {
+            ZCDP_CHECK(file.partial->write(state.buffer_at, buffer.bytes().first(state.filled)));
+            return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
+        });
+        if (!written) co_return std::move(written).error().about(job_.name(entry.path));
+        buffer = Buffer();
+        state.buffer_at = state.at, state.filled = 0;
+        if (digest && --file.chunks_left == 0) co_return co_await finish_long(run.file);
+    }
+    co_return Result<>();
+}
+
+namespace {
+
+/// The CRCs of chunks that an earlier run fetched: read back, so that the origin's checksum covers them as well.
+Result<> sum_resumed_chunks(LongFile& file, const FetchJob& job) {
+    const auto kind = origin::crc_kind(file.claimed.kind);
+    if (!kind) return {};
+    std::vector<std::byte> buffer(kBufferBytesMax);
+    for (uint64_t chunk = 0; chunk < file.resumed.size(); ++chunk) {
+        if (!file.resumed[chunk] || file.chunk_crcs.empty()) continue;
+        origin::Crc crc(*kind);
+        const uint64_t begin = chunk * kChunkBytes, length = chunk_length(file.size_bytes(), chunk);
+        for (uint64_t done = 0; done < length;) {
+            if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
+            const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), length - done));
+            ZCDP_CHECK(file.partial->read(begin + done, piece));
+            crc.update(piece);
+            done += piece.size();
+        }
+        file.chunk_crcs[chunk] = crc.value();
+    }
+    return {};
+}
+
+}  // namespace
+
+Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
+    const origin::Entry& entry = file->record.entry;
+    bool damaged = false;
+    auto done = co_await offload(job_.disk, [&]() -> Result<> {
+        ZCDP_CHECK(sum_resumed_chunks(*file, job_));
+        ZCDP_TRY(const Digest digest, file->partial->finish());
+        if (auto verified = verify_chunks(entry.size_bytes, digest, file->chunk_crcs, file->claimed); !verified) {
+            damaged = true;
+            ZCDP_CHECK(file->partial->discard());
+            return std::move(verified).error();
+        }
+        ZCDP_CHECK(job_.incoming.stage_partial(std::move(file->partial), {digest, entry.size_bytes, entry.executable}));
+        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, digest});
+        return {};
+    });
+    job_.progress.end_long_file(entry.path);
+    if (damaged && file->reads < kReadsOfDamaged) {
+        job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(entry.path)}});
+        job_.progress.bytes_done -= entry.size_bytes;
+        job_.feeder.reopening();
+        co_return co_await open_long(std::move(file->record), file->reads + 1);
+    }
+    if (!done) co_return std::move(done).error().about(job_.name(entry.path));
+    ++job_.objects_fetched, ++job_.progress.objects_done;
+    co_return Result<>();
+}
+
+}  // namespace zcdp::sync

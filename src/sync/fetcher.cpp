@@ -1,0 +1,202 @@
+// The slots of a loop, and the fetch of whole small files. Long files: fetch_long.cpp.
+#include "src/sync/fetcher.hpp"
+
+#include <openssl/evp.h>
+
+#include "src/sync/verify.hpp"
+
+namespace zcdp::sync {
+namespace {
+
+/// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads.
+constexpr uint64_t kAskAgainMs = 2;
+
+}  // namespace
+
+Fetcher::Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
+                 uint64_t buffer_bytes)
+    : job_(job), loop_(loop), origin_(std::move(origin)), buffers_(loop.executor(), buffer_bytes),
+      stager_(job, loop.executor()), refilling_(loop.executor(), 1), slots_(slots) {}
+
+void Fetcher::start() {
+    slots_running_ = slots_;
+    for (uint32_t i = 0; i < slots_; ++i) loop_.spawn(slot());
+    // What was fetched and verified is kept, also when the rest is cancelled.
+    loop_.spawn(stager_.run(), /*cancellable=*/false);
+}
+
+Task<> Fetcher::slot() {
+    std::exception_ptr thrown;
+    try {
+        co_await work_until_done();
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    if (--slots_running_ == 0) stager_.close();
+    if (thrown) std::rethrow_exception(thrown);
+}
+
+Task<> Fetcher::work_until_done() {
+    while (!job_.ended()) {
+        auto work = co_await next_work();
+        if (!work) co_return;
+        auto done = co_await handle(std::move(*work));
+        if (!done) job_.fail(std::move(done).error());
+    }
+}
+
+/// The next piece of work, from the loop's queue or the feeder; nullopt when all is handed out.
+Task<std::optional<Work>> Fetcher::next_work() {
+    while (true) {
+        if (!queue_.empty()) {
+            Work work = std::move(queue_.front());
+            queue_.pop_front();
+            co_return work;
+        }
+        if (finished_ || job_.ended()) co_return std::nullopt;
+        // One slot asks for all that are idle.
+        ++slots_idle_;
+        co_await refilling_.acquire();
+        bool wait = false;
+        if (queue_.empty() && !finished_) {
+            const size_t idle = slots_idle_;
+            auto batch = co_await offload(job_.disk, [this, idle] { return job_.feeder.take(idle); });
+            if (!batch) {
+                job_.fail(std::move(batch).error());
+            } else {
+                finished_ = batch->finished;
+                wait = batch->work.empty() && !finished_;
+                for (Work& work : batch->work) queue_.push_back(std::move(work));
+            }
+        }
+        refilling_.release();
+        --slots_idle_;
+        if (wait) co_await sleep_ms(kAskAgainMs);
+    }
+}
+
+Task<Result<>> Fetcher::handle(Work work) {
+    co_await enter();
+    Result<> done;
+    std::exception_ptr thrown;
+    try {
+        if (auto* run = std::get_if<ChunkRun>(&work))
+            done = co_await fetch_run(std::move(*run));
+        else
+            done = co_await fetch_entry(std::move(std::get<SpoolEntry>(work)));
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    leave();
+    if (thrown) std::rethrow_exception(thrown);
+    co_return done;
+}
+
+/// Waits until the origin takes one more read.
+Task<> Fetcher::enter() {
+    while (job_.active.load(std::memory_order_relaxed) >= std::max(1u, origin_->concurrency()))
+        co_await sleep_ms(kAskAgainMs);
+    job_.progress.connections = ++job_.active;
+}
+
+void Fetcher::leave() { job_.progress.connections = --job_.active; }
+
+Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
+    const bool is_long = record.entry.size_bytes > kSmallFileBytesMax;
+    if (record.knowledge == Knowledge::candidate) {
+        ZCDP_CO_TRY(const bool same, co_await same_content(record));
+        if (same) {
+            if (is_long) job_.feeder.not_opened();
+            const origin::Entry& entry = record.entry;
+            ++job_.objects_matched, job_.bytes_matched += entry.size_bytes;
+            ++job_.progress.objects_done, job_.progress.bytes_done += entry.size_bytes;
+            co_await offload(job_.disk, [&] {
+                job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, record.digest});
+            });
+            co_return Result<>();
+        }
+    }
+    if (is_long) co_return co_await open_long(std::move(record), 1);
+    co_return co_await fetch_small(std::move(record));
+}
+
+/// A candidate: the same bytes are here under another key or from other credentials. A HEAD shows the right to read the
+/// object and what it is now; under another key the origin's own checksum has to be that of the bytes here.
+Task<Result<bool>> Fetcher::same_content(const SpoolEntry& record) {
+    const origin::Entry& entry = record.entry;
+    ZCDP_CO_TRY(const auto info, co_await origin_->head(entry.path));
+    if (info.tag != entry.tag || info.size_bytes != entry.size_bytes)
+        co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
+    if (record.same_key) co_return true;
+    if (info.checksum.kind == origin::ObjectChecksum::Kind::sha256 && record.digest.kind == DigestKind::sha256)
+        co_return info.checksum.raw ==
+            std::string(reinterpret_cast<const char*>(record.digest.bytes.data()), record.digest.bytes.size());
+    // The ETag of a plain upload is the MD5 of its bytes (the planner lets no other through).
+    co_return co_await offload(job_.disk, [this, &record]() -> Result<bool> {
+        ZCDP_TRY(const Fd blob, job_.store.open_blob(record.digest));
+        std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> md5(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+        if (!md5 || EVP_DigestInit_ex(md5.get(), EVP_md5(), nullptr) != 1) return false;  // a FIPS build has none
+        std::vector<std::byte> buffer(256 << 10);
+        for (uint64_t at = 0; at < record.entry.size_bytes;) {
+            if (job_.ended()) return Error(ErrorKind::interrupted, "stopped");
+            const auto got = job_.fs.read(blob.get(), buffer, at);
+            if (!got || *got == 0) return false;
+            EVP_DigestUpdate(md5.get(), buffer.data(), *got);
+            at += *got;
+        }
+        uint8_t bytes[EVP_MAX_MD_SIZE];
+        unsigned length = 0;
+        EVP_DigestFinal_ex(md5.get(), bytes, &length);
+        return to_hex({bytes, length}) == record.entry.tag;
+    });
+}
+
+Task<Result<>> Fetcher::fetch_small(SpoolEntry record) {
+    const origin::Entry& entry = record.entry;
+    const uint64_t size = entry.size_bytes;
+    for (int reads = 1;; ++reads) {
+        Buffer buffer = co_await buffers_.acquire(size);
+        const auto content = buffer.bytes().first(size);
+        origin::ObjectChecksum claimed;
+        if (size > 0) {
+            origin::ReadSpec spec{entry.path, entry.tag, size, 0, size};
+            ZCDP_CO_CHECK(co_await read_whole(std::move(spec), content, claimed));
+        }
+        const Digest digest{DigestKind::sha256, Sha256::of(content)};
+        auto verified = verify_content(content, digest, claimed);
+        if (!verified) {
+            if (reads == kReadsOfDamaged) co_return std::move(verified).error().about(job_.name(entry.path));
+            job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(entry.path)}});
+            continue;
+        }
+        ++job_.objects_fetched, job_.bytes_fetched += size;
+        ++job_.progress.objects_done, job_.progress.bytes_done += size;
+        stager_.add(std::move(record), digest, std::move(buffer));
+        co_return Result<>();
+    }
+}
+
+/// The whole range into memory; a body that breaks off is asked for again from the start.
+Task<Result<>> Fetcher::read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed) {
+    for (uint32_t attempt = 1;; ++attempt) {
+        ZCDP_CO_TRY(const auto body, co_await origin_->read(spec));
+        std::optional<Error> broken;
+        for (size_t filled = 0; filled < into.size();) {
+            auto got = co_await body->read_some(into.subspan(filled));
+            if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
+            if (!got) {
+                broken = std::move(got).error().about(job_.name(spec.path));
+                break;
+            }
+            filled += *got;
+        }
+        if (!broken) {
+            claimed = body->checksum();
+            co_return Result<>();
+        }
+        const bool again = co_await origin_->retry_after(*broken, attempt);
+        if (!again) co_return std::move(*broken);
+    }
+}
+
+}  // namespace zcdp::sync

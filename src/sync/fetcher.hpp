@@ -1,0 +1,54 @@
+// One loop's part of a fetch: a number of slots, each with one read in flight, that take work from the feeder.
+//
+// Thread rule: belongs to its loop; what it shares with the others is FetchJob.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "src/sync/buffers.hpp"
+#include "src/sync/job.hpp"
+#include "src/sync/loop.hpp"
+#include "src/sync/stager.hpp"
+
+namespace zcdp::sync {
+
+class Fetcher {
+  public:
+    /// `slots` reads at once, with at most `buffer_bytes` of buffers.
+    Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots, uint64_t buffer_bytes);
+    /// Spawns the slots and the stager on the loop.
+    void start();
+
+  private:
+    Task<> slot();
+    Task<> work_until_done();
+    Task<std::optional<Work>> next_work();
+    Task<Result<>> handle(Work work);
+
+    Task<Result<>> fetch_entry(SpoolEntry record);
+    Task<Result<>> fetch_small(SpoolEntry record);
+    Task<Result<>> read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed);
+    Task<Result<bool>> same_content(const SpoolEntry& record);
+
+    Task<Result<>> open_long(SpoolEntry record, int reads);
+    Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);
+    Task<Result<>> fetch_run(ChunkRun run);
+    Task<Result<>> finish_long(std::shared_ptr<LongFile> file);
+
+    Task<> enter();
+    void leave();
+
+    FetchJob& job_;
+    Loop& loop_;
+    std::unique_ptr<origin::Origin> origin_;
+    BufferPool buffers_;
+    Stager stager_;
+    Semaphore refilling_;
+    std::deque<Work> queue_;
+    bool finished_ = false;
+    const uint32_t slots_;
+    uint32_t slots_running_ = 0, slots_idle_ = 0;
+};
+
+}  // namespace zcdp::sync

@@ -1,0 +1,56 @@
+// What all loops of one fetch share: where the bytes go, what was done, and the first error.
+// Thread rule: any thread.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "src/sync/committer.hpp"
+#include "src/sync/feeder.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::sync {
+
+/// What an object is called in messages: "s3://bucket/key", "/dir/path".
+std::string object_name(const origin::OriginIdentity& identity, const std::string& path);
+
+/// Where the bytes go and what it takes; all outlive the fetch.
+struct FetchContext {
+    store::Store& store;
+    store::Incoming& incoming;
+    Committer& committer;
+    Feeder& feeder;
+    asio::thread_pool& disk;
+    Fs& fs;
+    Logger& log;
+    Progress& progress;
+    const Stop& stop;
+    origin::OriginIdentity identity;
+    store::TagScope scope;
+};
+
+struct FetchJob : FetchContext {
+    explicit FetchJob(FetchContext context) : FetchContext(std::move(context)) {}
+
+    std::atomic<uint64_t> objects_fetched{0}, bytes_fetched{0};
+    std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};  ///< candidates that were the same content
+    std::atomic<uint32_t> active{0};                             ///< reads in flight
+
+    std::string key(const std::string& path) const { return identity.prefix + path; }
+    std::string name(const std::string& path) const { return object_name(identity, path); }
+
+    /// Keeps the first error, and makes every loop end.
+    void fail(Error error);
+    bool ended() const { return failed_.load(std::memory_order_relaxed) || stop.load(std::memory_order_relaxed); }
+    std::optional<Error> error() const;
+
+  private:
+    std::atomic<bool> failed_{false};
+    mutable std::mutex mutex_;
+    std::optional<Error> error_;
+};
+
+}  // namespace zcdp::sync
