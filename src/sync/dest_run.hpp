@@ -1,0 +1,21 @@
+// The two kinds of sync that end in a directory of the user's.
+#pragma once
+
+#include "src/sync/listing.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::sync {
+
+/// After a sync into the store: the report's snapshot into options.dest. Fills path and what was removed in. With a dry
+/// run only counts what would be removed, against `listed`.
+Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed,
+                        origin::Machine machine, SyncReport& report, Progress& progress,
+                        Stop& stop);
+
+/// Straight into options.dest. What is to be fetched goes through a private store in DEST/.zcdp, from which verified
+/// files are moved out, so that each byte is written once and an interrupted run resumes; the private store is gone
+/// afterwards. What is in DEST already, as it was put, is not fetched again.
+Result<SyncReport> run_without_store(const SyncOptions& options, const origin::OriginFactory& factory,
+                                     origin::Machine machine, Progress& progress, Stop& stop);
+
+}  // namespace zcdp::sync

@@ -1,0 +1,111 @@
+#include "src/sync/store_run.hpp"
+
+#include <fmt/format.h>
+
+#include "src/sync/fetch.hpp"
+#include "src/sync/tree.hpp"
+
+namespace zcdp::sync {
+namespace {
+
+store::TagScope scope_of(const origin::OriginIdentity& identity) {
+    return {identity.endpoint, identity.bucket, identity.credentials};
+}
+
+}  // namespace
+
+bool changed_since_listing(const Error& error) {
+    return error.kind() == ErrorKind::source_changed || error.kind() == ErrorKind::not_found;
+}
+
+Error changes_too_often(const Error& last) {
+    return Error(ErrorKind::source_changed, last.what(), last.object(),
+                 fmt::format("it changed during each of {} tries: sync when nobody writes there", kListings));
+}
+
+void StoreRun::describe(const Listed& listed) {
+    scope_ = scope_of(listed.identity);
+    report_.revision = listed.revision;
+    report_.objects = listed.files, report_.bytes = listed.bytes;
+    report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
+    report_.dry_run = options_.dry_run;
+}
+
+/// The listing says what it said before, and that snapshot is still here: nothing to plan, nothing to fetch.
+Result<bool> StoreRun::from_earlier_revision(const Listed& listed) {
+    ZCDP_TRY(const auto earlier,
+             store_.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
+    if (!earlier) return false;
+    report_.snapshot = earlier->id.str(), report_.path = earlier->tree_path;
+    report_.objects_reused = listed.files, report_.bytes_reused = listed.bytes;
+    progress_.objects_reused = listed.files, progress_.bytes_reused = listed.bytes;
+    if (!options_.dry_run) ZCDP_CHECK(store_.touch(earlier->id));
+    return true;
+}
+
+Result<StoreRun::Planned> StoreRun::plan(const Listed& listed) {
+    progress_.phase = Phase::planning;
+    Planned planned;
+    ZCDP_TRY(planned.list.file, open_scratch(machine_.fs, scratch_folder(), machine_.random));
+    SpoolWriter spool(machine_.fs, planned.list.file.get());
+    Planner planner(store_, scope_, listed.identity.prefix);
+    SpoolReader reader = listed.list.read(machine_.fs);
+    SpoolEntry record;
+    while (true) {
+        ZCDP_TRY(const bool more, reader.next(record));
+        if (!more) break;
+        if (stop_) return Error(ErrorKind::interrupted, "stopped while planning", options_.source);
+        ZCDP_CHECK(planner.add(record.entry, spool));
+    }
+    ZCDP_CHECK(spool.finish());
+    planned.list.count = spool.count();
+    planned.totals = planner.totals();
+    return planned;
+}
+
+Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
+    scope_ = scope_of(listed.identity);
+    ZCDP_TRY(const Planned planned, plan(listed));
+    const PlanTotals& totals = planned.totals;
+    report_.objects_reused = totals.reuse_files, report_.bytes_reused = totals.reuse_bytes;
+    progress_.objects_reused = totals.reuse_files, progress_.bytes_reused = totals.reuse_bytes;
+    progress_.objects_total = totals.fetch_files + totals.candidate_files;
+    progress_.bytes_total = totals.fetch_bytes + totals.candidate_bytes;
+    if (options_.dry_run) {
+        report_.objects_fetched = totals.fetch_files, report_.bytes_fetched = totals.fetch_bytes;
+        report_.objects_reused += totals.candidate_files, report_.bytes_reused += totals.candidate_bytes;
+        return {};
+    }
+    if (totals.fetch_files + totals.candidate_files > 0) {
+        ZCDP_TRY(const auto room, store_.reserve(totals.fetch_bytes, totals.fetch_files));
+        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, factory_,
+                                                      machine_, progress_, stop_));
+        report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
+        report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;
+    }
+    ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,
+                                             store_, machine_.fs, progress_, stop_));
+    if (whole) ZCDP_CHECK(store_.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
+    report_.snapshot = snapshot.id.str(), report_.path = snapshot.tree_path;
+    return {};
+}
+
+Result<SyncReport> StoreRun::run() {
+    for (int listings = 1;; ++listings) {
+        ZCDP_TRY(listed_, list_origin(options_, factory_, machine_.fs, machine_.random, scratch_folder(),
+                                                  progress_, stop_));
+        const Listed& listed = *listed_;
+        describe(listed);
+        ZCDP_TRY(const bool here, from_earlier_revision(listed));
+        if (here) break;
+        auto done = fetch_and_build(listed, true);
+        if (done) break;
+        if (!changed_since_listing(done.error())) return std::move(done).error();
+        if (listings == kListings) return changes_too_often(done.error());
+        machine_.log.warn("the source changed, listing it again", {{"object", done.error().object()}});
+        report_ = {};
+    }
+    return std::move(report_);
+}
+
+}  // namespace zcdp::sync

@@ -1,0 +1,56 @@
+// A sync into a store: list, plan, fetch, build the tree. Each step is a file of its own; this one holds them together.
+#pragma once
+
+#include "src/sync/listing.hpp"
+#include "src/sync/plan.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::sync {
+
+/// An object that changes while it is read is listed again this often in all.
+inline constexpr int kListings = 3;
+
+/// Whether a fresh listing can help: the object is not what was listed, or gone.
+bool changed_since_listing(const Error& error);
+/// The error after the last listing.
+Error changes_too_often(const Error& last);
+
+/// Blocks. Thread rule: one thread.
+class StoreRun {
+  public:
+    StoreRun(const SyncOptions& options, store::Store& store, const origin::OriginFactory& factory,
+             origin::Machine machine, Progress& progress, Stop& stop)
+        : options_(options), store_(store), factory_(factory), machine_(machine), progress_(progress), stop_(stop) {}
+
+    /// The whole of it, with fresh listings when the source changes meanwhile.
+    Result<SyncReport> run();
+    /// From a list that was made already. `whole` says that it is all of what the origin has: then the snapshot is
+    /// remembered under the listing's revision.
+    Result<> fetch_and_build(const Listed& listed, bool whole);
+    SyncReport& report() { return report_; }
+    /// After run(): what the origin had.
+    const Listed* listed() const { return listed_ ? &*listed_ : nullptr; }
+
+  private:
+    struct Planned {
+        EntryList list;
+        PlanTotals totals;
+    };
+    Result<bool> from_earlier_revision(const Listed& listed);
+    Result<Planned> plan(const Listed& listed);
+    std::string scratch_folder() const { return store_.root() + "/staging"; }
+    std::string selection() const { return Filter(options_.include, options_.exclude).text(); }
+    void describe(const Listed& listed);
+
+    const SyncOptions& options_;
+    store::Store& store_;
+    const origin::OriginFactory& factory_;
+    origin::Machine machine_;
+    Progress& progress_;
+    Stop& stop_;
+    store::TagScope scope_;
+    std::optional<Listed> listed_;
+    SyncReport report_;
+};
+
+}  // namespace zcdp::sync
