@@ -1,0 +1,117 @@
+#include "src/store/core.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+
+
+namespace zcdp::store {
+
+std::string blob_name(const Digest& digest, bool executable, unsigned inode) {
+    const std::string hex = digest.hex();
+    std::string name = digest.kind == DigestKind::sha256 ? "sha256/" : "sha256tree/";
+    name.append(hex, 0, 2).append("/").append(hex, 2);
+    if (executable) name += ".x";
+    if (inode > 0) name += "." + std::to_string(inode);
+    return name;
+}
+
+std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_view name) {
+    const size_t slash = folder.find('/');
+    if (slash == folder.npos || name.size() < 62) return std::nullopt;
+    BlobFile file;
+    const auto digest = Digest::parse(std::string(folder.substr(0, slash)) + ":" + std::string(folder.substr(slash + 1)) +
+                                      std::string(name.substr(0, 62)));
+    if (!digest) return std::nullopt;
+    file.digest = *digest;
+    std::string_view rest = name.substr(62);
+    if (rest.starts_with(".x")) file.executable = true, rest.remove_prefix(2);
+    if (rest.empty()) return file;
+    if (rest[0] != '.') return std::nullopt;
+    const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), file.inode);
+    if (error != std::errc() || end != rest.data() + rest.size() || file.inode == 0) return std::nullopt;
+    return file;
+}
+
+Result<> make_blob_folder(Core& core, const Digest& digest) {
+    const std::string name = blob_name(digest, false);
+    const std::string folder = name.substr(0, name.rfind('/'));
+    if (auto made = make_directories(core.fs, core.cas.get(), folder, 0755); !made)
+        return core.error(made.error(), "making the folder", "cas/" + folder);
+    return {};
+}
+
+bool blob_on_disk(Core& core, const BlobRef& blob) {
+    const auto st = core.fs.stat(core.cas.get(), blob_name(blob.digest, blob.executable).c_str());
+    return st && S_ISREG(st->st_mode) && static_cast<uint64_t>(st->st_size) == blob.size_bytes;
+}
+
+std::string encode_meta(const Meta& meta) {
+    const auto quoted = [](const std::string& text) {
+        std::string out;
+        for (const char c : text) {
+            if (static_cast<unsigned char>(c) < 0x20 || c == '%' || c == 0x7f)
+                out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+            else
+                out += c;
+        }
+        return out;
+    };
+    return fmt::format("zcdp snapshot 1\nname {}\nrevision {}\npinned {}\ncreated {}\n", quoted(meta.name),
+                       quoted(meta.revision), meta.pinned ? 1 : 0, meta.created_unix_s);
+}
+
+Meta decode_meta(const std::string& text) {
+    Meta meta;
+    const auto plain = [](std::string_view quoted) {
+        std::string out;
+        for (size_t i = 0; i < quoted.size(); ++i) {
+            unsigned value = 0;
+            if (quoted[i] == '%' && i + 2 < quoted.size() &&
+                std::from_chars(quoted.data() + i + 1, quoted.data() + i + 3, value, 16).ec == std::errc()) {
+                out += static_cast<char>(value);
+                i += 2;
+            } else {
+                out += quoted[i];
+            }
+        }
+        return out;
+    };
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = std::min(text.find('\n', begin), text.size());
+        const std::string_view line = std::string_view(text).substr(begin, end - begin);
+        begin = end + 1;
+        const size_t space = line.find(' ');
+        const std::string_view key = line.substr(0, space);
+        const std::string_view value = space == line.npos ? std::string_view() : line.substr(space + 1);
+        if (key == "name") meta.name = plain(value);
+        if (key == "revision") meta.revision = plain(value);
+        if (key == "pinned") meta.pinned = value == "1";
+        if (key == "created") std::from_chars(value.data(), value.data() + value.size(), meta.created_unix_s);
+    }
+    return meta;
+}
+
+Result<> write_meta(Core& core, const SnapshotInfo& info) {
+    const std::string path = info.id.str() + "/meta";
+    const std::string text = encode_meta({info.name, info.revision, info.pinned, info.created_unix_s});
+    if (auto put = replace_file(core.fs, core.snapshots.get(), path, text, 0644); !put)
+        return core.error(put.error(), "writing", "snapshots/" + path);
+    return {};
+}
+
+std::string tree_path(const Core& core, const SnapshotId& id) { return core.root + "/snapshots/" + id.str() + "/tree"; }
+
+Result<> put_into_quarantine(Core& core, int dir, const std::string& name, const std::string& why) {
+    const std::string base = name.substr(name.rfind('/') + 1);
+    const std::string kept = fmt::format("{}-{}-{}", core.clock.unix_s(), core.random.hex(8), base);
+    if (auto moved = core.fs.rename(dir, name.c_str(), core.quarantine.get(), kept.c_str()); !moved)
+        return core.error(moved.error(), "moving to quarantine", name);
+    (void)core.fs.fsync(core.quarantine.get());
+    core.log.warn("moved to quarantine", {{"what", name}, {"as", kept}, {"why", why}});
+    return {};
+}
+
+}  // namespace zcdp::store

@@ -1,0 +1,73 @@
+// What the parts of one open store share: its folders, its index, and how things become durable in it.
+//
+// Thread rule: any thread; `index` only under `mutex`. File work is done outside of it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "src/store/index.hpp"
+
+namespace zcdp::store {
+
+struct Core {
+    Core(Fs& f, Clock& c, Random& r, Logger& l, Metrics& m) : fs(f), clock(c), random(r), log(l), metrics(m) {}
+
+    Fs& fs;
+    Clock& clock;
+    Random& random;
+    Logger& log;
+    Metrics& metrics;
+    std::string root;
+    Fd root_dir, cas, partial, staging, snapshots, quarantine;
+    bool use_syncfs = false;
+    std::mutex mutex;
+    std::unique_ptr<Index> index;
+
+    Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
+        return system_error(code, action, root + "/" + name);
+    }
+};
+
+/// Every file and folder of a store has this mtime: trees look the same wherever they were made.
+inline constexpr int64_t kFixedMtime = 1;
+
+/// "sha256/ab/cdef…": a blob's name below cas/, with ".x" for the executable twin and ".N" for the Nth inode more at a
+/// link limit (0: the first).
+std::string blob_name(const Digest& digest, bool executable, unsigned inode = 0);
+/// The inverse; nullopt for anything else in a folder of cas/. `folder` is "sha256/ab".
+struct BlobFile {
+    Digest digest;
+    bool executable = false;
+    unsigned inode = 0;
+};
+std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_view name);
+
+/// Makes a folder of cas/ when it is missing.
+Result<> make_blob_folder(Core& core, const Digest& digest);
+/// Whether the blob's file is there with this size.
+bool blob_on_disk(Core& core, const BlobRef& blob);
+
+/// The mode of a blob's file.
+constexpr mode_t blob_mode(bool executable) { return executable ? 0555 : 0444; }
+
+/// meta: what must outlive a lost index.
+struct Meta {
+    std::string name, revision;
+    bool pinned = false;
+    int64_t created_unix_s = 0;
+};
+std::string encode_meta(const Meta& meta);
+Meta decode_meta(const std::string& text);
+Result<> write_meta(Core& core, const SnapshotInfo& info);
+
+std::unique_ptr<Incoming> make_incoming(Core& core);
+Result<std::unique_ptr<SnapshotBuilder>> make_builder(Core& core);
+std::string tree_path(const Core& core, const SnapshotId& id);
+
+/// Renames out of the way what is wrong; `name` is relative to `dir`.
+Result<> put_into_quarantine(Core& core, int dir, const std::string& name, const std::string& why);
+
+}  // namespace zcdp::store

@@ -1,0 +1,221 @@
+// Bytes on their way into the CAS: staged in partial/, then made visible in batches by the recipe of docs/design.md
+// section 4: contents durable -> rename -> folders durable -> one index transaction.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <set>
+#include <unordered_set>
+
+#include "src/store/core.hpp"
+#include "src/store/partial_file.hpp"
+#include "zcdp/base/faults.hpp"
+
+namespace zcdp::store {
+namespace {
+
+constexpr unsigned kSyncFoldersOneByOne = 16;  ///< beyond it one syncfs is cheaper where it may be used
+
+class IncomingFiles final : public Incoming {
+  public:
+    explicit IncomingFiles(Core& core) : core_(core) {}
+
+    Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
+    Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
+                                                      const std::string& tag, uint64_t size_bytes) override {
+        return PartialFileOnDisk::open(core_, scope, key, tag, size_bytes);
+    }
+    Result<> stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) override;
+    Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override;
+    uint64_t staged_files() const override;
+    uint64_t staged_bytes() const override;
+
+  private:
+    struct Staged {
+        BlobRef blob;
+        std::string name;  ///< below partial/
+        std::vector<Sha256Bytes> chunks;
+        bool large = false;
+    };
+    bool already(const BlobRef& blob);
+    Result<> seal(int fd, const BlobRef& blob, const std::string& name);
+    Result<> barrier(const std::vector<Staged>& batch);
+    Result<> into_cas(const Staged& staged, std::set<std::string>& folders);
+    Result<> sync_folders(const std::set<std::string>& folders);
+    Result<> record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags);
+    Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
+        return core_.error(code, action, "partial/" + name);
+    }
+
+    Core& core_;
+    mutable std::mutex mutex_;
+    std::vector<Staged> staged_;
+    std::unordered_set<std::string> names_;  ///< of blobs staged or being committed
+    uint64_t bytes_ = 0;
+};
+
+/// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage.
+bool IncomingFiles::already(const BlobRef& blob) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!names_.insert(blob_name(blob.digest, blob.executable)).second) return true;
+    }
+    if (!blob_on_disk(core_, blob)) return false;
+    // On disk is verified: nothing gets there otherwise. The index may have lost it; commit() writes it down again.
+    const std::scoped_lock lock(mutex_);
+    names_.erase(blob_name(blob.digest, blob.executable));
+    return true;
+}
+
+/// The mode and the time that every blob has.
+Result<> IncomingFiles::seal(int fd, const BlobRef& blob, const std::string& name) {
+    if (auto mode = core_.fs.chmod_fd(fd, blob_mode(blob.executable)); !mode)
+        return error(mode.error(), "setting the mode of", name);
+    if (auto times = core_.fs.set_times(fd, kFixedMtime); !times)
+        return error(times.error(), "setting the times of", name);
+    return {};
+}
+
+Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> content) {
+    if (already(blob)) {
+        const std::scoped_lock lock(mutex_);
+        staged_.push_back({blob, "", {}, false});
+        return {};
+    }
+    std::string name = "in-" + core_.random.hex(24);
+    auto file = core_.fs.open(core_.partial.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (!file) return error(file.error(), "making", name);
+    Result<> done;
+    if (auto put = core_.fs.write(file->get(), content, 0); !put) done = error(put.error(), "writing", name);
+    if (done) done = seal(file->get(), blob, name);
+    if (!done) {
+        (void)core_.fs.unlink(core_.partial.get(), name.c_str());
+        const std::scoped_lock lock(mutex_);
+        names_.erase(blob_name(blob.digest, blob.executable));
+        return done;
+    }
+    if (!core_.use_syncfs) (void)core_.fs.start_writeback(file->get());
+    const std::scoped_lock lock(mutex_);
+    staged_.push_back({blob, std::move(name), {}, false});
+    bytes_ += blob.size_bytes;
+    return {};
+}
+
+Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) {
+    auto& partial = static_cast<PartialFileOnDisk&>(*file);
+    std::vector<Sha256Bytes> chunks = partial.chunks();
+    if (chunks.size() == 1) chunks.clear();
+    if (already(blob)) {
+        ZCDP_CHECK(partial.discard());
+        const std::scoped_lock lock(mutex_);
+        staged_.push_back({blob, "", std::move(chunks), true});
+        return {};
+    }
+    auto fd = core_.fs.open(core_.partial.get(), partial.name().c_str(), O_RDONLY);
+    if (!fd) return error(fd.error(), "opening", partial.name());
+    ZCDP_CHECK(seal(fd->get(), blob, partial.name()));
+    const std::scoped_lock lock(mutex_);
+    staged_.push_back({blob, partial.name(), std::move(chunks), true});
+    bytes_ += blob.size_bytes;
+    return {};
+}
+
+/// After it, what the batch's files hold survives power loss.
+Result<> IncomingFiles::barrier(const std::vector<Staged>& batch) {
+    if (faults::broken("barrier")) return {};
+    if (core_.use_syncfs) {
+        if (auto synced = core_.fs.sync_fs(core_.partial.get()); !synced)
+            return error(synced.error(), "making durable what is in", "");
+        return {};
+    }
+    for (const Staged& staged : batch) {
+        if (staged.name.empty()) continue;
+        auto fd = core_.fs.open(core_.partial.get(), staged.name.c_str(), O_RDONLY);
+        if (!fd) return error(fd.error(), "opening", staged.name);
+        if (auto synced = core_.fs.fsync(fd->get()); !synced) return error(synced.error(), "making durable", staged.name);
+    }
+    return {};
+}
+
+Result<> IncomingFiles::into_cas(const Staged& staged, std::set<std::string>& folders) {
+    const std::string target = blob_name(staged.blob.digest, staged.blob.executable);
+    auto moved = core_.fs.rename_new(core_.partial.get(), staged.name.c_str(), core_.cas.get(), target.c_str());
+    if (!moved && moved.error().value() == ENOENT) {
+        ZCDP_CHECK(make_blob_folder(core_, staged.blob.digest));
+        folders.insert(target.substr(0, target.find('/')));
+        moved = core_.fs.rename_new(core_.partial.get(), staged.name.c_str(), core_.cas.get(), target.c_str());
+    }
+    if (!moved && moved.error().value() == EEXIST) {
+        // A file of the right size was put there meanwhile; one of another size is what a crash or a bad disk left.
+        if (blob_on_disk(core_, staged.blob)) {
+            (void)core_.fs.unlink(core_.partial.get(), staged.name.c_str());
+            moved = SysResult<>();
+        } else {
+            ZCDP_CHECK(put_into_quarantine(core_, core_.cas.get(), target, "has the wrong size"));
+            moved = core_.fs.rename_new(core_.partial.get(), staged.name.c_str(), core_.cas.get(), target.c_str());
+        }
+    }
+    if (!moved) return error(moved.error(), "renaming into the store", staged.name);
+    folders.insert(target.substr(0, target.rfind('/')));
+    if (staged.large) (void)core_.fs.unlink(core_.partial.get(), (staged.name + ".map").c_str());
+    return {};
+}
+
+Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
+    if (core_.use_syncfs && folders.size() > kSyncFoldersOneByOne) {
+        if (auto synced = core_.fs.sync_fs(core_.cas.get()); !synced)
+            return core_.error(synced.error(), "making durable the names in", "cas");
+        return {};
+    }
+    for (const std::string& folder : folders) {
+        auto fd = core_.fs.open(core_.cas.get(), folder.c_str(), O_RDONLY | O_DIRECTORY);
+        if (!fd) return core_.error(fd.error(), "opening", "cas/" + folder);
+        if (auto synced = core_.fs.fsync(fd->get()); !synced)
+            return core_.error(synced.error(), "making durable", "cas/" + folder);
+    }
+    return {};
+}
+
+Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags) {
+    const std::scoped_lock lock(core_.mutex);
+    ZCDP_TRY(auto transaction, core_.index->transaction());
+    for (const Staged& staged : batch)
+        ZCDP_CHECK(core_.index->put_blob(staged.blob.digest, staged.blob.size_bytes, staged.chunks));
+    ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
+    for (const TagRow& row : tags) ZCDP_CHECK(core_.index->put_tag(origin, row));
+    return transaction.commit();
+}
+
+Result<> IncomingFiles::commit(const TagScope& scope, std::span<const TagRow> tags) {
+    std::vector<Staged> batch;
+    {
+        const std::scoped_lock lock(mutex_);
+        batch.swap(staged_);
+        bytes_ = 0;
+    }
+    ZCDP_CHECK(barrier(batch));
+    std::set<std::string> folders;
+    for (const Staged& staged : batch)
+        if (!staged.name.empty()) ZCDP_CHECK(into_cas(staged, folders));
+    ZCDP_CHECK(sync_folders(folders));
+    ZCDP_CHECK(record(batch, scope, tags));
+    const std::scoped_lock lock(mutex_);
+    for (const Staged& staged : batch)
+        if (!staged.name.empty()) names_.erase(blob_name(staged.blob.digest, staged.blob.executable));
+    return {};
+}
+
+uint64_t IncomingFiles::staged_files() const {
+    const std::scoped_lock lock(mutex_);
+    return staged_.size();
+}
+
+uint64_t IncomingFiles::staged_bytes() const {
+    const std::scoped_lock lock(mutex_);
+    return bytes_;
+}
+
+}  // namespace
+
+std::unique_ptr<Incoming> make_incoming(Core& core) { return std::make_unique<IncomingFiles>(core); }
+
+}  // namespace zcdp::store

@@ -1,0 +1,93 @@
+// An open store: see zcdp/store/store.hpp. Opening and recovery are in open_store.cpp and recovery.cpp, what makes room
+// in evict.cpp, what looks at every byte in verify.cpp.
+#pragma once
+
+#include <atomic>
+
+#include "src/store/core.hpp"
+#include "src/store/lock.hpp"
+
+namespace zcdp::store {
+
+class OpenStore final : public Store {
+  public:
+    OpenStore(StoreOptions options, Fs& fs, Clock& clock, Random& random, Logger& log, Metrics& metrics)
+        : options_(std::move(options)), core_(fs, clock, random, log, metrics) {}
+    ~OpenStore() override;
+    Result<> open();
+
+    const std::string& root() const override { return core_.root; }
+    const std::vector<std::string>& recovery_notes() const override { return notes_; }
+
+    Result<std::shared_ptr<void>> reserve(uint64_t bytes, uint64_t files) override;
+    Result<std::unique_ptr<Incoming>> incoming() override;
+    Result<std::unique_ptr<SnapshotBuilder>> build_snapshot() override;
+    bool has_blob(const BlobRef& blob) override;
+
+    Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
+                          const std::function<bool(const TagRow&)>& row) override;
+    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) override;
+    Result<bool> any_tags(const TagScope& scope) override;
+    Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
+    Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
+                                                      const std::string& selection,
+                                                      const std::string& revision) override;
+    Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
+                          const std::string& revision, const SnapshotId& snapshot) override;
+
+    Result<std::vector<SnapshotInfo>> list() override;
+    Result<SnapshotInfo> find(const std::string& id_or_name) override;
+    Result<> touch(const SnapshotId& id) override;
+    Result<> pin(const SnapshotId& id, bool pinned) override;
+    Result<uint64_t> lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) override;
+    Result<> release(uint64_t lease) override;
+    Result<> evict(const SnapshotId& id) override;
+    Result<uint64_t> gc(int64_t grace_s) override;
+    Result<ScrubReport> verify(std::optional<SnapshotId> id,
+                               const std::function<void(uint64_t bytes)>& progress) override;
+    Result<StoreUsage> usage() override;
+    Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
+    Result<Fd> open_blob(const Digest& digest) override;
+
+  private:
+    // open_store.cpp
+    Result<> open_root();
+    Result<> check_format();
+    Result<> open_folders();
+    Result<> open_index();
+    void choose_barrier();
+    Result<> must_write() const;
+    void complete(SnapshotInfo& info, const std::vector<Index::Lease>& leases) const;
+
+    // recovery.cpp
+    Result<> recover(bool after_crash);
+    Result<> sweep_unfinished();
+    Result<> match_snapshots();
+    Result<> adopt(const SnapshotId& id);
+    void note(std::string line);
+
+    // evict.cpp
+    Result<> evict_locked(const SnapshotInfo& info);
+    Result<uint64_t> drop_unused_blobs(const std::string& removed_tree);
+    Result<uint64_t> drop_if_unused(const ManifestEntry& entry);
+    Result<uint64_t> make_room(uint64_t bytes, const FsSpace& space);
+    Result<std::vector<Index::Lease>> live_leases();
+    Result<uint64_t> sweep_blobs(int64_t older_than_unix_s);
+    Result<uint64_t> sweep_partials(int64_t older_than_unix_s);
+
+    // verify.cpp
+    struct Scrub;
+    Result<> scrub_snapshot(const SnapshotInfo& info, Scrub& scrub);
+    Result<> scrub_file(const ManifestEntry& entry, const std::string& path, int tree, Scrub& scrub);
+    Result<> scrub_loose_blobs(Scrub& scrub);
+    Result<> condemn(const Digest& digest, const std::string& why, Scrub& scrub);
+
+    StoreOptions options_;
+    Core core_;
+    Lock lock_;
+    bool writable_ = false;
+    std::vector<std::string> notes_;
+    std::atomic<uint64_t> reserved_bytes_{0};
+};
+
+}  // namespace zcdp::store

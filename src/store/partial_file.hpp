@@ -1,0 +1,53 @@
+// A file of many chunks on its way into the CAS: partial/p-HEX, with partial/p-HEX.map that says which chunks are there
+// (docs/formats.md "Partial files"). What a map says is re-hashed before it is believed.
+#pragma once
+
+#include <mutex>
+
+#include "src/store/core.hpp"
+
+namespace zcdp::store {
+
+class PartialFileOnDisk final : public PartialFile {
+  public:
+    static Result<std::unique_ptr<PartialFile>> open(Core& core, const TagScope& scope, const std::string& key,
+                                                     const std::string& tag, uint64_t size_bytes);
+
+    uint64_t size_bytes() const override { return size_bytes_; }
+    bool has(uint64_t chunk) const override;
+    uint64_t chunks_present() const override;
+    Result<> write(uint64_t offset_bytes, std::span<const std::byte> bytes) override;
+    Result<> chunk_done(uint64_t chunk, const Sha256Bytes& digest) override;
+    Result<> read(uint64_t offset_bytes, std::span<std::byte> into) override;
+    Result<Digest> finish() override;
+    Result<> discard() override;
+
+    /// For the store: the name below partial/, and the digests after finish().
+    const std::string& name() const { return name_; }
+    const std::vector<Sha256Bytes>& chunks() const { return chunks_; }
+
+  private:
+    PartialFileOnDisk(Core& core, std::string name, uint64_t size_bytes)
+        : core_(core), name_(std::move(name)), size_bytes_(size_bytes), chunks_(chunk_count(size_bytes)),
+          present_(chunks_.size()) {}
+    Result<> open_data();
+    Result<> open_map();
+    Result<> recall(const std::string& map);
+    Result<bool> chunk_has(uint64_t chunk, const Sha256Bytes& digest, std::span<std::byte> buffer);
+    Error error(const boost::system::error_code& code, std::string_view action) const {
+        return core_.error(code, action, "partial/" + name_);
+    }
+
+    Core& core_;
+    std::string name_;
+    const uint64_t size_bytes_;
+    Fd data_, reading_, map_;
+    bool direct_ = false;
+    uint64_t map_offset_ = 0;
+    mutable std::mutex mutex_;  ///< chunks_, present_, map_
+    std::vector<Sha256Bytes> chunks_;
+    std::vector<bool> present_;
+    uint64_t present_count_ = 0;
+};
+
+}  // namespace zcdp::store

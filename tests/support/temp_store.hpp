@@ -1,0 +1,85 @@
+// A store in a temporary folder, and small snapshots in it.
+#pragma once
+
+#include "tests/support/doctest.hpp"
+#include <stdlib.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::test {
+
+/// A folder that is gone with this object.
+class TempFolder {
+  public:
+    TempFolder() {
+        const char* base = ::getenv("TMPDIR");
+        path_ = std::string(base ? base : "/tmp") + "/zcdp-test-XXXXXX";
+        REQUIRE(::mkdtemp(path_.data()) != nullptr);
+    }
+    TempFolder(const TempFolder&) = delete;
+    TempFolder& operator=(const TempFolder&) = delete;
+    ~TempFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+class TempStore {
+  public:
+    explicit TempStore(Fs& fs = system_fs()) : fs_(fs) {}
+
+    const std::string& root() const { return folder_.path(); }
+    store::StoreOptions options() const {
+        store::StoreOptions options;
+        options.root = root();
+        options.holder = "test holder";
+        return options;
+    }
+    Result<std::unique_ptr<store::Store>> try_open(const store::StoreOptions& options) {
+        return store::Store::open(options, fs_, system_clock(), system_random(), log_, metrics_);
+    }
+    std::unique_ptr<store::Store> open() {
+        auto store = try_open(options());
+        if (!store) FAIL(store.error().line());
+        return std::move(*store);
+    }
+
+    static std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+    static store::BlobRef ref(std::string_view content) {
+        return {{DigestKind::sha256, Sha256::of(content)}, content.size(), false};
+    }
+    /// Stages, commits and builds these files.
+    store::SnapshotInfo snapshot(store::Store& store, const std::map<std::string, std::string>& files,
+                                 const std::string& name = "test") {
+        auto incoming = store.incoming();
+        REQUIRE(incoming);
+        for (const auto& [path, content] : files) REQUIRE((*incoming)->stage(ref(content), bytes(content)));
+        REQUIRE((*incoming)->commit({"e", "b", "c"}, {}));
+        auto builder = store.build_snapshot();
+        REQUIRE(builder);
+        for (const auto& [path, content] : files) {
+            store::ManifestEntry entry;
+            entry.path = path, entry.size_bytes = content.size(), entry.digest = ref(content).digest;
+            REQUIRE((*builder)->add(entry));
+        }
+        auto info = (*builder)->commit(name, "revision");
+        REQUIRE(info);
+        return *info;
+    }
+
+  private:
+    TempFolder folder_;
+    Fs& fs_;
+    Logger log_{system_clock(), 2, LogLevel::off, LogFormat::text};
+    Metrics metrics_;
+};
+
+}  // namespace zcdp::test
