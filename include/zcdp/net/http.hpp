@@ -60,8 +60,8 @@ struct Limits {
     uint32_t connections_max = 64;              ///< of this client, all addresses together
 };
 
-/// An answer whose header has been read. Read the body to its end (read_some returns 0) and the connection goes back to
-/// the pool; else it is closed.
+/// An answer whose header has been read. With the last byte of the body the connection goes back to the pool; destroyed
+/// before that, it is closed.
 class Response {
   public:
     virtual ~Response() = default;
@@ -91,11 +91,11 @@ class HttpClient {
 
 struct HttpClientOptions {
     Limits limits;
-    TlsOptions tls;
+    std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
 };
 
-std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options, Random& random,
+std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,
                                              Metrics& metrics, Logger& log);
 
 }  // namespace zcdp::net

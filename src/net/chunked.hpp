@@ -1,0 +1,31 @@
+// The chunked transfer coding (RFC 9112 section 7.1), as a decoder that is fed bytes as they come. Pure.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "zcdp/base/error.hpp"
+
+namespace zcdp::net {
+
+class ChunkedDecoder {
+  public:
+    struct Step {
+        size_t consumed = 0;  ///< of the input
+        size_t produced = 0;  ///< into the output
+    };
+    /// Decodes until the input or the output is used up, or the body ends.
+    Result<Step> decode(std::string_view in, std::span<std::byte> out);
+    bool ended() const { return state_ == State::ended; }
+
+  private:
+    enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf, ended };
+    Result<> framing(char c);
+    State state_ = State::size;
+    uint64_t left_ = 0;
+    unsigned digits_ = 0;
+    size_t extra_ = 0;  ///< bytes of extensions and trailers
+};
+
+}  // namespace zcdp::net

@@ -1,0 +1,368 @@
+// The client: a pool of kept connections per endpoint, spread over all of its addresses, and answers that read from them.
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "src/net/chunked.hpp"
+#include "src/net/resolver.hpp"
+#include "src/net/response_header.hpp"
+#include "src/net/transport.hpp"
+#include "zcdp/base/faults.hpp"
+#include "zcdp/net/http.hpp"
+
+namespace zcdp::net {
+namespace {
+
+/// Header and a small body come with one read into it.
+constexpr size_t kReadAhead = 32 << 10;
+constexpr uint64_t kAddressesKeptMs = 30'000;
+
+using Clock = Deadline::clock;
+
+struct Connection {
+    Connection(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker) : transport(executor, std::move(ticker)) {}
+    Transport transport;
+    std::vector<std::byte> buffer;
+    size_t begin = 0, end = 0;  ///< read ahead and not used yet
+    bool used_before = false;
+    Clock::time_point idle_since;
+
+    std::string_view ahead() const { return {reinterpret_cast<const char*>(buffer.data()) + begin, end - begin}; }
+    Task<Result<size_t>> read_ahead(size_t limit, Deadline deadline) {
+        if (begin == end) begin = end = 0;
+        if (buffer.size() < std::min(limit, end + kReadAhead)) buffer.resize(std::min(limit, end + kReadAhead));
+        auto got = co_await transport.read_some(std::span(buffer).subspan(end), deadline);
+        if (got) end += *got;
+        co_return got;
+    }
+};
+
+/// What the client knows of one endpoint.
+struct Host {
+    std::vector<asio::ip::tcp::endpoint> addresses;
+    Clock::time_point resolved;
+    size_t next_address = 0;
+    std::vector<std::unique_ptr<Connection>> idle;  ///< the one used last at the end
+};
+
+struct EndpointLess {
+    bool operator()(const Endpoint& a, const Endpoint& b) const {
+        return std::tie(a.tls, a.host, a.port) < std::tie(b.tls, b.host, b.port);
+    }
+};
+
+/// Outlives the client while a Response still holds it.
+struct Pool {
+    Pool(asio::any_io_executor e, HttpClientOptions o)
+        : executor(e), options(std::move(o)), ticker(std::make_shared<Ticker>(e)), permits(e, options.limits.connections_max) {}
+    asio::any_io_executor executor;
+    HttpClientOptions options;
+    std::shared_ptr<Ticker> ticker;
+    Semaphore permits;
+    std::map<Endpoint, Host, EndpointLess> hosts;
+    bool closed = false;
+
+    void give_back(const Endpoint& endpoint, std::unique_ptr<Connection> connection, bool usable) {
+        permits.release();
+        if (!usable || closed) return;
+        connection->idle_since = Clock::now();
+        connection->used_before = true;
+        hosts[endpoint].idle.push_back(std::move(connection));
+    }
+};
+
+/// A connection on loan; closed unless it is given back.
+class Loan {
+  public:
+    Loan() = default;
+    Loan(std::shared_ptr<Pool> pool, Endpoint endpoint) : pool_(std::move(pool)), endpoint_(std::move(endpoint)) {}
+    Loan(Loan&& other) noexcept
+        : connection(std::move(other.connection)), pool_(std::move(other.pool_)), endpoint_(std::move(other.endpoint_)) {}
+    Loan& operator=(Loan&&) = delete;
+    ~Loan() { give_back(false); }
+    void give_back(bool usable) {
+        if (pool_) std::exchange(pool_, nullptr)->give_back(endpoint_, std::move(connection), usable);
+    }
+    std::unique_ptr<Connection> connection;
+
+  private:
+    std::shared_ptr<Pool> pool_;
+    Endpoint endpoint_;
+};
+
+class HttpResponse final : public Response {
+  public:
+    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, Deadline deadline)
+        : loan_(std::move(loan)), header_(std::move(header)), limits_(limits), deadline_(deadline),
+          peer_(loan_.connection->transport.peer()) {
+        if (bodiless) left_ = 0;
+        else if (!header_.chunked()) left_ = header_.content_length();
+        if (left_ == 0) finish();
+        else window_began_ns_ = loan_.connection->transport.waited_ns();
+    }
+
+    int status() const override { return header_.status(); }
+    std::string_view header(std::string_view name) const override { return header_.field(name); }
+    std::optional<uint64_t> body_bytes() const override { return header_.chunked() ? std::nullopt : stated_; }
+    const std::string& peer() const override { return peer_; }
+
+    Task<Result<size_t>> read_some(std::span<std::byte> into) override {
+        if (ended_ || into.empty()) co_return size_t{0};
+        if (header_.chunked()) co_return co_await read_chunked(into);
+        if (left_ && into.size() > *left_) into = into.first(*left_);
+        auto got = co_await read_raw(into);
+        if (!got) co_return got;
+        if (*got == 0) {
+            if (left_) co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
+            finish();
+            co_return size_t{0};
+        }
+        if (left_ && (*left_ -= *got) == 0) finish();
+        co_return got;
+    }
+
+    Task<Result<std::string>> read_all(size_t limit_bytes) override {
+        std::string body;
+        while (true) {
+            const size_t had = body.size();
+            body.resize(std::min(had + (16 << 10), limit_bytes + 1));
+            auto got = co_await read_some(std::as_writable_bytes(std::span(body).subspan(had)));
+            if (!got) co_return std::move(got).error();
+            body.resize(had + *got);
+            if (*got == 0) co_return body;
+            if (body.size() > limit_bytes) co_return Error(ErrorKind::refused, "the answer is over the limit");
+        }
+    }
+
+  private:
+    /// From what was read ahead, else from the connection; 0 when the peer has closed.
+    Task<Result<size_t>> read_raw(std::span<std::byte> into) {
+        Connection& connection = *loan_.connection;
+        if (const auto ahead = connection.ahead(); !ahead.empty()) {
+            const size_t n = std::min(ahead.size(), into.size());
+            std::memcpy(into.data(), ahead.data(), n);
+            connection.begin += n;
+            co_return n;
+        }
+        co_return co_await read_in_time(into);
+    }
+
+    /// The wait ends at the deadline, or at the end of the window in which the peer was too slow. Only time spent
+    /// waiting counts: a consumer may be as slow as it likes.
+    Task<Result<size_t>> read_in_time(std::span<std::byte> into) {
+        Transport& transport = loan_.connection->transport;
+        const uint64_t window_ns = uint64_t{limits_.min_rate_window_ms} * 1'000'000;
+        while (true) {
+            const uint64_t waited = transport.waited_ns() - window_began_ns_;
+            if (waited >= window_ns) {
+                const uint64_t wanted = uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000;
+                if (window_bytes_ < wanted && !faults::broken("minimum-rate"))
+                    co_return Error(ErrorKind::timeout, "the body came slower than " +
+                                                            std::to_string(limits_.min_bytes_per_second) + " bytes/s");
+                window_began_ns_ = transport.waited_ns();
+                window_bytes_ = 0;
+                continue;
+            }
+            auto got = co_await transport.read_some(into, deadline_.min(Deadline::in_ms((window_ns - waited) / 1'000'000 + 1)));
+            if (!got && got.error().kind() == ErrorKind::timeout && !deadline_.passed()) continue;
+            if (got) window_bytes_ += *got;
+            co_return got;
+        }
+    }
+
+    Task<Result<size_t>> read_chunked(std::span<std::byte> into) {
+        Connection& connection = *loan_.connection;
+        while (true) {
+            auto step = chunks_.decode(connection.ahead(), into);
+            if (!step) co_return std::move(step).error();
+            connection.begin += step->consumed;
+            if (chunks_.ended()) finish();
+            if (step->produced > 0 || ended_) co_return step->produced;
+            if (connection.begin == connection.end) connection.begin = connection.end = 0;
+            if (connection.buffer.size() < kReadAhead) connection.buffer.resize(kReadAhead);
+            auto got = co_await read_in_time(std::span(connection.buffer).subspan(connection.end));
+            if (!got) co_return got;
+            if (*got == 0) co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
+            connection.end += *got;
+        }
+    }
+
+    /// The last byte is here: the connection is free for others, unless more came than was said.
+    void finish() {
+        ended_ = true;
+        const bool framed = left_.has_value() || header_.chunked();
+        loan_.give_back(header_.keep_alive() && framed && loan_.connection->ahead().empty());
+    }
+
+    Loan loan_;
+    ResponseHeader header_;
+    const Limits limits_;
+    Deadline deadline_;
+    std::string peer_;
+    std::optional<uint64_t> left_;
+    std::optional<uint64_t> stated_ = header_.content_length();
+    ChunkedDecoder chunks_;
+    bool ended_ = false;
+    uint64_t window_began_ns_ = 0, window_bytes_ = 0;
+};
+
+class Client final : public HttpClient {
+  public:
+    Client(asio::any_io_executor executor, HttpClientOptions options, Metrics& metrics, Logger& log)
+        : pool_(std::make_shared<Pool>(executor, std::move(options))),
+          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")), log_(log) {}
+    ~Client() override { close(); }
+
+    void close() override {
+        pool_->closed = true;
+        for (auto& [endpoint, host] : pool_->hosts) host.idle.clear();
+        pool_->ticker->stop();
+    }
+
+    Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) override;
+
+  private:
+    struct Answer {
+        ResponseHeader header;
+        bool silent = false;  ///< the connection ended before a byte of an answer
+    };
+    std::string wire_form(const Endpoint& endpoint, const Request& request) const;
+    std::unique_ptr<Connection> take_idle(Host& host);
+    Task<Result<std::unique_ptr<Connection>>> connect(Endpoint endpoint, Deadline deadline);
+    Task<Result<std::unique_ptr<Connection>>> connect_to(const Endpoint& endpoint, asio::ip::tcp::endpoint address,
+                                                         Deadline deadline);
+    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, Deadline deadline);
+
+    std::shared_ptr<Pool> pool_;
+    Counter& connects_;
+    Logger& log_;
+};
+
+std::string Client::wire_form(const Endpoint& endpoint, const Request& request) const {
+    std::string out;
+    out.reserve(512 + request.target.size() + request.body.size());
+    out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\nHost: ");
+    out.append(endpoint.authority()).append("\r\n");
+    if (!pool_->options.user_agent.empty()) out.append("User-Agent: ").append(pool_->options.user_agent).append("\r\n");
+    for (const auto& [name, value] : request.headers) out.append(name).append(": ").append(value).append("\r\n");
+    if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
+        out.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
+    return out.append("\r\n").append(request.body);
+}
+
+std::unique_ptr<Connection> Client::take_idle(Host& host) {
+    const auto oldest = Clock::now() - std::chrono::milliseconds(pool_->options.limits.idle_keep_ms);
+    std::erase_if(host.idle, [&](const auto& connection) { return connection->idle_since < oldest; });
+    while (!host.idle.empty()) {
+        auto connection = std::move(host.idle.back());
+        host.idle.pop_back();
+        if (!connection->transport.readable_now()) return connection;
+    }
+    return nullptr;
+}
+
+Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, asio::ip::tcp::endpoint address,
+                                                             Deadline deadline) {
+    auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker);
+    ZCDP_CO_CHECK(co_await connection->transport.connect(address, deadline));
+    if (endpoint.tls) {
+        if (!pool_->options.tls) co_return Error(ErrorKind::failed, "there is no TLS here");
+        ZCDP_CO_TRY(auto ssl, pool_->options.tls->connection(endpoint.host));
+        ZCDP_CO_CHECK(co_await connection->transport.start_tls(std::move(ssl), deadline));
+    }
+    connects_.add();
+    co_return connection;
+}
+
+/// Tries every address once, beginning with the next in turn, so that connections spread over all of them.
+Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Deadline deadline) {
+    const uint64_t timeout_ms = pool_->options.limits.connect_timeout_ms;
+    Host& host = pool_->hosts[endpoint];
+    const bool stale = Clock::now() - host.resolved > std::chrono::milliseconds(kAddressesKeptMs);
+    if (host.addresses.empty() || stale) {
+        auto addresses = co_await resolve(endpoint.host, endpoint.port, deadline.min(Deadline::in_ms(timeout_ms)));
+        if (!addresses && host.addresses.empty()) co_return std::move(addresses).error();
+        if (addresses) host.addresses = std::move(*addresses);
+        host.resolved = Clock::now();
+    }
+    const auto addresses = host.addresses;
+    std::string reasons;
+    ErrorKind kind = ErrorKind::unreachable;
+    for (size_t tried = 0; tried < addresses.size() && !deadline.passed(); ++tried) {
+        const auto address = addresses[host.next_address++ % addresses.size()];
+        auto connection = co_await connect_to(endpoint, address, deadline.min(Deadline::in_ms(timeout_ms)));
+        if (connection) co_return connection;
+        if (connection.error().kind() == ErrorKind::usage) co_return connection;
+        reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
+        log_.debug("cannot connect", {{"endpoint", endpoint.url()}, {"address", address.address().to_string()},
+                                      {"why", connection.error().what()}});
+    }
+    if (deadline.passed()) kind = ErrorKind::timeout;
+    co_return Error(kind, "cannot be reached (" + reasons + ")", endpoint.url(), "check the endpoint and the network");
+}
+
+/// Sends the request and reads the answer's header; informational answers are passed over.
+Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, Deadline deadline) {
+    const Limits& limits = pool_->options.limits;
+    Answer answer;
+    if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
+        if (sent.error().kind() == ErrorKind::timeout) co_return std::move(sent).error();
+        answer.silent = true;  // an answer may be there all the same, but this connection is done
+        co_return answer;
+    }
+    const Deadline header_by = deadline.min(Deadline::in_ms(limits.header_timeout_ms));
+    bool any = false;
+    while (true) {
+        auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, header_by);
+        if ((!got && got.error().kind() != ErrorKind::timeout && !any) || (got && *got == 0 && !any)) {
+            answer.silent = true;
+            co_return answer;
+        }
+        if (!got) co_return std::move(got).error();
+        if (*got == 0) co_return Error(ErrorKind::unreachable, "the answer's header was cut off");
+        any = true;
+        while (true) {
+            ZCDP_CO_TRY(const size_t length,
+                        answer.header.parse(connection.ahead(), {limits.header_bytes_max, limits.header_fields_max}));
+            if (length == 0) break;
+            connection.begin += length;
+            if (answer.header.status() >= 200) co_return answer;
+        }
+    }
+}
+
+Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request request, Deadline deadline) {
+    if (pool_->closed) co_return Error(ErrorKind::interrupted, "the client is closed");
+    const std::string bytes = wire_form(endpoint, request);
+    const bool repeatable = request.method == "GET" || request.method == "HEAD";
+    co_await pool_->permits.acquire();
+    Loan loan(pool_, endpoint);
+    for (bool fresh = false;; fresh = true) {
+        if (!fresh) loan.connection = take_idle(pool_->hosts[endpoint]);
+        if (!loan.connection) {
+            ZCDP_CO_TRY(loan.connection, co_await connect(endpoint, deadline));
+        }
+        const bool used_before = loan.connection->used_before;
+        auto answer = co_await exchange(*loan.connection, bytes, deadline);
+        if (!answer) co_return std::move(answer).error().about(endpoint.url());
+        if (answer->silent) {
+            // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
+            loan.connection.reset();
+            if (used_before && repeatable) continue;
+            co_return Error(ErrorKind::unreachable, "the peer closed the connection without an answer", endpoint.url());
+        }
+        const int status = answer->header.status();
+        const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
+        co_return std::unique_ptr<Response>(std::make_unique<HttpResponse>(
+            std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, deadline));
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,
+                                             Metrics& metrics, Logger& log) {
+    return std::make_unique<Client>(executor, std::move(options), metrics, log);
+}
+
+}  // namespace zcdp::net

@@ -1,0 +1,121 @@
+#include "src/net/tls_context.hpp"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+// The build machine's CA bundle, for containers that have none.
+asm(R"(
+.pushsection .rodata
+.global zcdp_ca_bundle_begin
+zcdp_ca_bundle_begin:
+.incbin ")" ZCDP_CA_BUNDLE R"("
+.global zcdp_ca_bundle_end
+zcdp_ca_bundle_end:
+.popsection
+)");
+extern "C" const char zcdp_ca_bundle_begin[], zcdp_ca_bundle_end[];
+
+namespace zcdp::net {
+namespace {
+
+/// Debian, Alpine; Fedora, RHEL; SUSE; older RHEL; FreeBSD.
+constexpr const char* kKnownBundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+};
+
+bool load_file(SSL_CTX* context, const std::string& path) {
+    return SSL_CTX_load_verify_locations(context, path.c_str(), nullptr) == 1;
+}
+
+bool load_embedded(SSL_CTX* context) {
+    BIO* bio = BIO_new_mem_buf(zcdp_ca_bundle_begin, static_cast<int>(zcdp_ca_bundle_end - zcdp_ca_bundle_begin));
+    if (!bio) return false;
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    int count = 0;
+    while (X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr)) {
+        count += X509_STORE_add_cert(store, certificate);
+        X509_free(certificate);
+    }
+    BIO_free(bio);
+    ERR_clear_error();  // the end of the bundle
+    return count > 0;
+}
+
+bool is_address(const std::string& host) {
+    unsigned char bytes[16];
+    return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+}  // namespace
+
+std::shared_ptr<TlsContext> make_tls_context(TlsOptions options) {
+    return std::make_shared<TlsContext>(std::move(options));
+}
+
+std::string tls_error(SSL* ssl) {
+    if (ssl)
+        if (const long verdict = SSL_get_verify_result(ssl); verdict != X509_V_OK)
+            return std::string("the certificate is refused: ") + X509_verify_cert_error_string(verdict);
+    const unsigned long code = ERR_peek_last_error();
+    ERR_clear_error();
+    if (code == 0) return "TLS: the connection was closed";
+    const char* reason = ERR_reason_error_string(code);
+    return std::string("TLS: ") + (reason ? reason : "unknown error");
+}
+
+Result<> TlsContext::load_roots() {
+    if (!options_.ca_bundle.empty()) {
+        if (load_file(context_.get(), options_.ca_bundle)) return {};
+        ERR_clear_error();
+        return Error(ErrorKind::usage, "cannot be read as a PEM bundle of CA certificates", options_.ca_bundle,
+                     "check --ca-bundle");
+    }
+    if (const char* file = std::getenv("SSL_CERT_FILE"); file && *file) {
+        if (load_file(context_.get(), file)) return {};
+        ERR_clear_error();
+        return Error(ErrorKind::usage, "cannot be read as a PEM bundle of CA certificates", file, "check $SSL_CERT_FILE");
+    }
+    for (const char* path : kKnownBundles)
+        if (::access(path, R_OK) == 0 && load_file(context_.get(), path)) return {};
+    ERR_clear_error();
+    if (load_embedded(context_.get())) return {};
+    return Error(ErrorKind::failed, "no CA certificates were found", "", "name a bundle with --ca-bundle");
+}
+
+Result<> TlsContext::load() {
+    context_.reset(SSL_CTX_new(TLS_client_method()));
+    if (!context_) return Error(ErrorKind::failed, tls_error(nullptr));
+    SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
+    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                         SSL_MODE_RELEASE_BUFFERS);
+    Result<> roots = load_roots();
+    if (!roots) context_.reset();
+    return roots;
+}
+
+Result<SslPtr> TlsContext::connection(const std::string& host) {
+    const std::scoped_lock lock(mutex_);
+    if (!context_) ZCDP_CHECK(load());
+    SslPtr ssl(SSL_new(context_.get()));
+    if (!ssl) return Error(ErrorKind::failed, tls_error(nullptr));
+    if (is_address(host)) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host.c_str());
+    } else {
+        SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        SSL_set1_host(ssl.get(), host.c_str());
+        SSL_set_tlsext_host_name(ssl.get(), host.c_str());
+    }
+    return ssl;
+}
+
+}  // namespace zcdp::net

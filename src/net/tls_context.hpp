@@ -1,0 +1,38 @@
+// One SSL_CTX for all connections: TLS 1.2 or later, peers always verified. Thread rule: any thread.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/net/tls.hpp"
+
+namespace zcdp::net {
+
+struct SslFree {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+using SslPtr = std::unique_ptr<SSL, SslFree>;
+
+class TlsContext {
+  public:
+    explicit TlsContext(TlsOptions options) : options_(std::move(options)) {}
+    /// A connection's state, set to verify `host` (a name or an address). Errors: usage (the CA bundle cannot be read).
+    Result<SslPtr> connection(const std::string& host);
+
+  private:
+    Result<> load();
+    Result<> load_roots();
+    TlsOptions options_;
+    std::mutex mutex_;
+    std::unique_ptr<SSL_CTX, SslFree> context_;
+};
+
+/// OpenSSL's last error of this thread in words; what it says of a certificate first.
+std::string tls_error(SSL* ssl);
+
+}  // namespace zcdp::net

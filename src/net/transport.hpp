@@ -1,0 +1,69 @@
+// One connection: a non-blocking socket, with TLS on it or not. Reads and writes go straight to the system call; the
+// loop is only asked to wait when that would block.
+//
+// Deadlines: one ticker a client looks at all waiting connections every 50 ms and cancels those past theirs, which costs
+// nothing per read. Thread rule: belongs to its loop.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+
+#include "src/net/tls_context.hpp"
+#include "zcdp/base/tasks.hpp"
+
+namespace zcdp::net {
+
+class Transport;
+
+/// Cancels waits whose time has come. Runs only while somebody waits.
+class Ticker : public std::enable_shared_from_this<Ticker> {
+  public:
+    explicit Ticker(asio::any_io_executor executor) : timer_(executor) {}
+    void add(Transport* waiting);
+    void remove(Transport* waiting);
+    void stop();
+
+  private:
+    void arm();
+    void tick();
+    asio::steady_timer timer_;
+    std::set<Transport*> waiting_;
+    bool armed_ = false, stopped_ = false;
+};
+
+class Transport {
+  public:
+    Transport(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker)
+        : socket_(executor), ticker_(std::move(ticker)) {}
+
+    Task<Result<>> connect(asio::ip::tcp::endpoint address, Deadline deadline);
+    Task<Result<>> start_tls(SslPtr ssl, Deadline deadline);
+    Task<Result<>> write_all(std::string_view bytes, Deadline deadline);
+    /// At least one byte, or 0 when the peer has closed.
+    Task<Result<size_t>> read_some(std::span<std::byte> into, Deadline deadline);
+    const std::string& peer() const { return peer_; }
+    /// Nanoseconds spent waiting for the peer so far.
+    uint64_t waited_ns() const { return waited_ns_; }
+    /// Whether an idle connection has something to read: it was closed, or answers what nobody asked.
+    bool readable_now() const;
+
+  private:
+    friend class Ticker;
+    enum class Wait { read, write };
+    Task<Result<>> wait(Wait what, Deadline deadline);
+    /// What to do after SSL_read and its like returned `result`: wait and try again, or an Error.
+    Task<Result<>> after_ssl(int result, Deadline deadline);
+
+    asio::ip::tcp::socket socket_;
+    std::shared_ptr<Ticker> ticker_;
+    SslPtr ssl_;
+    std::string peer_;
+    Deadline wait_until_ = Deadline::never();
+    bool timed_out_ = false;
+    uint64_t waited_ns_ = 0;
+};
+
+}  // namespace zcdp::net
