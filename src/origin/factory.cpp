@@ -1,0 +1,43 @@
+// From a SOURCE as a person writes it to the kind of origin.
+#include "src/origin/local/local_origin.hpp"
+#include "src/origin/s3/s3_origin.hpp"
+
+namespace zcdp::origin {
+namespace {
+
+bool is_bucket(std::string_view name) {
+    if (name.empty() || name.size() > 255) return false;
+    for (const char c : name) {
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '-' && c != '.' && c != '_') return false;
+    }
+    return name != "." && name != "..";
+}
+
+Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+    const std::string rest = source.substr(std::string_view("s3://").size());
+    const size_t slash = rest.find('/');
+    const std::string bucket = rest.substr(0, slash);
+    std::string prefix = slash == std::string::npos ? "" : rest.substr(slash + 1);
+    if (!is_bucket(bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write s3://BUCKET/PREFIX/");
+    // A prefix names a folder: "models/llama" must not take "models/llama-2" along.
+    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
+    auto shared = std::make_shared<s3::Shared>(bucket, prefix, options, machine);
+    ZCDP_CHECK(shared->configure());
+    return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
+        return s3::make_s3_origin(shared, executor);
+    });
+}
+
+}  // namespace
+
+Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+    if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
+    if (source.starts_with("file://")) return local::make_local_factory(source.substr(7), options, machine);
+    if (const size_t scheme = source.find("://"); scheme != std::string::npos)
+        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, file:///DIR or DIR");
+    if (source.empty()) return Error(ErrorKind::usage, "no source is given");
+    return local::make_local_factory(source, options, machine);
+}
+
+}  // namespace zcdp::origin

@@ -1,0 +1,161 @@
+#include "src/origin/s3/answers.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "src/origin/s3/xml.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+bool to_number(std::string_view text, uint64_t& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return !text.empty() && error == std::errc() && end == text.data() + text.size();
+}
+
+bool one_of(std::string_view code, std::initializer_list<std::string_view> codes) {
+    for (const auto one : codes)
+        if (code == one) return true;
+    return false;
+}
+
+size_t raw_bytes_of(ObjectChecksum::Kind kind) {
+    using Kind = ObjectChecksum::Kind;
+    switch (kind) {
+        case Kind::crc32:
+        case Kind::crc32c: return 4;
+        case Kind::crc64nvme: return 8;
+        case Kind::sha1: return 20;
+        default: return 32;
+    }
+}
+
+}  // namespace
+
+ErrorAnswer parse_error(const net::Response& answer, std::string_view body) {
+    ErrorAnswer error;
+    error.status = answer.status();
+    error.request_id = answer.header("x-amz-request-id");
+    error.region = answer.header("x-amz-bucket-region");
+    if (const auto leaves = xml_leaves(body)) {
+        for (const auto& [name, text] : *leaves) {
+            if (name == "Code") error.code = text;
+            if (name == "Message") error.message = text;
+            if (name == "Region" && error.region.empty()) error.region = text;
+            if (name == "RequestId" && error.request_id.empty()) error.request_id = text;
+        }
+    }
+    return error;
+}
+
+Remedy remedy_of(const ErrorAnswer& answer) {
+    const std::string& code = answer.code;
+    if (one_of(code, {"RequestTimeTooSkewed"})) return Remedy::correct_clock;
+    if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})) return Remedy::refresh_credentials;
+    const bool redirect = answer.status == 301 || answer.status == 307;
+    if (!answer.region.empty() && (redirect || one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect",
+                                                             "IllegalLocationConstraintException"}) ||
+                                   (answer.status == 400 && code.empty())))
+        return Remedy::use_region;
+    if (answer.status == 503 || answer.status == 429 ||
+        one_of(code, {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded",
+                      "SlowDownRead"}))
+        return Remedy::slow_down;
+    if (answer.status >= 500 || answer.status == 408 ||
+        one_of(code, {"RequestTimeout", "InternalError", "OperationAborted", "BadDigest"}))
+        return answer.status == 501 ? Remedy::none : Remedy::retry;
+    return Remedy::none;
+}
+
+Error error_of(const ErrorAnswer& answer, const std::string& object) {
+    std::string what = fmt::format("HTTP {}", answer.status);
+    if (!answer.code.empty()) what += " " + printable(answer.code);
+    if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
+    if (!answer.request_id.empty()) what += " (request " + printable(answer.request_id.substr(0, 64)) + ")";
+    const std::string& code = answer.code;
+    if (code == "NoSuchBucket") return Error(ErrorKind::not_found, "there is no such bucket: " + what, object, "check its name and the --endpoint");
+    switch (answer.status) {
+        case 404: return Error(ErrorKind::not_found, "there is no such object: " + what, object);
+        case 412:
+        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
+        case 401:
+        case 403: return Error(ErrorKind::denied, "access is denied: " + what, object,
+                               "check the credentials (AWS_ACCESS_KEY_ID, --profile) and the right to list and read");
+        case 301:
+        case 307: return Error(ErrorKind::failed, "is served elsewhere, and redirects to other hosts are not followed: " + what,
+                               object, "give the right --endpoint or --region");
+        case 429:
+        case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
+        default: return Error(answer.status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
+    }
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+    if (text.size() % 4 != 0) return std::nullopt;
+    std::string out;
+    for (size_t i = 0; i < text.size(); i += 4) {
+        uint32_t word = 0;
+        unsigned padding = 0;
+        for (size_t j = 0; j < 4; ++j) {
+            static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            const char c = text[i + j];
+            size_t value = alphabet.find(c);
+            if (c == '=' && i + 4 == text.size() && j >= 2) value = 0, ++padding;
+            else if (value == alphabet.npos || padding > 0) return std::nullopt;
+            word = word << 6 | static_cast<uint32_t>(value);
+        }
+        out += static_cast<char>(word >> 16);
+        if (padding < 2) out += static_cast<char>(word >> 8);
+        if (padding < 1) out += static_cast<char>(word);
+    }
+    return out;
+}
+
+ObjectChecksum checksum_of(const net::Response& answer) {
+    using Kind = ObjectChecksum::Kind;
+    static constexpr std::pair<Kind, std::string_view> kHeaders[] = {
+        {Kind::crc64nvme, "x-amz-checksum-crc64nvme"}, {Kind::crc32c, "x-amz-checksum-crc32c"},
+        {Kind::crc32, "x-amz-checksum-crc32"}, {Kind::sha256, "x-amz-checksum-sha256"}, {Kind::sha1, "x-amz-checksum-sha1"}};
+    for (const auto& [kind, header] : kHeaders) {
+        std::string_view value = answer.header(header);
+        if (value.empty()) continue;
+        ObjectChecksum checksum;
+        checksum.kind = kind;
+        // "BASE64-PARTS" is a checksum of the parts' checksums.
+        if (const size_t dash = value.rfind('-'); dash != value.npos) {
+            uint64_t parts = 0;
+            if (kind != Kind::sha256 || !to_number(value.substr(dash + 1), parts)) continue;
+            checksum.kind = Kind::sha256_composite;
+            checksum.parts = static_cast<uint32_t>(parts);
+            value = value.substr(0, dash);
+        } else if (answer.header("x-amz-checksum-type") == "COMPOSITE") {
+            continue;
+        }
+        auto raw = base64_decode(value);
+        if (!raw || raw->size() != raw_bytes_of(kind)) continue;
+        checksum.raw = std::move(*raw);
+        return checksum;
+    }
+    return {};
+}
+
+std::optional<ContentRange> parse_content_range(std::string_view value) {
+    if (!value.starts_with("bytes ")) return std::nullopt;
+    value.remove_prefix(6);
+    const size_t dash = value.find('-'), slash = value.find('/');
+    if (dash == value.npos || slash == value.npos || slash < dash) return std::nullopt;
+    ContentRange range;
+    if (!to_number(value.substr(0, dash), range.first) || !to_number(value.substr(dash + 1, slash - dash - 1), range.last) ||
+        !to_number(value.substr(slash + 1), range.total))
+        return std::nullopt;
+    return range;
+}
+
+std::string plain_tag(std::string_view etag) {
+    if (etag.starts_with("W/")) etag.remove_prefix(2);
+    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
+    return std::string(etag);
+}
+
+}  // namespace zcdp::origin::s3

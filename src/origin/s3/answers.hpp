@@ -1,0 +1,47 @@
+// What S3's answers mean: errors, checksums, ranges. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "zcdp/net/http.hpp"
+#include "zcdp/origin/origin.hpp"
+
+namespace zcdp::origin::s3 {
+
+/// An error answer: status, and of the body what there is (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+struct ErrorAnswer {
+    int status = 0;
+    std::string code, message, region, request_id;
+};
+ErrorAnswer parse_error(const net::Response& answer, std::string_view body);
+
+/// What to do about it.
+enum class Remedy {
+    none,                 ///< final
+    retry,                ///< later, with back-off
+    slow_down,            ///< the same, and with fewer requests at once
+    refresh_credentials,  ///< once
+    correct_clock,        ///< once, from the answer's Date
+    use_region,           ///< once, the region it names
+};
+Remedy remedy_of(const ErrorAnswer& answer);
+Error error_of(const ErrorAnswer& answer, const std::string& object);
+
+/// The whole object's checksum from the headers of a HEAD or GET in checksum mode; kind none when there is none.
+ObjectChecksum checksum_of(const net::Response& answer);
+
+/// "bytes 0-9/100": first, last and total.
+struct ContentRange {
+    uint64_t first = 0, last = 0, total = 0;
+};
+std::optional<ContentRange> parse_content_range(std::string_view value);
+
+/// An ETag without its quotes and weakness mark.
+std::string plain_tag(std::string_view etag);
+
+/// Standard base64 (RFC 4648 section 4); nullopt when it is none.
+std::optional<std::string> base64_decode(std::string_view text);
+
+}  // namespace zcdp::origin::s3

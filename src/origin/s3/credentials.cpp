@@ -1,0 +1,282 @@
+#include "src/origin/s3/credentials.hpp"
+
+#include <fcntl.h>
+
+#include <boost/json.hpp>
+
+#include "src/origin/s3/xml.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+constexpr int64_t kRefreshBeforeS = 300;
+constexpr uint64_t kFetchTimeoutMs = 10'000;
+constexpr uint64_t kInstanceTimeoutMs = 2'000;
+constexpr size_t kAnswerBytesMax = 256 << 10;
+constexpr size_t kFileBytesMax = 1 << 20;
+
+Error none_found() {
+    return Error(ErrorKind::denied, "no credentials were found", "",
+                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or use --anonymous");
+}
+
+/// Container credentials come from loopback, or from the two addresses that ECS and EKS use, or over TLS
+/// (docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
+bool may_serve_credentials(const net::Endpoint& endpoint) {
+    return endpoint.tls || endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1" ||
+           endpoint.host == "169.254.170.2" || endpoint.host == "169.254.170.23" || endpoint.host == "fd00:ec2::23";
+}
+
+/// An URL as endpoint and target.
+Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
+    const size_t scheme = url.find("://");
+    const size_t path = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
+    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
+    return std::pair(std::move(endpoint), path == url.npos ? std::string("/") : url.substr(path));
+}
+
+Task<Result<std::string>> ask(net::HttpClient& http, net::Endpoint endpoint, net::Request request, uint64_t timeout_ms) {
+    const std::string name = endpoint.url();
+    ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(endpoint), std::move(request), Deadline::in_ms(timeout_ms)));
+    ZCDP_CO_TRY(auto body, co_await answer->read_all(kAnswerBytesMax));
+    if (answer->status() == 200) co_return body;
+    co_return Error(answer->status() >= 500 ? ErrorKind::unreachable : ErrorKind::denied,
+                    "asking for credentials: HTTP " + std::to_string(answer->status()), name);
+}
+
+}  // namespace
+
+Result<Credentials> parse_sts_answer(std::string_view xml) {
+    ZCDP_TRY(const auto leaves, xml_leaves(xml));
+    Credentials credentials;
+    for (const auto& [name, text] : leaves) {
+        if (name == "AccessKeyId") credentials.access_key = text;
+        if (name == "SecretAccessKey") credentials.secret_key = text;
+        if (name == "SessionToken") credentials.session_token = text;
+        if (name == "Expiration") credentials.expires_unix_s = parse_iso8601(text);
+    }
+    if (credentials.access_key.empty() || credentials.secret_key.empty() || credentials.expires_unix_s <= 0)
+        return Error(ErrorKind::failed, "the token service's answer has no credentials");
+    return credentials;
+}
+
+Result<Credentials> parse_json_credentials(std::string_view text) {
+    boost::system::error_code code;
+    const auto value = boost::json::parse(text, code);
+    if (code || !value.is_object()) return Error(ErrorKind::failed, "the credentials' answer is no JSON object");
+    const auto field = [&](const char* name) -> std::string {
+        const auto* member = value.as_object().if_contains(name);
+        return member && member->is_string() ? std::string(member->as_string()) : std::string();
+    };
+    Credentials credentials{field("AccessKeyId"), field("SecretAccessKey"), field("Token"), 0};
+    if (const std::string ends = field("Expiration"); !ends.empty()) {
+        credentials.expires_unix_s = parse_iso8601(ends);
+        if (credentials.expires_unix_s < 0) return Error(ErrorKind::failed, "the credentials' end is no date");
+    }
+    if (credentials.access_key.empty() || credentials.secret_key.empty())
+        return Error(ErrorKind::denied, "the answer has no credentials");
+    return credentials;
+}
+
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine) {
+    choose();
+}
+
+void CredentialSource::choose() {
+    const std::string home = environment("HOME");
+    const auto read = [&](const char* variable, const char* fallback) {
+        std::string path = environment(variable);
+        if (path.empty()) path = home + fallback;
+        const auto text = read_file(machine_.fs, AT_FDCWD, path.c_str(), kFileBytesMax);
+        return text ? *text : std::string();
+    };
+    std::string name = options_.profile.empty() ? environment("AWS_PROFILE") : options_.profile;
+    if (name.empty()) name = "default";
+    const Profile config = read_profile(read("AWS_CONFIG_FILE", "/.aws/config"), name, true);
+    const Profile credentials = read_profile(read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), name, false);
+    profile_ = config;
+    for (const auto& [key, value] : credentials) profile_[key] = value;
+
+    if (options_.anonymous) {
+        kind_ = Kind::anonymous;
+        current_ = Credentials{};
+        return;
+    }
+    Credentials from_environment{environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"),
+                                 environment("AWS_SESSION_TOKEN"), 0};
+    if (options_.profile.empty() && !from_environment.access_key.empty() && !from_environment.secret_key.empty()) {
+        kind_ = Kind::fixed;
+        current_ = std::move(from_environment);
+        return;
+    }
+    choose_from_profile(credentials, config);
+}
+
+void CredentialSource::choose_from_profile(const Profile& credentials, const Profile& config) {
+    for (const Profile* profile : {&credentials, &config}) {
+        const auto key = profile->find("aws_access_key_id"), secret = profile->find("aws_secret_access_key");
+        if (key == profile->end() || secret == profile->end()) continue;
+        const auto token = profile->find("aws_session_token");
+        kind_ = Kind::fixed;
+        current_ = Credentials{key->second, secret->second, token == profile->end() ? "" : token->second, 0};
+        return;
+    }
+    token_file_ = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
+    role_arn_ = environment("AWS_ROLE_ARN");
+    role_session_ = environment("AWS_ROLE_SESSION_NAME");
+    if (token_file_.empty()) {
+        token_file_ = setting("web_identity_token_file");
+        role_arn_ = setting("role_arn");
+        role_session_ = setting("role_session_name");
+    }
+    if (role_session_.empty()) role_session_ = "zcdp";
+    if (!token_file_.empty() && !role_arn_.empty()) {
+        kind_ = Kind::web_identity;
+    } else if (!environment("AWS_CONTAINER_CREDENTIALS_FULL_URI").empty() ||
+               !environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty()) {
+        kind_ = Kind::container;
+    }
+}
+
+std::string CredentialSource::setting(const std::string& name) const {
+    const auto found = profile_.find(name);
+    return found == profile_.end() ? std::string() : found->second;
+}
+
+std::string CredentialSource::identity() const {
+    switch (kind_) {
+        case Kind::anonymous: return "anonymous";
+        case Kind::web_identity: return role_arn_;
+        case Kind::container: return "container:" + environment("AWS_CONTAINER_CREDENTIALS_FULL_URI") +
+                                     environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+        case Kind::instance: return "instance";
+        case Kind::fixed: break;
+    }
+    const std::scoped_lock lock(mutex_);
+    return current_ ? current_->access_key : "";
+}
+
+Task<Result<Credentials>> CredentialSource::get(net::HttpClient& http, int64_t clock_skew_s) {
+    while (true) {
+        {
+            const std::scoped_lock lock(mutex_);
+            const int64_t now = machine_.clock.unix_s() + clock_skew_s;
+            const bool lasts = current_ && (current_->expires_unix_s == 0 || now + kRefreshBeforeS < current_->expires_unix_s);
+            if (lasts) co_return *current_;
+            // Somebody is at it already: the present ones will do until they really end.
+            if (refreshing_ && current_ && now < current_->expires_unix_s) co_return *current_;
+            if (!refreshing_) {
+                refreshing_ = true;
+                break;
+            }
+        }
+        co_await sleep_ms(20);
+    }
+    Result<Credentials> fetched = Error();
+    std::exception_ptr thrown;
+    try {
+        fetched = co_await fetch(http);
+    } catch (...) {
+        thrown = std::current_exception();
+    }
+    const std::scoped_lock lock(mutex_);
+    refreshing_ = false;
+    if (thrown) std::rethrow_exception(thrown);
+    if (fetched) {
+        current_ = *fetched;
+    } else if (current_ && machine_.clock.unix_s() + clock_skew_s < current_->expires_unix_s) {
+        machine_.log.warn("credentials could not be refreshed yet", {{"why", fetched.error().what()}});
+        co_return *current_;
+    }
+    co_return fetched;
+}
+
+void CredentialSource::expired(const Credentials& credentials) {
+    const std::scoped_lock lock(mutex_);
+    if (kind_ != Kind::fixed && kind_ != Kind::anonymous && current_ && current_->access_key == credentials.access_key &&
+        current_->session_token == credentials.session_token)
+        current_.reset();
+}
+
+Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
+    switch (kind_) {
+        case Kind::web_identity: co_return co_await fetch_web_identity(http);
+        case Kind::container: co_return co_await fetch_container(http);
+        default: co_return co_await fetch_instance(http);
+    }
+}
+
+Result<std::string> CredentialSource::read_token(const std::string& path) const {
+    // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew, links and all.
+    auto token = read_file(machine_.fs, AT_FDCWD, (path).c_str(), 64 << 10);
+    if (!token) {
+        auto link = machine_.fs.readlink(AT_FDCWD, path.c_str());
+        if (link) {
+            const std::string folder = path.substr(0, path.rfind('/') + 1);
+            token = read_file(machine_.fs, AT_FDCWD, (link->starts_with('/') ? *link : folder + *link).c_str(), 64 << 10);
+        }
+    }
+    if (!token) return system_error(token.error(), "reading the identity token", path);
+    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+    return std::move(*token);
+}
+
+/// docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+Task<Result<Credentials>> CredentialSource::fetch_web_identity(net::HttpClient& http) {
+    ZCDP_CO_TRY(const std::string token, read_token(token_file_));
+    std::string region = environment("AWS_REGION");
+    if (region.empty()) region = environment("AWS_DEFAULT_REGION");
+    std::string url = environment("AWS_ENDPOINT_URL_STS");
+    if (url.empty()) url = region.empty() ? "https://sts.amazonaws.com" : "https://sts." + region + ".amazonaws.com";
+    ZCDP_CO_TRY(auto endpoint, net::Endpoint::parse(url));
+    net::Request request;
+    request.method = "POST";
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/xml"}};
+    request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + uri_encode(role_arn_, false) +
+                   "&RoleSessionName=" + uri_encode(role_session_, false) + "&WebIdentityToken=" + uri_encode(token, false);
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(endpoint), std::move(request), kFetchTimeoutMs));
+    co_return parse_sts_answer(answer);
+}
+
+Task<Result<Credentials>> CredentialSource::fetch_container(net::HttpClient& http) {
+    std::string url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    if (url.empty()) url = "http://169.254.170.2" + environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    ZCDP_CO_TRY(auto where, split_url(url));
+    if (!may_serve_credentials(where.first))
+        co_return Error(ErrorKind::denied, "may not serve container credentials: neither loopback nor TLS", url);
+    net::Request request;
+    request.target = where.second;
+    std::string token = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    if (const std::string file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
+        ZCDP_CO_TRY(token, read_token(file));
+    }
+    if (token.find_first_of("\r\n") != token.npos) co_return Error(ErrorKind::denied, "the authorization token has line breaks");
+    if (!token.empty()) request.headers.emplace_back("Authorization", token);
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(where.first), std::move(request), kFetchTimeoutMs));
+    co_return parse_json_credentials(answer);
+}
+
+/// docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html, version 2 only.
+Task<Result<Credentials>> CredentialSource::fetch_instance(net::HttpClient& http) {
+    if (environment("AWS_EC2_METADATA_DISABLED") == "true") co_return none_found();
+    std::string url = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    if (url.empty()) url = "http://169.254.169.254";
+    ZCDP_CO_TRY(const auto endpoint, net::Endpoint::parse(url));
+    net::Request for_token;
+    for_token.method = "PUT";
+    for_token.target = "/latest/api/token";
+    for_token.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "21600"}};
+    auto token = co_await ask(http, endpoint, std::move(for_token), kInstanceTimeoutMs);
+    if (!token) co_return none_found();
+    const std::string folder = "/latest/meta-data/iam/security-credentials/";
+    net::Request for_role;
+    for_role.target = folder;
+    for_role.headers = {{"X-aws-ec2-metadata-token", *token}};
+    auto role = co_await ask(http, endpoint, for_role, kInstanceTimeoutMs);
+    if (!role || role->empty()) co_return none_found();
+    for_role.target = folder + uri_encode(role->substr(0, role->find('\n')), false);
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, endpoint, std::move(for_role), kFetchTimeoutMs));
+    co_return parse_json_credentials(answer);
+}
+
+}  // namespace zcdp::origin::s3

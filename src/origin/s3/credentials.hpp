@@ -1,0 +1,62 @@
+// Where credentials come from, in this order (docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html):
+// anonymous if asked for; $AWS_ACCESS_KEY_ID (not with an explicit profile); the profile in the credentials and config
+// files; web identity ($AWS_WEB_IDENTITY_TOKEN_FILE, STS); container ($AWS_CONTAINER_CREDENTIALS_FULL_URI or
+// _RELATIVE_URI: EKS Pod Identity, ECS); the instance (IMDSv2). Those with an end are fetched again before it; token
+// files are read again each time.
+//
+// Thread rule: one CredentialSource serves all loops; get() runs on the calling loop, with that loop's HTTP client.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "src/origin/s3/profile.hpp"
+#include "src/origin/s3/sigv4.hpp"
+#include "zcdp/net/http.hpp"
+#include "zcdp/origin/options.hpp"
+
+namespace zcdp::origin::s3 {
+
+class CredentialSource {
+  public:
+    CredentialSource(const OriginOptions& options, Machine machine);
+
+    /// The present credentials, fetched or refreshed if need be. `clock_skew_s` is added to the machine's clock.
+    /// Errors: denied (none found, refused), timeout, unreachable.
+    Task<Result<Credentials>> get(net::HttpClient& http, int64_t clock_skew_s);
+    /// The server refused these as expired or unknown: the next get() fetches new ones, if their source has any.
+    void expired(const Credentials& credentials);
+    /// A name for whose bytes these are, never a secret. Valid without get().
+    std::string identity() const;
+
+    /// Settings of the profile besides credentials: "region", "endpoint_url"; "" when it has none.
+    std::string setting(const std::string& name) const;
+
+  private:
+    enum class Kind { anonymous, fixed, web_identity, container, instance };
+    void choose();
+    void choose_from_profile(const Profile& credentials, const Profile& config);
+    Task<Result<Credentials>> fetch(net::HttpClient& http);
+    Task<Result<Credentials>> fetch_web_identity(net::HttpClient& http);
+    Task<Result<Credentials>> fetch_container(net::HttpClient& http);
+    Task<Result<Credentials>> fetch_instance(net::HttpClient& http);
+    Result<std::string> read_token(const std::string& path) const;
+    std::string environment(const char* name) const { return machine_.environment(name); }
+
+    const OriginOptions options_;
+    Machine machine_;
+    Profile profile_;
+    Kind kind_ = Kind::instance;
+    std::string role_arn_, token_file_, role_session_;
+    mutable std::mutex mutex_;  ///< what follows
+    std::optional<Credentials> current_;
+    bool refreshing_ = false;
+};
+
+/// The answers' parsers. Pure. Errors: failed, denied.
+Result<Credentials> parse_sts_answer(std::string_view xml);
+Result<Credentials> parse_json_credentials(std::string_view json);
+
+}  // namespace zcdp::origin::s3

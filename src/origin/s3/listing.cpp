@@ -1,0 +1,247 @@
+#include "src/origin/s3/listing.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <unordered_set>
+
+#include "src/origin/s3/list_page.hpp"
+#include "zcdp/base/faults.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+constexpr size_t kRangesMax = 8;
+constexpr size_t kPagesAhead = 4;
+constexpr size_t kPageBytesMax = 64 << 20;
+constexpr uint64_t kObjectsMax = 100'000'000;
+/// Sorts after every key that goes on from where it stands: U+10FFFF.
+constexpr std::string_view kAfterAll = "\xf4\x8f\xbf\xbf";
+
+/// A run of keys: greater than `after`, less than `until` ("" for no end).
+struct Range {
+    std::string after, until;
+};
+
+Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::string after, std::string token) {
+    S3Request request;
+    if (!token.empty()) request.query.emplace_back("continuation-token", token);
+    if (!delimiter.empty()) request.query.emplace_back("delimiter", delimiter);
+    request.query.emplace_back("encoding-type", "url");
+    request.query.emplace_back("list-type", "2");
+    request.query.emplace_back("max-keys", "1000");
+    request.query.emplace_back("prefix", client.shared().prefix);
+    if (token.empty() && !after.empty()) request.query.emplace_back("start-after", after);
+    const std::string name = client.object_name(client.shared().prefix);
+    for (uint32_t attempt = 1;; ++attempt) {
+        ZCDP_CO_TRY(const auto answer, co_await client.send(request));
+        ListParser parser;
+        std::vector<std::byte> buffer(64 << 10);
+        std::optional<Error> broken;
+        size_t total = 0;
+        while (true) {
+            auto got = co_await answer->read_some(buffer);
+            if (!got) {
+                broken = std::move(got).error().about(name);
+                break;
+            }
+            if (*got == 0) break;
+            if ((total += *got) > kPageBytesMax) co_return Error(ErrorKind::refused, "a page of the listing is over the limit", name);
+            const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *got);
+            if (auto fed = parser.feed(text); !fed) co_return std::move(fed).error().about(name);
+        }
+        if (!broken) {
+            auto page = parser.finish();
+            if (!page) co_return std::move(page).error().about(name);
+            co_return page;
+        }
+        const bool again = co_await client.retry_after(*broken, attempt);
+        if (!again) co_return std::move(*broken);
+    }
+}
+
+/// One range, page by page, with the order of its keys and the novelty of its tokens checked.
+class RangeReader {
+  public:
+    RangeReader(std::shared_ptr<Client> client, Range range) : client_(std::move(client)), range_(std::move(range)), last_(range_.after) {}
+
+    /// Of a page that was fetched already: the first.
+    Result<std::vector<Entry>> accept(ListPage page) {
+        std::vector<Entry> entries;
+        for (Entry& entry : page.entries) {
+            if (!entry.path.starts_with(client_->shared().prefix))
+                return malformed("has a key outside of its prefix: " + printable(entry.path));
+            if (any_ ? entry.path <= last_ : entry.path <= range_.after) {
+                if (!faults::broken("list-order")) return malformed("is out of order at key " + printable(entry.path));
+            }
+            any_ = true;
+            last_ = entry.path;
+            if (!range_.until.empty() && entry.path >= range_.until) {
+                ended_ = true;
+                return entries;
+            }
+            entries.push_back(std::move(entry));
+        }
+        if (!page.truncated) ended_ = true;
+        if (page.truncated && (page.next_token.empty() || !tokens_.insert(Sha256::of(page.next_token)).second))
+            return malformed("repeats a continuation token");
+        token_ = std::move(page.next_token);
+        return entries;
+    }
+
+    Task<Result<std::vector<Entry>>> next() {
+        std::vector<Entry> entries;
+        while (!ended_ && entries.empty()) {
+            ZCDP_CO_TRY(auto page, co_await fetch_page(*client_, "", range_.after, token_));
+            ZCDP_CO_TRY(entries, accept(std::move(page)));
+        }
+        co_return entries;
+    }
+    bool ended() const { return ended_; }
+
+  private:
+    Error malformed(const std::string& what) const {
+        return Error(ErrorKind::refused, "the listing " + what, client_->object_name(client_->shared().prefix));
+    }
+    struct HashOf {
+        size_t operator()(const Sha256Bytes& bytes) const {
+            size_t value;
+            std::memcpy(&value, bytes.data(), sizeof value);
+            return value;
+        }
+    };
+    std::shared_ptr<Client> client_;
+    Range range_;
+    std::string last_, token_;
+    std::unordered_set<Sha256Bytes, HashOf> tokens_;
+    bool any_ = false, ended_ = false;
+};
+
+/// A range that is read ahead by a task of its own. The task holds this; it ends when the listing is gone.
+struct Lane {
+    Lane(std::shared_ptr<Client> client, Range range, asio::any_io_executor executor)
+        : reader(std::move(client), std::move(range)), changed(executor, asio::steady_timer::time_point::max()) {}
+    RangeReader reader;
+    std::deque<std::vector<Entry>> pages;
+    std::optional<Error> error;
+    bool done = false, abandoned = false;
+    asio::steady_timer changed;
+    void notify() {
+        changed.expires_at(asio::steady_timer::time_point::max());  // wakes who waits
+    }
+    Task<> wait() {
+        boost::system::error_code woken;
+        co_await changed.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+};
+
+Task<> read_ahead(std::shared_ptr<Lane> lane) {
+    while (!lane->abandoned && !lane->done) {
+        if (lane->pages.size() >= kPagesAhead) {
+            co_await lane->wait();
+            continue;
+        }
+        auto page = co_await lane->reader.next();
+        if (!page) lane->error = std::move(page).error();
+        else if (!page->empty()) lane->pages.push_back(std::move(*page));
+        lane->done = lane->error || lane->reader.ended();
+        lane->notify();
+    }
+}
+
+class S3Listing final : public Listing {
+  public:
+    explicit S3Listing(std::shared_ptr<Client> client) : client_(std::move(client)) {}
+    ~S3Listing() override {
+        for (const auto& lane : lanes_) {
+            lane->abandoned = true;
+            lane->notify();
+        }
+    }
+
+    Task<Result<std::vector<Entry>>> next() override {
+        if (!begun_) {
+            begun_ = true;
+            ZCDP_CO_TRY(auto first, co_await begin());
+            if (!first.empty()) co_return relative(std::move(first));
+        }
+        while (!lanes_.empty()) {
+            const auto lane = lanes_.front();
+            if (!lane->pages.empty()) {
+                auto page = std::move(lane->pages.front());
+                lane->pages.pop_front();
+                lane->notify();
+                co_return relative(std::move(page));
+            }
+            if (lane->error) co_return std::move(*lane->error);
+            if (lane->done) lanes_.pop_front();
+            else co_await lane->wait();
+        }
+        co_return std::vector<Entry>();
+    }
+
+  private:
+    /// The first page; if there is more, the lanes for the rest.
+    Task<Result<std::vector<Entry>>> begin() {
+        RangeReader first(client_, {});
+        ZCDP_CO_TRY(auto page, co_await fetch_page(*client_, "", "", ""));
+        const bool more = page.truncated;
+        ZCDP_CO_TRY(auto entries, first.accept(std::move(page)));
+        if (!more || entries.empty()) co_return entries;
+        ZCDP_CO_TRY(auto ranges, co_await ranges_after(entries.back().path));
+        const auto executor = co_await asio::this_coro::executor;
+        for (Range& range : ranges) {
+            lanes_.push_back(std::make_shared<Lane>(client_, std::move(range), executor));
+            asio::co_spawn(executor, read_ahead(lanes_.back()), [](std::exception_ptr) {});
+        }
+        co_return entries;
+    }
+
+    /// Ranges that cover everything after `last`; one if the keys give no points to cut at.
+    Task<Result<std::vector<Range>>> ranges_after(std::string last) {
+        std::vector<Range> ranges{{last, ""}};
+        ZCDP_CO_TRY(const auto page, co_await fetch_page(*client_, "/", "", ""));
+        if (page.truncated) co_return ranges;  // a wide flat prefix: more points than are worth it
+        std::vector<std::pair<std::string, bool>> points;  // name, and whether it is a common prefix
+        for (const Entry& entry : page.entries) points.emplace_back(entry.path, false);
+        for (const std::string& prefix : page.prefixes) points.emplace_back(prefix, true);
+        std::sort(points.begin(), points.end());
+        std::erase_if(points, [&](const auto& point) { return point.first + (point.second ? std::string(kAfterAll) : "") <= last; });
+        for (const size_t cut : cut_points(points.size(), kRangesMax)) {
+            const auto& before = points[cut - 1];
+            ranges.back().until = points[cut].first;
+            ranges.push_back({before.second ? before.first + std::string(kAfterAll) : before.first, ""});
+        }
+        co_return ranges;
+    }
+
+    Result<std::vector<Entry>> relative(std::vector<Entry> entries) {
+        const size_t cut = client_->shared().prefix.size();
+        const uint64_t most = client_->shared().options.objects_max > 0 ? client_->shared().options.objects_max : kObjectsMax;
+        if ((seen_ += entries.size()) > most)
+            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects",
+                         client_->object_name(client_->shared().prefix), "sync a part of it");
+        if (cut > 0)
+            for (Entry& entry : entries) entry.path.erase(0, cut);
+        return entries;
+    }
+
+    std::shared_ptr<Client> client_;
+    std::deque<std::shared_ptr<Lane>> lanes_;
+    uint64_t seen_ = 0;
+    bool begun_ = false;
+};
+
+}  // namespace
+
+std::vector<size_t> cut_points(size_t points, size_t ranges) {
+    std::vector<size_t> cuts;
+    const size_t runs = std::min(points, ranges);
+    for (size_t run = 1; run < runs; ++run) cuts.push_back(run * points / runs);
+    return cuts;
+}
+
+std::unique_ptr<Listing> make_listing(std::shared_ptr<Client> client) { return std::make_unique<S3Listing>(std::move(client)); }
+
+}  // namespace zcdp::origin::s3

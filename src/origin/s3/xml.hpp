@@ -1,0 +1,71 @@
+// A pull parser for the XML that S3 services send: elements, text, the five named entities and numeric ones. Bytes are
+// fed as they come off the wire; what cannot be decided yet is asked for as `need_more`.
+//
+// Hostile input: no document type, no processing instruction but the declaration, no comments, no CDATA, no entity of
+// its own; depth, text, tag and document sizes are bounded, and so is the memory (one token beside what was fed).
+// Thread rule: a value of one thread. name() and text() hold until the next call of next() or feed().
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+
+namespace zcdp::origin::s3 {
+
+inline constexpr size_t kXmlDepthMax = 8;
+inline constexpr size_t kXmlTokenBytesMax = 16u << 10;
+inline constexpr size_t kXmlDocumentBytesMax = 16u << 20;
+
+class XmlReader {
+  public:
+    enum class Event {
+        need_more,  ///< feed() or finish() first
+        start,      ///< name()
+        end,        ///< name()
+        text,       ///< text(); all of it between two tags
+        done,       ///< the root is closed and finish() was called
+        bad,        ///< problem(); stays bad
+    };
+
+    void feed(std::string_view bytes);
+    /// No more bytes will come.
+    void finish() { finished_ = true; }
+
+    Event next();
+
+    /// Without a namespace prefix.
+    std::string_view name() const { return name_; }
+    std::string_view text() const { return text_; }
+    /// Elements that are open; the one just started is counted, the one just ended is not.
+    size_t depth() const { return depth_; }
+    const std::string& problem() const { return problem_; }
+
+  private:
+    Event fail(std::string problem);
+    Event incomplete(const char* what);
+    Event read_text();
+    Event read_tag();
+    Event read_declaration();
+    Event open(std::string_view tag);
+    Event close(std::string_view tag);
+    bool decode_entities(std::string_view raw);
+
+    std::string buffer_;
+    size_t at_ = 0;             ///< of the first byte that no event has used
+    size_t document_bytes_ = 0;
+    bool finished_ = false, begun_ = false, root_seen_ = false, end_pending_ = false;
+    size_t depth_ = 0;
+    std::array<std::string, kXmlDepthMax> open_;
+    std::string_view name_, text_;
+    std::string decoded_, problem_;
+};
+
+/// The leaf elements of a small document, as (name, text) in order; nested names are not told apart.
+Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_view document);
+
+}  // namespace zcdp::origin::s3
