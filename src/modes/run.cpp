@@ -1,30 +1,65 @@
 #include "zcdp/modes/run.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
-#include "zcdp_version.hpp"
+#include <exception>
+#include <new>
+
+#include "src/modes/context.hpp"
 
 namespace zcdp::modes {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  zcdp sync s3://models/llama-3/ ./llama    a dataset onto this machine's disk, verified, only what is missing
+  zcdp store ls                             what is here already
+  zcdp serve ./data --listen 127.0.0.1:9000 a directory as a read-only S3 bucket
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused input, 4 not found, 5 access denied, 6 no space,
+7 the source changed, 130 interrupted.
+`zcdp COMMAND --help` has the details of a command.)";
+
+constexpr int kUsage = 2;
+
+void add_common_flags(CLI::App& command, CommonFlags& flags) {
+    for (CLI::App* below : command.get_subcommands({})) add_common_flags(*below, flags);
+    if (!command.get_subcommands({}).empty()) return;
+    command.add_option("--log-format", flags.log_format, "of messages on stderr")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+    command.add_option("--log-level", flags.log_level, "of messages on stderr")->check(CLI::IsMember({"debug", "info", "warn", "error"}))->capture_default_str();
+    command.add_flag("-q,--quiet", flags.quiet, "only errors");
+    command.add_flag("-v,--verbose", flags.verbose, "say more; twice: each request");
+}
+
+}  // namespace
 
 int run(int argc, char** argv) {
-    CLI::App app{"zcdp: the Zero Copy Data Plane"};
+    Metrics metrics;
+    Context context{system_fs(), system_clock(), system_random(), metrics, {}};
+    CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified"};
+    app.footer(kFooter);
     app.require_subcommand(1);
-    auto* version = app.add_subcommand("version", "print version and commit");
-    bool json = false;
-    version->add_flag("--json", json, "as one JSON object");
+    Action action;
+    add_sync(app, action);
+    add_store(app, action);
+    add_version(app, action);
+    add_completion(app, action);
+    for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        return code == 0 ? 0 : 2;
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help
+        fmt::print(stderr, "zcdp: {}; see --help\n", error.what());
+        return kUsage;
     }
-    if (json) {
-        fmt::print("{{\"version\":\"{}\",\"commit\":\"{}\",\"compiler\":\"{}\"}}\n", ZCDP_VERSION, ZCDP_COMMIT, ZCDP_COMPILER);
-    } else {
-        fmt::print("zcdp {} ({})\n", ZCDP_VERSION, ZCDP_COMMIT);
+    try {
+        return action(context);
+    } catch (const std::bad_alloc&) {
+        fmt::print(stderr, "zcdp: out of memory; give it more, or lower --memory and --connections\n");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "zcdp: internal error: {}; please report it\n", error.what());
     }
-    return 0;
+    return 1;
 }
 
 }  // namespace zcdp::modes

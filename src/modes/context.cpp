@@ -1,0 +1,57 @@
+#include "src/modes/context.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "zcdp/base/units.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+LogLevel level_of(const CommonFlags& flags) {
+    if (flags.quiet) return LogLevel::error;
+    if (flags.verbose >= 2 || flags.log_level == "debug") return LogLevel::debug;
+    if (flags.verbose == 1 || flags.log_level == "info") return LogLevel::info;
+    if (flags.log_level == "error") return LogLevel::error;
+    return LogLevel::warn;
+}
+
+}  // namespace
+
+Logger Context::logger() const {
+    return {clock, STDERR_FILENO, level_of(flags), flags.log_format == "json" ? LogFormat::json : LogFormat::text};
+}
+
+origin::Machine Context::machine(Logger& log) const { return {fs, clock, random, metrics, log, environment}; }
+
+std::string store_folder(const std::string& flag) {
+    if (!flag.empty()) return flag;
+    if (const std::string folder = environment("ZCDP_STORE"); !folder.empty()) return folder;
+    if (::geteuid() == 0) return "/var/lib/zcdp";
+    if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty()) return cache + "/zcdp";
+    return environment("HOME") + "/.cache/zcdp";
+}
+
+int report(const Error& error) {
+    fmt::print(stderr, "zcdp: {}\n", error.line());
+    return exit_code(error.kind());
+}
+
+std::string check_size(const std::string& text) {
+    return parse_size(text) ? "" : "is no size: write for example 32MiB, 1.5GiB or 100M";
+}
+std::string check_rate(const std::string& text) {
+    return parse_rate(text) ? "" : "is no rate: write for example 100MiB/s";
+}
+std::string check_duration(const std::string& text) {
+    return parse_duration_ms(text) ? "" : "is no duration: write for example 30s, 5m or 500ms";
+}
+
+}  // namespace zcdp::modes

@@ -1,0 +1,54 @@
+// What a command gets from main: the machine, and where its output goes. No command reaches for anything else.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/base/metrics.hpp"
+#include "zcdp/origin/options.hpp"
+
+namespace zcdp::modes {
+
+/// Flags that every command takes.
+struct CommonFlags {
+    std::string log_format = "text";
+    std::string log_level = "warn";
+    bool quiet = false;
+    int verbose = 0;
+};
+
+struct Context {
+    Fs& fs;
+    Clock& clock;
+    Random& random;
+    Metrics& metrics;
+    CommonFlags flags;
+
+    Logger logger() const;
+    origin::Machine machine(Logger& log) const;
+};
+
+/// A command: adds itself to the parser; `action` is what it does once everything is parsed, and returns the exit code.
+using Action = std::function<int(Context&)>;
+void add_sync(CLI::App& app, Action& action);
+void add_store(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
+void add_version(CLI::App& app, Action& action);
+void add_completion(CLI::App& app, Action& action);
+
+/// --store DIR, $ZCDP_STORE, /var/lib/zcdp for root, else the XDG cache folder.
+std::string store_folder(const std::string& flag);
+
+/// "zcdp: OBJECT: WHAT; HINT" on stderr; the exit code of its kind.
+int report(const Error& error);
+
+/// Validators of values with units.
+std::string check_size(const std::string& text);
+std::string check_rate(const std::string& text);
+std::string check_duration(const std::string& text);
+
+}  // namespace zcdp::modes

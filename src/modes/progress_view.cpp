@@ -1,0 +1,85 @@
+#include "src/modes/progress_view.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+namespace zcdp::modes {
+namespace {
+
+constexpr auto kBarEvery = std::chrono::milliseconds(150);
+constexpr auto kPlainEvery = std::chrono::seconds(5);
+
+uint64_t now_ms() {
+    return static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
+}  // namespace
+
+ProgressStyle progress_style(const std::string& name) {
+    if (name == "none") return ProgressStyle::none;
+    if (name == "plain") return ProgressStyle::plain;
+    if (name == "bar") return ProgressStyle::bar;
+    const char* terminal = std::getenv("TERM");
+    const bool dumb = !terminal || std::string(terminal) == "dumb";
+    return ::isatty(STDERR_FILENO) && !dumb ? ProgressStyle::bar : ProgressStyle::plain;
+}
+
+ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style)
+    : progress_(progress), style_(style), started_ms_(now_ms()) {
+    if (style_ != ProgressStyle::none) thread_ = std::thread([this] { run(); });
+}
+
+ProgressView::~ProgressView() {
+    if (!thread_.joinable()) return;
+    {
+        const std::scoped_lock lock(mutex_);
+        ending_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+    clear();
+}
+
+void ProgressView::run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+        const auto every = style_ == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery);
+        if (wake_.wait_for(lock, every, [this] { return ending_; })) return;
+        draw();
+    }
+}
+
+void ProgressView::draw() {
+    Moment moment = look(progress_);
+    moment.elapsed_ms = now_ms() - started_ms_;
+    moment.bytes_per_second = rate_.add(moment.bytes_done, moment.elapsed_ms);
+    if (style_ == ProgressStyle::plain) {
+        const std::string line = plain_line(moment);
+        if (line != last_line_) std::fprintf(stderr, "%s\n", line.c_str());
+        last_line_ = line;
+        return;
+    }
+    winsize size{};
+    const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    std::string out = lines_shown_ > 1 ? "\x1b[" + std::to_string(lines_shown_ - 1) + "A" : "";
+    const auto lines = bar_lines(moment, known ? size.ws_col - 1u : 79u, known ? size.ws_row : 24u);
+    for (size_t i = 0; i < lines.size(); ++i) out += "\r\x1b[K" + lines[i] + (i + 1 < lines.size() ? "\n" : "");
+    out += "\x1b[J";
+    std::fputs(out.c_str(), stderr);
+    std::fflush(stderr);
+    lines_shown_ = lines.size();
+}
+
+void ProgressView::clear() {
+    if (lines_shown_ == 0) return;
+    const std::string up = lines_shown_ > 1 ? "\x1b[" + std::to_string(lines_shown_ - 1) + "A" : "";
+    std::fprintf(stderr, "%s\r\x1b[J", up.c_str());
+    std::fflush(stderr);
+}
+
+}  // namespace zcdp::modes

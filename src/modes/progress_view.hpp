@@ -1,0 +1,39 @@
+// Shows a sync's progress on stderr from a thread of its own: a bar on a terminal, a line every few seconds elsewhere.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "src/modes/progress_text.hpp"
+
+namespace zcdp::modes {
+
+enum class ProgressStyle { none, plain, bar };
+/// "auto", "bar", "plain", "none"; auto is a bar on a terminal, plain elsewhere.
+ProgressStyle progress_style(const std::string& name);
+
+class ProgressView {
+  public:
+    ProgressView(const sync::Progress& progress, ProgressStyle style);
+    /// Takes the bar away.
+    ~ProgressView();
+
+  private:
+    void run();
+    void draw();
+    void clear();
+    const sync::Progress& progress_;
+    const ProgressStyle style_;
+    const uint64_t started_ms_;
+    Rate rate_;
+    std::string last_line_;
+    size_t lines_shown_ = 0;
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool ending_ = false;
+    std::thread thread_;
+};
+
+}  // namespace zcdp::modes

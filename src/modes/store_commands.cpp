@@ -1,0 +1,202 @@
+// zcdp store ls | show | path | verify | pin | unpin | evict | gc | du
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "src/modes/context.hpp"
+#include "src/modes/json.hpp"
+#include "src/modes/signals.hpp"
+#include "zcdp/base/units.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+struct Flags {
+    std::string store, id, lock_timeout = "10s", grace = "10m";
+    bool json = false, files = false;
+};
+
+/// What a command does with an open store.
+using Work = std::function<Result<>(store::Store&, const Flags&)>;
+
+int with_store(Context& context, const Flags& flags, store::StoreMode mode, const Work& work) {
+    Logger log = context.logger();
+    store::StoreOptions options;
+    options.root = store_folder(flags.store);
+    options.mode = mode;
+    options.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
+    options.holder = fmt::format("zcdp store, pid {}", ::getpid());
+    auto store = store::Store::open(options, context.fs, context.clock, context.random, log, context.metrics);
+    if (!store) return report(store.error());
+    if (auto done = work(**store, flags); !done) return report(done.error());
+    return 0;
+}
+
+std::string_view name_of(store::SnapshotState state) {
+    switch (state) {
+        case store::SnapshotState::ready: return "ready";
+        case store::SnapshotState::evicting: return "evicting";
+        case store::SnapshotState::corrupt: return "corrupt";
+    }
+    return "?";
+}
+
+std::string json_of(const store::SnapshotInfo& info) {
+    JsonObject out;
+    out.add("snapshot", info.id.str()).add("state", name_of(info.state)).add("name", info.name);
+    out.add("revision", info.revision).add("path", info.tree_path).add("pinned", info.pinned);
+    out.add("leases", uint64_t{info.leases}).add("files", info.files).add("directories", info.directories);
+    out.add("symlinks", info.symlinks).add("bytes", info.bytes).add("created", iso8601(info.created_unix_s));
+    out.add("last_use", iso8601(info.last_use_unix_s));
+    return out.str();
+}
+
+Result<> list(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const auto all, store.list());
+    if (flags.json) {
+        std::string array;
+        for (const auto& info : all) array += (array.empty() ? "" : ",") + json_of(info);
+        fmt::print("[{}]\n", array);
+        return {};
+    }
+    if (all.empty()) {
+        fmt::print(stderr, "the store {} holds no snapshot yet\n", store.root());
+        return {};
+    }
+    fmt::print("{:<14}{:<9}{:>12}{:>11}  {:<21}{}\n", "SNAPSHOT", "STATE", "FILES", "SIZE", "LAST USE", "NAME");
+    for (const auto& info : all)
+        fmt::print("{:<14}{:<9}{:>12}{:>11}  {:<21}{}{}{}\n", info.id.str().substr(0, 12), name_of(info.state),
+                   format_count(info.files), format_size(info.bytes), iso8601(info.last_use_unix_s), printable(info.name),
+                   info.pinned ? " (pinned)" : "", info.leases > 0 ? fmt::format(" ({} leases)", info.leases) : "");
+    return {};
+}
+
+Result<> list_files(store::Store& store, const store::SnapshotInfo& info) {
+    ZCDP_TRY(const auto manifest, store.manifest(info.id));
+    while (true) {
+        ZCDP_TRY(const auto entry, manifest->next());
+        if (!entry) return {};
+        const bool file = entry->kind == store::FileKind::file;
+        fmt::print("{} {:>14}  {}{}\n", file ? entry->digest.str() : entry->kind == store::FileKind::symlink ? "symlink" : "folder",
+                   file ? std::to_string(entry->size_bytes) : "-", printable(entry->path),
+                   entry->symlink_target.empty() ? "" : " -> " + printable(entry->symlink_target));
+    }
+}
+
+Result<> show(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const auto info, store.find(flags.id));
+    if (flags.json) {
+        fmt::print("{}\n", json_of(info));
+        return {};
+    }
+    fmt::print("snapshot  {}\nstate     {}\nname      {}\nrevision  {}\npath      {}\nfiles     {} ({}, {} bytes)\n", info.id.str(),
+               name_of(info.state), printable(info.name), info.revision, info.tree_path, format_count(info.files),
+               format_size(info.bytes), info.bytes);
+    fmt::print("pinned    {}\nleases    {}\ncreated   {}\nlast use  {}\n", info.pinned ? "yes" : "no", info.leases,
+               iso8601(info.created_unix_s), iso8601(info.last_use_unix_s));
+    return flags.files ? list_files(store, info) : Result<>();
+}
+
+Result<> path(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const auto info, store.find(flags.id));
+    if (info.state != store::SnapshotState::ready)
+        return Error(ErrorKind::corrupt, "is not ready", info.id.str(), "sync it again");
+    fmt::print("{}\n", info.tree_path);
+    return {};
+}
+
+Result<> verify(store::Store& store, const Flags& flags) {
+    std::optional<store::SnapshotId> id;
+    if (!flags.id.empty()) {
+        ZCDP_TRY(const auto info, store.find(flags.id));
+        id = info.id;
+    }
+    ZCDP_TRY(const auto report, store.verify(id, {}));
+    if (flags.json) {
+        fmt::print("{}\n", JsonObject().add("files", report.files).add("bytes", report.bytes).add("problems", report.problems).str());
+    } else {
+        for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
+        fmt::print(stderr, "read {} files, {}: {} problems\n", format_count(report.files), format_size(report.bytes), report.problems.size());
+    }
+    if (report.problems.empty()) return {};
+    return Error(ErrorKind::corrupt, "is damaged: what was wrong is in quarantine/", store.root(), "sync the snapshots again");
+}
+
+Result<> usage(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const auto usage, store.usage());
+    if (flags.json) {
+        JsonObject out;
+        out.add("store", store.root()).add("blobs", usage.blobs).add("blob_bytes", usage.blob_bytes);
+        out.add("snapshots", usage.snapshots).add("snapshot_bytes", usage.snapshot_bytes);
+        out.add("partial_bytes", usage.partial_bytes).add("quarantined", usage.quarantined);
+        out.add("evictable_bytes", usage.evictable_bytes).add("free_bytes", usage.space.free_bytes).add("total_bytes", usage.space.total_bytes);
+        fmt::print("{}\n", out.str());
+        return {};
+    }
+    fmt::print("store       {}\nblobs       {} ({})\nsnapshots   {} (of {} in all)\n", store.root(), format_count(usage.blobs),
+               format_size(usage.blob_bytes), format_count(usage.snapshots), format_size(usage.snapshot_bytes));
+    fmt::print("unfinished  {}\nevictable   {}\nquarantine  {} files\nfree        {} of {}\n", format_size(usage.partial_bytes),
+               format_size(usage.evictable_bytes), usage.quarantined, format_size(usage.space.free_bytes), format_size(usage.space.total_bytes));
+    return {};
+}
+
+Result<> pin(store::Store& store, const Flags& flags, bool pinned) {
+    ZCDP_TRY(const auto info, store.find(flags.id));
+    return store.pin(info.id, pinned);
+}
+
+Result<> evict(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const auto info, store.find(flags.id));
+    return store.evict(info.id);
+}
+
+Result<> gc(store::Store& store, const Flags& flags) {
+    ZCDP_TRY(const uint64_t freed, store.gc(static_cast<int64_t>(*parse_duration_ms(flags.grace) / 1000)));
+    if (flags.json) fmt::print("{}\n", JsonObject().add("freed_bytes", freed).str());
+    else fmt::print("freed {}\n", format_size(freed));
+    return {};
+}
+
+enum class Takes { nothing, maybe_id, id };
+
+void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, const char* name, const char* help,
+         Takes takes, store::StoreMode mode, Work work) {
+    CLI::App& command = *parent.add_subcommand(name, help);
+    if (takes != Takes::nothing) {
+        auto* id = command.add_option("ID", flags->id, "a snapshot's id, the beginning of one, or its name");
+        if (takes == Takes::id) id->required();
+    }
+    command.add_flag("--json", flags->json, "as JSON on stdout");
+    command.add_option("--store", flags->store, "the store (ZCDP_STORE)")->type_name("DIR");
+    if (mode == store::StoreMode::write)
+        command.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
+            ->check(check_duration)->type_name("TIME")->capture_default_str();
+    if (std::string_view(name) == "show") command.add_flag("--files", flags->files, "list every file with its digest");
+    if (std::string_view(name) == "gc")
+        command.add_option("--grace", flags->grace, "keep what is younger")->check(check_duration)->type_name("TIME")->capture_default_str();
+    command.callback([flags, &action, mode, work] {
+        action = [flags, mode, work](Context& context) { return with_store(context, *flags, mode, work); };
+    });
+}
+
+}  // namespace
+
+void add_store(CLI::App& app, Action& action) {
+    using store::StoreMode;
+    CLI::App& parent = *app.add_subcommand("store", "look at and look after the store");
+    parent.require_subcommand(1);
+    auto flags = std::make_shared<Flags>();
+    add(parent, action, flags, "ls", "list the snapshots", Takes::nothing, StoreMode::read, list);
+    add(parent, action, flags, "show", "all about one snapshot", Takes::id, StoreMode::read, show);
+    add(parent, action, flags, "path", "print the path of a snapshot's tree", Takes::id, StoreMode::read, path);
+    add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write, verify);
+    add(parent, action, flags, "pin", "keep a snapshot from eviction", Takes::id, StoreMode::write,
+        [](store::Store& store, const Flags& f) { return pin(store, f, true); });
+    add(parent, action, flags, "unpin", "take the pin away", Takes::id, StoreMode::write,
+        [](store::Store& store, const Flags& f) { return pin(store, f, false); });
+    add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id, StoreMode::write, evict);
+    add(parent, action, flags, "gc", "remove bytes that no snapshot needs", Takes::nothing, StoreMode::write, gc);
+    add(parent, action, flags, "du", "how much the store holds, and how much is free", Takes::nothing, StoreMode::read, usage);
+}
+
+}  // namespace zcdp::modes

@@ -1,0 +1,168 @@
+// zcdp sync SOURCE [DEST]
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "src/modes/context.hpp"
+#include "src/modes/json.hpp"
+#include "src/modes/progress_view.hpp"
+#include "src/modes/signals.hpp"
+#include "zcdp/base/units.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+struct Flags {
+    sync::SyncOptions sync;
+    origin::OriginOptions origin;
+    std::string store, as = "auto", bad_keys = "error", progress = "auto", memory = "32MiB", bandwidth, timeout = "60s",
+                lock_timeout = "10s";
+    bool json = false;
+};
+
+constexpr const char* kFooter = R"(
+With no DEST the dataset is put into the store and its path is printed; the path is ready when it is printed.
+With DEST the same tree also appears there. A DEST that does not exist appears whole, by one rename. In an existing
+one each file is replaced by rename, files that zcdp did not put there stay, and an interrupted run goes on where it was.
+
+Examples:
+  zcdp sync s3://models/llama-3/                      into the store; prints the path
+  zcdp sync s3://models/llama-3/ ./llama              and as a directory of yours
+  zcdp sync --no-store s3://data/set/ ./set           once, straight into ./set: for CI jobs
+  zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
+  zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
+  zcdp sync --include '*.safetensors' --dry-run s3://models/llama-3/
+
+Credentials, in this order: --anonymous; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile (--profile,
+AWS_PROFILE) in ~/.aws/credentials and ~/.aws/config; web identity (AWS_WEB_IDENTITY_TOKEN_FILE); container
+credentials (EKS Pod Identity, ECS); the instance's role (IMDSv2).
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused input (bad keys, limits), 4 not found, 5 access denied,
+6 no space, 7 the source changed, 130 interrupted (run it again to go on).)";
+
+void print_json(const sync::SyncReport& report) {
+    JsonObject out;
+    out.add("snapshot", report.snapshot).add("revision", report.revision).add("path", report.path);
+    out.add("objects", report.objects).add("bytes", report.bytes);
+    out.add("objects_fetched", report.objects_fetched).add("bytes_fetched", report.bytes_fetched);
+    out.add("objects_reused", report.objects_reused).add("bytes_reused", report.bytes_reused);
+    out.add("skipped", report.skipped).add("skipped_keys", report.skipped_keys);
+    out.add("removed", report.removed).add("bytes_removed", report.bytes_removed);
+    out.add("requests", report.requests).add("retries", report.retries).add("seconds", report.seconds);
+    out.add("dry_run", report.dry_run);
+    fmt::print("{}\n", out.str());
+}
+
+void print_plan(const sync::SyncReport& report) {
+    fmt::print("would fetch   {} objects, {}\n", format_count(report.objects_fetched), format_size(report.bytes_fetched));
+    fmt::print("would reuse   {} objects, {}\n", format_count(report.objects_reused), format_size(report.bytes_reused));
+    fmt::print("would remove  {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
+}
+
+void print_summary(const sync::SyncReport& report) {
+    const auto rate = report.seconds > 0 ? static_cast<double>(report.bytes_fetched) / report.seconds : 0.0;
+    fmt::print(stderr, "{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s ({}/s), {} requests{}\n",
+               format_count(report.objects), format_size(report.bytes), format_count(report.objects_fetched),
+               format_size(report.bytes_fetched), format_count(report.objects_reused), format_size(report.bytes_reused),
+               report.seconds, format_size(static_cast<uint64_t>(rate)), format_count(report.requests),
+               report.retries > 0 ? fmt::format(", {} retries", report.retries) : "");
+    if (report.removed > 0)
+        fmt::print(stderr, "removed {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
+    if (report.skipped > 0) {
+        fmt::print(stderr, "left out {} keys that are no paths:\n", format_count(report.skipped));
+        for (const std::string& key : report.skipped_keys) fmt::print(stderr, "  {}\n", key);
+    }
+}
+
+int run_sync(Context& context, Flags& flags) {
+    forbid_core_files();
+    sync::Stop stop{false};
+    StopOnSignal on_signal(stop);
+    Logger log = context.logger();
+    const origin::Machine machine = context.machine(log);
+    flags.sync.memory_bytes = *parse_size(flags.memory);
+    flags.sync.placement = flags.as == "copy" ? sync::Placement::copy
+                           : flags.as == "link" ? sync::Placement::link : sync::Placement::automatic;
+    flags.sync.skip_bad_keys = flags.bad_keys == "skip";
+    if (!flags.bandwidth.empty()) flags.origin.bytes_per_second = *parse_rate(flags.bandwidth);
+    flags.origin.timeout_ms = *parse_duration_ms(flags.timeout);
+    flags.origin.connections = flags.sync.connections;
+
+    auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
+    if (!factory) return report(factory.error());
+    std::unique_ptr<store::Store> store;
+    if (!flags.sync.no_store) {
+        store::StoreOptions options;
+        options.root = store_folder(flags.store);
+        options.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
+        options.holder = fmt::format("zcdp sync, pid {}", ::getpid());
+        auto opened = store::Store::open(options, context.fs, context.clock, context.random, log, context.metrics);
+        if (!opened) return report(opened.error());
+        store = std::move(*opened);
+        for (const std::string& note : store->recovery_notes()) log.info(note);
+    }
+    sync::Progress progress;
+    Result<sync::SyncReport> done = Error();
+    {
+        ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
+        done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
+    }
+    if (!done) return report(done.error());
+    if (flags.json) {
+        print_json(*done);
+        return 0;
+    }
+    if (!context.flags.quiet) print_summary(*done);
+    if (done->dry_run) print_plan(*done);
+    else fmt::print("{}\n", done->path);
+    return 0;
+}
+
+void add_origin_flags(CLI::App& sync, origin::OriginOptions& origin) {
+    sync.add_option("--endpoint", origin.endpoint, "S3 endpoint, http[s]://HOST[:PORT] (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)")->type_name("URL");
+    sync.add_option("--region", origin.region, "S3 region (AWS_REGION); found by itself on AWS")->type_name("NAME");
+    sync.add_option("--profile", origin.profile, "profile of the AWS config files (AWS_PROFILE)")->type_name("NAME");
+    sync.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
+    sync.add_flag("--anonymous", origin.anonymous, "send no credentials");
+    sync.add_option("--ca-bundle", origin.ca_bundle, "PEM file of trusted CA certificates")->type_name("FILE");
+    sync.add_option("--retries", origin.retries, "attempts after the first, per request")->capture_default_str();
+}
+
+}  // namespace
+
+void add_sync(CLI::App& app, Action& action) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
+    sync.footer(kFooter);
+    sync.add_option("SOURCE", flags->sync.source, "s3://BUCKET[/PREFIX/], file:///DIR or DIR")->required();
+    sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
+    sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
+    sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "
+                    "link is a hard link into the store: no space, but the files are read-only, and whoever overrides "
+                    "that changes the store")->check(CLI::IsMember({"auto", "copy", "link"}))->capture_default_str();
+    auto* no_store = sync.add_flag("--no-store", flags->sync.no_store, "write each byte once, into DEST; keep nothing elsewhere");
+    no_store->excludes("--store");
+    sync.add_flag("--delete", flags->sync.delete_extra, "remove from DEST what zcdp put there and the source has no more");
+    sync.add_flag("--dry-run", flags->sync.dry_run, "only say what would be fetched, reused and removed");
+    sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB");
+    sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")->type_name("GLOB");
+    sync.add_option("--bad-keys", flags->bad_keys, "keys that cannot be paths: refuse the sync, or leave them out")
+        ->check(CLI::IsMember({"error", "skip"}))->capture_default_str();
+    add_origin_flags(sync, flags->origin);
+    sync.add_option("--connections", flags->sync.connections, "reads at once (default 32)")->check(CLI::Range(1, 1024));
+    sync.add_option("--memory", flags->memory, "transfer buffers")->check(check_size)->type_name("SIZE")->capture_default_str();
+    sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")->check(check_rate)->type_name("RATE");
+    sync.add_option("--timeout", flags->timeout, "for a request to be answered")->check(check_duration)->type_name("TIME")->capture_default_str();
+    sync.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
+        ->check(check_duration)->type_name("TIME")->capture_default_str();
+    sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
+    sync.add_option("--progress", flags->progress, "on stderr")->check(CLI::IsMember({"auto", "bar", "plain", "none"}))->capture_default_str();
+    sync.callback([flags, &action] {
+        if (flags->sync.no_store && flags->sync.dest.empty()) throw CLI::ValidationError("--no-store", "needs a DEST");
+        if (flags->sync.delete_extra && flags->sync.dest.empty()) throw CLI::ValidationError("--delete", "needs a DEST");
+        if (*parse_size(flags->memory) < (4 << 20)) throw CLI::ValidationError("--memory", "at least 4MiB");
+        action = [flags](Context& context) { return run_sync(context, *flags); };
+    });
+}
+
+}  // namespace zcdp::modes
