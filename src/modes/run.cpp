@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
     Action action;
     add_sync(app, action);
     add_store(app, action);
+    add_serve(app, action);
     add_version(app, action);
     add_completion(app, action);
     for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);

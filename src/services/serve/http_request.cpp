@@ -1,0 +1,67 @@
+#include "http_request.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace zcdp::s3door {
+namespace {
+
+constexpr size_t kHeadersMax = 100;
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    return out;
+}
+
+std::string_view trimmed(std::string_view value) {
+    const size_t begin = value.find_first_not_of(" \t");
+    if (begin == value.npos) return {};
+    return value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
+}
+
+bool plain(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
+}
+
+}  // namespace
+
+std::string_view HttpRequest::header(std::string_view name) const {
+    for (const auto& [key, value] : headers)
+        if (key == name) return value;
+    return {};
+}
+
+std::optional<HttpRequest> parse_request(std::string_view bytes) {
+    HttpRequest request;
+    size_t end = bytes.find("\r\n");
+    if (end == bytes.npos) return std::nullopt;
+    const std::string_view line = bytes.substr(0, end);
+    const size_t first = line.find(' '), last = line.rfind(' ');
+    if (first == line.npos || last <= first || !plain(line)) return std::nullopt;
+    request.method = line.substr(0, first);
+    request.target = line.substr(first + 1, last - first - 1);
+    const std::string_view version = line.substr(last + 1);
+    if (version != "HTTP/1.1" && version != "HTTP/1.0") return std::nullopt;
+    request.keep_alive = version == "HTTP/1.1";
+    for (bytes.remove_prefix(end + 2); !bytes.starts_with("\r\n"); bytes.remove_prefix(end + 2)) {
+        end = bytes.find("\r\n");
+        if (end == bytes.npos || request.headers.size() == kHeadersMax) return std::nullopt;
+        const std::string_view field = bytes.substr(0, end);
+        const size_t colon = field.find(':');
+        if (colon == 0 || colon == field.npos || field[0] == ' ' || !plain(field)) return std::nullopt;
+        request.headers.emplace_back(lower(field.substr(0, colon)), trimmed(field.substr(colon + 1)));
+    }
+    if (!request.header("transfer-encoding").empty()) return std::nullopt;
+    if (const auto length = request.header("content-length"); !length.empty()) {
+        const auto [at, error] = std::from_chars(length.data(), length.data() + length.size(), request.body_bytes);
+        if (error != std::errc() || at != length.data() + length.size()) return std::nullopt;
+    }
+    const std::string connection = lower(request.header("connection"));
+    if (connection.find("close") != connection.npos) request.keep_alive = false;
+    if (connection.find("keep-alive") != connection.npos) request.keep_alive = true;
+    return request;
+}
+
+}  // namespace zcdp::s3door

@@ -1,0 +1,34 @@
+// Request targets: percent-encoding (RFC 3986 2.1) and the path-style S3 target /BUCKET/KEY?QUERY. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace zcdp::s3door {
+
+/// nullopt when a '%' is not followed by two hex digits. In a query a '+' means a space.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
+
+/// Leaves A-Z a-z 0-9 - . _ ~ (and '/' if told), encodes the rest in upper-case hex: the form that SigV4 signs and that
+/// `encoding-type=url` answers with.
+void append_percent_encoded(std::string& out, std::string_view text, bool keep_slash);
+
+using Query = std::vector<std::pair<std::string, std::string>>;
+
+struct Target {
+    std::string path;    ///< decoded, with its leading '/'
+    std::string bucket;  ///< decoded; empty for "/"
+    std::string key;     ///< decoded; empty for the bucket itself
+    Query query;         ///< decoded, in the order sent; a name without '=' has an empty value
+
+    /// The first value of this name; null when it is not there.
+    const std::string* find(std::string_view name) const;
+};
+
+/// Origin form only (RFC 9112 3.2.1); nullopt for anything else and for bad percent-encoding.
+std::optional<Target> parse_target(std::string_view target);
+
+}  // namespace zcdp::s3door
