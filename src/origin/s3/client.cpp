@@ -60,6 +60,9 @@ Task<Result<net::Request>> Client::sign(const S3Request& request, const Address&
     SigningInput input;
     input.method = request.method, input.host = host, input.path = path, input.query = query;
     input.region = address.region, input.amz_date = date, input.payload_sha256 = kEmptySha256;
+    // Services may insist that every x-amz-* header is signed.
+    for (const auto& [name, value] : request.headers)
+        if (name.starts_with("x-amz-")) input.extra_headers.emplace_back(name, value);
     out.headers.emplace_back("Authorization", signer_.authorization(input, used));
     out.headers.emplace_back("x-amz-content-sha256", kEmptySha256);
     out.headers.emplace_back("x-amz-date", date);

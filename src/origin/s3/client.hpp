@@ -14,7 +14,7 @@ struct S3Request {
     std::string method = "GET";
     std::string key;                                           ///< "" for the bucket itself
     std::vector<std::pair<std::string, std::string>> query;    ///< sorted by name
-    std::vector<net::Header> headers;                          ///< not signed: Range, If-Match, checksum mode
+    std::vector<net::Header> headers;                          ///< in lower case if x-amz-*, which are signed
     uint64_t body_bytes = 0;                                   ///< expected, for the deadline
 };
 

@@ -101,8 +101,9 @@ Result<> ListParser::root_field(std::string_view name) {
     if (name == "IsTruncated") page_.truncated = text_ == "true";
     if (name == "NextContinuationToken") page_.next_token = text_;
     if (name == "EncodingType") {
-        if (text_ != "url") return bad("EncodingType is '" + printable(text_) + "'");
-        url_encoded_ = true;
+        // Some services (versitygw) name none when they do not encode.
+        if (!text_.empty() && text_ != "url") return bad("EncodingType is '" + printable(text_) + "'");
+        url_encoded_ = !text_.empty();
     }
     return {};
 }

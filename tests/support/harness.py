@@ -1,0 +1,119 @@
+"""What every integration script needs: a temporary folder, zcdp, checks that print a line each, and clean-up."""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ZCDP = os.environ.get("ZCDP_BIN", "build/test/zcdp")
+CACHE = pathlib.Path(os.environ.get("ZCDP_CACHE") or
+                     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Failed(Exception):
+    pass
+
+
+def skip(why):
+    print(f"SKIPPED: {why}")
+    sys.exit(77)
+
+
+class Bench:
+    """A test run: `with Bench() as b:`. Everything it starts is stopped and everything it makes is removed."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-it-"))
+        self.closers = []
+        self.checks = 0
+        self.started = time.monotonic()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        for close in reversed(self.closers):
+            try:
+                close()
+            except Exception as problem:  # the other closers still have to run
+                print(f"while cleaning up: {problem}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if kind is Failed:
+            print(f"FAILED: {error}")
+            sys.exit(1)
+        if kind is None:
+            if self.checks == 0:
+                print("FAILED: nothing was checked")
+                sys.exit(1)
+            print(f"{self.checks} checks in {time.monotonic() - self.started:.1f} s")
+
+    def path(self, name):
+        return self.folder / name
+
+    def check(self, what, holds, detail=""):
+        self.checks += 1
+        print(f"{'ok  ' if holds else 'FAIL'} {what}{'' if holds or not detail else ': ' + str(detail)}", flush=True)
+        if not holds:
+            raise Failed(what)
+
+    def equal(self, what, have, want):
+        self.check(what, have == want, f"{have!r} instead of {want!r}")
+
+    def zcdp(self, *args, env=None, timeout=120, cwd=None, stdin=None, prefix=()):
+        """Runs zcdp to its end: (exit code, stdout, stderr)."""
+        done = subprocess.run([*prefix, ZCDP, *map(str, args)], capture_output=True, text=True, errors="surrogateescape",
+                              env={**clean_env(), **(env or {})}, timeout=timeout, cwd=cwd, stdin=stdin)
+        return done.returncode, done.stdout, done.stderr
+
+    def sync(self, *args, **options):
+        """zcdp sync that must succeed: its JSON result."""
+        code, out, err = self.zcdp("sync", "--json", *args, **options)
+        if code != 0:
+            raise Failed(f"zcdp sync {' '.join(map(str, args))}: exit {code}: {err.strip()}")
+        return json.loads(out)
+
+
+def clean_env():
+    """The environment without anybody's credentials or proxies."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZCDP_STORE", "HTTP_PROXY", "HTTPS_PROXY"))}
+    env["AWS_EC2_METADATA_DISABLED"] = "true"
+    env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
+    return env
+
+
+def bytes_of(seed, size):
+    return random.Random(seed).randbytes(size)
+
+
+def write_tree(folder, files):
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def sums(folder, skip_own=True):
+    """{path: sha256} of the regular files below, and {path: '-> target'} of symlinks."""
+    found = {}
+    base = os.fsencode(folder)
+    for parent, folders, files in os.walk(base):
+        if skip_own and parent == base and b".zcdp" in folders:
+            folders.remove(b".zcdp")
+        for name in files + [f for f in folders if os.path.islink(os.path.join(parent, f))]:
+            path = os.path.join(parent, name)
+            key = os.fsdecode(os.path.relpath(path, base))
+            if os.path.islink(path):
+                found[key] = "-> " + os.readlink(os.fsdecode(path))
+                continue
+            digest = hashlib.sha256()
+            with open(path, "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            found[key] = digest.hexdigest()
+    return found
