@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -142,6 +143,15 @@ class SystemFs final : public Fs {
     }
     SysResult<> start_writeback(int fd) override {
         return checked([&] { return ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); });
+    }
+    SysResult<> wait_writeback(int fd) override {
+        constexpr unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+        return changing("writeback", [&] { return ::sync_file_range(fd, 0, 0, all); });
+    }
+    SysResult<uint64_t> type(int fd) override {
+        struct statfs st;
+        if (auto done = checked([&] { return ::fstatfs(fd, &st); }); !done) return done.error();
+        return static_cast<uint64_t>(st.f_type);
     }
     SysResult<FsSpace> space(int fd) override {
         struct statvfs vfs;

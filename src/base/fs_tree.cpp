@@ -17,7 +17,25 @@ bool is(const boost::system::error_code& code, int number) {
     return code.category() == boost::system::system_category() && code.value() == number;
 }
 
+constexpr uint64_t kExt4 = 0xef53, kXfs = 0x58465342;
+
 }  // namespace
+
+BarrierKind barrier_kind(Fs& fs, int dir) {
+    const auto type = fs.type(dir);
+    return type && (*type == kExt4 || *type == kXfs) ? BarrierKind::journal : BarrierKind::each;
+}
+
+SysResult<> commit_journal(Fs& fs, int dir, const char* name) {
+    auto fd = fs.open(dir, name, O_WRONLY | O_CREAT, 0600);
+    if (!fd) return fd.error();
+    // The length changes each time: a change of metadata that fsync has to commit.
+    const auto st = fs.stat_fd(fd->get());
+    if (!st) return st.error();
+    const uint64_t length = st->st_size >= 4096 ? 1 : static_cast<uint64_t>(st->st_size) + 1;
+    if (auto sized = fs.truncate(fd->get(), length); !sized) return sized;
+    return fs.fsync(fd->get());
+}
 
 SysResult<> make_directories(Fs& fs, int dir, const std::string& path, mode_t mode) {
     // O_PATH handles, one component at a time: a symlink on the way ends in ELOOP or ENOTDIR, never outside.

@@ -163,7 +163,13 @@ Result<> Builder::sync(const std::string& path) {
 
 Result<> Builder::make_durable() {
     if (faults::broken("barrier")) return {};
-    if (core_.use_syncfs || too_many_folders_) {
+    if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
+    if (core_.barrier == BarrierKind::journal) {
+        if (auto synced = core_.fs.wait_writeback(manifest_file_.get()); !synced)
+            return error(synced.error(), "making durable", "manifest.zst");
+        return commit_all(core_);
+    }
+    if (too_many_folders_) {
         if (auto synced = core_.fs.sync_fs(dir_.get()); !synced) return error(synced.error(), "making durable", "");
         return {};
     }

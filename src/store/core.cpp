@@ -35,6 +35,13 @@ std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_vie
     return file;
 }
 
+Result<> commit_all(Core& core) {
+    const auto done = core.barrier == BarrierKind::syncfs ? core.fs.sync_fs(core.partial.get())
+                                                           : commit_journal(core.fs, core.partial.get(), "barrier");
+    if (!done) return core.error(done.error(), "making durable what is in", "");
+    return {};
+}
+
 Result<> make_blob_folder(Core& core, const Digest& digest) {
     const std::string name = blob_name(digest, false);
     const std::string folder = name.substr(0, name.rfind('/'));

@@ -22,7 +22,7 @@ struct Core {
     Metrics& metrics;
     std::string root;
     Fd root_dir, cas, partial, staging, snapshots, quarantine;
-    bool use_syncfs = false;
+    BarrierKind barrier = BarrierKind::each;
     std::mutex mutex;
     std::unique_ptr<Index> index;
 
@@ -44,6 +44,9 @@ struct BlobFile {
     unsigned inode = 0;
 };
 std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_view name);
+
+/// After the data were written back: everything done so far in the store survives power loss. Not for BarrierKind::each.
+Result<> commit_all(Core& core);
 
 /// Makes a folder of cas/ when it is missing.
 Result<> make_blob_folder(Core& core, const Digest& digest);

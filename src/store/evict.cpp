@@ -188,6 +188,7 @@ Result<uint64_t> OpenStore::sweep_partials(int64_t older_than_unix_s) {
     if (!files) return core_.error(files.error(), "reading", "partial");
     uint64_t freed = 0;
     for (const DirEntry& entry : *files) {
+        if (entry.name == "barrier") continue;
         const auto st = core_.fs.stat(core_.partial.get(), entry.name.c_str());
         if (!st || st->st_ctim.tv_sec > older_than_unix_s) continue;
         if (auto gone = core_.fs.unlink(core_.partial.get(), entry.name.c_str()); !gone)

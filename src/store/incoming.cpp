@@ -93,7 +93,7 @@ Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> co
         names_.erase(blob_name(blob.digest, blob.executable));
         return done;
     }
-    if (!core_.use_syncfs) (void)core_.fs.start_writeback(file->get());
+    if (core_.barrier != BarrierKind::syncfs) (void)core_.fs.start_writeback(file->get());
     const std::scoped_lock lock(mutex_);
     staged_.push_back({blob, std::move(name), {}, false});
     bytes_ += blob.size_bytes;
@@ -122,18 +122,16 @@ Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const B
 /// After it, what the batch's files hold survives power loss.
 Result<> IncomingFiles::barrier(const std::vector<Staged>& batch) {
     if (faults::broken("barrier")) return {};
-    if (core_.use_syncfs) {
-        if (auto synced = core_.fs.sync_fs(core_.partial.get()); !synced)
-            return error(synced.error(), "making durable what is in", "");
-        return {};
-    }
+    if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
+    const bool each = core_.barrier == BarrierKind::each;
     for (const Staged& staged : batch) {
         if (staged.name.empty()) continue;
         auto fd = core_.fs.open(core_.partial.get(), staged.name.c_str(), O_RDONLY);
         if (!fd) return error(fd.error(), "opening", staged.name);
-        if (auto synced = core_.fs.fsync(fd->get()); !synced) return error(synced.error(), "making durable", staged.name);
+        if (auto synced = each ? core_.fs.fsync(fd->get()) : core_.fs.wait_writeback(fd->get()); !synced)
+            return error(synced.error(), "making durable", staged.name);
     }
-    return {};
+    return each ? Result<>() : commit_all(core_);
 }
 
 Result<> IncomingFiles::into_cas(const Staged& staged, std::set<std::string>& folders) {
@@ -161,11 +159,9 @@ Result<> IncomingFiles::into_cas(const Staged& staged, std::set<std::string>& fo
 }
 
 Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
-    if (core_.use_syncfs && folders.size() > kSyncFoldersOneByOne) {
-        if (auto synced = core_.fs.sync_fs(core_.cas.get()); !synced)
-            return core_.error(synced.error(), "making durable the names in", "cas");
-        return {};
-    }
+    if (folders.empty()) return {};
+    const bool journal = core_.barrier == BarrierKind::journal;
+    if (journal || (core_.barrier == BarrierKind::syncfs && folders.size() > kSyncFoldersOneByOne)) return commit_all(core_);
     for (const std::string& folder : folders) {
         auto fd = core_.fs.open(core_.cas.get(), folder.c_str(), O_RDONLY | O_DIRECTORY);
         if (!fd) return core_.error(fd.error(), "opening", "cas/" + folder);

@@ -109,13 +109,13 @@ Result<> OpenStore::open_folders() {
 /// syncfs where ROOT is a file system of its own: there it touches nobody else's bytes.
 void OpenStore::choose_barrier() {
     using Barrier = StoreOptions::Barrier;
-    if (options_.barrier != Barrier::automatic) {
-        core_.use_syncfs = options_.barrier == Barrier::syncfs;
-        return;
-    }
     const auto root = core_.fs.stat_fd(core_.root_dir.get());
     const auto parent = core_.fs.stat(core_.root_dir.get(), "..");
-    core_.use_syncfs = root && parent && root->st_dev != parent->st_dev;
+    const bool own = root && parent && root->st_dev != parent->st_dev;
+    if (options_.barrier == Barrier::syncfs || (options_.barrier == Barrier::automatic && own))
+        core_.barrier = BarrierKind::syncfs;
+    else if (options_.barrier == Barrier::automatic)
+        core_.barrier = barrier_kind(core_.fs, core_.root_dir.get());
 }
 
 Result<> OpenStore::open_index() {

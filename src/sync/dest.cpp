@@ -81,6 +81,7 @@ Result<> Dest::open_own_folder() {
     auto own = fs_.open_beneath(dir_.get(), ".zcdp", O_RDONLY | O_DIRECTORY);
     if (!own) return error(own.error(), "opening the folder", ".zcdp");
     own_ = std::move(*own);
+    barrier_ = barrier_kind(fs_, own_.get());
     if (auto swept = remove_tree(fs_, own_.get(), "tmp"); !swept) return error(swept.error(), "sweeping", ".zcdp/tmp");
     if (auto made = fs_.mkdir(own_.get(), "tmp", 0700); !made) return error(made.error(), "making the folder", ".zcdp/tmp");
     auto tmp = fs_.open_beneath(own_.get(), "tmp", O_RDONLY | O_DIRECTORY);
@@ -178,10 +179,7 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
 
 /// The barrier: contents durable, then names, then folders, then the journal.
 Result<> Dest::settle() {
-    for (const Item& item : batch_)
-        if (item.file)
-            if (auto synced = fs_.fdatasync(item.file.get()); !synced)
-                return error(synced.error(), "syncing", item.record.entry.path);
+    ZCDP_CHECK(make_contents_durable());
     std::set<std::shared_ptr<Fd>> touched;
     for (Item& item : batch_) {
         item.file.reset();
@@ -198,9 +196,32 @@ Result<> Dest::settle() {
         if (transfer_ == Transfer::link) (void)fs_.unlink(tmp_.get(), item.temporary.c_str());
         touched.insert(item.folder);
     }
-    for (const auto& folder : touched)
-        if (auto synced = fs_.fsync(folder->get()); !synced) return error(synced.error(), "syncing a folder", "");
+    ZCDP_CHECK(make_names_durable(touched));
     return write_down();
+}
+
+Result<> Dest::make_contents_durable() {
+    bool any = false;
+    const bool journal = barrier_ == BarrierKind::journal;
+    for (const Item& item : batch_) {
+        if (!item.file) continue;
+        any = true;
+        if (auto synced = journal ? fs_.wait_writeback(item.file.get()) : fs_.fdatasync(item.file.get()); !synced)
+            return error(synced.error(), "syncing", item.record.entry.path);
+    }
+    if (journal && any)
+        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced) return error(synced.error(), "syncing", "");
+    return {};
+}
+
+Result<> Dest::make_names_durable(const std::set<std::shared_ptr<Fd>>& folders) {
+    if (barrier_ == BarrierKind::journal && !folders.empty()) {
+        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced) return error(synced.error(), "syncing", "");
+        return {};
+    }
+    for (const auto& folder : folders)
+        if (auto synced = fs_.fsync(folder->get()); !synced) return error(synced.error(), "syncing a folder", "");
+    return {};
 }
 
 Result<> Dest::write_down() {
@@ -228,7 +249,7 @@ Result<Dest::Removed> Dest::finish(bool delete_extra) {
         ZCDP_TRY(removed, remove_extra());
     }
     tmp_.reset();
-    (void)remove_tree(fs_, own_.get(), "tmp");
+    for (const char* name : {"tmp", "barrier"}) (void)remove_tree(fs_, own_.get(), name);
     if (appears_) ZCDP_CHECK(appear());
     return removed;
 }

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,8 @@ class Dest {
     Result<> copy_content(int from, int to, const store::ManifestEntry& entry);
     Result<> note_stat(Item& item);
     Result<> settle();
+    Result<> make_contents_durable();
+    Result<> make_names_durable(const std::set<std::shared_ptr<Fd>>& folders);
     Result<> write_down();
     Result<Removed> remove_extra();
     Result<bool> remove_one(const DestRecord& record);
@@ -89,6 +92,7 @@ class Dest {
     Clock& clock_;
     Random& random_;
     Fd dir_, own_, tmp_, tree_, cas_;
+    BarrierKind barrier_ = BarrierKind::each;
     Transfer transfer_ = Transfer::copy;
     bool can_clone_ = true, can_copy_range_ = true;
     std::optional<DestFolders> folders_;

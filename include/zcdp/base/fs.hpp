@@ -105,6 +105,10 @@ class Fs {
     virtual SysResult<> sync_fs(int fd) = 0;
     /// Starts write-back of the file and does not wait for its metadata (sync_file_range).
     virtual SysResult<> start_writeback(int fd) = 0;
+    /// Also waits until the data are with the device; the file's metadata and the device's cache are not flushed.
+    virtual SysResult<> wait_writeback(int fd) = 0;
+    /// statfs(2)'s f_type: EXT4_SUPER_MAGIC and its like.
+    virtual SysResult<uint64_t> type(int fd) = 0;
 
     virtual SysResult<FsSpace> space(int fd) = 0;
 };
@@ -120,5 +124,17 @@ SysResult<> remove_tree(Fs& fs, int dir, const std::string& name);
 SysResult<std::string> read_file(Fs& fs, int dir, const char* path, size_t limit_bytes);
 /// Writes `path` by temporary file, fsync, rename, fsync of its folder: after a crash it is the old or the new one.
 SysResult<> replace_file(Fs& fs, int dir, const std::string& path, std::string_view content, mode_t mode);
+
+/// How many files are made durable at once.
+enum class BarrierKind {
+    each,     ///< fsync of each file
+    journal,  ///< data written back, then one fsync that commits the journal with everybody's metadata (ext4, XFS)
+    syncfs,   ///< the whole file system; only where it is the caller's own
+};
+/// journal on ext4 and XFS, which commit metadata in order; each elsewhere.
+BarrierKind barrier_kind(Fs& fs, int dir);
+/// After wait_writeback of every file: a change of dir/NAME is committed, and with it every change before it. Git's
+/// core.fsyncMethod=batch rests on the same.
+SysResult<> commit_journal(Fs& fs, int dir, const char* name);
 
 }  // namespace zcdp
