@@ -1,0 +1,164 @@
+"""The servers and peers of the benchmark: nginx with a canned listing, and rclone, curl and the aws cli as they are found."""
+import os
+import pathlib
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from urllib.parse import quote
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CACHE = pathlib.Path(os.environ.get("ZCDP_CACHE") or
+                     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build")
+PAGE = 1000
+
+NGINX = """
+{user}worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; keepalive_timeout 600s; etag on;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  open_file_cache max=200000 inactive=600s; open_file_cache_valid 600s;
+  map $args $page {{ default 0; "~delimiter=" flat; "~continuation-token=p(?<number>[0-9]+)" $number; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    root {folder}/root;
+    location = /{name} {{ default_type application/xml; try_files /lists/$page.xml =404; }}
+    location = /{name}/ {{ default_type application/xml; try_files /lists/$page.xml =404; }}
+    location / {{ default_type application/octet-stream; }}
+  }}
+}}
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def page_xml(name, entries, token, key_count):
+    """`entries` are (key, size, tag); `token` names the next page, or is empty."""
+    parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{name}</Name>'
+             f"<Prefix></Prefix><KeyCount>{key_count}</KeyCount><MaxKeys>{PAGE}</MaxKeys><EncodingType>url</EncodingType>"
+             f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>"]
+    if token:
+        parts.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
+    parts += [f"<Contents><Key>{quote(key)}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;{tag}&quot;</ETag>"
+              f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>" for key, size, tag in entries]
+    return "".join(parts) + "</ListBucketResult>"
+
+
+class Server:
+    def __init__(self, name, folder):
+        self.name, self.folder = name, pathlib.Path(folder)
+        self.endpoint = None
+
+    def __enter__(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "root/lists").mkdir(parents=True)
+        self.fill()
+        # What a delimiter listing answers: truncated, so that clients list in one line (there is nothing to split by).
+        (self.folder / "root/lists/flat.xml").write_text(page_xml(self.name, [], "flat", 0))
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder, port=port, name=self.name, user="user root;\n" if os.geteuid() == 0 else ""))
+        self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder, "-e", self.folder / "error.log"])
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(f"{self.endpoint}/{self.name}", timeout=2).read()
+                return self
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("nginx does not answer: " + (self.folder / "error.log").read_text()[-500:])
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_pages(self, entries):
+        entries = sorted(entries, key=lambda entry: entry[0].encode())
+        pages = [entries[i:i + PAGE] for i in range(0, len(entries), PAGE)] or [[]]
+        for i, page in enumerate(pages):
+            token = f"p{i + 1}" if i + 1 < len(pages) else ""
+            (self.folder / f"root/lists/{i}.xml").write_text(page_xml(self.name, page, token, len(page)))
+
+
+class Bucket(Server):
+    """Objects of random bytes, {key: size}; their ETags are nginx's own."""
+
+    def __init__(self, name, objects, folder):
+        super().__init__(name, folder)
+        self.objects = objects
+        self.keys = sorted(objects)
+        self.bytes = sum(objects.values())
+
+    def fill(self):
+        block = os.urandom(1 << 20)
+        entries = []
+        for number, (key, size) in enumerate(self.objects.items()):
+            path = self.folder / "root" / self.name / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "wb") as file:
+                head = number.to_bytes(8, "big")
+                left = size
+                while left > 0:
+                    piece = head + block[8:] if left >= len(block) else (head + block[8:])[:left]
+                    file.write(piece)
+                    left -= len(piece)
+                    head = os.urandom(8)
+            st = path.stat()
+            entries.append((key, size, f"{int(st.st_mtime):x}-{size:x}"))
+        self.write_pages(entries)
+
+
+class ListOnly(Server):
+    """A listing of `count` keys behind which there is nothing."""
+
+    def __init__(self, count, folder):
+        super().__init__("listed", folder)
+        self.count = count
+
+    def fill(self):
+        self.write_pages([(f"data/part-{i // 10000:05}/sample-{i:010}.jpg", 110_000 + i % 1000, f"{i * 2654435761 % 2**64:016x}{i:016x}")
+                          for i in range(self.count)])
+
+
+def tools():
+    command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers"
+    subprocess.run(["bash", "-c", command], check=True)
+    config = CACHE / "rclone-bench.conf"
+    config.write_text("[s]\ntype = s3\nprovider = Other\naccess_key_id = bench\nsecret_access_key = bench\nforce_path_style = true\n"
+                      "region = us-east-1\nlist_version = 2\n")
+    found = {"rclone": CACHE / "bin/rclone", "rclone.conf": config, "curl": shutil.which("curl"), "nginx": shutil.which("nginx")}
+    aws = CACHE / "venv/bin/aws"
+    if aws.exists():
+        found["aws"] = aws
+    return found
+
+
+def first_line(command):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    return (done.stdout or done.stderr).strip().splitlines()[0]
+
+
+def versions(found, zcdp):
+    lines = {"zcdp": first_line([zcdp, "version"]), "rclone": first_line([found["rclone"], "version"]),
+             "curl": first_line([found["curl"], "--version"]), "nginx": first_line([found["nginx"], "-v"])}
+    if "aws" in found:
+        lines["aws cli"] = first_line([found["aws"], "--version"])
+    lines["commit"] = first_line(["git", "-C", ROOT, "rev-parse", "HEAD"])
+    return lines
+
+
+def machine():
+    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1]) // (1 << 20)
+    return f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}"

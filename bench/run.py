@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Runs zcdp and its peers side by side and writes docs/benchmarks.md (and its plot): `bench/run.py [--rounds N] [--only ROW]`.
+
+nginx serves the bytes, with a canned ListObjectsV2 answer beside them, so that the server costs little and is the same for
+all. Rounds are interleaved; every figure is the median over the rounds, with its range; the raw rounds are in the
+report. CPU is user + system time of the whole client process, as wait4(2) gives it.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from bench import origin, report  # noqa: E402
+
+ZCDP = ROOT / "build/release/zcdp"
+MIB = 1 << 20
+
+
+class Bench:
+    def __init__(self, rounds, disk, only):
+        self.rounds, self.only = rounds, only
+        self.disk = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-bench-", dir=disk))
+        self.tmpfs = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-bench-", dir="/dev/shm"))
+        self.results, self.notes, self.loops = {}, {}, []
+
+    def close(self):
+        for mount in self.loops:
+            subprocess.run(["umount", mount], check=False)
+        shutil.rmtree(self.disk, ignore_errors=True)
+        shutil.rmtree(self.tmpfs, ignore_errors=True)
+
+    def wanted(self, row):
+        return not self.only or any(word in row for word in self.only)
+
+    def measure(self, row, contenders, unit, divide_by):
+        """Interleaved rounds of {name: (prepare, command)}; the first round warms up and is not counted."""
+        if not self.wanted(row):
+            return
+        figures = {name: [] for name in contenders}
+        for number in range(self.rounds + 1):
+            for name, (prepare, command) in contenders.items():
+                if prepare:
+                    prepare()
+                figure = timed(command() if callable(command) else command)
+                figure["cost"] = figure["cpu"] / divide_by
+                if number > 0:
+                    figures[name].append(figure)
+                print(f"{row}: round {number} {name}: {figure['cpu']:.2f} CPU-s, {figure['wall']:.2f} s, {figure['rss_mib']:.0f} MiB",
+                      file=sys.stderr, flush=True)
+        self.results[row] = {"unit": unit, "figures": figures}
+
+
+def timed(command):
+    """Runs a command to its end: CPU seconds, wall seconds, peak resident MiB. It must succeed."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZCDP_"))}
+    env.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench", AWS_DEFAULT_REGION="us-east-1", HOME="/nonexistent")
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - started
+        if process.returncode != 0:
+            err.seek(0)
+            raise SystemExit(f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}")
+    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "rss_mib": usage.ru_maxrss / 1024}
+
+
+def fresh(path):
+    def prepare():
+        shutil.rmtree(path, ignore_errors=True)
+        os.sync()
+    return prepare
+
+
+def rclone_copy(tools, bucket, target, *flags):
+    return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--s3-endpoint", bucket.endpoint,
+            "--checksum=false", "--ignore-checksum", *flags]
+
+
+def large(bench, tools, bucket, label):
+    """Large objects to ext4: into the store, into store and DEST, and the peers into a directory."""
+    store, dest, peer = bench.disk / "store", bench.disk / "dest", bench.disk / "peer"
+    gib = bucket.bytes / (1 << 30)
+    files = [f"{bucket.endpoint}/{bucket.name}/{key}" for key in bucket.keys]
+    curl = [tools["curl"], "-sS", "--create-dirs"]
+    for key, url in zip(bucket.keys, files):
+        curl += ["-o", peer / key, url]
+    contenders = {
+        "zcdp, store": (fresh(store), [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store, f"s3://{bucket.name}/"]),
+        "zcdp, --no-store": (fresh(dest), [ZCDP, "sync", "-q", "--no-store", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/", dest]),
+        "rclone": (fresh(peer), rclone_copy(tools, bucket, peer)),
+        "rclone, best": (fresh(peer), rclone_copy(tools, bucket, peer, "--transfers", "8", "--multi-thread-streams", "8",
+                                                 "--multi-thread-chunk-size", "64M", "--buffer-size", "0", "--use-mmap")),
+        "curl": (fresh(peer), curl),
+    }
+
+    def both():
+        fresh(store)()
+        fresh(dest)()
+    contenders["zcdp, store and DEST"] = (both, [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store,
+                                                f"s3://{bucket.name}/", dest])
+    if tools.get("aws"):
+        contenders["aws cli"] = (fresh(peer), [tools["aws"], "s3", "cp", "--recursive", "--quiet", "--endpoint-url", bucket.endpoint,
+                                               f"s3://{bucket.name}/", peer])
+    bench.measure(f"{label}, HTTP to ext4", contenders, "CPU-s/GiB", gib)
+    for path in (store, dest, peer):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def small(bench, tools, bucket, where, label):
+    store, dest, peer = where / "store", where / "dest", where / "peer"
+    contenders = {
+        "zcdp, store": (fresh(store), [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store, f"s3://{bucket.name}/"]),
+        "zcdp, --no-store": (fresh(dest), [ZCDP, "sync", "-q", "--no-store", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/", dest]),
+        "rclone": (fresh(peer), rclone_copy(tools, bucket, peer)),
+        "rclone, best": (fresh(peer), rclone_copy(tools, bucket, peer, "--transfers", "32", "--checkers", "32", "--buffer-size", "0")),
+    }
+
+    def both():
+        fresh(store)()
+        fresh(dest)()
+    contenders["zcdp, store and DEST"] = (both, [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store,
+                                                f"s3://{bucket.name}/", dest])
+    bench.measure(f"{len(bucket.keys):,} × 16 KiB, HTTP to {label}", contenders, "CPU µs/file", len(bucket.keys) / 1e6)
+    for path in (store, dest, peer):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def one_fsync_a_file(folder, count):
+    """What a program does that writes each file, syncs it and its folder, and renames it: seconds for `count` files."""
+    folder.mkdir(parents=True)
+    content = os.urandom(16384)
+    directory = os.open(folder, os.O_RDONLY)
+    started = time.monotonic()
+    for i in range(count):
+        file = os.open(folder / f"{i}.tmp", os.O_WRONLY | os.O_CREAT, 0o644)
+        os.write(file, content)
+        os.fsync(file)
+        os.close(file)
+        os.rename(folder / f"{i}.tmp", folder / str(i))
+        os.fsync(directory)
+    seconds = time.monotonic() - started
+    os.close(directory)
+    shutil.rmtree(folder)
+    return seconds
+
+
+def durable(bench, bucket):
+    """Durable small files a second on an ext4 of its own (a loop device), against one fsync a file in the same run."""
+    row = "durable small files, private ext4"
+    if not bench.wanted(row):
+        return
+    image, mount = bench.disk / "ext4.img", bench.disk / "ext4"
+    subprocess.run(["truncate", "-s", "3G", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image], check=True)
+    mount.mkdir()
+    if subprocess.run(["mount", "-o", "loop", image, mount]).returncode != 0:
+        bench.notes[row] = "not run: a loop device needs root"
+        return
+    bench.loops.append(mount)
+    shutil.rmtree(mount / "lost+found", ignore_errors=True)
+    rates = {"zcdp, store on the mount": [], "one fsync a file": [], "zcdp, store on a shared root": []}
+    for number in range(bench.rounds + 1):
+        for name, folder in (("zcdp, store on the mount", mount), ("zcdp, store on a shared root", bench.disk / "shared")):
+            for entry in folder.iterdir() if folder.exists() else []:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            figure = timed([ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", folder, f"s3://{bucket.name}/"])
+            if number > 0:
+                rates[name].append(len(bucket.keys) / figure["wall"])
+        for entry in mount.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        rate = 1000 / one_fsync_a_file(mount / "each", 1000)
+        if number > 0:
+            rates["one fsync a file"].append(rate)
+        print(f"{row}: round {number}", {k: round(v[-1]) for k, v in rates.items() if v}, file=sys.stderr, flush=True)
+    bench.results[row] = {"unit": "files/s", "rates": rates}
+
+
+def listing(bench, tools, keys):
+    """List and plan `keys` keys from canned pages."""
+    row = f"list and plan {keys:,} keys"
+    if not bench.wanted(row):
+        return
+    with origin.ListOnly(keys, bench.tmpfs / "list") as bucket:
+        store = bench.tmpfs / "store"
+        bench.measure(row, {"zcdp sync --dry-run": (fresh(store), [ZCDP, "sync", "-q", "--dry-run", "--endpoint", bucket.endpoint,
+                                                                   "--store", store, f"s3://{bucket.name}/"])},
+                      "CPU µs/key", keys / 1e6)
+
+
+def second_sync(bench, count):
+    """Nothing changed: what a second sync costs beyond the listing's own (a dry run into an empty store lists and plans)."""
+    row = f"second sync, {count:,} objects"
+    if not bench.wanted(row):
+        return
+    with origin.Bucket("again", {f"{i // 1000:04}/{i:07}.bin": 64 for i in range(count)}, bench.tmpfs / "again") as bucket:
+        store, empty = bench.tmpfs / "store", bench.tmpfs / "empty"
+        fresh(store)()
+        sync = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
+        timed([*sync, "--store", store])
+        bench.measure(row, {"zcdp sync, all here": (None, [*sync, "--store", store]),
+                            "zcdp sync --dry-run, empty store": (fresh(empty), [*sync, "--dry-run", "--store", empty])},
+                      "CPU µs/object", count / 1e6)
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--disk", default="/var/tmp", help="a folder on the disk to measure")
+    parser.add_argument("--only", action="append", help="only rows whose name holds this word")
+    parser.add_argument("--small-count", type=int, default=10_000)
+    parser.add_argument("--output", default=str(ROOT / "docs/benchmarks.md"))
+    args = parser.parse_args()
+    tools = origin.tools()
+    bench = Bench(args.rounds, args.disk, args.only)
+    try:
+        timed([ZCDP, "version"])
+        bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
+        if bench.wanted("4 × 256 MiB, HTTP to ext4"):
+            with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large") as bucket:
+                large(bench, tools, bucket, "4 × 256 MiB")
+        if bench.wanted("1 × 4 GiB, HTTP to ext4"):
+            with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
+                large(bench, tools, bucket, "1 × 4 GiB")
+        with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small") as bucket:
+            small(bench, tools, bucket, bench.tmpfs, "tmpfs")
+            small(bench, tools, bucket, bench.disk, "ext4, durable")
+            durable(bench, bucket)
+        listing(bench, tools, 1_000_000)
+        second_sync(bench, 100_000)
+    finally:
+        bench.close()
+    facts = {"date": datetime.date.today().isoformat(), "rounds": args.rounds, "binary_bytes": ZCDP.stat().st_size,
+             "versions": origin.versions(tools, ZCDP), "machine": origin.machine()}
+    raw = pathlib.Path(args.output).with_suffix(".json")
+    before = json.loads(raw.read_text()) if args.only and raw.exists() else {"results": {}, "notes": {}}
+    results = {**before["results"], **bench.results}
+    notes = {**before["notes"], **bench.notes}
+    raw.write_text(json.dumps({"facts": facts, "results": results, "notes": notes}, indent=1) + "\n")
+    report.write(pathlib.Path(args.output), facts, results, notes)
+
+
+if __name__ == "__main__":
+    main()
