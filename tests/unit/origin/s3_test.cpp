@@ -1,0 +1,153 @@
+// S3's pure parts: signatures against AWS's own examples, profiles, errors, ranges, checksums, back-off, concurrency.
+#include "src/origin/s3/answers.hpp"
+#include "src/origin/s3/listing.hpp"
+#include "src/origin/s3/profile.hpp"
+#include "src/origin/s3/shared.hpp"
+#include "src/origin/s3/sigv4.hpp"
+#include "tests/support/doctest.hpp"
+
+using namespace zcdp;
+using namespace zcdp::origin;
+using namespace zcdp::origin::s3;
+
+namespace {
+
+const Credentials kExample{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", 0};
+
+std::string signature(const SigningInput& input, const Credentials& credentials = kExample) {
+    Signer signer;
+    const std::string value = signer.authorization(input, credentials);
+    return value.substr(value.rfind('=') + 1);
+}
+
+SigningInput example(std::string_view path, std::string_view query) {
+    SigningInput input;
+    input.method = "GET", input.host = "examplebucket.s3.amazonaws.com", input.path = path, input.query = query;
+    input.region = "us-east-1", input.amz_date = "20130524T000000Z", input.payload_sha256 = kEmptySha256;
+    return input;
+}
+
+}  // namespace
+
+TEST_CASE("SigV4 gives the signatures of the examples in the S3 API reference") {
+    // "Authenticating Requests: Using the Authorization Header", examples GET Object, GET Bucket Lifecycle, GET Bucket.
+    SigningInput object = example("/test.txt", "");
+    object.extra_headers = {{"range", "bytes=0-9"}};
+    CHECK(signature(object) == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+    CHECK(signature(example("/", "lifecycle=")) == "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+    CHECK(signature(example("/", "max-keys=2&prefix=J")) == "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+}
+
+TEST_CASE("the signing key follows day, region and secret; the session token is signed") {
+    Signer signer;
+    const auto first = signer.authorization(example("/a", ""), kExample);
+    SigningInput tomorrow = example("/a", "");
+    tomorrow.amz_date = "20130525T000000Z";
+    CHECK(signer.authorization(tomorrow, kExample) != first);
+    CHECK(signer.authorization(example("/a", ""), kExample) == first);
+    Credentials with_token = kExample;
+    with_token.session_token = "token";
+    CHECK(signer.authorization(example("/a", ""), with_token).find("x-amz-security-token") != std::string::npos);
+}
+
+TEST_CASE("keys are encoded byte by byte") {
+    CHECK(uri_encode("a b+c/ü~", true) == "a%20b%2Bc/%C3%BC~");
+    CHECK(uri_encode("a/b", false) == "a%2Fb");
+}
+
+TEST_CASE("profiles are read from config and credentials files as the AWS tools do") {
+    const std::string config =
+        "[default]\nregion = us-east-1 # home\n\n[profile dev]\nregion=eu-central-1\nendpoint_url = http://127.0.0.1:9000\ns3 =\n  addressing_style = path\n"
+        "; comment\n[profile other]\nregion = x\n[broken\n=\nkey only\n";
+    CHECK(read_profile(config, "default", true)["region"] == "us-east-1");
+    CHECK(read_profile(config, "dev", true)["endpoint_url"] == "http://127.0.0.1:9000");
+    CHECK(read_profile(config, "dev", true).count("addressing_style") == 0);
+    CHECK(read_profile(config, "absent", true).empty());
+    CHECK(read_profile("[dev]\naws_access_key_id = A\naws_secret_access_key=S=+/\n", "dev", false)["aws_secret_access_key"] == "S=+/");
+}
+
+TEST_CASE("each kind of refusal has its remedy") {
+    const auto remedy = [](int status, const char* code, const char* region = "") { return remedy_of({status, code, "", region, ""}); };
+    CHECK(remedy(503, "SlowDown") == Remedy::slow_down);
+    CHECK(remedy(429, "") == Remedy::slow_down);
+    CHECK(remedy(500, "InternalError") == Remedy::retry);
+    CHECK(remedy(501, "NotImplemented") == Remedy::none);
+    CHECK(remedy(403, "RequestTimeTooSkewed") == Remedy::correct_clock);
+    CHECK(remedy(400, "ExpiredToken") == Remedy::refresh_credentials);
+    CHECK(remedy(301, "PermanentRedirect", "eu-west-1") == Remedy::use_region);
+    CHECK(remedy(400, "AuthorizationHeaderMalformed", "eu-west-1") == Remedy::use_region);
+    CHECK(remedy(301, "PermanentRedirect") == Remedy::none);
+    CHECK(remedy(403, "AccessDenied") == Remedy::none);
+    CHECK(remedy(404, "NoSuchKey") == Remedy::none);
+    CHECK(error_of({403, "AccessDenied", "no", "", "R1"}, "s3://b/k").kind() == ErrorKind::denied);
+    CHECK(error_of({412, "PreconditionFailed", "", "", ""}, "s3://b/k").kind() == ErrorKind::source_changed);
+    CHECK(error_of({404, "NoSuchBucket", "", "", ""}, "s3://b/k").what().find("bucket") != std::string::npos);
+}
+
+TEST_CASE("Content-Range, ETags and base64 are read strictly") {
+    const auto range = parse_content_range("bytes 8388608-16777215/20000000");
+    REQUIRE(range);
+    CHECK(range->first == 8388608);
+    CHECK(range->total == 20000000);
+    for (const char* wrong : {"", "bytes */5", "bytes 0-4", "bytes 0-4/*", "bytes a-4/5", "items 0-4/5", "bytes 0-4/5x"})
+        CHECK_MESSAGE(!parse_content_range(wrong), wrong);
+    CHECK(plain_tag("\"abc\"") == "abc");
+    CHECK(plain_tag("W/\"abc\"") == "abc");
+    CHECK(*base64_decode("aGVsbG8=") == "hello");
+    CHECK(*base64_decode("AAAA") == std::string(3, '\0'));
+    for (const char* wrong : {"a", "aGVsbG8", "aG=sbG8=", "====", "a$=="}) CHECK_MESSAGE(!base64_decode(wrong), wrong);
+}
+
+TEST_CASE("container and web identity answers give credentials with their end, or an error") {
+    const auto json = parse_json_credentials(R"({"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2026-01-02T03:04:05Z"})");
+    REQUIRE(json);
+    CHECK(json->session_token == "T");
+    CHECK(json->expires_unix_s == parse_iso8601("2026-01-02T03:04:05Z"));
+    CHECK_FALSE(parse_json_credentials("[]"));
+    CHECK_FALSE(parse_json_credentials("{\"Code\":\"Failed\"}"));
+    const auto sts = parse_sts_answer(
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>S"
+        "</SecretAccessKey><SessionToken>T</SessionToken><Expiration>2026-01-02T03:04:05Z</Expiration></Credentials>"
+        "</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>");
+    REQUIRE(sts);
+    CHECK(sts->access_key == "A");
+    CHECK_FALSE(parse_sts_answer("<ErrorResponse><Error><Code>X</Code></Error></ErrorResponse>"));
+}
+
+TEST_CASE("back-off grows, is jittered, bounded, and never shorter than Retry-After") {
+    CHECK(backoff_ms(1, 0.0, 0) == 0);
+    CHECK(backoff_ms(1, 0.999, 0) < 200);
+    CHECK(backoff_ms(4, 0.999, 0) > backoff_ms(2, 0.999, 0));
+    CHECK(backoff_ms(30, 0.999, 0) <= 20'000);
+    CHECK(backoff_ms(1, 0.0, 3000) == 3000);
+}
+
+TEST_CASE("concurrency halves once for a burst of 503s and climbs back one by one") {
+    Concurrency concurrency(32);
+    concurrency.throttled(1'000'000'000);
+    concurrency.throttled(1'100'000'000);
+    CHECK(concurrency.now() == 16);
+    concurrency.throttled(3'000'000'000);
+    CHECK(concurrency.now() == 8);
+    for (int i = 0; i < 8; ++i) concurrency.succeeded();
+    CHECK(concurrency.now() == 9);
+    for (int i = 0; i < 10'000; ++i) concurrency.succeeded();
+    CHECK(concurrency.now() == 32);
+}
+
+TEST_CASE("an origin that is down empties the purse of retries; successes fill it again") {
+    RetryBudget budget;
+    int granted = 0;
+    while (budget.take()) ++granted;
+    CHECK(granted == 200);
+    for (int i = 0; i < 5; ++i) budget.refund();
+    CHECK(budget.take());
+    CHECK_FALSE(budget.take());
+}
+
+TEST_CASE("key space is cut into even runs") {
+    CHECK(cut_points(0, 8).empty());
+    CHECK(cut_points(1, 8).empty());
+    CHECK(cut_points(2, 8) == std::vector<size_t>{1});
+    CHECK(cut_points(16, 4) == std::vector<size_t>{4, 8, 12});
+}

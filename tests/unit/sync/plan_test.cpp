@@ -1,0 +1,263 @@
+// The pure and the on-disk parts of a sync: globs, intake, the spool, the plan, the feeder, checksums.
+#include <fcntl.h>
+
+#include "src/sync/dest_state.hpp"
+#include "src/sync/feeder.hpp"
+#include "src/sync/intake.hpp"
+#include "src/sync/plan.hpp"
+#include "src/sync/verify.hpp"
+#include "tests/support/temp_store.hpp"
+#include "zcdp/origin/checksums.hpp"
+
+using namespace zcdp;
+using namespace zcdp::sync;
+using zcdp::test::TempFolder;
+using zcdp::test::TempStore;
+
+namespace {
+
+origin::Entry file(std::string path, uint64_t size = 1, std::string tag = "t") {
+    origin::Entry entry;
+    entry.path = std::move(path), entry.size_bytes = size, entry.tag = std::move(tag);
+    return entry;
+}
+origin::Entry folder(std::string path) {
+    origin::Entry entry;
+    entry.path = std::move(path), entry.kind = origin::EntryKind::directory;
+    return entry;
+}
+
+/// What an intake lets through, as paths.
+std::vector<std::string> taken(Intake& intake, std::vector<origin::Entry> entries) {
+    std::vector<std::string> paths;
+    const auto accept = [&](const origin::Entry& entry) {
+        paths.push_back(entry.path);
+        return Result<>();
+    };
+    for (auto& entry : entries) REQUIRE(intake.take(std::move(entry), accept));
+    REQUIRE(intake.end(accept));
+    return paths;
+}
+
+}  // namespace
+
+TEST_CASE("globs match as --help says") {
+    struct Row {
+        const char *glob, *path;
+        bool matches;
+    };
+    for (const Row& row : std::initializer_list<Row>{
+             {"*.bin", "a.bin", true}, {"*.bin", "x/y/a.bin", true}, {"*.bin", "a.bin.txt", false}, {"x/*.bin", "x/a.bin", true},
+             {"x/*.bin", "x/y/a.bin", false}, {"x/**/a.bin", "x/a.bin", true}, {"x/**/a.bin", "x/y/z/a.bin", true},
+             {"**/a.bin", "a.bin", true}, {"/a.bin", "x/a.bin", false}, {"/a.bin", "a.bin", true}, {"train/", "train/x/y", true},
+             {"train/", "x/train/y", true}, {"train/", "training/y", false}, {"a?c", "abc", true}, {"a?c", "a/c", false},
+             {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false}, {"\\*", "*", true}, {"\\*", "x", false}, {"*", "", true},
+             {"a*b*c*d*e*f*g*h", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false}}) {
+        CAPTURE(row.glob);
+        CAPTURE(row.path);
+        CHECK(Filter({row.glob}, {}).wants(row.path) == row.matches);
+        CHECK(Filter({}, {row.glob}).wants(row.path) != row.matches);
+    }
+    CHECK_FALSE(Filter({"*.bin"}, {"secret/"}).wants("secret/a.bin"));
+}
+
+TEST_CASE("intake drops folders that have something in them, keeps empty ones, and leaves the prefix's own marker out") {
+    const Filter all({}, {});
+    Intake intake(all);
+    CHECK(taken(intake, {folder(""), file("a"), folder("d/"), file("d/x"), folder("e/"), file("f")}) ==
+          std::vector<std::string>{"a", "d/x", "e/", "f"});
+    CHECK(intake.files() == 3);
+    CHECK(intake.refused() == 0);
+}
+
+TEST_CASE("intake refuses what is no path, by name and with its reason, and goes on") {
+    const Filter all({}, {});
+    Intake intake(all);
+    const std::string long_part(256, 'x');
+    CHECK(taken(intake, {file("../up"), file("/abs"), file("a"), file("a-x"), file("a/b"), file("a//b"), file("b/../c"), file("c\x01"),
+                         file(std::string("n\0l", 3)), file("ok"), file("\xff\xfe"), file(long_part)}) ==
+          std::vector<std::string>{"a", "a-x", "ok"});
+    CHECK(intake.refused() == 9);
+    CHECK(intake.refused_keys()[0].find("'..'") != std::string::npos);
+    CHECK(intake.refused_keys()[2].find("another key that is a file") != std::string::npos);
+    for (const auto& key : intake.refused_keys())
+        for (const char c : key) CHECK(static_cast<unsigned char>(c) >= 0x20);
+}
+
+TEST_CASE("the revision depends on every path, size and tag, and on nothing else") {
+    const Filter all({}, {});
+    const auto revision = [&](std::vector<origin::Entry> entries) {
+        Intake intake(all);
+        taken(intake, std::move(entries));
+        return intake.revision();
+    };
+    const auto base = revision({file("a", 1, "t"), file("b", 2, "u")});
+    CHECK(base == revision({file("a", 1, "t"), file("b", 2, "u")}));
+    CHECK(base != revision({file("a", 1, "t"), file("b", 2, "v")}));
+    CHECK(base != revision({file("a", 1, "t"), file("b", 3, "u")}));
+    CHECK(base != revision({file("a", 1, "t"), file("c", 2, "u")}));
+    CHECK(base != revision({file("a", 1, "t")}));
+}
+
+TEST_CASE("a spool gives back what was put in, any number of times") {
+    TempFolder temp;
+    auto scratch = open_scratch(system_fs(), temp.path(), system_random());
+    REQUIRE(scratch);
+    SpoolWriter writer(system_fs(), scratch->get());
+    for (int i = 0; i < 20'000; ++i) {
+        SpoolEntry record;
+        record.entry = file("some/folder/" + std::to_string(100'000 + i), static_cast<uint64_t>(i) << 30, "tag" + std::to_string(i));
+        record.entry.executable = i % 2 == 0;
+        if (i % 3 == 0) record.knowledge = Knowledge::present, record.digest.bytes[0] = static_cast<uint8_t>(i);
+        REQUIRE(writer.add(record));
+    }
+    REQUIRE(writer.finish());
+    for (int round = 0; round < 2; ++round) {
+        SpoolReader reader(system_fs(), scratch->get(), writer.count());
+        for (int i = 0; i < 20'000; ++i) {
+            SpoolEntry record;  // a fresh one: shared prefixes come from the reader
+            REQUIRE(*reader.next(record));
+            REQUIRE(record.entry.path == "some/folder/" + std::to_string(100'000 + i));
+            REQUIRE(record.entry.size_bytes == static_cast<uint64_t>(i) << 30);
+            REQUIRE(record.entry.tag == "tag" + std::to_string(i));
+            REQUIRE(record.entry.executable == (i % 2 == 0));
+            REQUIRE((record.knowledge == Knowledge::present) == (i % 3 == 0));
+            if (i % 3 == 0) REQUIRE(record.digest.bytes[0] == static_cast<uint8_t>(i));
+        }
+        SpoolEntry end;
+        CHECK_FALSE(*reader.next(end));
+    }
+}
+
+TEST_CASE("the plan reuses by key, tag and size; another key or other credentials only make a candidate") {
+    TempStore temp;
+    auto store = temp.open();
+    const store::TagScope me{"e", "b", "me"}, other{"e", "b", "other"}, elsewhere{"e2", "b", "me"};
+    temp.snapshot(*store, {{"x", "12345"}});
+    const std::string md5 = "827ccb0eea8a706c4c34a16891f84e7b";
+    const Digest digest = temp.ref("12345").digest;
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest}, {"p/gone", "t", 4, temp.ref("gone").digest}}));
+    const auto judge = [&](const store::TagScope& scope, origin::Entry entry) {
+        auto scratch = open_scratch(system_fs(), temp.root(), system_random());
+        SpoolWriter spool(system_fs(), scratch->get());
+        Planner planner(*store, scope, "p/");
+        REQUIRE(planner.add(entry, spool));
+        REQUIRE(spool.finish());
+        SpoolReader reader(system_fs(), scratch->get(), 1);
+        SpoolEntry record;
+        REQUIRE(*reader.next(record));
+        return record;
+    };
+    CHECK(judge(me, file("x", 5, md5)).knowledge == Knowledge::present);
+    CHECK(judge(me, file("x", 5, "other")).knowledge == Knowledge::none);
+    CHECK(judge(me, file("x", 6, md5)).knowledge == Knowledge::none);
+    CHECK(judge(me, file("gone", 4, "t")).knowledge == Knowledge::none);  // the blob is not there any more
+    CHECK(judge(me, file("y", 5, md5)).knowledge == Knowledge::candidate);
+    CHECK_FALSE(judge(me, file("y", 5, md5)).same_key);
+    CHECK(judge(other, file("x", 5, md5)).knowledge == Knowledge::candidate);
+    CHECK(judge(other, file("x", 5, md5)).same_key);
+    CHECK(judge(elsewhere, file("x", 5, md5)).knowledge == Knowledge::none);
+}
+
+TEST_CASE("the feeder hands out every small file and every missing chunk once, and knows when it is finished") {
+    TempStore temp;
+    auto store = temp.open();
+    auto incoming = store->incoming();
+    auto scratch = open_scratch(system_fs(), temp.root(), system_random());
+    SpoolWriter spool(system_fs(), scratch->get());
+    const uint64_t long_size = 10 * kChunkBytes + 1;
+    for (const auto& entry : {file("big", long_size), file("s1", 10), file("s2", 0)}) {
+        SpoolEntry record;
+        record.entry = entry;
+        REQUIRE(spool.add(record));
+    }
+    REQUIRE(spool.finish());
+    Feeder feeder(SpoolReader(system_fs(), scratch->get(), spool.count()), 4);
+    auto batch = feeder.take(4);
+    REQUIRE(batch);
+    REQUIRE(batch->work.size() == 3);
+    CHECK_FALSE(batch->finished);
+    CHECK(feeder.take(4)->work.empty());
+    CHECK_FALSE(feeder.take(4)->finished);  // the long one is being opened
+    auto long_file = std::make_shared<LongFile>();
+    long_file->record = std::get<SpoolEntry>(batch->work[0]);
+    auto partial = (*incoming)->open_partial({"e", "b", "c"}, "big", "t", long_size);
+    REQUIRE(partial);
+    long_file->partial = std::move(*partial);
+    feeder.opened(long_file);
+    std::vector<bool> seen(11);
+    for (int takes = 0; takes < 100; ++takes) {
+        auto more = feeder.take(2);
+        if (more->finished) break;
+        for (const Work& work : more->work) {
+            const auto& run = std::get<ChunkRun>(work);
+            for (uint64_t chunk = run.first; chunk < run.first + run.count; ++chunk) {
+                CHECK_FALSE(seen[chunk]);
+                seen[chunk] = true;
+            }
+        }
+    }
+    CHECK(std::count(seen.begin(), seen.end(), true) == 11);
+    CHECK(feeder.take(1)->finished);
+}
+
+TEST_CASE("an origin's checksum is compared, whole or combined from chunks, and names both values when it differs") {
+    using Kind = origin::ObjectChecksum::Kind;
+    const std::string text = "123456789";
+    const auto bytes = std::as_bytes(std::span(text));
+    const Digest digest{DigestKind::sha256, Sha256::of(text)};
+    origin::ObjectChecksum claimed;
+    claimed.kind = Kind::crc32, claimed.raw = "\xcb\xf4\x39\x26";
+    CHECK(verify_content(bytes, digest, claimed));
+    claimed.raw = "\xcb\xf4\x39\x27";
+    const auto wrong = verify_content(bytes, digest, claimed);
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().kind() == ErrorKind::corrupt);
+    CHECK(wrong.error().what().find("cbf43926") != std::string::npos);
+    CHECK(wrong.error().what().find("cbf43927") != std::string::npos);
+    claimed.kind = Kind::sha256, claimed.raw.assign(reinterpret_cast<const char*>(digest.bytes.data()), 32);
+    CHECK(verify_content(bytes, digest, claimed));
+    claimed.kind = Kind::md5, claimed.raw = "\x25\xf9\xe7\x94\x32\x3b\x45\x38\x85\xf5\x18\x1f\x1b\x62\x4d\x0b";
+    CHECK(verify_content(bytes, digest, claimed));
+
+    const std::string big(kChunkBytes + 5, 'z');
+    const std::vector<uint64_t> crcs{origin::Crc::of(origin::CrcKind::crc64nvme, big.substr(0, kChunkBytes)),
+                                     origin::Crc::of(origin::CrcKind::crc64nvme, big.substr(kChunkBytes))};
+    claimed.kind = Kind::crc64nvme;
+    claimed.raw = origin::crc_raw(origin::CrcKind::crc64nvme, origin::Crc::of(origin::CrcKind::crc64nvme, big));
+    CHECK(verify_chunks(big.size(), {DigestKind::sha256tree, {}}, crcs, claimed));
+    claimed.raw[0] ^= 1;
+    CHECK_FALSE(verify_chunks(big.size(), {DigestKind::sha256tree, {}}, crcs, claimed));
+}
+
+TEST_CASE("a destination's state comes back in order, the journal over the state, and a torn tail is dropped") {
+    TempFolder temp;
+    const Fd dir(::open(temp.path().c_str(), O_RDONLY | O_DIRECTORY));
+    const auto write = [&](const char* name, std::vector<std::pair<std::string, uint64_t>> rows) {
+        DestStateWriter writer(system_fs(), Fd(::openat(dir.get(), name, O_RDWR | O_CREAT | O_TRUNC, 0600)), name);
+        for (const auto& [path, inode] : rows) {
+            DestRecord record;
+            record.entry.path = path, record.inode = inode, record.tag = "t", record.entry.size_bytes = 3, record.mtime_ns = 5;
+            REQUIRE(writer.add(record));
+        }
+        REQUIRE(writer.flush(true));
+    };
+    const auto read = [&] {
+        std::string all;
+        auto state = DestState::open(system_fs(), dir.get(), temp.path());
+        REQUIRE(state);
+        for (DestRecord record; (*state)->next(record);) all += record.entry.path + std::to_string(record.inode) + " ";
+        return all;
+    };
+    write("state", {{"a", 1}, {"b", 1}, {"d", 1}});
+    CHECK(read() == "a1 b1 d1 ");
+    write("journal", {{"a", 2}, {"c", 2}});
+    CHECK(read() == "a2 b1 c2 d1 ");
+    struct stat st;
+    REQUIRE(::fstatat(dir.get(), "journal", &st, 0) == 0);
+    const Fd journal(::openat(dir.get(), "journal", O_WRONLY));
+    REQUIRE(::ftruncate(journal.get(), st.st_size - 1) == 0);
+    CHECK(read() == "a2 b1 d1 ");
+    REQUIRE(::pwrite(journal.get(), "zcdp destination 2\n", 19, 0) == 19);
+    CHECK(DestState::open(system_fs(), dir.get(), temp.path()).error().kind() == ErrorKind::refused);
+}
