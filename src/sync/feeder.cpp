@@ -40,7 +40,7 @@ Result<bool> Feeder::take_entry(Batch& batch) {
             break;
         }
         if (record.entry.kind != origin::EntryKind::file || record.knowledge == Knowledge::present) continue;
-        if (record.entry.size_bytes > kSmallFileBytesMax) ++opening_;
+        if (record.entry.size_bytes > kSmallFileBytesMax) ++long_files_;
         batch.work.emplace_back(std::move(record));
         return true;
     }
@@ -59,24 +59,18 @@ Result<Feeder::Batch> Feeder::take(size_t free_slots) {
         if (!taken) break;
         if (std::get<SpoolEntry>(batch.work.back()).entry.size_bytes > kSmallFileBytesMax) ++heavy;
     }
-    batch.finished = batch.work.empty() && plan_ended_ && opening_ == 0 && open_.empty();
+    batch.finished = batch.work.empty() && plan_ended_ && long_files_ == 0;
     return batch;
 }
 
 void Feeder::opened(std::shared_ptr<LongFile> file) {
     const std::scoped_lock lock(mutex_);
-    --opening_;
     open_.push_back(std::move(file));
 }
 
-void Feeder::reopening() {
+void Feeder::long_done() {
     const std::scoped_lock lock(mutex_);
-    ++opening_;
-}
-
-void Feeder::not_opened() {
-    const std::scoped_lock lock(mutex_);
-    --opening_;
+    --long_files_;
 }
 
 }  // namespace zcdp::sync

@@ -49,12 +49,11 @@ class Feeder {
     /// Work for `free_slots` connections: that many runs or long files, or some more small files than that. An empty,
     /// unfinished batch means: a long file is being opened elsewhere, ask again soon.
     Result<Batch> take(size_t free_slots);
-    /// A long file that take() gave out as a SpoolEntry is open: its chunks may be handed out.
+    /// A long file that take() gave out as a SpoolEntry is open: its chunks may be handed out. It may be opened again,
+    /// when it turns out to be damaged; finished() comes only after its long_done().
     void opened(std::shared_ptr<LongFile> file);
-    /// Or it never will be.
-    void not_opened();
-    /// A long file will be opened once more: the feeder is not finished yet.
-    void reopening();
+    /// It is on disk, or needs no fetching, or never will be there.
+    void long_done();
 
   private:
     bool take_run(Batch& batch);
@@ -64,7 +63,7 @@ class Feeder {
     SpoolReader plan_;
     const uint32_t connections_;
     bool plan_ended_ = false;
-    size_t opening_ = 0;
+    size_t long_files_ = 0;                       ///< given out and not done
     std::list<std::shared_ptr<LongFile>> open_;  ///< with chunks that nobody fetches yet
 };
 

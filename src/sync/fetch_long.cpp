@@ -30,8 +30,8 @@ Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads) {
     file->record = std::move(record);
     auto opened = co_await open_long_file(file);
     if (!opened || file->chunks_left == 0) {
-        job_.feeder.not_opened();
-        if (opened) opened = co_await finish_long(file);
+        if (opened) co_return co_await finish_long(file);
+        job_.feeder.long_done();
         co_return opened;
     }
     job_.progress.begin_long_file(file->record.entry.path, file->size_bytes(), 0);
@@ -168,9 +168,9 @@ Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
     if (damaged && file->reads < kReadsOfDamaged) {
         job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(entry.path)}});
         job_.progress.bytes_done -= entry.size_bytes;
-        job_.feeder.reopening();
         co_return co_await open_long(std::move(file->record), file->reads + 1);
     }
+    job_.feeder.long_done();
     if (!done) co_return std::move(done).error().about(job_.name(entry.path));
     ++job_.objects_fetched, ++job_.progress.objects_done;
     co_return Result<>();

@@ -57,7 +57,6 @@ Task<std::optional<Work>> Fetcher::next_work() {
         // One slot asks for all that are idle.
         ++slots_idle_;
         co_await refilling_.acquire();
-        bool wait = false;
         if (queue_.empty() && !finished_) {
             const size_t idle = slots_idle_;
             auto batch = co_await offload(job_.disk, [this, idle] { return job_.feeder.take(idle); });
@@ -65,13 +64,13 @@ Task<std::optional<Work>> Fetcher::next_work() {
                 job_.fail(std::move(batch).error());
             } else {
                 finished_ = batch->finished;
-                wait = batch->work.empty() && !finished_;
                 for (Work& work : batch->work) queue_.push_back(std::move(work));
+                // Long files are under way elsewhere and may come back: the other slots wait behind this one.
+                if (batch->work.empty() && !finished_) co_await sleep_ms(kAskAgainMs);
             }
         }
         refilling_.release();
         --slots_idle_;
-        if (wait) co_await sleep_ms(kAskAgainMs);
     }
 }
 
@@ -106,7 +105,7 @@ Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
     if (record.knowledge == Knowledge::candidate) {
         ZCDP_CO_TRY(const bool same, co_await same_content(record));
         if (same) {
-            if (is_long) job_.feeder.not_opened();
+            if (is_long) job_.feeder.long_done();
             const origin::Entry& entry = record.entry;
             ++job_.objects_matched, job_.bytes_matched += entry.size_bytes;
             ++job_.progress.objects_done, job_.progress.bytes_done += entry.size_bytes;

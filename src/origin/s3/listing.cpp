@@ -24,6 +24,12 @@ struct Range {
     std::string after, until;
 };
 
+/// What the parser says of a key, as an error of the listing.
+Error of_listing(const Error& error, const std::string& name) {
+    const std::string key = error.object().empty() ? "" : "key " + printable(error.object()) + ": ";
+    return Error(error.kind(), key + error.what(), name, error.hint());
+}
+
 Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::string after, std::string token) {
     S3Request request;
     if (!token.empty()) request.query.emplace_back("continuation-token", token);
@@ -49,11 +55,11 @@ Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::st
             if (*got == 0) break;
             if ((total += *got) > kPageBytesMax) co_return Error(ErrorKind::refused, "a page of the listing is over the limit", name);
             const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *got);
-            if (auto fed = parser.feed(text); !fed) co_return std::move(fed).error().about(name);
+            if (auto fed = parser.feed(text); !fed) co_return of_listing(fed.error(), name);
         }
         if (!broken) {
             auto page = parser.finish();
-            if (!page) co_return std::move(page).error().about(name);
+            if (!page) co_return of_listing(page.error(), name);
             co_return page;
         }
         const bool again = co_await client.retry_after(*broken, attempt);
