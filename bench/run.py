@@ -85,7 +85,7 @@ def fresh(path):
 
 def rclone_copy(tools, bucket, target, *flags):
     return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--s3-endpoint", bucket.endpoint,
-            "--checksum=false", "--ignore-checksum", *flags]
+            "--fast-list", "--ignore-checksum", *flags]
 
 
 def large(bench, tools, bucket, label):

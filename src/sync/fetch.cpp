@@ -1,6 +1,7 @@
 #include "src/sync/fetch.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <thread>
 
 #include "src/sync/fetcher.hpp"
@@ -34,7 +35,7 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
         loops.push_back(std::make_unique<Loop>());
         ZCDP_TRY(auto origin, factory(loops.back()->executor()));
         const uint32_t slots = connections / loop_count + (i < connections % loop_count ? 1 : 0);
-        const uint64_t buffers = std::max<uint64_t>(memory_bytes / loop_count, kBufferBytesMax);
+        const uint64_t buffers = std::max<uint64_t>(std::bit_floor(memory_bytes / loop_count), kSmallFileBytesMax);
         fetchers.push_back(std::make_unique<Fetcher>(job, *loops.back(), std::move(origin), slots, buffers));
         fetchers.back()->start();
     }
@@ -60,7 +61,8 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     Committer committer(*incoming, scope);
     Feeder feeder(plan.read(machine.fs), connections);
     asio::thread_pool disk(kDiskThreads);
-    FetchJob job(FetchContext{store, *incoming, committer, feeder, disk, machine.fs, machine.log, progress, stop,
+    RunLimit run_limit(connections);
+    FetchJob job(FetchContext{store, *incoming, committer, feeder, run_limit, connections, disk, machine.fs, machine.log, progress, stop,
                               identity, scope});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);

@@ -1,6 +1,8 @@
 // Long files: opened once, filled by runs of chunks on any slot of any loop, and finished by whoever brings the last one.
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "src/sync/fetcher.hpp"
 #include "src/sync/verify.hpp"
 #include "zcdp/origin/checksums.hpp"
@@ -63,7 +65,14 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
     co_return Result<>();
 }
 
+/// The fewer runs, the larger the buffer of each: a switch to the disk pool and back costs the same for any length.
+size_t Fetcher::run_buffer_bytes() const {
+    const uint64_t runs_here = std::max(1u, job_.run_limit.now() * slots_ / std::max(1u, job_.connections));
+    return std::clamp<uint64_t>(std::bit_floor(buffer_budget_ / runs_here), kSmallFileBytesMax, kBufferBytesMax);
+}
+
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
+    const auto began = Deadline::clock::now();
     LongFile& file = *run.file;
     const origin::Entry& entry = file.record.entry;
     const uint64_t begin = run.first * kChunkBytes;
@@ -82,7 +91,7 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
             }
             if (!state.crc && !file.chunk_crcs.empty()) state.crc.emplace(*origin::crc_kind(file.claimed.kind));
         }
-        if (state.filled == 0) buffer = co_await buffers_.acquire(std::min<uint64_t>(kBufferBytesMax, state.end - state.at));
+        if (state.filled == 0) buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
         const uint64_t stop_at = std::min(state.buffer_at + buffer.bytes().size(), chunk_end(file, state.at));
         auto got = co_await body->read_some(buffer.bytes().subspan(state.filled, stop_at - state.at));
         if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
@@ -121,6 +130,7 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
         state.buffer_at = state.at, state.filled = 0;
         if (digest && --file.chunks_left == 0) co_return co_await finish_long(run.file);
     }
+    job_.run_limit.finished(state.end - begin, static_cast<uint64_t>((Deadline::clock::now() - began).count()));
     co_return Result<>();
 }
 

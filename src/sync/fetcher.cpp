@@ -15,7 +15,7 @@ constexpr uint64_t kAskAgainMs = 2;
 
 Fetcher::Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
                  uint64_t buffer_bytes)
-    : job_(job), loop_(loop), origin_(std::move(origin)), buffers_(loop.executor(), buffer_bytes),
+    : job_(job), loop_(loop), origin_(std::move(origin)), buffer_budget_(buffer_bytes), buffers_(loop.executor(), buffer_bytes),
       stager_(job, loop.executor()), refilling_(loop.executor(), 1), slots_(slots) {}
 
 void Fetcher::start() {
@@ -75,7 +75,8 @@ Task<std::optional<Work>> Fetcher::next_work() {
 }
 
 Task<Result<>> Fetcher::handle(Work work) {
-    co_await enter();
+    const bool is_run = std::holds_alternative<ChunkRun>(work);
+    co_await enter(is_run);
     Result<> done;
     std::exception_ptr thrown;
     try {
@@ -86,19 +87,24 @@ Task<Result<>> Fetcher::handle(Work work) {
     } catch (...) {
         thrown = std::current_exception();
     }
-    leave();
+    leave(is_run);
     if (thrown) std::rethrow_exception(thrown);
     co_return done;
 }
 
-/// Waits until the origin takes one more read.
-Task<> Fetcher::enter() {
-    while (job_.active.load(std::memory_order_relaxed) >= std::max(1u, origin_->concurrency()))
+/// Waits until the origin takes one more read, and the limit of runs one more run.
+Task<> Fetcher::enter(bool is_run) {
+    while (job_.active.load(std::memory_order_relaxed) >= std::max(1u, origin_->concurrency()) ||
+           (is_run && job_.runs.load(std::memory_order_relaxed) >= job_.run_limit.now()))
         co_await sleep_ms(kAskAgainMs);
+    job_.runs += is_run;
     job_.progress.connections = ++job_.active;
 }
 
-void Fetcher::leave() { job_.progress.connections = --job_.active; }
+void Fetcher::leave(bool is_run) {
+    job_.runs -= is_run;
+    job_.progress.connections = --job_.active;
+}
 
 Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
     const bool is_long = record.entry.size_bytes > kSmallFileBytesMax;

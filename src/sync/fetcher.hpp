@@ -34,14 +34,16 @@ class Fetcher {
     Task<Result<>> open_long(SpoolEntry record, int reads);
     Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);
     Task<Result<>> fetch_run(ChunkRun run);
+    size_t run_buffer_bytes() const;
     Task<Result<>> finish_long(std::shared_ptr<LongFile> file);
 
-    Task<> enter();
-    void leave();
+    Task<> enter(bool is_run);
+    void leave(bool is_run);
 
     FetchJob& job_;
     Loop& loop_;
     std::unique_ptr<origin::Origin> origin_;
+    const uint64_t buffer_budget_;
     BufferPool buffers_;
     Stager stager_;
     Semaphore refilling_;

@@ -9,6 +9,7 @@
 
 #include "src/sync/committer.hpp"
 #include "src/sync/feeder.hpp"
+#include "src/sync/run_limit.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/sync/sync.hpp"
 
@@ -23,6 +24,8 @@ struct FetchContext {
     store::Incoming& incoming;
     Committer& committer;
     Feeder& feeder;
+    RunLimit& run_limit;
+    uint32_t connections;  ///< of all loops
     asio::thread_pool& disk;
     Fs& fs;
     Logger& log;
@@ -38,6 +41,7 @@ struct FetchJob : FetchContext {
     std::atomic<uint64_t> objects_fetched{0}, bytes_fetched{0};
     std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};  ///< candidates that were the same content
     std::atomic<uint32_t> active{0};                             ///< reads in flight
+    std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
     std::string name(const std::string& path) const { return object_name(identity, path); }
