@@ -130,6 +130,9 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     store::StoreOptions store_options;
     store_options.root = dest_->own_path() + "/store";
     store_options.holder = "zcdp sync --no-store";
+    // A tree that an interrupted run left has given files away: it is made again from what is in the CAS.
+    if (auto gone = remove_tree(machine_.fs, dest_->own_folder(), "store/snapshots"); !gone)
+        return system_error(gone.error(), "sweeping", store_options.root + "/snapshots");
     ZCDP_TRY(private_, store::Store::open(store_options, machine_.fs, machine_.clock, machine_.random, machine_.log,
                                           machine_.metrics));
     StoreRun into_private(options_, *private_, factory_, machine_, progress_, stop_);

@@ -68,10 +68,10 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();
     const Result<> committed = committer.finish();
-    if (!ran) return std::move(ran).error();
-    if (auto error = job.error()) return std::move(*error);
     if (!committed) return committed.error();
     if (stop) return Error(ErrorKind::interrupted, "stopped", options.source, "run the same command again to go on");
+    if (!ran) return std::move(ran).error();
+    if (auto error = job.error()) return std::move(*error);
     return FetchTotals{job.objects_fetched, job.bytes_fetched, job.objects_matched, job.bytes_matched};
 }
 

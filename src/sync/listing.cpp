@@ -64,7 +64,7 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     ListJob job{*origin, intake, spool, progress, 0, {}};
     loop.spawn(list_all(&job));
     loop.run([&stop] { return stop.load(); });
-    if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source);
+    if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
     ZCDP_CHECK(std::move(job.result));
     if (intake.refused() > 0 && !options.skip_bad_keys) return bad_keys(intake, listed.identity);
     if (job.seen == 0 && listed.identity.endpoint != "file://")

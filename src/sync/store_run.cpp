@@ -54,7 +54,7 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed) {
     while (true) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop_) return Error(ErrorKind::interrupted, "stopped while planning", options_.source);
+        if (stop_) return Error(ErrorKind::interrupted, "stopped while planning", options_.source, "run the same command again");
         ZCDP_CHECK(planner.add(record.entry, spool));
     }
     ZCDP_CHECK(spool.finish());

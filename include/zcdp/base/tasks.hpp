@@ -9,12 +9,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/execution_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <atomic>
 #include <chrono>
 #include <coroutine>
 #include <deque>
@@ -23,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -91,6 +94,23 @@ class Semaphore {
     std::deque<std::shared_ptr<Waiter>> waiters_;
 };
 
+/// Counts the jobs that offload() has on other threads for one io_context, and keeps that alive until they are through:
+/// a job's last act is to post to it, and the post may still be at work when its handler has ended the loop.
+class OffloadGate final : public asio::execution_context::service {
+  public:
+    using key_type = OffloadGate;
+    inline static asio::execution_context::id id;
+    explicit OffloadGate(asio::execution_context& owner) : service(owner) {}
+    void enter() { jobs_.fetch_add(1, std::memory_order_relaxed); }
+    void leave() { jobs_.fetch_sub(1, std::memory_order_release); }
+
+  private:
+    void shutdown() noexcept override {
+        while (jobs_.load(std::memory_order_acquire) > 0) std::this_thread::yield();
+    }
+    std::atomic<size_t> jobs_{0};
+};
+
 /// Runs `work` (blocking; returns a value or throws) on `pool`, resumes on the calling loop. A running job cannot be
 /// cancelled: long ones look at a stop flag of their own. The coroutine itself never leaves its loop, so a cancellation
 /// that comes meanwhile is noted there, and acts at the next await.
@@ -104,8 +124,10 @@ Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
     } outcome;
     auto home = co_await asio::this_coro::executor;
     auto start = [](auto handler, asio::thread_pool* threads, asio::any_io_executor loop, F* job, Outcome* result) {
+        auto& gate = asio::use_service<OffloadGate>(asio::query(loop, asio::execution::context));
         auto alive = asio::prefer(loop, asio::execution::outstanding_work.tracked);
-        asio::post(*threads, [handler = std::move(handler), alive = std::move(alive), job, result]() mutable {
+        gate.enter();
+        asio::post(*threads, [handler = std::move(handler), alive = std::move(alive), job, result, &gate]() mutable {
             try {
                 if constexpr (std::is_void_v<T>) {
                     (*job)();
@@ -117,6 +139,8 @@ Task<std::invoke_result_t<F&>> offload(asio::thread_pool& pool, F work) {
                 result->error = std::current_exception();
             }
             asio::post(alive, std::move(handler));
+            alive = {};
+            gate.leave();
         });
     };
     co_await asio::async_initiate<const asio::use_awaitable_t<>, void()>(start, asio::use_awaitable, &pool, home, &work,
