@@ -132,7 +132,7 @@ class ListOnly(Server):
 
 
 def tools():
-    command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers"
+    command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers && . {ROOT}/scripts/lib/venv.sh && need_venv"
     subprocess.run(["bash", "-c", command], check=True)
     config = CACHE / "rclone-bench.conf"
     config.write_text("[s]\ntype = s3\nprovider = Other\naccess_key_id = bench\nsecret_access_key = bench\nforce_path_style = true\n"

@@ -68,7 +68,11 @@ class SystemFs final : public Fs {
         return openat2(dir, path, flags, mode, 0);
     }
     SysResult<Fd> open_beneath(int dir, const char* path, int flags, mode_t mode) override {
-        if (faults::broken("beneath")) return openat2(dir, path, flags & ~O_NOFOLLOW, mode, 0);
+        if (faults::broken("beneath")) {
+            const int fd = ::openat(dir, path, flags | O_CLOEXEC, mode);
+            if (fd < 0) return last_error();
+            return Fd(fd);
+        }
         return openat2(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
     }
     SysResult<> mkdir(int dir, const char* path, mode_t mode) override {

@@ -5,7 +5,6 @@
 #include <unordered_map>
 
 #include "src/store/core.hpp"
-#include "zcdp/base/faults.hpp"
 
 namespace zcdp::store {
 namespace {
@@ -162,7 +161,6 @@ Result<> Builder::sync(const std::string& path) {
 }
 
 Result<> Builder::make_durable() {
-    if (faults::broken("barrier")) return {};
     if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
     if (core_.barrier == BarrierKind::journal) {
         if (auto synced = core_.fs.wait_writeback(manifest_file_.get()); !synced)

@@ -8,7 +8,6 @@
 
 #include "src/store/core.hpp"
 #include "src/store/partial_file.hpp"
-#include "zcdp/base/faults.hpp"
 
 namespace zcdp::store {
 namespace {
@@ -121,7 +120,6 @@ Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const B
 
 /// After it, what the batch's files hold survives power loss.
 Result<> IncomingFiles::barrier(const std::vector<Staged>& batch) {
-    if (faults::broken("barrier")) return {};
     if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
     const bool each = core_.barrier == BarrierKind::each;
     for (const Staged& staged : batch) {

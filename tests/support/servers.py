@@ -95,7 +95,7 @@ class Rclone:
 
     def run(self, *args, check=True):
         done = subprocess.run([self.binary, "--config", self.config, *map(str, args)],
-                              capture_output=True, text=True, env=clean_env())
+                              capture_output=True, text=True, errors="surrogateescape", env=clean_env())
         if check and done.returncode != 0:
             raise Failed(f"rclone {' '.join(map(str, args))}: {done.stderr.strip()[-500:]}")
         return done

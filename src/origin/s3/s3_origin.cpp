@@ -75,7 +75,7 @@ class S3Origin final : public Origin {
         S3Request request;
         request.key = shared_->prefix + spec.path;
         request.body_bytes = spec.length_bytes;
-        if (!spec.tag.empty() && !faults::broken("if-match")) request.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (!spec.tag.empty()) request.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
         if (whole) request.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
         else request.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
         for (uint32_t attempt = 1;; ++attempt) {

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# ctest: 300
+"""Each defence of docs/defences.md both ways: with it the attack is stopped; with it switched off (ZCDP_BREAK=NAME, test
+builds only) the same attack succeeds. A defence whose absence nobody notices is none."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+from tests.support.fault_server import FaultServer, Object, answer, listing_xml
+from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, clean_env, write_tree
+
+
+def sync(bench, server, env, *flags):
+    store = bench.path("store")
+    shutil.rmtree(store, ignore_errors=True)
+    return bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--anonymous", "--store", store, *flags, "s3://data/", env=env, timeout=60)
+
+
+def content_arrives(result, name, content):
+    code, out, _ = result
+    return code == 0 and (pathlib.Path(out.strip()) / name).read_bytes() == content
+
+
+SMALL, BIG = bytes_of(1, 10_000), bytes_of(2, (16 << 20) + 5)
+
+
+def checksum(bench, env):
+    server = FaultServer(bench, {"a": SMALL})
+
+    def flip(request, found):
+        if found is None or server.count(lambda r: r.key == "a") > 1:
+            return None
+        data = bytearray(server.honest(request, found))
+        data[-1] ^= 1
+        return [("send", bytes(data))]
+    server.fault = flip
+    return content_arrives(sync(bench, server, env), "a", SMALL)
+
+
+def etag(bench, env):
+    server = FaultServer(bench, {"a": Object(SMALL, checksum=False)})
+    server.fault = lambda request, found: [("send", answer(200, [("ETag", '"new"')], bytes(len(SMALL))))] if found is not None else None
+    return sync(bench, server, env)[0] == 7
+
+
+def range_(bench, env):
+    server = FaultServer(bench, {"a": Object(BIG, checksum=False)})
+
+    def shifted(request, found):
+        if not request.range or request.range[0] == 0:
+            return None
+        length = request.range[1] - request.range[0] + 1
+        return [("send", answer(206, [("ETag", f'"{found.tag}"'), ("Content-Range", f"bytes 0-{length - 1}/{len(BIG)}")], BIG[:length]))]
+    server.fault = shifted
+    result = sync(bench, server, env, "--retries", "0")
+    return result[0] == 1 and "range" in result[2]
+
+
+def length(bench, env):
+    server = FaultServer(bench, {"a": Object(SMALL, checksum=False)})
+    server.fault = lambda request, found: [("send", answer(200, [("ETag", f'"{found.tag}"')], bytes(len(SMALL) * 2))), ("close",)] if found is not None else None
+    return sync(bench, server, env)[0] == 7
+
+
+def list_order(bench, env):
+    server = FaultServer(bench, {"a": SMALL, "b": SMALL})
+    page = listing_xml([(key, len(SMALL), server.objects[key].tag) for key in ("b", "a")])
+    server.fault = lambda request, found: [("send", answer(200, [], page))] if request.listing else None
+    return "listing is out of order" in sync(bench, server, env)[2]
+
+
+def dot_parts(bench, env):
+    server = FaultServer(bench, {"../outside": SMALL})
+    return sync(bench, server, env)[0] == 3
+
+
+def beneath(bench, env):
+    source, dest, outside = bench.path("source"), bench.path("dest"), bench.path("outside")
+    for folder in (source, dest, outside, bench.path("store")):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_tree(source, {"dir/file": SMALL})
+    dest.mkdir()
+    outside.mkdir()
+    (dest / "dir").symlink_to(outside)
+    bench.zcdp("sync", "-q", "--store", bench.path("store"), source, dest, env=env)
+    return not os.listdir(outside)
+
+
+def minimum_rate(bench, env):
+    server = FaultServer(bench, {"a": SMALL})
+
+    def trickle(request, found):
+        if found is None or server.count(lambda r: r.key == "a") > 1:
+            return None
+        data = server.honest(request, found)
+        return [("send", data[:-400]), *[action for i in range(400) for action in (("send", data[i - 400:][:1]), ("stall", 0.2))]]
+    server.fault = trickle
+    began = time.monotonic()
+    return content_arrives(sync(bench, server, env, "--timeout", "25s"), "a", SMALL) and time.monotonic() - began < 18
+
+
+def lease(bench, env):
+    unit = pathlib.Path(ZCDP).parent / "test_store"
+    done = subprocess.run([unit, "--test-case=a pinned or leased*"], env={**clean_env(), **env}, capture_output=True)
+    return done.returncode == 0
+
+
+TESTS = {"checksum": checksum, "etag": etag, "range": range_, "length": length, "list-order": list_order, "dot-parts": dot_parts,
+         "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease}
+
+with Bench() as bench:
+    table = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/defences.md").read_text(), re.M)
+    in_code = set()
+    for source in (ROOT / "src").rglob("*.cpp"):
+        in_code |= set(re.findall(r'faults::broken\("([a-z-]+)"\)', source.read_text()))
+    bench.equal("docs/defences.md names every defence of the code, and each has its test", (set(table), set(TESTS)), (in_code, in_code))
+    for name in table:
+        bench.check(f"{name}: stops the attack", TESTS[name](bench, {}))
+        bench.check(f"{name}: switched off, the attack succeeds", not TESTS[name](bench, {"ZCDP_BREAK": name}))
