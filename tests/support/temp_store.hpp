@@ -1,36 +1,13 @@
 // A store in a temporary folder, and small snapshots in it.
 #pragma once
 
-#include "tests/support/doctest.hpp"
-#include <stdlib.h>
-
-#include <filesystem>
 #include <map>
 #include <string>
 
+#include "tests/support/temp_folder.hpp"
 #include "zcdp/store/store.hpp"
 
 namespace zcdp::test {
-
-/// A folder that is gone with this object.
-class TempFolder {
-  public:
-    TempFolder() {
-        const char* base = ::getenv("TMPDIR");
-        path_ = std::string(base ? base : "/tmp") + "/zcdp-test-XXXXXX";
-        REQUIRE(::mkdtemp(path_.data()) != nullptr);
-    }
-    TempFolder(const TempFolder&) = delete;
-    TempFolder& operator=(const TempFolder&) = delete;
-    ~TempFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    const std::string& path() const { return path_; }
-
-  private:
-    std::string path_;
-};
 
 class TempStore {
   public:

@@ -1,0 +1,33 @@
+// A temporary folder for one test.
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <string>
+
+#include "tests/support/doctest.hpp"
+
+namespace zcdp::test {
+
+/// A folder that is gone with this object.
+class TempFolder {
+  public:
+    TempFolder() {
+        const char* base = ::getenv("TMPDIR");
+        path_ = std::string(base ? base : "/tmp") + "/zcdp-test-XXXXXX";
+        REQUIRE(::mkdtemp(path_.data()) != nullptr);
+    }
+    TempFolder(const TempFolder&) = delete;
+    TempFolder& operator=(const TempFolder&) = delete;
+    ~TempFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string path_;
+};
+
+}  // namespace zcdp::test
