@@ -147,7 +147,7 @@ Result<> DestStateWriter::flush(bool durable) {
 
 bool DestRecordReader::fill(size_t bytes) {
     if (end_ - begin_ >= bytes) return true;
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    if (end_ > begin_) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_, begin_ = 0;
     buffer_.resize(std::max({buffer_.size(), kBufferBytes, bytes}));
     const auto got = fs_.read(file_.get(), std::as_writable_bytes(std::span(buffer_).subspan(end_)), offset_);

@@ -79,7 +79,7 @@ Result<> SpoolWriter::finish() { return flush(); }
 /// Makes at least `bytes` available from begin_.
 Result<> SpoolReader::fill(size_t bytes) {
     if (end_ - begin_ >= bytes) return {};
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    if (end_ > begin_) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_, begin_ = 0;
     buffer_.resize(std::max({buffer_.size(), kBufferBytes, bytes}));
     auto room = std::as_writable_bytes(std::span(buffer_).subspan(end_));

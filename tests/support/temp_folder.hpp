@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -13,9 +14,11 @@ namespace zcdp::test {
 /// A folder that is gone with this object.
 class TempFolder {
   public:
-    TempFolder() {
+    /// Below $TMPDIR or /tmp, or in memory for tests that change very much.
+    explicit TempFolder(bool in_memory = false) {
         const char* base = ::getenv("TMPDIR");
-        path_ = std::string(base ? base : "/tmp") + "/zcdp-test-XXXXXX";
+        const bool shm = in_memory && ::access("/dev/shm", W_OK) == 0;
+        path_ = std::string(shm ? "/dev/shm" : base ? base : "/tmp") + "/zcdp-test-XXXXXX";
         REQUIRE(::mkdtemp(path_.data()) != nullptr);
     }
     TempFolder(const TempFolder&) = delete;

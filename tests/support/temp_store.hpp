@@ -11,7 +11,7 @@ namespace zcdp::test {
 
 class TempStore {
   public:
-    explicit TempStore(Fs& fs = system_fs()) : fs_(fs) {}
+    explicit TempStore(Fs& fs = system_fs(), bool in_memory = false) : folder_(in_memory), fs_(fs) {}
 
     const std::string& root() const { return folder_.path(); }
     store::StoreOptions options() const {
