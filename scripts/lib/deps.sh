@@ -2,6 +2,7 @@
 zcdp_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 zcdp_cache=${ZCDP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/zcdp-build}
 export CCACHE_DIR=${CCACHE_DIR:-$zcdp_cache/ccache}
+export CCACHE_BASEDIR=$zcdp_root CCACHE_NOHASHDIR=1  # clones of the tree share what was compiled
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
