@@ -72,12 +72,13 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& path, bool writabl
         ZCDP_CHECK(index->db_.execute("PRAGMA synchronous = FULL"));
         ZCDP_CHECK(index->db_.execute("PRAGMA cache_size = -8192"));
     }
-    int64_t version = 0;
-    {
-        ZCDP_TRY(auto statement, index->db_.prepare("PRAGMA user_version"));
-        ZCDP_TRY(const bool row, statement.step());
-        if (row) version = statement.integer(0);
+    auto found = index->version();
+    if (!found && !writable) {
+        ZCDP_TRY(index->db_, Database::open_immutable(path));
+        found = index->version();
     }
+    if (!found) return std::move(found).error();
+    const int64_t version = *found;
     if (version > kSchemaVersion)
         return Error(ErrorKind::refused, "was written by a newer zcdp", path, "use that one, or another --store");
     if (version == 0 && writable) {
@@ -87,6 +88,12 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& path, bool writabl
     }
     ZCDP_CHECK(index->prepare());
     return index;
+}
+
+Result<int64_t> Index::version() {
+    ZCDP_TRY(auto statement, db_.prepare("PRAGMA user_version"));
+    ZCDP_TRY(const bool row, statement.step());
+    return row ? statement.integer(0) : 0;
 }
 
 Result<> Index::prepare() {

@@ -75,6 +75,7 @@ class Index {
   private:
     Index() = default;
     Result<> prepare();
+    Result<int64_t> version();
     Database db_;
     Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, tags_from_, tags_like_,
         any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_, drop_snapshot_, set_state_, set_pinned_,

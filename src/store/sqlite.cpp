@@ -86,15 +86,27 @@ std::span<const uint8_t> Statement::blob(int column) const {
 
 Database::~Database() { sqlite3_close_v2(db_); }
 
-Result<Database> Database::open(const std::string& path, bool writable) {
+Result<Database> Database::open_with(const std::string& name, const std::string& path, int flags) {
     Database db;
     db.name_ = path;
-    const int flags = SQLITE_OPEN_NOMUTEX | (writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-    if (const int code = sqlite3_open_v2(path.c_str(), &db.db_, flags, nullptr); code != SQLITE_OK)
+    if (const int code = sqlite3_open_v2(name.c_str(), &db.db_, flags | SQLITE_OPEN_NOMUTEX, nullptr); code != SQLITE_OK)
         return error_of(db.db_, code, path);
     sqlite3_extended_result_codes(db.db_, 1);
     sqlite3_busy_timeout(db.db_, 10'000);
     return db;
+}
+
+Result<Database> Database::open(const std::string& path, bool writable) {
+    return open_with(path, path, writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
+}
+
+Result<Database> Database::open_immutable(const std::string& path) {
+    std::string uri = "file:";
+    for (const char c : path) {
+        if (c == '?' || c == '#' || c == '%') uri += c == '?' ? "%3f" : c == '#' ? "%23" : "%25";
+        else uri += c;
+    }
+    return open_with(uri + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
 Result<> Database::execute(const char* sql) {

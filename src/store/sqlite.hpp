@@ -65,10 +65,13 @@ class Database {
 
     /// Errors: corrupt (also what is no database), denied, no_space, failed.
     static Result<Database> open(const std::string& path, bool writable);
+    /// Where nothing can be written, not even SQLite's shared memory: as the last clean end left it.
+    static Result<Database> open_immutable(const std::string& path);
     Result<> execute(const char* sql);
     Result<Statement> prepare(const char* sql);
 
   private:
+    static Result<Database> open_with(const std::string& name, const std::string& path, int flags);
     sqlite3* db_ = nullptr;
     std::string name_;
 };
