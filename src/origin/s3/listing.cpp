@@ -126,8 +126,8 @@ class RangeReader {
 
 /// A range that is read ahead by a task of its own. The task holds this; it ends when the listing is gone.
 struct Lane {
-    Lane(std::shared_ptr<Client> client, Range range, asio::any_io_executor executor)
-        : reader(std::move(client), std::move(range)), changed(executor, asio::steady_timer::time_point::max()) {}
+    Lane(RangeReader from, asio::any_io_executor executor)
+        : reader(std::move(from)), changed(executor, asio::steady_timer::time_point::max()) {}
     RangeReader reader;
     std::deque<std::vector<Entry>> pages;
     std::optional<Error> error;
@@ -197,8 +197,10 @@ class S3Listing final : public Listing {
         if (!more || entries.empty()) co_return entries;
         ZCDP_CO_TRY(auto ranges, co_await ranges_after(entries.back().path));
         const auto executor = co_await asio::this_coro::executor;
+        // Nothing to cut at: the first page's token goes on, as every service understands it.
+        const bool one = ranges.size() == 1;
         for (Range& range : ranges) {
-            lanes_.push_back(std::make_shared<Lane>(client_, std::move(range), executor));
+            lanes_.push_back(std::make_shared<Lane>(one ? std::move(first) : RangeReader(client_, std::move(range)), executor));
             asio::co_spawn(executor, read_ahead(lanes_.back()), [](std::exception_ptr) {});
         }
         co_return entries;
