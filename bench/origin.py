@@ -1,4 +1,5 @@
 """The servers and peers of the benchmark: nginx with a canned listing, and rclone, curl and the aws cli as they are found."""
+import itertools
 import os
 import pathlib
 import platform
@@ -24,7 +25,7 @@ events {{ worker_connections 4096; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; keepalive_timeout 600s; etag on;
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  open_file_cache max=200000 inactive=600s; open_file_cache_valid 600s;
+  open_file_cache max=12000 inactive=600s; open_file_cache_valid 600s;
   map $args $page {{ default 0; "~delimiter=" flat; "~continuation-token=p(?<number>[0-9]+)" $number; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -83,11 +84,12 @@ class Server:
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def write_pages(self, entries):
-        entries = sorted(entries, key=lambda entry: entry[0].encode())
-        pages = [entries[i:i + PAGE] for i in range(0, len(entries), PAGE)] or [[]]
-        for i, page in enumerate(pages):
-            token = f"p{i + 1}" if i + 1 < len(pages) else ""
+    def write_pages(self, entries, count):
+        """`entries` come in the order of their keys, and are never all held: a child's peak memory starts at its parent's."""
+        entries = iter(entries)
+        for i in range(max(1, -(-count // PAGE))):
+            page = list(itertools.islice(entries, PAGE))
+            token = f"p{i + 1}" if (i + 1) * PAGE < count else ""
             (self.folder / f"root/lists/{i}.xml").write_text(page_xml(self.name, page, token, len(page)))
 
 
@@ -102,7 +104,6 @@ class Bucket(Server):
 
     def fill(self):
         block = os.urandom(1 << 20)
-        entries = []
         for number, (key, size) in enumerate(self.objects.items()):
             path = self.folder / "root" / self.name / key
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,9 +115,12 @@ class Bucket(Server):
                     file.write(piece)
                     left -= len(piece)
                     head = os.urandom(8)
-            st = path.stat()
-            entries.append((key, size, f"{int(st.st_mtime):x}-{size:x}"))
-        self.write_pages(entries)
+        self.write_pages(map(self.entry, sorted(self.objects, key=str.encode)), len(self.objects))
+
+    def entry(self, key):
+        """What the listing says of a key; its ETag is nginx's own."""
+        st = (self.folder / "root" / self.name / key).stat()
+        return key, st.st_size, f"{int(st.st_mtime):x}-{st.st_size:x}"
 
 
 class ListOnly(Server):
@@ -127,8 +131,8 @@ class ListOnly(Server):
         self.count = count
 
     def fill(self):
-        self.write_pages([(f"data/part-{i // 10000:05}/sample-{i:010}.jpg", 110_000 + i % 1000, f"{i * 2654435761 % 2**64:016x}{i:016x}")
-                          for i in range(self.count)])
+        self.write_pages(((f"data/part-{i // 10000:05}/sample-{i:010}.jpg", 110_000 + i % 1000, f"{i * 2654435761 % 2**64:016x}{i:016x}")
+                          for i in range(self.count)), self.count)
 
 
 def tools():

@@ -10,12 +10,11 @@ import datetime
 import json
 import os
 import pathlib
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -24,6 +23,7 @@ from bench import origin, report  # noqa: E402
 
 ZCDP = ROOT / "build/release/zcdp"
 MIB = 1 << 20
+LIMIT_S = 300  # a contender that takes longer is killed, and the bench fails
 
 
 class Bench:
@@ -51,6 +51,7 @@ class Bench:
             for name, (prepare, command) in contenders.items():
                 if prepare:
                     prepare()
+                recycle_pages(self.tmpfs)
                 figure = timed(command() if callable(command) else command)
                 figure["cost"] = figure["cpu"] / divide_by
                 if number > 0:
@@ -67,13 +68,26 @@ def timed(command):
     started = time.monotonic()
     with tempfile.TemporaryFile() as err:
         process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=err)
+        watchdog = threading.Timer(LIMIT_S, process.kill)
+        watchdog.start()
         _, status, usage = os.wait4(process.pid, 0)
+        watchdog.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.monotonic() - started
         if process.returncode != 0:
             err.seek(0)
             raise SystemExit(f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}")
     return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "rss_mib": usage.ru_maxrss / 1024}
+
+
+def recycle_pages(folder, size_mib=1600):
+    """Touches as much memory as a run may need and frees it, so that no contender pays for pages the host must first bring."""
+    path = pathlib.Path(folder) / "recycle"
+    block = bytes(MIB)
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(size_mib):
+            file.write(block)
+    path.unlink()
 
 
 def fresh(path):
@@ -83,58 +97,79 @@ def fresh(path):
     return prepare
 
 
+class Place:
+    """A folder for each run: what an earlier one left is only moved aside, for ext4 makes the next thousand files dear
+    right after a thousand were deleted (it passes over inodes that were freed in the last five seconds)."""
+
+    def __init__(self, folder):
+        self.folder, self.number = folder, 0
+
+    def prepare(self):
+        self.number += 1
+        os.sync()
+
+    def path(self, name):
+        return self.folder / f"{self.number}-{name}"
+
+    def clear(self):
+        for entry in self.folder.glob("[0-9]*-*"):
+            shutil.rmtree(entry)
+
+
 def rclone_copy(tools, bucket, target, *flags):
     return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--s3-endpoint", bucket.endpoint,
             "--fast-list", "--ignore-checksum", *flags]
 
 
+def aws_copy(tools, bucket, target):
+    return [tools["aws"], "s3", "cp", "--recursive", "--quiet", "--endpoint-url", bucket.endpoint, f"s3://{bucket.name}/", target]
+
+
 def large(bench, tools, bucket, label):
     """Large objects to ext4: into the store, into store and DEST, and the peers into a directory."""
-    store, dest, peer = bench.disk / "store", bench.disk / "dest", bench.disk / "peer"
-    gib = bucket.bytes / (1 << 30)
-    files = [f"{bucket.endpoint}/{bucket.name}/{key}" for key in bucket.keys]
+    row = f"{label}, HTTP to ext4"
+    if not bench.wanted(row):
+        return
+    folder = bench.disk / "run"
+    store, dest, peer = folder / "store", folder / "dest", folder / "peer"
+    zcdp = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
     curl = [tools["curl"], "-sS", "--create-dirs"]
-    for key, url in zip(bucket.keys, files):
-        curl += ["-o", peer / key, url]
+    for key in bucket.keys:
+        curl += ["-o", peer / key, f"{bucket.endpoint}/{bucket.name}/{key}"]
     contenders = {
-        "zcdp, store": (fresh(store), [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store, f"s3://{bucket.name}/"]),
-        "zcdp, --no-store": (fresh(dest), [ZCDP, "sync", "-q", "--no-store", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/", dest]),
-        "rclone": (fresh(peer), rclone_copy(tools, bucket, peer)),
-        "rclone, best": (fresh(peer), rclone_copy(tools, bucket, peer, "--transfers", "8", "--multi-thread-streams", "8",
-                                                 "--multi-thread-chunk-size", "64M", "--buffer-size", "0", "--use-mmap")),
-        "curl": (fresh(peer), curl),
+        "zcdp, store": [*zcdp, "--store", store],
+        "zcdp, store and DEST": [*zcdp, "--store", store, dest],
+        "zcdp, store and linked DEST": [*zcdp, "--store", store, "--as", "link", dest],
+        "zcdp, --no-store": [*zcdp, "--no-store", dest],
+        "rclone": rclone_copy(tools, bucket, peer),
+        "rclone, 32 at once": rclone_copy(tools, bucket, peer, "--transfers", "32", "--buffer-size", "0"),
+        "curl": curl,
     }
-
-    def both():
-        fresh(store)()
-        fresh(dest)()
-    contenders["zcdp, store and DEST"] = (both, [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store,
-                                                f"s3://{bucket.name}/", dest])
     if tools.get("aws"):
-        contenders["aws cli"] = (fresh(peer), [tools["aws"], "s3", "cp", "--recursive", "--quiet", "--endpoint-url", bucket.endpoint,
-                                               f"s3://{bucket.name}/", peer])
-    bench.measure(f"{label}, HTTP to ext4", contenders, "CPU-s/GiB", gib)
-    for path in (store, dest, peer):
-        shutil.rmtree(path, ignore_errors=True)
+        contenders["aws cli"] = aws_copy(tools, bucket, peer)
+    bench.measure(row, {name: (fresh(folder), command) for name, command in contenders.items()}, "CPU-s/GiB",
+                  bucket.bytes / (1 << 30))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def small(bench, tools, bucket, where, label):
-    store, dest, peer = where / "store", where / "dest", where / "peer"
+    row = f"{len(bucket.keys):,} × 16 KiB, HTTP to {label}"
+    if not bench.wanted(row):
+        return
+    place = Place(where)
+    zcdp = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
     contenders = {
-        "zcdp, store": (fresh(store), [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store, f"s3://{bucket.name}/"]),
-        "zcdp, --no-store": (fresh(dest), [ZCDP, "sync", "-q", "--no-store", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/", dest]),
-        "rclone": (fresh(peer), rclone_copy(tools, bucket, peer)),
-        "rclone, best": (fresh(peer), rclone_copy(tools, bucket, peer, "--transfers", "32", "--checkers", "32", "--buffer-size", "0")),
+        "zcdp, store": lambda: [*zcdp, "--store", place.path("store")],
+        "zcdp, store and DEST": lambda: [*zcdp, "--store", place.path("store"), place.path("dest")],
+        "zcdp, store and linked DEST": lambda: [*zcdp, "--store", place.path("store"), "--as", "link", place.path("dest")],
+        "zcdp, --no-store": lambda: [*zcdp, "--no-store", place.path("dest")],
+        "rclone": lambda: rclone_copy(tools, bucket, place.path("peer")),
+        "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), "--transfers", "32", "--checkers", "32",
+                                                  "--buffer-size", "0"),
     }
-
-    def both():
-        fresh(store)()
-        fresh(dest)()
-    contenders["zcdp, store and DEST"] = (both, [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", store,
-                                                f"s3://{bucket.name}/", dest])
-    bench.measure(f"{len(bucket.keys):,} × 16 KiB, HTTP to {label}", contenders, "CPU µs/file", len(bucket.keys) / 1e6)
-    for path in (store, dest, peer):
-        shutil.rmtree(path, ignore_errors=True)
+    bench.measure(row, {name: (place.prepare, command) for name, command in contenders.items()}, "CPU µs/file",
+                  len(bucket.keys) / 1e6)
+    place.clear()
 
 
 def one_fsync_a_file(folder, count):

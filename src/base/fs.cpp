@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -161,6 +162,11 @@ class SystemFs final : public Fs {
         struct statvfs vfs;
         if (auto done = checked([&] { return ::fstatvfs(fd, &vfs); }); !done) return done.error();
         return FsSpace{vfs.f_blocks * vfs.f_frsize, vfs.f_bavail * vfs.f_frsize, vfs.f_files, vfs.f_favail};
+    }
+    size_t open_files_max() override {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+        return static_cast<size_t>(limit.rlim_cur);
     }
 };
 

@@ -23,6 +23,7 @@ Examples:
 
 int run_serve(Context& context, services::ServeOptions options) {
     forbid_core_files();
+    raise_open_files();
     std::atomic<bool> stop{false};
     StopOnSignal on_signal(stop);
     const auto environment = [](const char* name) {

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace zcdp::modes {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kPatienceMs = 1800;
 constexpr int kInterrupted = 130;
+constexpr rlim_t kOpenFiles = 65536;
 
 sigset_t ending_signals() {
     sigset_t set;
@@ -54,6 +56,13 @@ void StopOnSignal::wait_for_signals() {
         if (::read(signals_, &info, sizeof info) != sizeof info) return;
         stop_ = true;
     }
+}
+
+void raise_open_files() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kOpenFiles));
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void forbid_core_files() {

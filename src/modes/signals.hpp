@@ -23,5 +23,7 @@ class StopOnSignal {
 
 /// Credentials are in memory: no core file, and no other process of this user may attach.
 void forbid_core_files();
+/// The soft limit of open files up to the hard one, at most 65,536: connections and staged files need some thousands.
+void raise_open_files();
 
 }  // namespace zcdp::modes

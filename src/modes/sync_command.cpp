@@ -76,6 +76,7 @@ void print_summary(const sync::SyncReport& report) {
 
 int run_sync(Context& context, Flags& flags) {
     forbid_core_files();
+    raise_open_files();
     sync::Stop stop{false};
     StopOnSignal on_signal(stop);
     Logger log = context.logger();

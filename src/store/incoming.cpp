@@ -1,7 +1,9 @@
 // Bytes on their way into the CAS: staged in partial/, then made visible in batches by the recipe of docs/design.md
 // section 4: contents durable -> rename -> folders durable -> one index transaction.
 #include <fcntl.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 #include <unordered_set>
@@ -13,10 +15,13 @@ namespace zcdp::store {
 namespace {
 
 constexpr unsigned kSyncFoldersOneByOne = 16;  ///< beyond it one syncfs is cheaper where it may be used
+constexpr size_t kHeldOpenMax = 4096;          ///< staged files kept open until the barrier
 
 class IncomingFiles final : public Incoming {
   public:
-    explicit IncomingFiles(Core& core) : core_(core) {}
+    explicit IncomingFiles(Core& core)
+        : core_(core), name_prefix_("in-" + core.random.hex(24)),
+          held_open_max_(core.barrier == BarrierKind::syncfs ? 0 : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
     Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
@@ -34,10 +39,13 @@ class IncomingFiles final : public Incoming {
         std::string name;  ///< below partial/
         std::vector<Sha256Bytes> chunks;
         bool large = false;
+        Fd file;  ///< open until the barrier, if few enough are
     };
     bool already(const BlobRef& blob);
+    Result<> fill(int fd, const BlobRef& blob, const std::string& name, std::span<const std::byte> content);
     Result<> seal(int fd, const BlobRef& blob, const std::string& name);
-    Result<> barrier(const std::vector<Staged>& batch);
+    Result<> barrier(std::vector<Staged>& batch);
+    Result<> make_durable(Staged& staged);
     Result<> into_cas(const Staged& staged, std::set<std::string>& folders);
     Result<> sync_folders(const std::set<std::string>& folders);
     Result<> record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags);
@@ -46,8 +54,12 @@ class IncomingFiles final : public Incoming {
     }
 
     Core& core_;
+    const std::string name_prefix_;
+    const size_t held_open_max_;
+    std::atomic<uint64_t> names_made_{0};
     mutable std::mutex mutex_;
     std::vector<Staged> staged_;
+    size_t held_open_ = 0;  ///< of staged_
     std::unordered_set<std::string> names_;  ///< of blobs staged or being committed
     uint64_t bytes_ = 0;
 };
@@ -74,27 +86,35 @@ Result<> IncomingFiles::seal(int fd, const BlobRef& blob, const std::string& nam
     return {};
 }
 
+Result<> IncomingFiles::fill(int fd, const BlobRef& blob, const std::string& name, std::span<const std::byte> content) {
+    if (auto put = core_.fs.write(fd, content, 0); !put) return error(put.error(), "writing", name);
+    return seal(fd, blob, name);
+}
+
 Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> content) {
     if (already(blob)) {
         const std::scoped_lock lock(mutex_);
-        staged_.push_back({blob, "", {}, false});
+        staged_.push_back({blob, "", {}, false, {}});
         return {};
     }
-    std::string name = "in-" + core_.random.hex(24);
+    std::string name = fmt::format("{}-{:x}", name_prefix_, names_made_.fetch_add(1, std::memory_order_relaxed));
     auto file = core_.fs.open(core_.partial.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!file) return error(file.error(), "making", name);
-    Result<> done;
-    if (auto put = core_.fs.write(file->get(), content, 0); !put) done = error(put.error(), "writing", name);
-    if (done) done = seal(file->get(), blob, name);
-    if (!done) {
+    if (Result<> done = fill(file->get(), blob, name, content); !done) {
         (void)core_.fs.unlink(core_.partial.get(), name.c_str());
         const std::scoped_lock lock(mutex_);
         names_.erase(blob_name(blob.digest, blob.executable));
         return done;
     }
-    if (core_.barrier != BarrierKind::syncfs) (void)core_.fs.start_writeback(file->get());
+    // Written back in one go at the barrier, the requests reach the device in a row, which costs it one wake-up, not one each.
     const std::scoped_lock lock(mutex_);
-    staged_.push_back({blob, std::move(name), {}, false});
+    if (held_open_ < held_open_max_) {
+        ++held_open_;
+    } else {
+        if (core_.barrier != BarrierKind::syncfs) (void)core_.fs.start_writeback(file->get());
+        file->reset();
+    }
+    staged_.push_back({blob, std::move(name), {}, false, std::move(*file)});
     bytes_ += blob.size_bytes;
     return {};
 }
@@ -106,30 +126,40 @@ Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const B
     if (already(blob)) {
         ZCDP_CHECK(partial.discard());
         const std::scoped_lock lock(mutex_);
-        staged_.push_back({blob, "", std::move(chunks), true});
+        staged_.push_back({blob, "", std::move(chunks), true, {}});
         return {};
     }
     auto fd = core_.fs.open(core_.partial.get(), partial.name().c_str(), O_RDONLY);
     if (!fd) return error(fd.error(), "opening", partial.name());
     ZCDP_CHECK(seal(fd->get(), blob, partial.name()));
     const std::scoped_lock lock(mutex_);
-    staged_.push_back({blob, partial.name(), std::move(chunks), true});
+    staged_.push_back({blob, partial.name(), std::move(chunks), true, {}});
     bytes_ += blob.size_bytes;
     return {};
 }
 
-/// After it, what the batch's files hold survives power loss.
-Result<> IncomingFiles::barrier(const std::vector<Staged>& batch) {
-    if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
-    const bool each = core_.barrier == BarrierKind::each;
-    for (const Staged& staged : batch) {
-        if (staged.name.empty()) continue;
-        auto fd = core_.fs.open(core_.partial.get(), staged.name.c_str(), O_RDONLY);
-        if (!fd) return error(fd.error(), "opening", staged.name);
-        if (auto synced = each ? core_.fs.fsync(fd->get()) : core_.fs.wait_writeback(fd->get()); !synced)
-            return error(synced.error(), "making durable", staged.name);
+/// The data of one staged file, waited for; with BarrierKind::each its metadata as well.
+Result<> IncomingFiles::make_durable(Staged& staged) {
+    Fd file = std::move(staged.file);
+    if (!file) {
+        auto opened = core_.fs.open(core_.partial.get(), staged.name.c_str(), O_RDONLY);
+        if (!opened) return error(opened.error(), "opening", staged.name);
+        file = std::move(*opened);
     }
-    return each ? Result<>() : commit_all(core_);
+    const bool each = core_.barrier == BarrierKind::each;
+    if (auto synced = each ? core_.fs.fsync(file.get()) : core_.fs.wait_writeback(file.get()); !synced)
+        return error(synced.error(), "making durable", staged.name);
+    return {};
+}
+
+/// After it, what the batch's files hold survives power loss.
+Result<> IncomingFiles::barrier(std::vector<Staged>& batch) {
+    if (core_.barrier == BarrierKind::syncfs) return commit_all(core_);
+    for (const Staged& staged : batch)
+        if (staged.file) (void)core_.fs.start_writeback(staged.file.get());
+    for (Staged& staged : batch)
+        if (!staged.name.empty()) ZCDP_CHECK(make_durable(staged));
+    return core_.barrier == BarrierKind::each ? Result<>() : commit_all(core_);
 }
 
 Result<> IncomingFiles::into_cas(const Staged& staged, std::set<std::string>& folders) {
@@ -184,7 +214,7 @@ Result<> IncomingFiles::commit(const TagScope& scope, std::span<const TagRow> ta
     {
         const std::scoped_lock lock(mutex_);
         batch.swap(staged_);
-        bytes_ = 0;
+        bytes_ = 0, held_open_ = 0;
     }
     ZCDP_CHECK(barrier(batch));
     std::set<std::string> folders;

@@ -65,6 +65,7 @@ class FaultyFs final : public Fs {
     SysResult<> wait_writeback(int f) override { return due() ? SysResult<>(error()) : below_.wait_writeback(f); }
     SysResult<uint64_t> type(int f) override { return below_.type(f); }
     SysResult<FsSpace> space(int f) override { return below_.space(f); }
+    size_t open_files_max() override { return below_.open_files_max(); }
 
   private:
     bool due() {

@@ -111,6 +111,8 @@ class Fs {
     virtual SysResult<uint64_t> type(int fd) = 0;
 
     virtual SysResult<FsSpace> space(int fd) = 0;
+    /// How many files this process may have open (RLIMIT_NOFILE).
+    virtual size_t open_files_max() = 0;
 };
 
 /// The kernel's.
