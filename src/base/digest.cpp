@@ -1,20 +1,10 @@
-// Digests and the hashes they are made of. SHA-256 is OpenSSL's: it picks SHA-NI or Arm's instructions by itself.
+// Digests: their text, HMAC, and trees of chunks. The hash itself: sha256.cpp.
 #include "zcdp/base/digest.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <new>
 
 namespace zcdp {
 namespace {
-
-/// Fetched once: EVP_sha256() looks the algorithm up again at every init, which costs more than hashing 1 KiB.
-const EVP_MD* fetched_sha256() {
-    static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    if (!md) throw std::bad_alloc();
-    return md;
-}
 
 int nibble(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -64,37 +54,6 @@ std::optional<Digest> Digest::parse(std::string_view text) {
     if (!bytes) return std::nullopt;
     digest.bytes = *bytes;
     return digest;
-}
-
-struct Sha256::State {
-    EVP_MD_CTX* context = EVP_MD_CTX_new();
-    ~State() { EVP_MD_CTX_free(context); }
-};
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {
-    if (!state_->context) throw std::bad_alloc();
-    reset();
-}
-Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-
-void Sha256::reset() { EVP_DigestInit_ex2(state_->context, fetched_sha256(), nullptr); }
-
-void Sha256::update(std::span<const std::byte> bytes) {
-    EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
-}
-
-Sha256Bytes Sha256::finish() {
-    Sha256Bytes digest;
-    EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
-    return digest;
-}
-
-Sha256Bytes Sha256::of(std::span<const std::byte> bytes) {
-    Sha256 hash;
-    hash.update(bytes);
-    return hash.finish();
 }
 
 Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message) {

@@ -16,9 +16,13 @@ struct RunState {
     uint64_t at, end;           ///< next byte to read; end of the run
     uint64_t buffer_at;         ///< offset of the buffer's first byte
     size_t filled = 0;          ///< bytes in the buffer
+    size_t hashed = 0;          ///< of them
     Sha256 hash;
     std::optional<origin::Crc> crc;
 };
+
+/// So much of a buffer is hashed at once: a switch to the other reads and back costs the same for any length.
+constexpr size_t kHashPieceBytes = 1 << 20;
 
 uint64_t chunk_end(const LongFile& file, uint64_t offset) {
     return std::min((offset / kChunkBytes + 1) * kChunkBytes, file.size_bytes());
@@ -72,11 +76,11 @@ size_t Fetcher::run_buffer_bytes() const {
 }
 
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
-    const auto began = Deadline::clock::now();
+    const HashMember member(hashes_);
     LongFile& file = *run.file;
     const origin::Entry& entry = file.record.entry;
     const uint64_t begin = run.first * kChunkBytes;
-    RunState state{begin, std::min((run.first + run.count) * kChunkBytes, entry.size_bytes), begin, 0, {}, {}};
+    RunState state{begin, std::min((run.first + run.count) * kChunkBytes, entry.size_bytes), begin, 0, 0, {}, {}};
     const bool whole = begin == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
     std::unique_ptr<origin::Body> body;
     Buffer buffer;
@@ -102,15 +106,18 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
             if (!again) co_return broken;
             continue;
         }
-        const auto fresh = buffer.bytes().subspan(state.filled, *got);
-        state.hash.update(fresh);
-        if (state.crc) state.crc->update(fresh);
+        if (state.crc) state.crc->update(buffer.bytes().subspan(state.filled, *got));
         state.filled += *got, state.at += *got;
         job_.bytes_fetched += *got, job_.progress.bytes_done += *got;
+        if (state.at == stop_at || state.filled - state.hashed >= kHashPieceBytes) {
+            co_await hashes_.update(state.hash, buffer.bytes().subspan(state.hashed, state.filled - state.hashed));
+            state.hashed = state.filled;
+        }
         if (state.at != stop_at) continue;
 
         attempt = 0;  // progress was made
         job_.progress.advance_long_file(entry.path, state.filled);
+        job_.run_limit.moved(state.filled, static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()));
         std::optional<Sha256Bytes> digest;
         const uint64_t chunk = (state.at - 1) / kChunkBytes;
         if (state.at == chunk_end(file, state.at - 1)) {
@@ -127,10 +134,9 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
         });
         if (!written) co_return std::move(written).error().about(job_.name(entry.path));
         buffer = Buffer();
-        state.buffer_at = state.at, state.filled = 0;
+        state.buffer_at = state.at, state.filled = state.hashed = 0;
         if (digest && --file.chunks_left == 0) co_return co_await finish_long(run.file);
     }
-    job_.run_limit.finished(state.end - begin, static_cast<uint64_t>((Deadline::clock::now() - began).count()));
     co_return Result<>();
 }
 

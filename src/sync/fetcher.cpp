@@ -15,7 +15,7 @@ constexpr uint64_t kAskAgainMs = 2;
 
 Fetcher::Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
                  uint64_t buffer_bytes)
-    : job_(job), loop_(loop), origin_(std::move(origin)), buffer_budget_(buffer_bytes), buffers_(loop.executor(), buffer_bytes),
+    : job_(job), loop_(loop), origin_(std::move(origin)), buffer_budget_(buffer_bytes), buffers_(loop.executor(), buffer_bytes), hashes_(loop.executor()),
       stager_(job, loop.executor()), refilling_(loop.executor(), 1), slots_(slots) {}
 
 void Fetcher::start() {

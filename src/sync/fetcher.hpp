@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "src/sync/buffers.hpp"
+#include "src/sync/hash_together.hpp"
 #include "src/sync/job.hpp"
 #include "src/sync/loop.hpp"
 #include "src/sync/stager.hpp"
@@ -45,6 +46,7 @@ class Fetcher {
     std::unique_ptr<origin::Origin> origin_;
     const uint64_t buffer_budget_;
     BufferPool buffers_;
+    HashTogether hashes_;
     Stager stager_;
     Semaphore refilling_;
     std::deque<Work> queue_;

@@ -43,7 +43,9 @@ struct Digest {
 std::string to_hex(std::span<const uint8_t> bytes);
 std::optional<Sha256Bytes> sha256_from_hex(std::string_view hex);
 
-/// A running SHA-256 (OpenSSL; SHA-NI where the core has it).
+struct HashUpdate;
+
+/// A running SHA-256: our own lanes where the core has x86's SHA extensions, else OpenSSL's (src/base/sha256.cpp).
 class Sha256 {
   public:
     Sha256();
@@ -61,9 +63,19 @@ class Sha256 {
     static Sha256Bytes of(std::string_view bytes) { return of(std::as_bytes(std::span(bytes.data(), bytes.size()))); }
 
   private:
+    friend void update_together(std::span<const HashUpdate> updates);
     struct State;
     std::unique_ptr<State> state_;
 };
+
+/// What one hash is fed.
+struct HashUpdate {
+    Sha256* hash;
+    std::span<const std::byte> bytes;
+};
+/// update() of several different hashes. Four of them cost little more than half of one after another where the core has
+/// the instructions; any number and any lengths are fine.
+void update_together(std::span<const HashUpdate> updates);
 
 /// HMAC-SHA-256 (RFC 2104), as SigV4 needs it.
 Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message);

@@ -1,0 +1,59 @@
+// The limit of runs against two wires: one that is full with few, one that fills only with many.
+#include "src/sync/run_limit.hpp"
+
+#include "tests/support/doctest.hpp"
+
+namespace zcdp::sync {
+namespace {
+
+constexpr uint64_t kStepNs = 10'000'000;
+
+/// Lets `seconds` pass on a wire that gives each run `per_run` bytes a second and all together at most `most`.
+void pass(RunLimit& limit, uint64_t& at_ns, double seconds, double per_run, double most) {
+    for (const uint64_t end = at_ns + static_cast<uint64_t>(seconds * 1e9); at_ns < end; at_ns += kStepNs) {
+        const double rate = std::min(per_run * limit.now(), most);
+        limit.moved(static_cast<uint64_t>(rate * kStepNs / 1e9), at_ns);
+    }
+}
+
+TEST_CASE("a wire that few runs fill keeps few") {
+    RunLimit limit(64);
+    uint64_t at_ns = 1;
+    CHECK(limit.now() == RunLimit::kFirst);
+    uint32_t most = 0;
+    for (int i = 0; i < 100; ++i) {
+        pass(limit, at_ns, 0.1, 1e9, 1.5e9);
+        most = std::max(most, limit.now());
+    }
+    CHECK(most <= RunLimit::kFirst + RunLimit::kFirst / 4);
+}
+
+TEST_CASE("a wire with latency gets all the connections there are within seconds") {
+    RunLimit limit(64);
+    uint64_t at_ns = 1;
+    pass(limit, at_ns, 4, 50e6, 12.5e9);
+    CHECK(limit.now() == 64);
+    SUBCASE("and stays there") {
+        pass(limit, at_ns, 4, 50e6, 12.5e9);
+        CHECK(limit.now() >= 48);
+    }
+}
+
+TEST_CASE("it stops where the wire is full") {
+    RunLimit limit(256);
+    uint64_t at_ns = 1;
+    pass(limit, at_ns, 5, 50e6, 2e9);  // 40 runs fill it
+    CHECK(limit.now() >= 36);
+    CHECK(limit.now() <= 64);
+}
+
+TEST_CASE("fewer connections than it begins with") {
+    RunLimit limit(3);
+    uint64_t at_ns = 1;
+    CHECK(limit.now() == 3);
+    pass(limit, at_ns, 3, 50e6, 12.5e9);
+    CHECK(limit.now() == 3);
+}
+
+}  // namespace
+}  // namespace zcdp::sync
