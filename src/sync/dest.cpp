@@ -11,7 +11,7 @@ namespace zcdp::sync {
 namespace {
 
 // One barrier serves a batch; the bounds keep descriptors and unsynced bytes few.
-constexpr size_t kBatchFiles = 512;
+constexpr size_t kBatchFiles = 4096;  ///< they stay open until the barrier
 constexpr size_t kBatchItems = 16384;
 constexpr uint64_t kBatchBytes = 256ull << 20;
 
@@ -173,7 +173,7 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
     ZCDP_TRY(Item item, make(entry, tag));
     batch_.push_back(std::move(item));
     ++batch_files_, batch_bytes_ += entry.size_bytes;
-    if (batch_files_ < kBatchFiles && batch_bytes_ < kBatchBytes && batch_.size() < kBatchItems) return {};
+    if (batch_files_ < std::min(kBatchFiles, fs_.open_files_max() / 4) && batch_bytes_ < kBatchBytes && batch_.size() < kBatchItems) return {};
     return settle();
 }
 
@@ -203,6 +203,9 @@ Result<> Dest::settle() {
 Result<> Dest::make_contents_durable() {
     bool any = false;
     const bool journal = barrier_ == BarrierKind::journal;
+    // All in a row, and only then the first is waited for: the device is woken up once, not for each.
+    for (const Item& item : batch_)
+        if (item.file) (void)fs_.start_writeback(item.file.get());
     for (const Item& item : batch_) {
         if (!item.file) continue;
         any = true;

@@ -75,7 +75,7 @@ class Dest {
     Result<Item> make(const store::ManifestEntry& entry, const std::string& tag);
     Result<> make_file(const store::ManifestEntry& entry, Item& item);
     Result<bool> link_or_move(const store::ManifestEntry& entry, Item& item);
-    Result<> copy_content(int from, int to, const store::ManifestEntry& entry);
+    Result<> copy_content(int from, int to, const store::ManifestEntry& entry, const std::string& temporary);
     Result<> note_stat(Item& item);
     Result<> settle();
     Result<> make_contents_durable();

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "src/sync/dest.hpp"
+#include "src/sync/direct_copy.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -47,8 +48,7 @@ Result<> Dest::make_file(const store::ManifestEntry& entry, Item& item) {
     if (!from) return system_error(from.error(), "opening in the store", entry.path);
     auto to = fs_.open(tmp_.get(), item.temporary.c_str(), O_RDWR | O_CREAT | O_EXCL, entry.executable ? 0777 : 0666);
     if (!to) return error(to.error(), "making", entry.path);
-    ZCDP_CHECK(copy_content(from->get(), to->get(), entry));
-    (void)fs_.start_writeback(to->get());
+    ZCDP_CHECK(copy_content(from->get(), to->get(), entry, item.temporary));
     item.file = std::move(*to);
     return note_stat(item);
 }
@@ -84,7 +84,7 @@ Result<bool> Dest::link_or_move(const store::ManifestEntry& entry, Item& item) {
     return true;
 }
 
-Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry) {
+Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry, const std::string& temporary) {
     const uint64_t size_bytes = entry.size_bytes;
     if (size_bytes == 0) return {};
     if (can_clone_) {
@@ -92,6 +92,11 @@ Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry)
         if (cloned) return {};
         if (!cannot(cloned.error())) return error(cloned.error(), "cloning into", entry.path);
         can_clone_ = false;
+    }
+    if (size_bytes >= kDirectCopyBytesMin) {
+        const std::string shown = real_path_ + "/" + entry.path;
+        ZCDP_TRY(const bool copied, copy_direct(fs_, {tree_.get(), entry.path, entry.path}, {tmp_.get(), temporary, shown}, size_bytes));
+        if (copied) return {};
     }
     uint64_t done = 0;
     if (can_copy_range_) {
