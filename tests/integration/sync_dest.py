@@ -11,7 +11,7 @@ import time
 
 from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
 
-FILES = {"a.txt": b"a", "dir/b.bin": bytes_of(1, 30_000), "dir/deep/c": b"c", "same1": b"same", "same2": b"same", "big.bin": bytes_of(2, 9 << 20)}
+FILES = {"a.txt": b"a", "dir/b.bin": bytes_of(1, 30_000), "dir/deep/c": b"c", "same1": b"same", "same2": b"same", "big.bin": bytes_of(2, 9 << 20), "exact.bin": bytes_of(3, 16 << 20), "odd.bin": bytes_of(4, (17 << 20) + 5)}
 
 
 def variants(bench, source, want):
