@@ -103,7 +103,18 @@ Result<> OpenStore::open_folders() {
     ZCDP_CHECK(folder("partial", core_.partial));
     ZCDP_CHECK(folder("staging", core_.staging));
     ZCDP_CHECK(folder("snapshots", core_.snapshots));
-    return folder("quarantine", core_.quarantine);
+    ZCDP_CHECK(folder("quarantine", core_.quarantine));
+    return writable_ ? make_folders_durable() : Result<>();
+}
+
+/// What is fsynced in a folder is lost all the same if the folder's own name is.
+Result<> OpenStore::make_folders_durable() {
+    for (const char* name : {"sha256", "sha256tree"})
+        if (auto made = make_directories(core_.fs, core_.cas.get(), name, 0755); !made)
+            return core_.error(made.error(), "making the folder", std::string("cas/") + name);
+    for (const Fd* dir : {&core_.cas, &core_.root_dir})
+        if (auto synced = core_.fs.fsync(dir->get()); !synced) return core_.error(synced.error(), "making durable", "");
+    return {};
 }
 
 /// syncfs where ROOT is a file system of its own: there it touches nobody else's bytes.

@@ -54,6 +54,7 @@ class OpenStore final : public Store {
     Result<> open_root();
     Result<> check_format();
     Result<> open_folders();
+    Result<> make_folders_durable();
     Result<> open_index();
     void choose_barrier();
     Result<> must_write() const;

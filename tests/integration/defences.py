@@ -102,14 +102,23 @@ def minimum_rate(bench, env):
     return content_arrives(sync(bench, server, env, "--timeout", "25s"), "a", SMALL) and time.monotonic() - began < 18
 
 
-def lease(bench, env):
+def unit_tests(cases, env):
+    """Whether these cases of the store's unit tests pass."""
     unit = pathlib.Path(ZCDP).parent / "test_store"
-    done = subprocess.run([unit, "--test-case=a pinned or leased*"], env={**clean_env(), **env}, capture_output=True)
-    return done.returncode == 0
+    return subprocess.run([unit, f"--test-case={cases}"], env={**clean_env(), **env}, capture_output=True).returncode == 0
+
+
+def lease(bench, env):
+    return unit_tests("a pinned or leased*", env)
+
+
+def barrier(bench, env):
+    return unit_tests("power loss at every call*", env)
 
 
 TESTS = {"checksum": checksum, "etag": etag, "range": range_, "length": length, "list-order": list_order, "dot-parts": dot_parts,
-         "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease}
+         "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease,
+         "barrier": barrier}
 
 with Bench() as bench:
     table = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/defences.md").read_text(), re.M)

@@ -7,13 +7,13 @@
 
 #include <cerrno>
 
-#include "zcdp/base/fs.hpp"
+#include "tests/support/forwarding_fs.hpp"
 
 namespace zcdp::test {
 
-class FaultyFs final : public Fs {
+class FaultyFs final : public ForwardingFs {
   public:
-    explicit FaultyFs(Fs& below) : below_(below) {}
+    using ForwardingFs::ForwardingFs;
 
     /// The `nth` (from 1) changing call from now fails with `number`; 0 takes the order back.
     void fail(uint64_t nth, int number) {
@@ -38,10 +38,6 @@ class FaultyFs final : public Fs {
     SysResult<> symlink(const char* t, int d, const char* p) override { return due() ? SysResult<>(error()) : below_.symlink(t, d, p); }
     SysResult<> unlink(int d, const char* p) override { return due() ? SysResult<>(error()) : below_.unlink(d, p); }
     SysResult<> rmdir(int d, const char* p) override { return due() ? SysResult<>(error()) : below_.rmdir(d, p); }
-    SysResult<struct stat> stat(int d, const char* p) override { return below_.stat(d, p); }
-    SysResult<std::string> readlink(int d, const char* p) override { return below_.readlink(d, p); }
-    SysResult<std::vector<DirEntry>> list(int d) override { return below_.list(d); }
-    SysResult<size_t> read(int f, std::span<std::byte> b, uint64_t o) override { return below_.read(f, b, o); }
     /// A write that fails has put half of its bytes down.
     SysResult<> write(int f, std::span<const std::byte> b, uint64_t o) override {
         if (!due()) return below_.write(f, b, o);
@@ -50,7 +46,6 @@ class FaultyFs final : public Fs {
     }
     SysResult<> truncate(int f, uint64_t s) override { return due() ? SysResult<>(error()) : below_.truncate(f, s); }
     SysResult<> allocate(int f, uint64_t s) override { return due() ? SysResult<>(error()) : below_.allocate(f, s); }
-    SysResult<struct stat> stat_fd(int f) override { return below_.stat_fd(f); }
     SysResult<> chmod_fd(int f, mode_t m) override { return due() ? SysResult<>(error()) : below_.chmod_fd(f, m); }
     SysResult<> set_times(int f, int64_t s) override { return due() ? SysResult<>(error()) : below_.set_times(f, s); }
     SysResult<> clone(int a, int b) override { return due() ? SysResult<>(error()) : below_.clone(a, b); }
@@ -61,11 +56,7 @@ class FaultyFs final : public Fs {
     SysResult<> fdatasync(int f) override { return due() ? SysResult<>(error()) : below_.fdatasync(f); }
     SysResult<> fsync(int f) override { return due() ? SysResult<>(error()) : below_.fsync(f); }
     SysResult<> sync_fs(int f) override { return due() ? SysResult<>(error()) : below_.sync_fs(f); }
-    SysResult<> start_writeback(int f) override { return below_.start_writeback(f); }
     SysResult<> wait_writeback(int f) override { return due() ? SysResult<>(error()) : below_.wait_writeback(f); }
-    SysResult<uint64_t> type(int f) override { return below_.type(f); }
-    SysResult<FsSpace> space(int f) override { return below_.space(f); }
-    size_t open_files_max() override { return below_.open_files_max(); }
 
   private:
     bool due() {
@@ -75,7 +66,6 @@ class FaultyFs final : public Fs {
         return false;
     }
     boost::system::error_code error() const { return {number_, boost::system::system_category()}; }
-    Fs& below_;
     std::atomic<uint64_t> left_{0};
     std::atomic<int> number_{EIO};
 };
