@@ -1,14 +1,16 @@
-// Power is cut at each changing call of a run that makes, pins, evicts and collects. Whatever had been acknowledged must
-// be there, whole, when the store is opened on what the disk kept; nothing that is wrong may be visible.
+// Power is cut at each changing call of a run that makes, pins, evicts and collects, or the call fails. Whatever had been
+// acknowledged must be there, whole, when the store is opened on what the disk kept; nothing that is wrong may be visible.
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "tests/support/faulty_fs.hpp"
 #include "tests/support/lossy_fs.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace zcdp;
 using namespace zcdp::store;
+using zcdp::test::FaultyFs;
 using zcdp::test::LossyFs;
 using zcdp::test::TempFolder;
 using zcdp::test::TempStore;
@@ -169,3 +171,23 @@ TEST_CASE("power loss at every call, a journal that commits all metadata") {
 }
 TEST_CASE("power loss at every call, syncfs") { cut_everywhere(BarrierKind::syncfs, StoreOptions::Barrier::syncfs, false, 1); }
 TEST_CASE("power loss with a long file") { cut_everywhere(BarrierKind::journal, StoreOptions::Barrier::automatic, true, 7); }
+TEST_CASE("a disk that fails at one call, whichever") {
+    for (const int number : {EIO, ENOSPC, EDQUOT, EROFS}) {
+        for (uint64_t nth = 1;; ++nth) {
+            TempFolder live(true);
+            FaultyFs fs(system_fs());
+            fs.fail(nth, number);
+            Promised promised;
+            const auto ran = run(live.path(), fs, StoreOptions::Barrier::automatic, false, promised);
+            if (!fs.failed()) {
+                REQUIRE(ran);
+                break;
+            }
+            INFO("call ", nth, " failed with errno ", number);
+            check_promised(live.path(), promised, false);
+            if (ran) continue;  // the call was one whose failure does no harm
+            REQUIRE(!ran.error().line().empty());
+            REQUIRE((number != ENOSPC || ran.error().kind() == ErrorKind::no_space));
+        }
+    }
+}
