@@ -6,6 +6,7 @@
 namespace zcdp::origin::s3 {
 namespace {
 
+constexpr int kRefreshesMax = 3;  ///< a request that waited for new credentials may find them expired again
 constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
 constexpr size_t kErrorBytesMax = 64 << 10;
 constexpr int kRegionsMax = 2;
@@ -76,7 +77,7 @@ Task<bool> Client::apply(Remedy remedy, const ErrorAnswer& answer, const net::Re
     switch (remedy) {
         case Remedy::refresh_credentials:
             shared_->credentials.expired(used);
-            co_return !std::exchange(once.refreshed, true);
+            co_return ++once.refreshes <= kRefreshesMax;
         case Remedy::correct_clock: {
             const int64_t server = parse_http_date(std::string(response.header("date")));
             if (server < 0 || std::exchange(once.clock_corrected, true)) co_return false;

@@ -31,7 +31,8 @@ class Client {
 
   private:
     struct Once {
-        bool refreshed = false, clock_corrected = false;
+        int refreshes = 0;
+        bool clock_corrected = false;
         int regions = 0;
     };
     Task<Result<net::Request>> sign(const S3Request& request, const Address& address, Credentials& used);

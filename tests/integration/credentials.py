@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# ctest: 180
+"""Credentials that expire in the middle of a sync, for each kind that can be refreshed: container credentials with a
+rotating token file, web identity with one, and instance metadata. The object server checks every signature and refuses
+what has expired; the identity servers refuse a stale token. No secret is ever printed."""
+import datetime
+import http.server
+import json
+import threading
+import time
+from urllib.parse import parse_qs
+
+from tests.support import sigv4
+from tests.support.fault_server import FaultServer, error
+from tests.support.harness import Bench, bytes_of, sums, write_tree
+
+REGION = "eu-central-1"
+OBJECTS = {f"dir/{i:03}.bin": bytes_of(i, 20_000 + i) for i in range(60)}
+
+
+class Keys:
+    """Access keys, of which the latest is good; the issuer hands it out against the token of the moment."""
+
+    def __init__(self, token_file):
+        self.lock = threading.Lock()
+        self.number, self.token_file = 0, token_file
+        self.refused_tokens = 0
+        self.rotate()
+
+    def rotate(self):
+        with self.lock:
+            self.number += 1
+            self.token_file.write_text(f"token-{self.number}\n")
+
+    def good(self):
+        with self.lock:
+            return f"KEY{self.number}", f"secret/of+{self.number}", f"session-{self.number}"
+
+    def issue(self, token):
+        """The answer's four fields, or None for a stale token."""
+        with self.lock:
+            number = self.number
+            if token != f"token-{number}":
+                self.refused_tokens += 1
+                return None
+        access, secret, session = f"KEY{number}", f"secret/of+{number}", f"session-{number}"
+        ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        return access, secret, session, ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def identity_server(bench, keys):
+    """Container credentials, STS and instance metadata on one loopback port."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self, status, body):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def json_of(self, issued):
+            if issued is None:
+                return self.answer(403, "stale token")
+            names = ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")
+            return self.answer(200, json.dumps({"Code": "Success", **dict(zip(names, issued))}))
+
+        def do_GET(self):
+            if self.path == "/container":
+                return self.json_of(keys.issue(self.headers.get("Authorization")))
+            if self.headers.get("X-aws-ec2-metadata-token") != "imds":
+                return self.answer(401, "")
+            if self.path.endswith("/security-credentials/"):
+                return self.answer(200, "role-of-the-node")
+            return self.json_of(keys.issue(f"token-{keys.number}"))
+
+        def do_PUT(self):
+            self.answer(200, "imds")
+
+        def do_POST(self):
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            issued = keys.issue(form["WebIdentityToken"][0])
+            if issued is None or form["RoleArn"] != ["arn:aws:iam::1:role/reader"]:
+                return self.answer(400, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>stale</Message></Error></ErrorResponse>")
+            names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+            fields = "".join(f"<{name}>{value}</{name}>" for name, value in zip(names, issued))
+            return self.answer(200, f"<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>{fields}"
+                                    "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>")
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bench.closers += [server.server_close, server.shutdown]
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def guarded(server, keys, rotate_after):
+    """The fault that checks signatures, and makes the keys stale after some objects (each of `rotate_after`)."""
+    served, lock = [0], threading.Lock()
+
+    def act(request, found):
+        access, secret, session = keys.good()
+        claimed = request.headers.get("authorization", "")
+        if "Credential=KEY" in claimed and f"Credential={access}/" not in claimed:
+            return [("send", error(400, "ExpiredToken"))]
+        path, _, query = request.target.partition("?")
+        wrong = sigv4.check(request.method, path, query, request.headers, {access: secret}, REGION, time.time())
+        if wrong or request.headers.get("x-amz-security-token") != session:
+            return [("send", error(403, wrong[1] if wrong else "InvalidToken"))]
+        if found is not None:
+            with lock:
+                served[0] += 1
+                if served[0] in rotate_after:
+                    keys.rotate()
+        return None
+    server.fault = act
+
+
+with Bench() as bench:
+    token_file = bench.path("token")
+    keys = Keys(token_file)
+    identity = identity_server(bench, keys)
+    server = FaultServer(bench, OBJECTS)
+    want = bench.path("want")
+    write_tree(want, OBJECTS)
+    kinds = {
+        "container credentials": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": identity + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token_file)},
+        "web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ROLE_ARN": "arn:aws:iam::1:role/reader", "AWS_ENDPOINT_URL_STS": identity},
+        "instance metadata": {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": identity},
+    }
+    for number, (kind, env) in enumerate(kinds.items()):
+        guarded(server, keys, rotate_after={15, 40})
+        before = keys.number
+        code, out, err = bench.zcdp("sync", "-v", "--endpoint", server.endpoint, "--region", REGION, "--connections", "4",
+                                    "--store", bench.path(f"store{number}"), "s3://data/", env=env, timeout=60)
+        bench.check(f"{kind}: a sync outlives two expiries", code == 0 and sums(out.strip()) == sums(want), err)
+        bench.equal(f"{kind}: both happened", keys.number - before, 2)
+        said = out + err
+        bench.check(f"{kind}: no secret and no token is printed", not any(word in said for word in ("secret/of", "session-", "token-")), said)
+    bench.equal("a rotated token file was read again each time", keys.refused_tokens, 0)
+
+    keys.token_file.write_text("token-of-yesterday\n")
+    code, out, err = bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--region", REGION, "--store", bench.path("refused"), "s3://data/",
+                                env=kinds["container credentials"], timeout=60)
+    bench.check("an identity that is refused: exit code 5 and one line", code == 5 and len(err.strip().splitlines()) == 1, (code, err))
