@@ -193,34 +193,52 @@ def one_fsync_a_file(folder, count):
     return seconds
 
 
+class PrivateExt4:
+    """An ext4 of its own on a loop device, made anew for each run."""
+
+    def __init__(self, bench):
+        self.image, self.mount, self.loops = bench.disk / "ext4.img", bench.disk / "ext4", bench.loops
+        subprocess.run(["truncate", "-s", "3G", self.image], check=True)
+        self.mount.mkdir()
+
+    def renew(self):
+        """False when this user may not mount."""
+        if self.mount in self.loops:
+            subprocess.run(["umount", self.mount], check=True)
+            self.loops.remove(self.mount)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image], check=True)
+        if subprocess.run(["mount", "-o", "loop", self.image, self.mount]).returncode != 0:
+            return False
+        self.loops.append(self.mount)
+        (self.mount / "lost+found").rmdir()
+        os.sync()
+        return True
+
+
 def durable(bench, bucket):
     """Durable small files a second on an ext4 of its own (a loop device), against one fsync a file in the same run."""
     row = "durable small files, private ext4"
     if not bench.wanted(row):
         return
-    image, mount = bench.disk / "ext4.img", bench.disk / "ext4"
-    subprocess.run(["truncate", "-s", "3G", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", image], check=True)
-    mount.mkdir()
-    if subprocess.run(["mount", "-o", "loop", image, mount]).returncode != 0:
-        bench.notes[row] = "not run: a loop device needs root"
-        return
-    bench.loops.append(mount)
-    shutil.rmtree(mount / "lost+found", ignore_errors=True)
+    private, place = PrivateExt4(bench), Place(bench.disk)
     rates = {"zcdp, store on the mount": [], "one fsync a file": [], "zcdp, store on a shared root": []}
+    sync = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/", "--store"]
     for number in range(bench.rounds + 1):
-        for name, folder in (("zcdp, store on the mount", mount), ("zcdp, store on a shared root", bench.disk / "shared")):
-            for entry in folder.iterdir() if folder.exists() else []:
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            figure = timed([ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, "--store", folder, f"s3://{bucket.name}/"])
-            if number > 0:
-                rates[name].append(len(bucket.keys) / figure["wall"])
-        for entry in mount.iterdir():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        rate = 1000 / one_fsync_a_file(mount / "each", 1000)
+        if not private.renew():
+            bench.notes[row] = "not run: a loop device needs root"
+            return
+        place.prepare()
+        recycle_pages(bench.tmpfs)
+        seconds = {"zcdp, store on the mount": timed([*sync, private.mount])["wall"]}
+        private.renew()
+        seconds["one fsync a file"] = one_fsync_a_file(private.mount / "each", 2000) * len(bucket.keys) / 2000
+        recycle_pages(bench.tmpfs)
+        seconds["zcdp, store on a shared root"] = timed([*sync, place.path("store")])["wall"]
+        print(f"{row}: round {number}", {name: round(len(bucket.keys) / s) for name, s in seconds.items()}, file=sys.stderr, flush=True)
         if number > 0:
-            rates["one fsync a file"].append(rate)
-        print(f"{row}: round {number}", {k: round(v[-1]) for k, v in rates.items() if v}, file=sys.stderr, flush=True)
+            for name, taken in seconds.items():
+                rates[name].append(len(bucket.keys) / taken)
+    place.clear()
     bench.results[row] = {"unit": "files/s", "rates": rates}
 
 
