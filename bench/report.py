@@ -25,8 +25,9 @@ RCLONE = ("rclone", "rclone, 32 at once")
 STORE, BOTH = "zcdp, store", "zcdp, store and DEST"
 
 
-def checks_of(row, figures):
-    """(what it says, its value, the most it may be) for each line of the project's list of goals that this row shows."""
+def checks_of(row, figures, notes):
+    """(what it says, its value, the most it may be) for each line of the project's list of goals that this row shows; `notes`
+    gets what explains them."""
     def of(text, value, most, digits=1):
         return f"{text}: **{value:.{digits}f}**", value, most
 
@@ -45,6 +46,8 @@ def checks_of(row, figures):
             checks.append(against("cost", "CPU, the same work", ours, ("rclone, then sha256sum and sync",), 0.60))
             checks.append(against("wall", "wall clock", ours, RCLONE, 1.0))
             checks.append(against("wall", "wall clock, the same work", ours, ("rclone, then sha256sum and sync",), 1.0))
+        disk = ratio(figures, "wall", STORE, ("dd, as many direct writes (the disk alone)",))
+        notes.append(f"- wall clock, {disk[1]}: who makes bytes durable takes at least the disk's own time")
         checks.append(of("zcdp, store: peak memory, MiB", max(r["rss_mib"] for r in figures[STORE]), 80, 0))
     if "16 KiB" in row:
         for ours in (STORE, BOTH):
@@ -66,7 +69,8 @@ def verdict(value, most):
 
 
 def checks_as_text(row, figures):
-    return [f"- {text}, {verdict(value, most)}" for text, value, most in checks_of(row, figures)]
+    notes = []
+    return [f"- {text}, {verdict(value, most)}" for text, value, most in checks_of(row, figures, notes)] + notes
 
 
 def plot(path, results):

@@ -97,6 +97,14 @@ def fresh(path):
     return prepare
 
 
+def fresh_below(folder):
+    def prepare():
+        for entry in folder.iterdir():
+            shutil.rmtree(entry)
+        os.sync()
+    return prepare
+
+
 class Place:
     """A folder for each run: what an earlier one left is only moved aside, for ext4 makes the next thousand files dear
     right after a thousand were deleted (it passes over inodes that were freed in the last five seconds)."""
@@ -146,10 +154,13 @@ def large(bench, tools, bucket, label):
         "rclone, then sha256sum and sync": ["sh", "-c", '"$@" && sha256sum "$0"/* && sync "$0"/* "$0"', peer,
                                             *rclone_copy(tools, bucket, peer, "--transfers", "32", "--buffer-size", "0")],
         "curl": curl,
+        "dd, as many direct writes (the disk alone)": ["sh", "-c", 'mkdir "$0" && exec dd if=/dev/zero of="$0/zeros" bs=4M "count=$1" oflag=direct conv=fsync',
+                                                       peer, bucket.bytes >> 22],
     }
     if tools.get("aws") and bucket.bytes < 2 << 30:
         contenders["aws cli"] = aws_copy(tools, bucket, peer)
-    bench.measure(row, {name: (fresh(folder), command) for name, command in contenders.items()}, "CPU-s/GiB",
+    folder.mkdir()
+    bench.measure(row, {name: (fresh_below(folder), command) for name, command in contenders.items()}, "CPU-s/GiB",
                   bucket.bytes / (1 << 30))
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,0 +1,94 @@
+// What a person sees: progress lines that fit, and JSON that any parser reads.
+#include <boost/json.hpp>
+
+#include "src/modes/json.hpp"
+#include "src/modes/progress_text.hpp"
+#include "tests/support/doctest.hpp"
+
+using namespace zcdp;
+using namespace zcdp::modes;
+
+namespace {
+
+Moment half_way() {
+    Moment moment;
+    moment.phase = sync::Phase::fetching;
+    moment.objects_done = 1234, moment.objects_total = 20000;
+    moment.bytes_done = 512ull << 20, moment.bytes_total = 1ull << 30;
+    moment.bytes_per_second = 256 << 20;
+    moment.connections = 12;
+    moment.long_files = {{"model-00001-of-00002.safetensors", 3ull << 30, 5ull << 30}, {"日本語/モデル.bin", 1, 2}, {"bad\x1b[31m\xff", 0, 0}};
+    return moment;
+}
+
+size_t characters(const std::string& text) {
+    size_t count = 0;
+    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a plain line says percent, bytes, rate, time left, objects and connections") {
+    const std::string line = plain_line(half_way());
+    for (const char* part : {"50%", "512", "1", "/s", "ETA 2", "1,234 of 20,000 objects", "12 connections"}) {
+        INFO(line);
+        CHECK(line.find(part) != std::string::npos);
+    }
+}
+
+TEST_CASE("no line is wider than the terminal, and none has control bytes") {
+    for (size_t columns = 1; columns < 200; ++columns) {
+        for (const size_t rows : {1, 2, 3, 24}) {
+            const auto lines = bar_lines(half_way(), columns, rows);
+            REQUIRE(!lines.empty());
+            REQUIRE(lines.size() <= std::max<size_t>(1, rows));
+            REQUIRE(characters(lines[0]) <= columns);
+            for (const std::string& line : lines)
+                for (const char c : line) REQUIRE(static_cast<unsigned char>(c) >= 0x20);
+        }
+    }
+}
+
+TEST_CASE("nothing to fetch is all of it") {
+    Moment moment;
+    moment.phase = sync::Phase::fetching;
+    CHECK(plain_line(moment).find("100%") != std::string::npos);
+    CHECK(plain_line(moment).find("ETA") == std::string::npos);
+}
+
+TEST_CASE("a rate settles on what is steady, and starts anew after a step back") {
+    Rate rate;
+    double now = 0;
+    for (uint64_t second = 1; second <= 20; ++second) now = rate.add(second * 1000, second * 1000);
+    CHECK(now > 990);
+    CHECK(now < 1010);
+    CHECK(rate.add(0, 21'000) < now);
+    CHECK(rate.add(0, 21'000) >= 0);
+}
+
+TEST_CASE("JSON strings are valid for any bytes") {
+    for (int byte = 0; byte < 256; ++byte) {
+        const std::string text = std::string("a") + static_cast<char>(byte) + "b";
+        boost::system::error_code code;
+        const auto value = boost::json::parse(json_string(text), code);
+        REQUIRE(!code);
+        if (byte < 0x80) CHECK(value.as_string() == text);
+        else CHECK(value.as_string() == "a\xef\xbf\xbd" "b");
+    }
+    CHECK(json_string("日本語 \"\\") == "\"日本語 \\\"\\\\\"");
+}
+
+TEST_CASE("a JSON object has its fields in order, each of its kind") {
+    JsonObject object;
+    object.add("text", "a\"b").add("count", uint64_t{1} << 63).add("less", int64_t{-1}).add("yes", true).add("seconds", 1.5);
+    object.add("list", std::vector<std::string>{"x", "y"}).raw("raw", "{}");
+    const auto value = boost::json::parse(object.str()).as_object();
+    CHECK(value.at("text").as_string() == "a\"b");
+    CHECK(value.at("count").as_uint64() == uint64_t{1} << 63);
+    CHECK(value.at("less").as_int64() == -1);
+    CHECK(value.at("yes").as_bool());
+    CHECK(value.at("seconds").as_double() == doctest::Approx(1.5));
+    CHECK(value.at("list").as_array().size() == 2);
+    CHECK(value.at("raw").as_object().empty());
+}
