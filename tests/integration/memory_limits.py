@@ -39,6 +39,7 @@ with Bench() as bench:
     endpoint = servers.zcdp_serve(bench, data)
     code, err, mib = limited(bench, "sync", "-q", "--anonymous", "--endpoint", endpoint, "--store", bench.path("store"), "s3://data/")
     bench.check(f"an object of {GIB} GiB under ulimit -v: {mib} MiB", code == 0 and mib <= RESIDENT_MIB, (code, err, mib))
+    shutil.rmtree(bench.path("store"))
     code, err, mib = limited(bench, "sync", "-q", "--anonymous", "--connections", "64", "--endpoint", endpoint, "--no-store", "s3://data/", bench.path("dest"))
     bench.check(f"and with 64 connections into a directory: {mib} MiB", code == 0 and mib <= RESIDENT_MIB and
                 os.path.getsize(bench.path("dest") / "sparse.bin") == GIB << 30, (code, err, mib))
