@@ -101,6 +101,36 @@ Meta decode_meta(const std::string& text) {
     return meta;
 }
 
+namespace {
+
+Result<> each_of_folder(Core& core, int kind_dir, const std::string& kind, const std::string& name,
+                        const std::function<Result<>(const FoundBlob&)>& each) {
+    const std::string folder = kind + "/" + name;
+    auto dir = core.fs.open(kind_dir, name.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!dir) return {};
+    auto files = core.fs.list(dir->get());
+    if (!files) return core.error(files.error(), "reading", "cas/" + folder);
+    for (const DirEntry& file : *files) {
+        const auto blob = parse_blob_name(folder, file.name);
+        const auto st = core.fs.stat(dir->get(), file.name.c_str());
+        if (blob && st) ZCDP_CHECK(each({dir->get(), folder, file.name, *blob, *st}));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<> for_each_blob_file(Core& core, const std::function<Result<>(const FoundBlob&)>& each) {
+    for (const char* kind : {"sha256", "sha256tree"}) {
+        auto kind_dir = core.fs.open(core.cas.get(), kind, O_RDONLY | O_DIRECTORY);
+        if (!kind_dir) continue;
+        auto folders = core.fs.list(kind_dir->get());
+        if (!folders) return core.error(folders.error(), "reading", "cas");
+        for (const DirEntry& folder : *folders) ZCDP_CHECK(each_of_folder(core, kind_dir->get(), kind, folder.name, each));
+    }
+    return {};
+}
+
 Result<> write_meta(Core& core, const SnapshotInfo& info) {
     const std::string path = info.id.str() + "/meta";
     const std::string text = encode_meta({info.name, info.revision, info.pinned, info.created_unix_s});

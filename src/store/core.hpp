@@ -3,8 +3,11 @@
 // Thread rule: any thread; `index` only under `mutex`. File work is done outside of it.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <array>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <string>
 
@@ -52,6 +55,17 @@ Result<> commit_all(Core& core);
 Result<> make_blob_folder(Core& core, const Digest& digest);
 /// Whether the blob's file is there with this size.
 bool blob_on_disk(Core& core, const BlobRef& blob);
+
+/// A file of cas/, as it was found.
+struct FoundBlob {
+    int dir;                    ///< its folder
+    const std::string& folder;  ///< "sha256/ab"
+    const std::string& name;
+    BlobFile blob;
+    struct stat st;
+};
+/// Calls `each` for every file of cas/ whose name is a blob's; ends with the first error.
+Result<> for_each_blob_file(Core& core, const std::function<Result<>(const FoundBlob&)>& each);
 
 /// The mode of a blob's file.
 constexpr mode_t blob_mode(bool executable) { return executable ? 0555 : 0444; }

@@ -147,38 +147,28 @@ Result<uint64_t> OpenStore::gc(int64_t grace_s) {
     return blobs + partials;
 }
 
+/// Forgets a blob whose file is gone, unless its twin with the other mode is there.
+Result<> OpenStore::drop_unless_twin(const Digest& digest) {
+    ZCDP_CHECK(core_.index->drop_blob(digest));
+    for (const bool executable : {false, true}) {
+        const auto twin = core_.fs.stat(core_.cas.get(), blob_name(digest, executable).c_str());
+        if (twin && digest.kind == DigestKind::sha256)
+            ZCDP_CHECK(core_.index->put_blob(digest, static_cast<uint64_t>(twin->st_size), {}));
+    }
+    return {};
+}
+
 /// Files of cas/ with one link whose inode has not changed since. The mutex is held.
 Result<uint64_t> OpenStore::sweep_blobs(int64_t older_than_unix_s) {
     uint64_t freed = 0;
     ZCDP_TRY(auto transaction, core_.index->transaction());
-    for (const char* kind : {"sha256", "sha256tree"}) {
-        auto kind_dir = core_.fs.open(core_.cas.get(), kind, O_RDONLY | O_DIRECTORY);
-        if (!kind_dir) continue;
-        auto folders = core_.fs.list(kind_dir->get());
-        if (!folders) return core_.error(folders.error(), "reading", "cas");
-        for (const DirEntry& folder : *folders) {
-            const std::string folder_name = std::string(kind) + "/" + folder.name;
-            auto dir = core_.fs.open(kind_dir->get(), folder.name.c_str(), O_RDONLY | O_DIRECTORY);
-            if (!dir) continue;
-            auto files = core_.fs.list(dir->get());
-            if (!files) return core_.error(files.error(), "reading", "cas/" + folder_name);
-            for (const DirEntry& entry : *files) {
-                const auto blob = parse_blob_name(folder_name, entry.name);
-                const auto st = core_.fs.stat(dir->get(), entry.name.c_str());
-                if (!blob || !st || st->st_nlink > 1 || st->st_ctim.tv_sec > older_than_unix_s) continue;
-                if (auto gone = core_.fs.unlink(dir->get(), entry.name.c_str()); !gone)
-                    return core_.error(gone.error(), "removing", "cas/" + folder_name + "/" + entry.name);
-                freed += static_cast<uint64_t>(st->st_size);
-                ZCDP_CHECK(core_.index->drop_blob(blob->digest));
-                // The twin with the other mode may still be needed: then the row has to stay.
-                for (const bool executable : {false, true}) {
-                    const auto twin = core_.fs.stat(core_.cas.get(), blob_name(blob->digest, executable).c_str());
-                    if (twin && blob->digest.kind == DigestKind::sha256)
-                        ZCDP_CHECK(core_.index->put_blob(blob->digest, static_cast<uint64_t>(twin->st_size), {}));
-                }
-            }
-        }
-    }
+    ZCDP_CHECK(for_each_blob_file(core_, [&](const FoundBlob& found) -> Result<> {
+        if (found.st.st_nlink > 1 || found.st.st_ctim.tv_sec > older_than_unix_s) return {};
+        if (auto gone = core_.fs.unlink(found.dir, found.name.c_str()); !gone)
+            return core_.error(gone.error(), "removing", "cas/" + found.folder + "/" + found.name);
+        freed += static_cast<uint64_t>(found.st.st_size);
+        return drop_unless_twin(found.blob.digest);
+    }));
     ZCDP_CHECK(transaction.commit());
     return freed;
 }

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "zcdp/base/paths.hpp"
+#include "zcdp/base/varint.hpp"
 
 namespace zcdp::store {
 namespace {
@@ -19,11 +20,6 @@ constexpr size_t kIoBytes = 128 << 10;
 constexpr int kLevel = 3;
 
 Error corrupt(std::string what) { return Error(ErrorKind::corrupt, std::move(what), "manifest"); }
-
-void put_varint(std::string& out, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-    out.push_back(static_cast<char>(value));
-}
 
 void put_u64(std::string& out, uint64_t value) {
     for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(value >> (8 * i)));

@@ -73,6 +73,7 @@ class OpenStore final : public Store {
     Result<uint64_t> drop_if_unused(const ManifestEntry& entry);
     Result<uint64_t> make_room(uint64_t bytes, const FsSpace& space);
     Result<std::vector<Index::Lease>> live_leases();
+    Result<> drop_unless_twin(const Digest& digest);
     Result<uint64_t> sweep_blobs(int64_t older_than_unix_s);
     Result<uint64_t> sweep_partials(int64_t older_than_unix_s);
 

@@ -139,29 +139,13 @@ Result<> OpenStore::condemn(const Digest& digest, const std::string& why, Scrub&
 
 /// Blobs that no tree links to: fetched by a sync that has not ended yet.
 Result<> OpenStore::scrub_loose_blobs(Scrub& scrub) {
-    for (const char* kind : {"sha256", "sha256tree"}) {
-        auto kind_dir = core_.fs.open(core_.cas.get(), kind, O_RDONLY | O_DIRECTORY);
-        if (!kind_dir) continue;
-        auto folders = core_.fs.list(kind_dir->get());
-        if (!folders) return core_.error(folders.error(), "reading", "cas");
-        for (const DirEntry& folder : *folders) {
-            const std::string folder_name = std::string(kind) + "/" + folder.name;
-            auto dir = core_.fs.open(kind_dir->get(), folder.name.c_str(), O_RDONLY | O_DIRECTORY);
-            if (!dir) continue;
-            auto files = core_.fs.list(dir->get());
-            if (!files) return core_.error(files.error(), "reading", "cas/" + folder_name);
-            for (const DirEntry& file : *files) {
-                const auto blob = parse_blob_name(folder_name, file.name);
-                const auto st = core_.fs.stat(dir->get(), file.name.c_str());
-                if (!blob || !st || scrub.sound.contains(st->st_ino)) continue;
-                ManifestEntry entry;
-                entry.digest = blob->digest;
-                entry.size_bytes = static_cast<uint64_t>(st->st_size);
-                ZCDP_CHECK(scrub_file(entry, file.name, dir->get(), scrub));
-            }
-        }
-    }
-    return {};
+    return for_each_blob_file(core_, [&](const FoundBlob& found) -> Result<> {
+        if (scrub.sound.contains(found.st.st_ino)) return {};
+        ManifestEntry entry;
+        entry.digest = found.blob.digest;
+        entry.size_bytes = static_cast<uint64_t>(found.st.st_size);
+        return scrub_file(entry, found.name, found.dir, scrub);
+    });
 }
 
 }  // namespace zcdp::store

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "zcdp/base/varint.hpp"
 #include "zcdp/origin/checksums.hpp"
 
 namespace zcdp::sync {
@@ -15,11 +16,6 @@ constexpr std::string_view kMagicAnyVersion = "zcdp destination ";
 constexpr size_t kBufferBytes = 256 << 10;
 constexpr size_t kRecordBytesMax = 64 << 20;  // 5 TB have 655,360 chunks of 32 bytes
 constexpr size_t kHeadBytes = 8;              // u32 length, u32 CRC-32C of the payload
-
-void put_varint(std::string& out, uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-    out.push_back(static_cast<char>(value));
-}
 
 void put_text(std::string& out, std::string_view text) {
     put_varint(out, text.size());

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "zcdp/base/varint.hpp"
+
 namespace zcdp::sync {
 namespace {
 
@@ -14,14 +16,6 @@ constexpr size_t kBufferBytes = 256 * 1024;
 // then suffix, tag, target and, if known, the digest's kind and bytes. Little-endian; read by this process only.
 constexpr uint8_t kKindMask = 3, kExecutable = 4, kSameKey = 8;
 constexpr unsigned kKnowledgeShift = 4;
-
-void put_varint(std::string& out, uint64_t value) {
-    while (value >= 0x80) {
-        out.push_back(static_cast<char>(value | 0x80));
-        value >>= 7;
-    }
-    out.push_back(static_cast<char>(value));
-}
 
 uint64_t get_varint(const char*& at) {
     uint64_t value = 0;
