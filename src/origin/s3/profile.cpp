@@ -42,7 +42,7 @@ Profile read_profile(std::string_view file, std::string_view name, bool is_confi
         // An indented line belongs to a nested setting (s3 =), none of which matters here.
         if (!inside || raw[0] == ' ' || raw[0] == '\t') continue;
         const size_t equals = line.find('=');
-        if (equals == line.npos) continue;
+        if (equals == line.npos || trimmed(line.substr(0, equals)).empty()) continue;
         std::string_view value = trimmed(line.substr(equals + 1));
         if (const size_t comment = value.find(" #"); comment != value.npos) value = trimmed(value.substr(0, comment));
         profile[std::string(trimmed(line.substr(0, equals)))] = value;
