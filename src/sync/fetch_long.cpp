@@ -10,17 +10,6 @@
 namespace zcdp::sync {
 namespace {
 
-/// Where a run of chunks stands: how far it was read, and the hash of the chunk it is in. Survives a connection that
-/// breaks: the next one goes on at the very byte.
-struct RunState {
-    uint64_t at, end;           ///< next byte to read; end of the run
-    uint64_t buffer_at;         ///< offset of the buffer's first byte
-    size_t filled = 0;          ///< bytes in the buffer
-    size_t hashed = 0;          ///< of them
-    Sha256 hash;
-    std::optional<origin::Crc> crc;
-};
-
 /// So much of a buffer is hashed at once: a switch to the other reads and back costs the same for any length.
 constexpr size_t kHashPieceBytes = 1 << 20;
 
@@ -29,6 +18,21 @@ uint64_t chunk_end(const LongFile& file, uint64_t offset) {
 }
 
 }  // namespace
+
+/// Where a run of chunks stands: how far it was read, and the hash of the chunk it is in. Survives a connection that
+/// breaks: the next one goes on at the very byte.
+struct Fetcher::RunState {
+    explicit RunState(const ChunkRun& run)
+        : at(run.first * kChunkBytes), end(std::min((run.first + run.count) * kChunkBytes, run.file->size_bytes())), buffer_at(at) {}
+    uint64_t at, end;           ///< next byte to read; end of the run
+    std::unique_ptr<origin::Body> body;
+    Buffer buffer;
+    uint64_t buffer_at;         ///< offset of the buffer's first byte
+    size_t filled = 0;          ///< bytes in the buffer
+    size_t hashed = 0;          ///< of them
+    Sha256 hash;
+    std::optional<origin::Crc> crc;
+};
 
 Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads) {
     auto file = std::make_shared<LongFile>();
@@ -75,67 +79,79 @@ size_t Fetcher::run_buffer_bytes() const {
     return std::clamp<uint64_t>(std::bit_floor(buffer_budget_ / runs_here), kSmallFileBytesMax, kBufferBytesMax);
 }
 
+/// Opens the rest of the run at the origin.
+Task<Result<>> Fetcher::open_range(LongFile& file, RunState& state) {
+    const origin::Entry& entry = file.record.entry;
+    ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at, state.end - state.at}));
+    const bool whole = state.at == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
+    if (whole) {
+        file.claimed = state.body->checksum();
+        if (origin::crc_kind(file.claimed.kind)) file.chunk_crcs.resize(1);
+    }
+    if (!state.crc && !file.chunk_crcs.empty()) state.crc.emplace(*origin::crc_kind(file.claimed.kind));
+    co_return Result<>();
+}
+
+/// The hash goes on with what has come since the last time, together with what other reads have.
+Task<> Fetcher::hash_new(RunState& state) {
+    co_await hashes_.update(state.hash, state.buffer.bytes().subspan(state.hashed, state.filled - state.hashed));
+    state.hashed = state.filled;
+}
+
+/// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed.
+Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
+    std::optional<Sha256Bytes> digest;
+    const uint64_t chunk = (state.at - 1) / kChunkBytes;
+    if (state.at == chunk_end(file, state.at - 1)) {
+        digest = state.hash.finish();
+        state.hash.reset();
+        if (state.crc) {
+            file.chunk_crcs[chunk] = state.crc->value();
+            state.crc.emplace(state.crc->kind());
+        }
+    }
+    auto written = co_await offload(job_.disk, [&]() -> Result<> {
+        ZCDP_CHECK(file.partial->write(state.buffer_at, state.buffer.bytes().first(state.filled)));
+        return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
+    });
+    if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
+    state.buffer = Buffer();
+    state.buffer_at = state.at, state.filled = state.hashed = 0;
+    co_return digest && --file.chunks_left == 0;
+}
+
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
     const HashMember member(hashes_);
     LongFile& file = *run.file;
-    const origin::Entry& entry = file.record.entry;
-    const uint64_t begin = run.first * kChunkBytes;
-    RunState state{begin, std::min((run.first + run.count) * kChunkBytes, entry.size_bytes), begin, 0, 0, {}, {}};
-    const bool whole = begin == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
-    std::unique_ptr<origin::Body> body;
-    Buffer buffer;
+    const std::string& path = file.record.entry.path;
+    RunState state(run);
     uint32_t attempt = 0;
     while (state.at < state.end) {
-        if (!body) {
-            ZCDP_CO_TRY(body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at,
-                                                      state.end - state.at}));
-            if (whole && state.at == 0) {
-                file.claimed = body->checksum();
-                if (origin::crc_kind(file.claimed.kind)) file.chunk_crcs.resize(1);
-            }
-            if (!state.crc && !file.chunk_crcs.empty()) state.crc.emplace(*origin::crc_kind(file.claimed.kind));
-        }
-        if (state.filled == 0) buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
-        const uint64_t stop_at = std::min(state.buffer_at + buffer.bytes().size(), chunk_end(file, state.at));
-        auto got = co_await body->read_some(buffer.bytes().subspan(state.filled, stop_at - state.at));
+        if (!state.body) ZCDP_CO_CHECK(co_await open_range(file, state));
+        if (state.filled == 0)
+            state.buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
+        const uint64_t stop_at = std::min(state.buffer_at + state.buffer.bytes().size(), chunk_end(file, state.at));
+        const auto room = state.buffer.bytes().subspan(state.filled, stop_at - state.at);
+        auto got = co_await state.body->read_some(room);
         if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
         if (!got) {
-            body.reset();
-            const Error broken = std::move(got).error().about(job_.name(entry.path));
+            state.body.reset();
+            const Error broken = std::move(got).error().about(job_.name(path));
             const bool again = co_await origin_->retry_after(broken, ++attempt);
             if (!again) co_return broken;
             continue;
         }
-        if (state.crc) state.crc->update(buffer.bytes().subspan(state.filled, *got));
+        if (state.crc) state.crc->update(room.first(*got));
         state.filled += *got, state.at += *got;
         job_.bytes_fetched += *got, job_.progress.bytes_done += *got;
-        if (state.at == stop_at || state.filled - state.hashed >= kHashPieceBytes) {
-            co_await hashes_.update(state.hash, buffer.bytes().subspan(state.hashed, state.filled - state.hashed));
-            state.hashed = state.filled;
-        }
-        if (state.at != stop_at) continue;
-
+        const bool full = state.at == stop_at;
+        if (full || state.filled - state.hashed >= kHashPieceBytes) co_await hash_new(state);
+        if (!full) continue;
         attempt = 0;  // progress was made
-        job_.progress.advance_long_file(entry.path, state.filled);
+        job_.progress.advance_long_file(path, state.filled);
         job_.run_limit.moved(state.filled, static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()));
-        std::optional<Sha256Bytes> digest;
-        const uint64_t chunk = (state.at - 1) / kChunkBytes;
-        if (state.at == chunk_end(file, state.at - 1)) {
-            digest = state.hash.finish();
-            state.hash.reset();
-            if (state.crc) {
-                file.chunk_crcs[chunk] = state.crc->value();
-                state.crc.emplace(state.crc->kind());
-            }
-        }
-        auto written = co_await offload(job_.disk, [&]() -> Result<> {
-            ZCDP_CHECK(file.partial->write(state.buffer_at, buffer.bytes().first(state.filled)));
-            return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
-        });
-        if (!written) co_return std::move(written).error().about(job_.name(entry.path));
-        buffer = Buffer();
-        state.buffer_at = state.at, state.filled = state.hashed = 0;
-        if (digest && --file.chunks_left == 0) co_return co_await finish_long(run.file);
+        ZCDP_CO_TRY(const bool complete, co_await put_buffer(file, state));
+        if (complete) co_return co_await finish_long(run.file);
     }
     co_return Result<>();
 }

@@ -34,7 +34,11 @@ class Fetcher {
 
     Task<Result<>> open_long(SpoolEntry record, int reads);
     Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);
+    struct RunState;
     Task<Result<>> fetch_run(ChunkRun run);
+    Task<Result<>> open_range(LongFile& file, RunState& state);
+    Task<> hash_new(RunState& state);
+    Task<Result<bool>> put_buffer(LongFile& file, RunState& state);
     size_t run_buffer_bytes() const;
     Task<Result<>> finish_long(std::shared_ptr<LongFile> file);
 
