@@ -60,11 +60,12 @@ void print_plan(const sync::SyncReport& report) {
 }
 
 void print_summary(const sync::SyncReport& report) {
-    const auto rate = report.seconds > 0 ? static_cast<double>(report.bytes_fetched) / report.seconds : 0.0;
-    fmt::print(stderr, "{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s ({}/s), {} requests{}\n",
+    const bool has_rate = report.seconds > 0 && report.bytes_fetched > 0;
+    const double rate = has_rate ? static_cast<double>(report.bytes_fetched) / report.seconds : 0;
+    fmt::print(stderr, "{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s{}, {} requests{}\n",
                format_count(report.objects), format_size(report.bytes), format_count(report.objects_fetched),
                format_size(report.bytes_fetched), format_count(report.objects_reused), format_size(report.bytes_reused),
-               report.seconds, format_size(static_cast<uint64_t>(rate)), format_count(report.requests),
+               report.seconds, has_rate ? fmt::format(" ({}/s)", format_size(static_cast<uint64_t>(rate))) : "", format_count(report.requests),
                report.retries > 0 ? fmt::format(", {} retries", report.retries) : "");
     if (report.removed > 0)
         fmt::print(stderr, "removed {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));

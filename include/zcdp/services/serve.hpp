@@ -21,7 +21,6 @@ struct ServeOptions {
     std::string bucket = "data";
     std::string listen = "127.0.0.1:9000";  ///< ADDRESS:PORT; port 0 takes a free one
     std::string access_key, secret_key;     ///< both or none; none: everybody may read
-    std::string region = "us-east-1";
     unsigned connections_max = 512;
     unsigned idle_timeout_s = 60;
 };

@@ -231,7 +231,7 @@ bool S3Server::send(Peer& peer, const HttpRequest& request, const Answer& answer
 /// What is wrong with a request before its object is looked at; status 200 when nothing is.
 Answer S3Server::refuse(const HttpRequest& request, const Target& target) const {
     if (!options_.access_key.empty()) {
-        switch (check_signature(request, {options_.access_key, options_.secret_key, options_.region}, clock_.unix_s())) {
+        switch (check_signature(request, {options_.access_key, options_.secret_key}, clock_.unix_s())) {
             case SignatureVerdict::right: break;
             case SignatureVerdict::missing: return error_answer(403, "AccessDenied", "Access Denied", target.path);
             case SignatureVerdict::unknown_key:

@@ -10,7 +10,7 @@
 namespace zcdp::s3door {
 
 struct KeyPair {
-    std::string access_key, secret_key, region;
+    std::string access_key, secret_key;
 };
 
 enum class SignatureVerdict { right, missing, unknown_key, wrong, skewed };
