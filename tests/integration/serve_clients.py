@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # ctest: 300
-"""`zcdp serve` driven by boto3 and the aws cli."""
+"""`zcdp serve` driven by boto3, the aws cli and rclone."""
 import os
 import subprocess
 import sys
@@ -68,3 +68,17 @@ with Bench() as bench:
     bench.check("aws s3 sync finds nothing to do then", done.returncode == 0 and "download" not in done.stdout, done.stdout[-300:])
     done = subprocess.run([*aws, "ls", "s3://data/"], env={**env, "AWS_SECRET_ACCESS_KEY": "wrong"}, capture_output=True, text=True)
     bench.check("aws with a wrong secret is refused", done.returncode != 0 and "SignatureDoesNotMatch" in done.stderr, done.stderr)
+
+    if subprocess.run(["bash", "-c", f". {ROOT}/scripts/lib/servers.sh && need_peers"]).returncode != 0:
+        skip("rclone cannot be built here")
+    remote = f":s3,provider=Other,env_auth=true,region=us-east-1,force_path_style=true,endpoint='{endpoint}':data"
+    rclone = [CACHE / "bin/rclone", "--config", os.devnull]
+    copy = bench.path("rclone-copy")
+    done = subprocess.run([*rclone, "sync", remote, copy], env=env, capture_output=True, text=True)
+    bench.check("rclone sync copies everything", done.returncode == 0 and sums(copy) == sums(source), done.stderr[-500:])
+    done = subprocess.run([*rclone, "check", "--download", remote, copy], env=env, capture_output=True, text=True)
+    bench.check("rclone check --download finds no difference", done.returncode == 0 and "0 differences found" in done.stderr, done.stderr[-500:])
+    done = subprocess.run([*rclone, "sync", "-v", remote, copy], env=env, capture_output=True, text=True)
+    bench.check("rclone sync finds nothing to do then", done.returncode == 0 and "Copied" not in done.stderr, done.stderr[-300:])
+    done = subprocess.run([*rclone, "lsf", "--retries", "1", "--low-level-retries", "1", remote], env={**env, "AWS_SECRET_ACCESS_KEY": "wrong"}, capture_output=True, text=True)
+    bench.check("rclone with a wrong secret is refused", done.returncode != 0 and "SignatureDoesNotMatch" in done.stderr, done.stderr[-300:])
