@@ -11,11 +11,12 @@ endif()
 find_package(OpenSSL 3.0 REQUIRED)
 find_library(ZSTD_LIB NAMES libzstd${ZCDP_LIB_SUFFIX} REQUIRED)
 find_library(SQLITE_LIB NAMES libsqlite3${ZCDP_LIB_SUFFIX} REQUIRED)
+find_library(YAML_LIB NAMES libyaml-cpp${ZCDP_LIB_SUFFIX} REQUIRED)
 
 add_library(zcdp_deps INTERFACE)
 target_include_directories(zcdp_deps SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
 target_compile_definitions(zcdp_deps INTERFACE
   FMT_HEADER_ONLY=1 BOOST_ALL_NO_LIB=1 BOOST_JSON_STANDALONE_OFF=1
   BOOST_ASIO_SEPARATE_COMPILATION=1 BOOST_ASIO_NO_DEPRECATED=1 BOOST_BEAST_SEPARATE_COMPILATION=1)
-target_link_libraries(zcdp_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto ${SQLITE_LIB} ${ZSTD_LIB}
+target_link_libraries(zcdp_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto ${SQLITE_LIB} ${ZSTD_LIB} ${YAML_LIB}
   Threads::Threads ${CMAKE_DL_LIBS})

@@ -33,7 +33,8 @@ need_build_packages() {
   local clang=/usr/bin/clang-19
   [ -x $clang ] || true
   need_packages clang-19 lld-19 cmake ninja-build ccache git python3 ca-certificates "$(boost_package)" \
-    libfmt-dev libcli11-dev libssl-dev libsqlite3-dev libzstd-dev libyaml-cpp-dev doctest-dev
+    libfmt-dev libcli11-dev libssl-dev libsqlite3-dev libzstd-dev libyaml-cpp-dev doctest-dev \
+    pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libre2-dev libc-ares-dev zlib1g-dev
 }
 
 # build PRESET [TARGET...]

@@ -131,6 +131,18 @@ SysResult<std::string> read_file(Fs& fs, int dir, const char* path, size_t limit
     }
 }
 
+SysResult<std::string> read_user_file(Fs& fs, std::string path, size_t limit_bytes) {
+    constexpr int kLinksMost = 16;
+    for (int links = 0;; ++links) {
+        auto content = read_file(fs, AT_FDCWD, path.c_str(), limit_bytes);
+        if (content || content.error().value() != ELOOP || links == kLinksMost) return content;
+        const auto target = fs.readlink(AT_FDCWD, path.c_str());
+        if (!target) return target.error();
+        const size_t slash = path.rfind('/');
+        path = target->starts_with('/') || slash == path.npos ? *target : path.substr(0, slash + 1) + *target;
+    }
+}
+
 SysResult<> replace_file(Fs& fs, int dir, const std::string& path, std::string_view content, mode_t mode) {
     const size_t slash = path.rfind('/');
     const std::string folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);

@@ -37,6 +37,10 @@ using Action = std::function<int(Context&)>;
 void add_sync(CLI::App& app, Action& action);
 void add_store(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_agent(CLI::App& app, Action& action);
+void add_controller(CLI::App& app, Action& action);
+void add_install(CLI::App& app, Action& action);
+void add_uninstall(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 void add_completion(CLI::App& app, Action& action);
 

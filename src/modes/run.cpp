@@ -43,6 +43,10 @@ int run(int argc, char** argv) {
     add_sync(app, action);
     add_store(app, action);
     add_serve(app, action);
+    add_agent(app, action);
+    add_controller(app, action);
+    add_install(app, action);
+    add_uninstall(app, action);
     add_version(app, action);
     add_completion(app, action);
     for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);

@@ -290,6 +290,11 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
     ErrorKind kind = ErrorKind::unreachable;
     for (size_t tried = 0; tried < addresses.size() && !deadline.passed(); ++tried) {
         const auto address = addresses[host.next_address++ % addresses.size()];
+        if (!pool_->options.address_rules.allows(address.address().to_string())) {
+            reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": such addresses are not allowed here";
+            kind = ErrorKind::denied;
+            continue;
+        }
         auto connection = co_await connect_to(endpoint, address, deadline.min(Deadline::in_ms(timeout_ms)));
         if (connection) co_return connection;
         if (connection.error().kind() == ErrorKind::usage) co_return connection;

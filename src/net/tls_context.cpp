@@ -36,8 +36,8 @@ bool load_file(SSL_CTX* context, const std::string& path) {
     return SSL_CTX_load_verify_locations(context, path.c_str(), nullptr) == 1;
 }
 
-bool load_embedded(SSL_CTX* context) {
-    BIO* bio = BIO_new_mem_buf(zcdp_ca_bundle_begin, static_cast<int>(zcdp_ca_bundle_end - zcdp_ca_bundle_begin));
+bool load_roots_from(SSL_CTX* context, std::string_view pem) {
+    BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
     if (!bio) return false;
     X509_STORE* store = SSL_CTX_get_cert_store(context);
     int count = 0;
@@ -48,6 +48,26 @@ bool load_embedded(SSL_CTX* context) {
     BIO_free(bio);
     ERR_clear_error();  // the end of the bundle
     return count > 0;
+}
+
+/// The client's certificate, what signed it, and its key.
+bool load_client(SSL_CTX* context, const std::string& chain, const std::string& key_pem) {
+    BIO* bio = BIO_new_mem_buf(chain.data(), static_cast<int>(chain.size()));
+    bool first = true, good = bio != nullptr;
+    while (X509* certificate = good ? PEM_read_bio_X509(bio, nullptr, nullptr, nullptr) : nullptr) {
+        if (first) good = SSL_CTX_use_certificate(context, certificate) == 1;
+        else good = SSL_CTX_add1_chain_cert(context, certificate) == 1;
+        X509_free(certificate);
+        first = false;
+    }
+    BIO_free(bio);
+    BIO* key_bio = BIO_new_mem_buf(key_pem.data(), static_cast<int>(key_pem.size()));
+    EVP_PKEY* key = key_bio ? PEM_read_bio_PrivateKey(key_bio, nullptr, nullptr, nullptr) : nullptr;
+    good = good && !first && key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    EVP_PKEY_free(key);
+    BIO_free(key_bio);
+    ERR_clear_error();
+    return good;
 }
 
 bool is_address(const std::string& host) {
@@ -73,6 +93,10 @@ std::string tls_error(SSL* ssl) {
 }
 
 Result<> TlsContext::load_roots() {
+    if (!options_.ca_pem.empty()) {
+        if (load_roots_from(context_.get(), options_.ca_pem)) return {};
+        return Error(ErrorKind::usage, "the CA certificate is no PEM");
+    }
     if (!options_.ca_bundle.empty()) {
         if (load_file(context_.get(), options_.ca_bundle)) return {};
         ERR_clear_error();
@@ -87,7 +111,8 @@ Result<> TlsContext::load_roots() {
     for (const char* path : kKnownBundles)
         if (::access(path, R_OK) == 0 && load_file(context_.get(), path)) return {};
     ERR_clear_error();
-    if (load_embedded(context_.get())) return {};
+    const std::string_view embedded(zcdp_ca_bundle_begin, static_cast<size_t>(zcdp_ca_bundle_end - zcdp_ca_bundle_begin));
+    if (load_roots_from(context_.get(), embedded)) return {};
     return Error(ErrorKind::failed, "no CA certificates were found", "", "name a bundle with --ca-bundle");
 }
 
@@ -95,15 +120,18 @@ Result<> TlsContext::load() {
     context_.reset(SSL_CTX_new(TLS_client_method()));
     if (!context_) return Error(ErrorKind::failed, tls_error(nullptr));
     SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
-    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_verify(context_.get(), options_.insecure_skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                          SSL_MODE_RELEASE_BUFFERS);
-    Result<> roots = load_roots();
-    if (!roots) context_.reset();
-    return roots;
+    Result<> loaded = load_roots();
+    if (loaded && !options_.client_cert_pem.empty() && !load_client(context_.get(), options_.client_cert_pem, options_.client_key_pem))
+        loaded = Error(ErrorKind::usage, "the client certificate or its key is no PEM, or they do not belong together");
+    if (!loaded) context_.reset();
+    return loaded;
 }
 
-Result<SslPtr> TlsContext::connection(const std::string& host) {
+Result<SslPtr> TlsContext::connection(const std::string& asked) {
+    const std::string& host = options_.server_name.empty() ? asked : options_.server_name;
     const std::scoped_lock lock(mutex_);
     if (!context_) ZCDP_CHECK(load());
     SslPtr ssl(SSL_new(context_.get()));

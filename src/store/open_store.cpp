@@ -278,6 +278,14 @@ Result<uint64_t> OpenStore::lease(const SnapshotId& id, const std::string& owner
     return static_cast<uint64_t>(lease);
 }
 
+Result<std::vector<LeaseInfo>> OpenStore::leases() {
+    const std::scoped_lock lock(core_.mutex);
+    ZCDP_TRY(const auto live, live_leases());
+    std::vector<LeaseInfo> out;
+    for (const auto& lease : live) out.push_back({static_cast<uint64_t>(lease.id), lease.snapshot, lease.owner});
+    return out;
+}
+
 Result<> OpenStore::release(uint64_t lease) {
     ZCDP_CHECK(must_write());
     const std::scoped_lock lock(core_.mutex);

@@ -41,6 +41,7 @@ class OpenStore final : public Store {
     Result<> pin(const SnapshotId& id, bool pinned) override;
     Result<uint64_t> lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) override;
     Result<> release(uint64_t lease) override;
+    Result<std::vector<LeaseInfo>> leases() override;
     Result<> evict(const SnapshotId& id) override;
     Result<uint64_t> gc(int64_t grace_s) override;
     Result<ScrubReport> verify(std::optional<SnapshotId> id,

@@ -32,4 +32,20 @@ Result<SyncReport> run(const SyncOptions& options, store::Store* store, const or
     return report;
 }
 
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, origin::Machine machine,
+                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::function<void(const origin::Entry&)>& each) {
+    ZCDP_TRY(const Listed listed, list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));
+    if (each) {
+        SpoolReader reader = listed.list.read(machine.fs);
+        SpoolEntry record;
+        while (true) {
+            ZCDP_TRY(const bool more, reader.next(record));
+            if (!more) break;
+            each(record.entry);
+        }
+    }
+    return ListingSummary{listed.revision, listed.files, listed.bytes};
+}
+
 }  // namespace zcdp::sync

@@ -95,6 +95,9 @@ Result<SyncReport> StoreRun::run() {
         ZCDP_TRY(listed_, list_origin(options_, factory_, machine_.fs, machine_.random, scratch_folder(),
                                                   progress_, stop_));
         const Listed& listed = *listed_;
+        if (!options_.expected_revision.empty() && listed.revision != options_.expected_revision)
+            return Error(ErrorKind::source_changed, "is another revision now, " + listed.revision.substr(0, 12) + " instead of " +
+                                                        options_.expected_revision.substr(0, 12), options_.source);
         describe(listed);
         ZCDP_TRY(const bool here, from_earlier_revision(listed));
         if (here) break;

@@ -124,6 +124,8 @@ SysResult<> make_directories(Fs& fs, int dir, const std::string& path, mode_t mo
 SysResult<> remove_tree(Fs& fs, int dir, const std::string& name);
 /// The whole file if it has at most `limit_bytes`, else EFBIG.
 SysResult<std::string> read_file(Fs& fs, int dir, const char* path, size_t limit_bytes);
+/// The same for files that people or Kubernetes put there (configuration, tokens, certificates): these may be symlinks.
+SysResult<std::string> read_user_file(Fs& fs, std::string path, size_t limit_bytes);
 /// Writes `path` by temporary file, fsync, rename, fsync of its folder: after a crash it is the old or the new one.
 SysResult<> replace_file(Fs& fs, int dir, const std::string& path, std::string_view content, mode_t mode);
 

@@ -7,6 +7,7 @@
 // had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1; only GET and HEAD).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -89,8 +90,25 @@ class HttpClient {
     virtual void close() = 0;
 };
 
+/// Addresses that a name must not resolve to: what keeps a user's endpoint from reaching the node's metadata service or
+/// the cluster's insides. Checked for every address of every connection, so a name that changes does not get around it.
+class AddressRules {
+  public:
+    /// From CIDRs such as "169.254.0.0/16" and "fd00::/8". IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4. Errors: usage.
+    static Result<AddressRules> parse(const std::vector<std::string>& denied);
+    bool allows(const std::string& address) const;
+
+  private:
+    struct Range {
+        std::array<uint8_t, 16> bytes;  ///< IPv4 as ::ffff:a.b.c.d
+        unsigned bits;
+    };
+    std::vector<Range> denied_;
+};
+
 struct HttpClientOptions {
     Limits limits;
+    AddressRules address_rules;
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
 };

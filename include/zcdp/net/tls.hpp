@@ -10,6 +10,10 @@ namespace zcdp::net {
 
 struct TlsOptions {
     std::string ca_bundle;  ///< PEM file; empty: search as above
+    std::string ca_pem;     ///< PEM text: these roots and no others
+    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask
+    std::string server_name;                      ///< verified instead of the host that was asked for
+    bool insecure_skip_verify = false;            ///< only where a kubeconfig says so
 };
 
 /// Loads the trust roots at the first connection; shared by any number of clients on any threads.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
@@ -18,7 +19,10 @@ struct OriginOptions {
     std::string profile;      ///< empty: $AWS_PROFILE, "default"
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
     bool anonymous = false;
-    std::string ca_bundle;
+    std::string ca_bundle;    ///< PEM file
+    std::string ca_pem;       ///< PEM text, instead of a file
+    std::string access_key, secret_key, session_token;  ///< set: these credentials and no others are used
+    std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to
     uint32_t connections = 0;            ///< 0: chosen
     uint32_t retries = 8;                ///< attempts after the first, per request
     uint64_t timeout_ms = 60'000;        ///< one request, header to last byte, on top of the minimum rate

@@ -128,6 +128,13 @@ class SnapshotBuilder {
     virtual Result<SnapshotInfo> commit(const std::string& name, const std::string& revision) = 0;
 };
 
+/// What keeps a snapshot from eviction.
+struct LeaseInfo {
+    uint64_t id = 0;
+    SnapshotId snapshot;
+    std::string owner;
+};
+
 struct StoreUsage {
     uint64_t blobs = 0, blob_bytes = 0, snapshots = 0, snapshot_bytes = 0;
     uint64_t partial_bytes = 0, quarantined = 0, evictable_bytes = 0;
@@ -184,6 +191,8 @@ class Store {
     /// A lease keeps a snapshot from eviction until it is released or, if `owner_pid` != 0, until that process is gone.
     virtual Result<uint64_t> lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) = 0;
     virtual Result<> release(uint64_t lease) = 0;
+    /// The live ones. Leases survive kill -9; a power loss may take the last ones, and takes the mounts with them.
+    virtual Result<std::vector<LeaseInfo>> leases() = 0;
     /// busy when pinned or leased.
     virtual Result<> evict(const SnapshotId& id) = 0;
     /// Deletes blobs no snapshot needs (older than `grace_s`), old partial files; bytes freed.

@@ -36,6 +36,7 @@ struct SyncOptions {
     uint32_t connections = 0;           ///< 0: 32
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
     uint32_t loops = 0;                 ///< network threads; 0: as many as cores, at most 4
+    std::string expected_revision;      ///< not empty: a listing that gives another one is source_changed
 };
 
 struct SyncReport {
@@ -87,5 +88,16 @@ using Stop = std::atomic<bool>;
 /// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
 Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
                        origin::Machine machine, Progress& progress, Stop& stop);
+
+struct ListingSummary {
+    std::string revision;
+    uint64_t objects = 0, bytes = 0;
+};
+
+/// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order.
+/// `scratch_folder` takes the list meanwhile. Errors: as run().
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, origin::Machine machine,
+                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::function<void(const origin::Entry&)>& each);
 
 }  // namespace zcdp::sync

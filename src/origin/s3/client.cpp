@@ -44,6 +44,8 @@ Client::Client(std::shared_ptr<Shared> shared, asio::any_io_executor executor) :
     options.user_agent = "zcdp";
     options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(shared_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
+    credentials_http_ = net::make_http_client(executor, options, shared_->machine.metrics, shared_->machine.log);
+    options.address_rules = shared_->address_rules;
     http_ = net::make_http_client(executor, std::move(options), shared_->machine.metrics, shared_->machine.log);
 }
 
@@ -54,7 +56,7 @@ Task<Result<net::Request>> Client::sign(const S3Request& request, const Address&
     out.target = target_of(request, address, path, query);
     out.headers = request.headers;
     const int64_t skew = shared_->clock_skew_s;
-    ZCDP_CO_TRY(used, co_await shared_->credentials.get(*http_, skew));
+    ZCDP_CO_TRY(used, co_await shared_->credentials.get(*credentials_http_, skew));
     if (used.anonymous()) co_return out;
     const std::string date = amz_date(shared_->machine.clock.unix_s() + skew);
     const std::string host = address.endpoint.authority();

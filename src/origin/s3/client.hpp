@@ -39,7 +39,7 @@ class Client {
     Task<bool> apply(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Credentials& used,
                      Once& once);
     std::shared_ptr<Shared> shared_;
-    std::unique_ptr<net::HttpClient> http_;
+    std::unique_ptr<net::HttpClient> http_, credentials_http_;
     Signer signer_;
 };
 

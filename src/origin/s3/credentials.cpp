@@ -87,7 +87,7 @@ void CredentialSource::choose() {
     const auto read = [&](const char* variable, const char* fallback) {
         std::string path = environment(variable);
         if (path.empty()) path = home + fallback;
-        const auto text = read_file(machine_.fs, AT_FDCWD, path.c_str(), kFileBytesMax);
+        const auto text = read_user_file(machine_.fs, path, kFileBytesMax);
         return text ? *text : std::string();
     };
     std::string name = options_.profile.empty() ? environment("AWS_PROFILE") : options_.profile;
@@ -100,6 +100,11 @@ void CredentialSource::choose() {
     if (options_.anonymous) {
         kind_ = Kind::anonymous;
         current_ = Credentials{};
+        return;
+    }
+    if (!options_.access_key.empty()) {
+        kind_ = Kind::fixed;
+        current_ = Credentials{options_.access_key, options_.secret_key, options_.session_token, 0};
         return;
     }
     Credentials from_environment{environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"),
@@ -208,14 +213,7 @@ Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
 
 Result<std::string> CredentialSource::read_token(const std::string& path) const {
     // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew, links and all.
-    auto token = read_file(machine_.fs, AT_FDCWD, (path).c_str(), 64 << 10);
-    if (!token) {
-        auto link = machine_.fs.readlink(AT_FDCWD, path.c_str());
-        if (link) {
-            const std::string folder = path.substr(0, path.rfind('/') + 1);
-            token = read_file(machine_.fs, AT_FDCWD, (link->starts_with('/') ? *link : folder + *link).c_str(), 64 << 10);
-        }
-    }
+    auto token = read_user_file(machine_.fs, path, 64 << 10);
     if (!token) return system_error(token.error(), "reading the identity token", path);
     while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
     return std::move(*token);

@@ -20,6 +20,13 @@ bool host_takes_buckets(const net::Endpoint& endpoint, const std::string& bucket
     return !address && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos && !dots_over_tls;
 }
 
+net::TlsOptions tls_options(const OriginOptions& options) {
+    net::TlsOptions out;
+    out.ca_bundle = options.ca_bundle;
+    out.ca_pem = options.ca_pem;
+    return out;
+}
+
 }  // namespace
 
 void Concurrency::succeeded() {
@@ -58,7 +65,7 @@ uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_m
 Shared::Shared(std::string bucket_name, std::string key_prefix, OriginOptions origin_options, Machine on)
     : bucket(std::move(bucket_name)), prefix(std::move(key_prefix)), options(std::move(origin_options)), machine(on),
       credentials(options, machine), concurrency(options.connections > 0 ? options.connections : kConcurrencyMost),
-      limiter(options.bytes_per_second), tls(net::make_tls_context({options.ca_bundle})),
+      limiter(options.bytes_per_second), tls(net::make_tls_context(tls_options(options))),
       requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
       retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
       bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
@@ -75,6 +82,7 @@ Result<> Shared::configure() {
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!endpoint_url_.empty()) ZCDP_CHECK(net::Endpoint::parse(endpoint_url_));
+    ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
     address_ = address_for(region);
     return {};
 }

@@ -1,0 +1,39 @@
+// Names that several parts must agree on (docs/design.md section 7). Object names and label keys carry hashes, never a
+// user's text, so that every name that Kubernetes allows works. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "zcdp/api/types.hpp"
+
+namespace zcdp::api {
+
+inline constexpr const char* kDriver = "zcdp.io";
+inline constexpr const char* kSystemNamespace = "zcdp-system";
+inline constexpr const char* kGate = "zcdp.io/data";
+inline constexpr const char* kClaimsAnnotation = "zcdp.io/claims";
+inline constexpr const char* kClaimAttribute = "claim";
+inline constexpr const char* kNodeLabel = "zcdp.io/node";
+inline constexpr const char* kInUseFinalizer = "zcdp.io/in-use";
+inline constexpr const char* kNodeDataFinalizer = "zcdp.io/node-data";
+inline constexpr const char* kNotReadyTaint = "zcdp.io/agent-not-ready";
+inline constexpr const char* kDataLabelPrefix = "d.zcdp.io/";
+
+/// nd- and 32 hex of SHA-256(node \0 dataset uid \0 revision).
+std::string node_dataset_name(std::string_view node, std::string_view dataset_uid, std::string_view revision);
+/// 16 hex of SHA-256(node): the value of the label zcdp.io/node.
+std::string node_label_value(std::string_view node);
+/// d.zcdp.io/ and 16 hex of SHA-256(dataset uid): on nodes, with the value "ready".
+std::string data_label(std::string_view dataset_uid);
+/// zcdp- and 10 hex of SHA-256(claim): the name of an injected volume.
+std::string volume_name(std::string_view claim);
+
+/// The reason of a condition for an error's kind (design.md section 7): KeyRefused, NotFound, AccessDenied, NoSpace,
+/// SourceChanged, OriginUnreachable, SnapshotMismatch; Failed for what has none.
+std::string reason_of(ErrorKind kind);
+
+/// "models/llama-3/v2/": where in the bucket a dataset lies: prefix, then version as a folder of it.
+std::string source_prefix(const DatasetSource& source);
+
+}  // namespace zcdp::api

@@ -1,0 +1,25 @@
+// A small certificate authority: zcdp's own, for its webhook and its servers (RFC 5280; ECDSA P-256).
+// Thread rule: any thread; no state. Keys are PEM text in memory; whoever holds them decides where they go.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+
+namespace zcdp::net {
+
+struct KeyPair {
+    std::string certificate_pem, key_pem;
+};
+
+/// A self-signed CA, valid from an hour before `now_unix_s` (clocks differ) for `days`.
+Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int days);
+/// A server's certificate for these DNS names, signed by `ca`.
+Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& dns_names,
+                                  int64_t now_unix_s, int days);
+/// When the first certificate of the PEM ends, in Unix seconds. Errors: refused: no certificate.
+Result<int64_t> certificate_end(const std::string& certificate_pem);
+
+}  // namespace zcdp::net

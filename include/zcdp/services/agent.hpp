@@ -1,0 +1,34 @@
+// `zcdp agent`: the DaemonSet's process. Owns the node's store, keeps its NodeDatasets true, mounts datasets into pods,
+// and takes `zcdp sync` and `zcdp store` of its node over a unix socket (docs/design.md section 7).
+//
+// Thread rule: one owner; run() blocks until `stop`. Mounts live on when it ends, however it ends.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/kube/api.hpp"
+#include "zcdp/origin/options.hpp"
+
+namespace zcdp::services {
+
+struct AgentOptions {
+    std::string node;                      ///< spec.nodeName of its pod
+    std::string store = "/var/lib/zcdp";
+    std::string socket = "/run/zcdp/agent.sock";
+    std::string registration = "/var/lib/kubelet/plugins_registry/zcdp.io-reg.sock";
+    std::string listen = "0.0.0.0:8080";   ///< metrics and health
+    std::string system_namespace = "zcdp-system";
+    std::string controller_url = "https://zcdp-controller.zcdp-system.svc:8443";
+    std::string token_file;                ///< the agent's token for the controller
+    std::vector<std::string> cluster_ranges;
+    unsigned syncs_at_once = 2;
+    unsigned high_watermark_percent = 80, low_watermark_percent = 70;
+    std::string version;
+};
+
+Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop);
+
+}  // namespace zcdp::services

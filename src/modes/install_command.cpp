@@ -1,0 +1,59 @@
+// zcdp install | uninstall
+#include <fmt/core.h>
+
+#include "src/modes/context.hpp"
+#include "src/modes/kube_flags.hpp"
+#include "src/modes/signals.hpp"
+#include "zcdp/base/units.hpp"
+#include "zcdp/services/install.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+struct Flags {
+    services::InstallOptions install;
+    KubeFlags kube;
+    std::string timeout = "3m";
+    bool print = false;
+};
+
+using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const std::atomic<bool>&);
+
+int run(Context& context, Flags& flags, Work work) {
+    flags.install.timeout_ms = *parse_duration_ms(flags.timeout);
+    if (flags.print) {
+        fmt::print("{}", services::manifests_yaml(flags.install));
+        return 0;
+    }
+    std::atomic<bool> stop{false};
+    StopOnSignal on_signal(stop);
+    Logger log = context.logger();
+    auto cluster = connect_cluster(context, flags.kube, log);
+    if (!cluster) return report(cluster.error());
+    const bool quiet = context.flags.quiet;
+    auto done = work(*cluster->api, flags.install, [quiet](const std::string& line) { if (!quiet) fmt::print(stderr, "{}\n", line); }, stop);
+    return done ? 0 : report(done.error());
+}
+
+}  // namespace
+
+void add_install(CLI::App& app, Action& action) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App& install = *app.add_subcommand("install", "put zcdp into a cluster, and wait until it is ready");
+    install.add_flag("--print", flags->print, "only print the manifests, for kubectl apply -f -");
+    install.add_option("--image", flags->install.image, "the image of controller and agent")->type_name("IMAGE")->capture_default_str();
+    install.add_option("--cluster-range", flags->install.cluster_ranges, "CIDRs of pods and services, which endpoints may not resolve to unless their backend allows it")->type_name("CIDR,…");
+    install.add_option("--timeout", flags->timeout, "for each part to become ready")->check(check_duration)->type_name("TIME")->capture_default_str();
+    add_kube_flags(install, flags->kube);
+    install.callback([flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::install); }; });
+}
+
+void add_uninstall(CLI::App& app, Action& action) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App& uninstall = *app.add_subcommand("uninstall", "take zcdp and its data out of a cluster; refuses while a pod uses a dataset");
+    uninstall.add_option("--timeout", flags->timeout, "for each part to be gone")->check(check_duration)->type_name("TIME")->capture_default_str();
+    add_kube_flags(uninstall, flags->kube);
+    uninstall.callback([flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::uninstall); }; });
+}
+
+}  // namespace zcdp::modes

@@ -1,0 +1,128 @@
+// The agent's steps, in order: open the store, adopt what is mounted, watch the node's objects, serve kubelet, work.
+#include "zcdp/services/agent.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "src/services/agent/node_state.hpp"
+#include "src/services/agent/socket.hpp"
+#include "zcdp/api/names.hpp"
+#include "zcdp/kube/informer.hpp"
+#include "zcdp/net/http_server.hpp"
+
+namespace zcdp::services {
+namespace {
+
+constexpr uint64_t kHousekeepingMs = 60'000, kOrphansMs = 300'000;
+
+kube::Cache<api::NodeDataset>::Index by_dataset() {
+    return [](const api::NodeDataset& object) { return std::vector<std::string>{object.spec.dataset.uid}; };
+}
+
+/// The backend that a NodeDataset names, checked again here: a namespace that was taken off the list gets nothing new.
+Result<BackendAccess> resolve(kube::Api& api, const AccessRules& rules, const api::NodeDataset& wanted) {
+    auto raw = api.get(kube::resources::backends, "", wanted.spec.source.backend);
+    if (!raw) return Error(raw.error().to_error().kind(), raw.error().message(), "StorageBackend " + wanted.spec.source.backend);
+    ZCDP_TRY(const auto backend, api::from_json<api::StorageBackend>(kube::json::value(std::move(*raw))));
+    if (!namespace_allowed(backend.spec, wanted.spec.dataset.namespace_))
+        return Error(ErrorKind::denied, "does not allow namespace " + wanted.spec.dataset.namespace_, "StorageBackend " + wanted.spec.source.backend);
+    return backend_access(api, backend, wanted.spec.source.prefix, rules);
+}
+
+void report_store(store::Store& store, Metrics& metrics) {
+    const auto usage = store.usage();
+    if (!usage) return;
+    metrics.gauge("zcdp_store_bytes", "Bytes of blobs in the store.").set(usage->blob_bytes);
+    metrics.gauge("zcdp_store_evictable_bytes", "Of them, those that may be evicted now.").set(usage->evictable_bytes);
+    metrics.gauge("zcdp_store_partial_bytes", "Bytes of files that are being filled.").set(usage->partial_bytes);
+    metrics.gauge("zcdp_store_free_bytes", "Bytes free on the store's file system.").set(usage->space.free_bytes);
+    metrics.gauge("zcdp_store_snapshots", "Snapshots in the store.").set(usage->snapshots);
+}
+
+net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics, bool ready) {
+    if (request.target == "/metrics") return {200, "text/plain; version=0.0.4", metrics.prometheus_text(), {}};
+    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
+    if (request.target == "/readyz") return {ready ? 200 : 503, "text/plain", ready ? "ok\n" : "not registered with kubelet yet\n", {}};
+    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
+}
+
+}  // namespace
+
+Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+    Logger& log = machine.log;
+    ZCDP_TRY(const auto mounter, make_mounter());
+
+    store::StoreOptions store_options;
+    store_options.root = options.store;
+    store_options.lock_timeout_ms = 60'000;  // an agent of the last version may be ending
+    store_options.holder = fmt::format("zcdp agent, pid {}, socket {}", ::getpid(), options.socket);
+    store_options.high_watermark_percent = options.high_watermark_percent;
+    store_options.low_watermark_percent = options.low_watermark_percent;
+    ZCDP_TRY(const auto store, store::Store::open(store_options, machine.fs, machine.clock, machine.random, log, machine.metrics));
+    for (const std::string& note : store->recovery_notes()) log.info(note);
+
+    const AccessRules rules{options.system_namespace, options.cluster_ranges};
+    kube::WorkQueue queue(machine.clock, machine.random);
+    kube::Cache<api::NodeDataset> objects(by_dataset());
+    objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
+    Transfers transfers({*store, machine, machine.metrics, log},
+                        [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
+                        [&](const api::NodeDataset&, const BackendAccess& access) { return origin::make_origin_factory(access.source, access.options, machine); },
+                        options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
+    Volumes volumes({api, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log}, {options.node},
+                    [&](const std::string& dataset_uid) {
+                        for (const auto& object : objects.by_index(dataset_uid)) queue.add(object->metadata.name);
+                    });
+    ZCDP_CHECK(volumes.adopt());
+
+    kube::EventRecorder events(api, "zcdp-agent", options.node, machine.clock, machine.random, log);
+    NodeState state({api, *store, transfers, volumes, objects, events, queue, machine.clock, machine.metrics, log});
+    kube::ListOptions scope;
+    scope.label_selector = std::string(api::kNodeLabel) + "=" + api::node_label_value(options.node);
+    kube::Informer informer(api, kube::resources::node_datasets, scope, objects, machine.random, log);
+
+    ZCDP_TRY(const auto csi, kube::CsiServer::open({options.registration, api::kDriver, options.version, options.node}, volumes, log));
+    net::HttpServerOptions health_options;
+    health_options.listen = options.listen;
+    health_options.handlers = 1;
+    ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
+        return health(request, machine.metrics, volumes.is_registered() && informer.synced());
+    }, log));
+    ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
+    log.info("serves", {{"node", options.node}, {"store", options.store}});
+
+    std::jthread worker([&](std::stop_token ending) {
+        Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
+        Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
+        while (const auto name = queue.take(ending)) {
+            const auto done = state.reconcile(*name);
+            queue.done(*name);
+            depth.set(queue.depth());
+            if (!done) {
+                failures.add();
+                log.info("tried again later", {{"nodedataset", *name}, {"why", done.error().message()}});
+                queue.add_after_failure(*name);
+                continue;
+            }
+            queue.succeeded(*name);
+            if (*done) queue.add(*name, **done);
+        }
+    });
+    uint64_t elapsed_ms = 0;
+    while (!stop) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        elapsed_ms += 200;
+        if (elapsed_ms % kHousekeepingMs == 0) {
+            report_store(*store, machine.metrics);
+            (void)store->reserve(0, 0).has_value();  // over the high watermark: least recently used goes
+            for (const auto& object : objects.list()) queue.add(object->metadata.name);
+        }
+        if (elapsed_ms % kOrphansMs == 0) volumes.sweep_orphans();
+    }
+    log.info("ends; mounts stay");
+    return {};
+}
+
+}  // namespace zcdp::services

@@ -1,0 +1,193 @@
+#include "src/services/agent/node_state.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "zcdp/api/names.hpp"
+#include "zcdp/base/units.hpp"
+
+namespace zcdp::services {
+namespace {
+
+constexpr uint64_t kReportEveryMs = 5'000, kLeasedAgainMs = 10'000, kWaitingAgainMs = 1'000;
+
+}  // namespace
+
+NodeDatasetDecision decide_node_dataset(const NodeDatasetView& view) {
+    NodeDatasetDecision out;
+    const api::NodeDataset& object = view.object;
+    const bool leaving = object.spec.wanted == "Evict" || object.metadata.deleting();
+    if (leaving) {
+        if (object.status.phase == "Evicted") {
+            out.action = NodeDatasetDecision::Action::forget;
+            out.phase = "Evicted";
+            out.release = object.metadata.deleting();
+            return out;
+        }
+        out.action = NodeDatasetDecision::Action::evict;
+        out.phase = "Evicting";
+        return out;
+    }
+    // Fetching it again at once would push out what it had to make room for: the controller decides what comes next.
+    if (view.evicted_for_space || object.status.phase == "Evicted") {
+        out.action = NodeDatasetDecision::Action::forget;
+        out.phase = "Evicted";
+        return out;
+    }
+    if (view.transfer && view.transfer->phase == TransferPhase::ready) {
+        out.phase = "Ready";
+        return out;
+    }
+    // After a restart of the agent: the object says it is here, and it is.
+    if (!view.transfer && object.status.phase == "Ready" && view.in_store) {
+        out.action = NodeDatasetDecision::Action::adopt;
+        out.phase = "Ready";
+        return out;
+    }
+    out.action = NodeDatasetDecision::Action::ensure;
+    out.phase = "Pending";
+    if (view.transfer && view.transfer->phase == TransferPhase::running) out.phase = "Syncing";
+    if (view.transfer && view.transfer->phase == TransferPhase::failed) out.phase = "Failed";
+    return out;
+}
+
+api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const std::string& phase) {
+    api::NodeDatasetStatus out = view.object.status;
+    out.observed_generation = view.object.metadata.generation;
+    if (out.pods != view.pods && view.pods.empty()) out.last_use = iso8601(view.now_unix_s);
+    out.pods = view.pods;
+    out.phase = phase;
+    if (phase == "Evicted") {
+        out = {};
+        out.observed_generation = view.object.metadata.generation;
+        out.phase = phase;
+        return out;
+    }
+    if (!view.transfer) return out;
+    const TransferView& transfer = *view.transfer;
+    out.bytes_done = transfer.bytes_done, out.bytes_total = transfer.bytes_total;
+    out.progress = transfer.phase == TransferPhase::ready ? "100%"
+                   : transfer.bytes_total > 0 ? fmt::format("{}%", std::min<uint64_t>(99, transfer.bytes_done * 100 / transfer.bytes_total)) : "";
+    out.bytes_per_second = static_cast<uint64_t>(transfer.bytes_per_second);
+    const uint64_t left = transfer.bytes_total - std::min(transfer.bytes_done, transfer.bytes_total);
+    out.eta_seconds = transfer.bytes_per_second > 1 && phase == "Syncing" ? static_cast<uint64_t>(static_cast<double>(left) / transfer.bytes_per_second) : 0;
+    if (transfer.phase == TransferPhase::ready) {
+        out.snapshot = transfer.snapshot;
+        if (transfer.size_bytes > 0) out.size_bytes = transfer.size_bytes;
+        if (transfer.finished_unix_s > 0) out.finished = iso8601(transfer.finished_unix_s), out.origin_bytes = transfer.origin_bytes, out.reused_bytes = transfer.reused_bytes;
+        if (out.last_use.empty()) out.last_use = iso8601(view.now_unix_s);
+    }
+    if (transfer.started_unix_s > 0) out.started = iso8601(transfer.started_unix_s);
+    out.last_error.reset();
+    if (transfer.error)
+        out.last_error = api::LastError{api::reason_of(transfer.error->kind()), transfer.error->line(), printable(transfer.error->object()),
+                                        iso8601(transfer.error_unix_s), transfer.attempts};
+    return out;
+}
+
+bool NodeState::shared(const api::NodeDataset& object, const std::string& snapshot) const {
+    for (const auto& other : parts_.node_datasets.list())
+        if (other->metadata.name != object.metadata.name && other->status.snapshot == snapshot && other->spec.wanted == "Ensure" && !other->metadata.deleting())
+            return true;
+    return false;
+}
+
+/// Never from under a pod: a snapshot that is leased stays, and this is tried again.
+kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDecision& decision) {
+    parts_.transfers.forget(object.metadata.name);
+    const std::string snapshot = object.status.snapshot;
+    if (!snapshot.empty() && !shared(object, snapshot)) {
+        if (const auto id = store::SnapshotId::parse(snapshot)) {
+            (void)parts_.store.pin(*id, false).has_value();
+            auto gone = parts_.store.evict(*id);
+            if (!gone && gone.error().kind() != ErrorKind::not_found) {
+                parts_.log.info("not evicted yet", {{"nodedataset", object.metadata.name}, {"why", gone.error().line()}});
+                return {};
+            }
+            if (gone) parts_.metrics.counter("zcdp_evictions_total", "Snapshots that were evicted because the controller wanted it.").add();
+        }
+    }
+    decision.phase = "Evicted";
+    decision.release = object.metadata.deleting();
+    return {};
+}
+
+void NodeState::announce(const api::NodeDataset& object, const api::NodeDatasetStatus& status) {
+    const kube::EventObject about{api::kApiVersion, "Dataset", object.spec.dataset.namespace_, object.spec.dataset.name, object.spec.dataset.uid};
+    const std::string& node = object.spec.node;
+    if (status.phase == object.status.phase && status.last_error.has_value() == object.status.last_error.has_value()) return;
+    if (status.phase == "Syncing") parts_.events.normal(about, "Syncing", fmt::format("node {}: fetching {} ({} objects)", node, format_size(object.spec.source.bytes), format_count(object.spec.source.objects)));
+    if (status.phase == "Ready" && status.finished != object.status.finished)
+        parts_.events.normal(about, "Synced", fmt::format("node {}: {} ready, {} from the origin at {}/s, {} reused", node, format_size(status.size_bytes),
+                                                          format_size(status.origin_bytes), format_size(status.bytes_per_second), format_size(status.reused_bytes)));
+    if (status.phase == "Failed" && status.last_error) parts_.events.warning(about, status.last_error->reason, fmt::format("node {}: {}", node, status.last_error->message));
+    if (status.phase == "Evicted") parts_.events.normal(about, "Evicted", fmt::format("node {}: {} freed", node, format_size(object.status.size_bytes)));
+}
+
+kube::ApiResult<> NodeState::write_status(const api::NodeDataset& object, api::NodeDatasetStatus status) {
+    if (status == object.status) return {};
+    announce(object, status);
+    api::NodeDataset changed = object;
+    changed.status = std::move(status);
+    auto put = parts_.api.replace(kube::resources::node_datasets, api::object_json(changed), "status");
+    if (!put && put.error().kind() != kube::ApiErrorKind::not_found) return std::move(put).error();
+    return {};
+}
+
+kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string& name) {
+    const auto object = parts_.node_datasets.get(name);
+    if (!object) {
+        parts_.transfers.forget(name);
+        return std::optional<uint64_t>();
+    }
+    NodeDatasetView view{*object, parts_.transfers.view(name), parts_.volumes.pods_of(object->spec.dataset.uid), false, false, parts_.clock.unix_s()};
+    const bool ready = view.transfer && view.transfer->phase == TransferPhase::ready;
+    const std::string snapshot = ready ? view.transfer->snapshot : object->status.snapshot;
+    if (!snapshot.empty()) {
+        const auto info = parts_.store.find(snapshot);
+        view.in_store = info && info->state == store::SnapshotState::ready;
+        view.evicted_for_space = !info && info.error().kind() == ErrorKind::not_found && (ready || object->status.phase == "Ready");
+        if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
+            parts_.transfers.forget(name);
+            view.transfer.reset();
+        }
+    }
+    NodeDatasetDecision decision = decide_node_dataset(view);
+    std::optional<uint64_t> again_ms;
+    switch (decision.action) {
+        case NodeDatasetDecision::Action::none: break;
+        case NodeDatasetDecision::Action::adopt: parts_.transfers.adopt(name, snapshot, object->status.size_bytes); break;
+        case NodeDatasetDecision::Action::forget: parts_.transfers.forget(name); break;
+        case NodeDatasetDecision::Action::evict:
+            if (auto done = evict(*object, decision); !done) return std::move(done).error();
+            if (decision.phase != "Evicted") again_ms = kLeasedAgainMs;
+            break;
+        case NodeDatasetDecision::Action::ensure:
+            parts_.transfers.ensure(*object);
+            view.transfer = parts_.transfers.view(name);
+            decision.phase = decide_node_dataset(view).phase;
+            again_ms = kReportEveryMs;
+            if (view.transfer && view.transfer->phase == TransferPhase::waiting) again_ms = kWaitingAgainMs;
+            if (view.transfer && view.transfer->phase == TransferPhase::failed) again_ms = std::max<uint64_t>(200, static_cast<uint64_t>(view.transfer->retry_in_ms));
+            break;
+    }
+    if (decision.phase == "Ready") {
+        const std::string held = view.transfer ? view.transfer->snapshot : snapshot;
+        if (const auto id = store::SnapshotId::parse(held)) (void)parts_.store.pin(*id, object->spec.pinned).has_value();
+    }
+    if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written) return std::move(written).error();
+    if (decision.release && object->metadata.has_finalizer(api::kNodeDataFinalizer)) {
+        boost::json::array rest;
+        for (const std::string& finalizer : object->metadata.finalizers)
+            if (finalizer != api::kNodeDataFinalizer) rest.push_back(boost::json::value(finalizer));
+        const boost::json::object patch{{"metadata", boost::json::object{{"finalizers", rest}, {"resourceVersion", object->metadata.resource_version}}}};
+        auto patched = parts_.api.patch(kube::resources::node_datasets, "", name, kube::PatchKind::merge, patch);
+        if (!patched && patched.error().kind() != kube::ApiErrorKind::not_found && patched.error().kind() != kube::ApiErrorKind::conflict)
+            return std::move(patched).error();
+        if (!patched) again_ms = kWaitingAgainMs;
+    }
+    return again_ms;
+}
+
+}  // namespace zcdp::services

@@ -1,0 +1,160 @@
+#include "src/services/agent/transfers.hpp"
+
+#include <algorithm>
+
+namespace zcdp::services {
+namespace {
+
+constexpr uint64_t kRetryFirstMs = 1'000, kRetryMostMs = 120'000;
+
+}  // namespace
+
+Transfers::Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once, std::function<void(const std::string&)> changed)
+    : machine_(machine), resolve_(std::move(resolve)), make_origin_(std::move(make_origin)), at_once_(at_once), changed_(std::move(changed)) {}
+
+Transfers::~Transfers() {
+    {
+        const std::scoped_lock lock(mutex_);
+        for (auto& [name, transfer] : transfers_)
+            if (transfer.stop) *transfer.stop = true;
+    }
+    for (auto& [name, transfer] : transfers_)
+        if (transfer.thread.joinable()) transfer.thread.join();
+}
+
+void Transfers::ensure(const api::NodeDataset& wanted) {
+    const std::string& name = wanted.metadata.name;
+    std::unique_lock lock(mutex_);
+    Transfer& transfer = transfers_[name];
+    transfer.wanted = wanted;
+    TransferView& view = transfer.view;
+    if (view.phase == TransferPhase::running || view.phase == TransferPhase::ready) return;
+    const int64_t now_ns = machine_.machine.clock.monotonic_ns();
+    if (view.phase == TransferPhase::failed && now_ns < transfer.retry_at_ns) return;
+    if (running_ >= at_once_) {
+        view.phase = TransferPhase::waiting;
+        return;
+    }
+    if (transfer.thread.joinable()) transfer.thread.join();  // it has ended: its last act was to say so
+    ++running_;
+    view.phase = TransferPhase::running;
+    ++view.attempts;
+    if (view.started_unix_s == 0) view.started_unix_s = machine_.machine.clock.unix_s();
+    transfer.progress = std::make_unique<sync::Progress>();
+    transfer.stop = std::make_shared<sync::Stop>(false);
+    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] { run(name, wanted, *progress, stop); });
+}
+
+void Transfers::adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes) {
+    const std::scoped_lock lock(mutex_);
+    Transfer& transfer = transfers_[name];
+    if (transfer.view.phase == TransferPhase::running) return;
+    transfer.view.phase = TransferPhase::ready;
+    transfer.view.snapshot = snapshot;
+    transfer.view.size_bytes = size_bytes;
+    ++changes_;
+    change_.notify_all();
+}
+
+void Transfers::forget(const std::string& name) {
+    std::unique_lock lock(mutex_);
+    const auto at = transfers_.find(name);
+    if (at == transfers_.end()) return;
+    if (at->second.stop) *at->second.stop = true;
+    std::thread thread = std::move(at->second.thread);
+    lock.unlock();
+    if (thread.joinable()) thread.join();
+    lock.lock();
+    transfers_.erase(name);
+}
+
+std::optional<TransferView> Transfers::view(const std::string& name) const {
+    const std::scoped_lock lock(mutex_);
+    const auto at = transfers_.find(name);
+    if (at == transfers_.end()) return std::nullopt;
+    TransferView out = at->second.view;
+    if (const auto& progress = at->second.progress; progress && out.phase == TransferPhase::running) {
+        out.bytes_total = progress->bytes_total, out.bytes_done = progress->bytes_done;
+        out.objects_total = progress->objects_total;
+        out.reused_bytes = progress->bytes_reused;
+        const int64_t seconds = machine_.machine.clock.unix_s() - out.started_unix_s;
+        if (seconds > 0) out.bytes_per_second = static_cast<double>(out.bytes_done) / static_cast<double>(seconds);
+    }
+    if (out.phase == TransferPhase::failed)
+        out.retry_in_ms = std::max<int64_t>(0, (at->second.retry_at_ns - machine_.machine.clock.monotonic_ns()) / 1'000'000);
+    return out;
+}
+
+uint64_t Transfers::changes() const {
+    const std::scoped_lock lock(mutex_);
+    return changes_;
+}
+
+void Transfers::wait_for_change(uint64_t seen, uint64_t ms) {
+    std::unique_lock lock(mutex_);
+    change_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return changes_ != seen; });
+}
+
+size_t Transfers::active() const {
+    const std::scoped_lock lock(mutex_);
+    return running_;
+}
+
+Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress, sync::Stop& stop) {
+    ZCDP_TRY(const BackendAccess access, resolve_(wanted));
+    ZCDP_TRY(const auto factory, make_origin_(wanted, access));
+    sync::SyncOptions options;
+    options.source = access.source;
+    options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
+    options.expected_revision = wanted.spec.revision;
+    options.connections = access.options.connections;
+    return sync::run(options, &machine_.store, factory, machine_.machine, progress, stop);
+}
+
+void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop) {
+    const int64_t began_ns = machine_.machine.clock.monotonic_ns();
+    Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
+    try {
+        done = attempt(wanted, progress, *stop);
+    } catch (const std::exception& error) {
+        done = Error(ErrorKind::failed, std::string("internal error: ") + error.what());
+    }
+    finish(name, std::move(done), static_cast<double>(machine_.machine.clock.monotonic_ns() - began_ns) / 1e9);
+}
+
+void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, double seconds) {
+    const Clock& clock = machine_.machine.clock;
+    {
+        const std::scoped_lock lock(mutex_);
+        --running_;
+        Transfer& transfer = transfers_.at(name);  // forget() waits for this thread before it erases
+        TransferView& view = transfer.view;
+        if (done) {
+            view.phase = TransferPhase::ready;
+            view.snapshot = done->snapshot;
+            view.size_bytes = done->bytes, view.origin_bytes += done->bytes_fetched, view.reused_bytes = done->bytes_reused;
+            view.bytes_total = view.bytes_done = transfer.progress->bytes_total;
+            view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
+            view.finished_unix_s = clock.unix_s();
+            view.error.reset();
+            machine_.metrics.counter("zcdp_syncs_total", "Syncs of datasets that ended well.").add();
+            machine_.metrics.counter("zcdp_sync_milliseconds_total", "Time that syncs took that ended well.").add(static_cast<uint64_t>(seconds * 1000));
+            machine_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.").add(done->bytes_reused);
+            machine_.log.info("ready", {{"nodedataset", name}, {"snapshot", done->snapshot}, {"fetched", done->bytes_fetched}, {"reused", done->bytes_reused}});
+        } else {
+            view.phase = TransferPhase::failed;
+            view.origin_bytes += transfer.progress->bytes_done;
+            view.error = done.error();
+            view.error_unix_s = clock.unix_s();
+            const uint64_t pause_ms = std::min(kRetryMostMs, kRetryFirstMs << std::min(view.attempts - 1, 16u));
+            transfer.retry_at_ns = clock.monotonic_ns() + static_cast<int64_t>(pause_ms / 2 + machine_.machine.random.below(pause_ms)) * 1'000'000;
+            machine_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
+            machine_.log.warn("a sync failed", {{"nodedataset", name}, {"why", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
+        }
+        ++changes_;
+        change_.notify_all();
+    }
+    changed_(name);
+}
+
+}  // namespace zcdp::services

@@ -1,0 +1,92 @@
+// Brings datasets into the node's store: one sync a NodeDataset, so many at once, tried again with growing pauses.
+//
+// Thread rule: any thread. Each transfer runs on a thread of its own (sync::run blocks). Destroying it stops all of them
+// and waits; what was verified stays for the next time.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "src/services/cluster/backend_access.hpp"
+#include "zcdp/api/types.hpp"
+#include "zcdp/store/store.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::services {
+
+enum class TransferPhase { waiting, running, ready, failed };
+
+/// A moment of one transfer.
+struct TransferView {
+    TransferPhase phase = TransferPhase::waiting;
+    std::string snapshot;             ///< once ready
+    uint64_t bytes_done = 0, bytes_total = 0, objects_total = 0;
+    uint64_t origin_bytes = 0, reused_bytes = 0, size_bytes = 0;
+    double bytes_per_second = 0;
+    int64_t started_unix_s = 0, finished_unix_s = 0;
+    std::optional<Error> error;       ///< of the last attempt, while it has not succeeded since
+    int64_t error_unix_s = 0;
+    uint32_t attempts = 0;
+    int64_t retry_in_ms = 0;          ///< phase failed
+};
+
+class Transfers {
+  public:
+    struct Machine {
+        store::Store& store;
+        origin::Machine machine;
+        Metrics& metrics;
+        Logger& log;
+    };
+    /// Resolves a NodeDataset's backend: called on the transfer's thread.
+    using Resolve = std::function<Result<BackendAccess>(const api::NodeDataset&)>;
+    /// Makes the origin whose listing is the controller's, or the plain one.
+    using MakeOrigin = std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const BackendAccess&)>;
+
+    Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once, std::function<void(const std::string& name)> changed);
+    ~Transfers();
+
+    /// Wants this NodeDataset here. Does nothing when it is under way, ready, or waiting for its next attempt.
+    void ensure(const api::NodeDataset& wanted);
+    /// As ensure, for one that is known to be in the store.
+    void adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes);
+    /// Stops it and forgets it; blocks until its thread has ended.
+    void forget(const std::string& name);
+    std::optional<TransferView> view(const std::string& name) const;
+    /// Counts transfers that ended, well or not; waits until it is no longer `seen`, at most `ms`.
+    uint64_t changes() const;
+    void wait_for_change(uint64_t seen, uint64_t ms);
+    size_t active() const;
+
+  private:
+    struct Transfer {
+        api::NodeDataset wanted;
+        TransferView view;
+        std::unique_ptr<sync::Progress> progress;
+        std::shared_ptr<sync::Stop> stop;
+        std::thread thread;
+        bool thread_done = false;
+        int64_t retry_at_ns = 0;
+    };
+    void run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop);
+    Result<sync::SyncReport> attempt(const api::NodeDataset& wanted, sync::Progress& progress, sync::Stop& stop);
+    void finish(const std::string& name, Result<sync::SyncReport> done, double seconds);
+    Machine machine_;
+    const Resolve resolve_;
+    const MakeOrigin make_origin_;
+    const unsigned at_once_;
+    const std::function<void(const std::string&)> changed_;
+    mutable std::mutex mutex_;
+    std::condition_variable change_;
+    uint64_t changes_ = 0;
+    std::map<std::string, Transfer> transfers_;
+    unsigned running_ = 0;
+};
+
+}  // namespace zcdp::services

@@ -1,0 +1,94 @@
+#include "src/services/cluster/backend_access.hpp"
+
+#include <algorithm>
+
+#include "zcdp/base/base64.hpp"
+#include "zcdp/base/units.hpp"
+
+namespace zcdp::services {
+namespace {
+
+/// Never an origin: this host itself, link-local (every cloud's metadata service), "this network", multicast.
+const std::vector<std::string> kNeverOrigins{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4",
+                                             "::/128", "::1/128", "fe80::/10", "ff00::/8", "fd00:ec2::/32"};
+
+const kube::json::object* data_of(const kube::json::object& object) {
+    const kube::json::value* data = object.if_contains("data");
+    return data ? data->if_object() : nullptr;
+}
+
+Error missing(kube::ApiError error, const std::string& what) {
+    const auto kind = error.kind() == kube::ApiErrorKind::not_found ? ErrorKind::not_found : error.to_error().kind();
+    return Error(kind, error.message(), what);
+}
+
+Result<> add_secret(kube::Api& api, const api::StorageBackend& backend, const AccessRules& rules, BackendAccess& access) {
+    const std::string& name = backend.spec.secret_ref.name;
+    if (name.empty()) return {};
+    const std::string what = "Secret " + rules.system_namespace + "/" + name;
+    auto secret = api.get(kube::resources::secrets, rules.system_namespace, name);
+    if (!secret) return missing(secret.error(), what);
+    access.options.access_key = secret_value(*secret, "AWS_ACCESS_KEY_ID");
+    access.options.secret_key = secret_value(*secret, "AWS_SECRET_ACCESS_KEY");
+    access.options.session_token = secret_value(*secret, "AWS_SESSION_TOKEN");
+    if (access.options.access_key.empty() || access.options.secret_key.empty())
+        return Error(ErrorKind::denied, "has no AWS_ACCESS_KEY_ID or no AWS_SECRET_ACCESS_KEY", what, "kubectl edit it");
+    return {};
+}
+
+Result<> add_ca(kube::Api& api, const api::StorageBackend& backend, const AccessRules& rules, BackendAccess& access) {
+    const std::string& name = backend.spec.ca_bundle_ref.name;
+    if (name.empty()) return {};
+    const std::string what = "ConfigMap " + rules.system_namespace + "/" + name;
+    auto map = api.get(kube::resources::config_maps, rules.system_namespace, name);
+    if (!map) return missing(map.error(), what);
+    const kube::json::object* data = data_of(*map);
+    const kube::json::value* pem = data ? data->if_contains("ca.crt") : nullptr;
+    if (!pem || !pem->is_string()) return Error(ErrorKind::not_found, "has no key ca.crt", what);
+    access.options.ca_pem = std::string(pem->get_string());
+    return {};
+}
+
+}  // namespace
+
+std::string secret_value(const kube::json::object& secret, const char* key) {
+    const kube::json::object* data = data_of(secret);
+    const kube::json::value* value = data ? data->if_contains(key) : nullptr;
+    if (!value || !value->is_string()) return "";
+    return from_base64(value->get_string()).value_or("");
+}
+
+bool namespace_allowed(const api::StorageBackendSpec& backend, const std::string& ns) {
+    return std::any_of(backend.allowed_namespaces.begin(), backend.allowed_namespaces.end(),
+                       [&](const std::string& allowed) { return allowed == "*" || allowed == ns; });
+}
+
+Result<BackendAccess> plain_access(const api::StorageBackend& backend, const std::string& prefix, const AccessRules& rules) {
+    const api::StorageBackendSpec& spec = backend.spec;
+    if (spec.type != "s3") return Error(ErrorKind::usage, "type " + spec.type + " is not built yet", "StorageBackend " + backend.metadata.name);
+    BackendAccess out;
+    out.source = "s3://" + spec.bucket + "/" + prefix;
+    out.options.endpoint = spec.endpoint;
+    out.options.region = spec.region;
+    out.options.path_style = spec.path_style;
+    out.options.anonymous = spec.identity == "Anonymous";
+    out.options.connections = spec.limits.connections;
+    if (!spec.limits.bytes_per_second.empty()) {
+        const auto rate = parse_size(spec.limits.bytes_per_second);
+        if (!rate) return Error(ErrorKind::usage, "limits.bytesPerSecond is no size", "StorageBackend " + backend.metadata.name);
+        out.options.bytes_per_second = *rate;
+    }
+    out.options.denied_addresses = kNeverOrigins;
+    if (!spec.allow_cluster_endpoint)
+        out.options.denied_addresses.insert(out.options.denied_addresses.end(), rules.cluster_ranges.begin(), rules.cluster_ranges.end());
+    return out;
+}
+
+Result<BackendAccess> backend_access(kube::Api& api, const api::StorageBackend& backend, const std::string& prefix, const AccessRules& rules) {
+    ZCDP_TRY(BackendAccess access, plain_access(backend, prefix, rules));
+    ZCDP_CHECK(add_secret(api, backend, rules, access));
+    ZCDP_CHECK(add_ca(api, backend, rules, access));
+    return access;
+}
+
+}  // namespace zcdp::services

@@ -1,0 +1,151 @@
+// The controller's steps: watch everything, serve the webhook, and, while it holds the lease, reconcile.
+#include "zcdp/services/controller.hpp"
+
+#include <thread>
+
+#include "src/services/controller/certificates.hpp"
+#include "src/services/controller/reconcile.hpp"
+#include "src/services/controller/roles.hpp"
+#include "src/services/controller/webhook.hpp"
+#include "zcdp/kube/informer.hpp"
+#include "zcdp/kube/lease.hpp"
+#include "zcdp/net/http_server.hpp"
+
+namespace zcdp::services {
+namespace {
+
+constexpr uint64_t kRetryMs = 2'000, kCertificatesEveryS = 600, kCertificatesRetryS = 5;
+
+/// One informer a kind.
+struct Informers {
+    Informers(kube::Api& api, World& world, Random& random, Logger& log)
+        : backends(api, kube::resources::backends, {}, world.backends, random, log), datasets(api, kube::resources::datasets, {}, world.datasets, random, log),
+          claims(api, kube::resources::claims, {}, world.claims, random, log), nodes(api, kube::resources::nodes, {}, world.nodes, random, log),
+          node_datasets(api, kube::resources::node_datasets, {}, world.node_datasets, random, log),
+          csi_nodes(api, kube::resources::csi_nodes, {}, world.csi_nodes, random, log), pods(api, kube::resources::pods, {}, world.pods, random, log) {}
+    kube::Informer backends, datasets, claims, nodes, node_datasets, csi_nodes, pods;
+};
+
+/// Everything is looked at once: when the caches are full, and when this replica takes over.
+void queue_everything(const World& world, kube::WorkQueue& queue) {
+    for (const auto& one : world.backends.list()) queue.add("backend/" + one->metadata.key());
+    for (const auto& one : world.datasets.list()) queue.add("dataset/" + one->metadata.key());
+    for (const auto& one : world.claims.list()) queue.add("claim/" + one->metadata.key());
+    for (const auto& one : world.nodes.list()) queue.add("node/" + one->metadata.key());
+    for (const auto& one : world.pods.list())
+        if (one->has_gate(api::kGate)) queue.add("pod/" + one->metadata.key());
+}
+
+/// Objects whose Dataset is gone are nobody's but ours.
+void retire_ownerless(kube::Api& api, const World& world, Logger& log) {
+    for (const auto& held : world.node_datasets.list()) {
+        const auto dataset = world.datasets.get(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name);
+        if (held->metadata.deleting() || (dataset && dataset->metadata.uid == held->spec.dataset.uid)) continue;
+        log.info("retired, its Dataset is gone", {{"nodedataset", held->metadata.name}});
+        (void)api.remove(kube::resources::node_datasets, "", held->metadata.name, held->metadata.uid).has_value();
+    }
+}
+
+void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine, std::stop_token stop) {
+    Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
+    Counter& looks = machine.metrics.counter("zcdp_reconciles_total", "Looks at an object.");
+    Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
+    while (const auto key = queue.take(stop)) {
+        looks.add();
+        kube::ApiResult<std::optional<uint64_t>> done = std::optional<uint64_t>();
+        if (lease.is_leader()) done = reconciler.reconcile(*key);
+        queue.done(*key);
+        depth.set(queue.depth());
+        if (!done) {
+            failures.add();
+            machine.log.info("tried again later", {{"key", *key}, {"why", done.error().message()}});
+            queue.add_after_failure(*key);
+            continue;
+        }
+        queue.succeeded(*key);
+        if (*done) queue.add(*key, **done * 1000);
+    }
+}
+
+net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics, bool ready) {
+    if (request.target == "/metrics") return {200, "text/plain; version=0.0.4", metrics.prometheus_text(), {}};
+    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
+    if (request.target == "/readyz") return {ready ? 200 : 503, "text/plain", ready ? "ok\n" : "the caches are not full yet\n", {}};
+    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
+}
+
+}  // namespace
+
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+    Logger& log = machine.log;
+    World world;
+    kube::WorkQueue queue(machine.clock, machine.random);
+    Reconciler::route(world, queue);
+    const AccessRules rules{options.system_namespace, options.cluster_ranges};
+    const auto lister = make_lister(api, machine, rules, options.scratch, [&queue](const std::string& key) { queue.add("dataset/" + key); });
+    kube::EventRecorder events(api, "zcdp-controller", options.identity, machine.clock, machine.random, log);
+    kube::LeaderLease lease(api, {options.system_namespace, "zcdp-controller", options.identity, 15, 10'000, kRetryMs}, machine.clock, log);
+    Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }});
+    Informers informers(api, world, machine.random, log);
+
+    Webhook webhook(api, world, machine.clock, log);
+    Certificates certificates(api, options.system_namespace, machine.clock, log);
+    std::unique_ptr<net::HttpServer> webhook_server;
+    std::atomic<bool> serving{false};
+    net::HttpServerOptions health_options;
+    health_options.listen = options.listen;
+    health_options.handlers = 1;
+    ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
+        return health(request, machine.metrics, world.synced() && (serving || !options.webhook));
+    }, log));
+
+    std::jthread worker;
+    bool led = false;
+    int64_t certificates_at_s = 0;
+    AgentRole role(api, options.system_namespace, world);
+    for (int64_t next_ns = 0; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
+        const int64_t now_ns = machine.clock.monotonic_ns();
+        if (now_ns < next_ns) continue;
+        next_ns = now_ns + int64_t{kRetryMs} * 1'000'000;
+        const bool leads = world.synced() && lease.step();
+        if (leads && !led) {
+            queue_everything(world, queue);
+            if (!worker.joinable()) worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, ending); });
+        }
+        led = leads;
+        if (leads) {
+            retire_ownerless(api, world, log);
+            if (auto kept = role.keep(); !kept) log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
+        }
+        if (!options.webhook || now_ns / 1'000'000'000 < certificates_at_s) continue;
+        auto changed = certificates.refresh(leads);
+        certificates_at_s = now_ns / 1'000'000'000 + static_cast<int64_t>(changed ? kCertificatesEveryS : kCertificatesRetryS);
+        if (!changed) {
+            log.warn("no certificate yet", {{"why", changed.error().line()}});
+            continue;
+        }
+        if (!webhook_server) {
+            net::HttpServerOptions tls;
+            tls.listen = options.webhook_listen;
+            tls.tls = true;
+            tls.certificate_pem = certificates.serving().certificate_pem, tls.key_pem = certificates.serving().key_pem;
+            ZCDP_TRY(webhook_server, net::HttpServer::open(tls, [&](const net::ServerRequest& request) {
+                if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
+                return net::ServerResponse{404, "text/plain", "there is /mutate\n", {}};
+            }, log));
+            serving = true;
+        } else if (*changed) {
+            ZCDP_CHECK(webhook_server->set_certificate(certificates.serving().certificate_pem, certificates.serving().key_pem));
+        }
+        if (!leads) continue;
+        if (auto put = certificates.publish(); !put) {
+            log.warn("the CA could not be published", {{"why", put.error().line()}});
+            certificates_at_s = now_ns / 1'000'000'000 + static_cast<int64_t>(kCertificatesRetryS);
+        }
+    }
+    worker = {};
+    lease.release();
+    return {};
+}
+
+}  // namespace zcdp::services

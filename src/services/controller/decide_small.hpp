@@ -1,0 +1,54 @@
+// The smaller decisions: what a claim's status says, which labels a node carries, when a pod's gate goes. Pure.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/services/controller/world.hpp"
+
+namespace zcdp::services {
+
+struct ClaimView {
+    const api::DatasetClaim& claim;
+    std::shared_ptr<const api::Dataset> dataset;  ///< null: there is none of this name
+    Objects<api::Pod> pods;                       ///< that use it and have not ended
+    Objects<api::Pod> missed;                     ///< that match its selector and do not use it
+    int64_t now_unix_s = 0;
+};
+struct ClaimDecision {
+    api::DatasetClaimStatus status;
+    bool add_finalizer = false, remove_finalizer = false;
+};
+ClaimDecision decide_claim(const ClaimView& view);
+
+/// The labels d.zcdp.io/… that a node should carry: of the datasets whose present revision is Ready there.
+std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held, const kube::Cache<api::Dataset>& datasets);
+/// The merge patch that makes a node's labels so, and takes the startup taint off once the driver is registered;
+/// nullopt when nothing is to be done.
+std::optional<kube::json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted, bool driver_registered);
+
+/// One claim of a pod, with what it stands for.
+struct PodClaim {
+    std::string name;
+    std::shared_ptr<const api::DatasetClaim> claim;
+    std::shared_ptr<const api::Dataset> dataset;
+    std::vector<std::string> ready_nodes;  ///< where the dataset's present revision is Ready
+};
+struct PodDecision {
+    bool open_gate = false;
+    /// Labels that a node must have: only for datasets that are somewhere, so that an autoscaler is not misled.
+    std::vector<std::string> required_labels;
+    std::string why;  ///< it stays closed
+};
+PodDecision decide_pod(const api::Pod& pod, const std::vector<PodClaim>& claims, const Objects<api::Node>& nodes);
+
+/// The JSON patch for a pod as the API server has it: our gate goes, others stay; the labels are asked for in every
+/// required term. Guarded by the pod's resourceVersion.
+kube::json::array open_gate_patch(const kube::json::object& pod, const std::vector<std::string>& required_labels);
+
+/// Adds "LABEL In [ready]" to every required node affinity term of `affinity` (made if there is none), once.
+void require_label(kube::json::object& affinity, const std::string& label, const std::string& value = "ready");
+
+}  // namespace zcdp::services

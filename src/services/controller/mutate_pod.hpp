@@ -1,0 +1,28 @@
+// What the webhook does to a pod: the volume, the mounts, the affinity, the gate. Pure, idempotent, and safe to be called
+// again by the API server after other webhooks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "src/services/controller/world.hpp"
+
+namespace zcdp::services {
+
+/// A claim that the pod's labels select, or that one of its volumes names.
+struct PodClaimInput {
+    std::shared_ptr<const api::DatasetClaim> claim;
+    std::shared_ptr<const api::Dataset> dataset;  ///< null: not there yet
+};
+
+/// The claims of the pod's namespace that concern it, in order of their names.
+std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const kube::json::object& pod, const Objects<api::DatasetClaim>& claims);
+
+/// Changes the pod in place. Errors: refused: a mount path clash, a container that is not there, a csi volume with
+/// readOnly: false, naming both sides and what to change.
+Result<> mutate_pod(kube::json::object& pod, const std::vector<PodClaimInput>& claims);
+
+/// The JSON patch from `before` to `after` at the places that mutate_pod touches.
+kube::json::array pod_patch(const kube::json::object& before, const kube::json::object& after);
+
+}  // namespace zcdp::services

@@ -1,0 +1,60 @@
+// Does what the deciders say, one key at a time. The same code runs against the real API server and in the simulation
+// (tests/simulation): it only knows kube::Api, the caches, a Lister and a clock.
+//
+// Keys: "dataset/NS/NAME", "claim/NS/NAME", "pod/NS/NAME", "node/NAME", "backend/NAME".
+// Thread rule: one thread. Every write is asked for permission first: `may_write` is the lease.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "src/services/controller/decide_dataset.hpp"
+#include "src/services/controller/decide_small.hpp"
+#include "src/services/controller/listings.hpp"
+#include "src/services/controller/world.hpp"
+#include "zcdp/kube/events.hpp"
+#include "zcdp/kube/work_queue.hpp"
+
+namespace zcdp::services {
+
+class Reconciler {
+  public:
+    struct Parts {
+        kube::Api& api;
+        World& world;
+        Lister& lister;
+        kube::EventRecorder& events;
+        const Clock& clock;
+        Metrics& metrics;
+        Logger& log;
+        std::function<bool()> may_write;
+    };
+    explicit Reconciler(Parts parts) : parts_(std::move(parts)) {}
+
+    /// The seconds after which the key wants to be looked at again, if nothing changes before. Errors: of the API.
+    kube::ApiResult<std::optional<uint64_t>> reconcile(const std::string& key);
+
+    /// Routes the caches' changes to keys of `queue`. Before anything feeds the caches.
+    static void route(World& world, kube::WorkQueue& queue);
+
+  private:
+    using Again = kube::ApiResult<std::optional<uint64_t>>;
+    Again reconcile_dataset(const std::string& key);
+    Again reconcile_claim(const std::string& key);
+    Again reconcile_pod(const std::string& key);
+    Again reconcile_node(const std::string& name);
+    Again reconcile_backend(const std::string& name);
+
+    DatasetView view_of(const api::Dataset& dataset) const;
+    Objects<api::Pod> pods_of(const api::DatasetClaim& claim) const;
+    kube::ApiResult<> apply(const DatasetView& view, const DatasetDecision& decision);
+    void announce(const api::Dataset& dataset, const api::DatasetStatus& status);
+    kube::ApiResult<> set_wanted(const api::NodeDataset& object, const char* wanted);
+    kube::ApiResult<> drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
+    kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
+    kube::ApiResult<> write_allowed() const;
+    Parts parts_;
+};
+
+}  // namespace zcdp::services

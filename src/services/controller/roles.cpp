@@ -1,0 +1,42 @@
+#include "src/services/controller/roles.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <set>
+
+namespace zcdp::services {
+namespace {
+
+namespace json = boost::json;
+
+json::object rule(const char* resource, const std::set<std::string>& names) {
+    json::array list;
+    for (const std::string& name : names) list.push_back(json::value(name));
+    return {{"apiGroups", json::array{""}}, {"resources", json::array{resource}}, {"resourceNames", std::move(list)}, {"verbs", json::array{"get"}}};
+}
+
+}  // namespace
+
+json::array agent_rules(const Objects<api::StorageBackend>& backends) {
+    std::set<std::string> secrets, maps{"zcdp-ca"};
+    for (const auto& backend : backends) {
+        // zcdp's own CA key is a Secret of the same namespace: no backend may name it to agents.
+        if (const auto& name = backend->spec.secret_ref.name; !name.empty() && name != "zcdp-controller-ca") secrets.insert(name);
+        if (const auto& name = backend->spec.ca_bundle_ref.name; !name.empty()) maps.insert(name);
+    }
+    json::array rules{rule("configmaps", maps)};
+    if (!secrets.empty()) rules.push_back(rule("secrets", secrets));  // without names a rule would mean all of them
+    return rules;
+}
+
+Result<> AgentRole::keep() {
+    const json::array rules = agent_rules(world_.backends.list());
+    std::string text = json::serialize(rules);
+    if (text == written_) return {};
+    const json::object patch{{"rules", rules}};
+    auto put = api_.patch(kube::resources::roles, namespace_, "zcdp-agent-secrets", kube::PatchKind::merge, patch);
+    if (!put) return put.error().to_error();
+    written_ = std::move(text);
+    return {};
+}
+
+}  // namespace zcdp::services

@@ -1,0 +1,27 @@
+// The Role that lets agents read exactly the Secrets and CA bundles that StorageBackends name, and zcdp's own CA
+// certificate. The leader keeps it. Thread rule: one thread.
+#pragma once
+
+#include <string>
+
+#include "src/services/controller/world.hpp"
+
+namespace zcdp::services {
+
+class AgentRole {
+  public:
+    AgentRole(kube::Api& api, std::string ns, const World& world) : api_(api), namespace_(std::move(ns)), world_(world) {}
+    /// Writes the Role if it should say something else than what was written last.
+    Result<> keep();
+
+  private:
+    kube::Api& api_;
+    const std::string namespace_;
+    const World& world_;
+    std::string written_;
+};
+
+/// The Role's rules for these backends. Pure.
+kube::json::array agent_rules(const Objects<api::StorageBackend>& backends);
+
+}  // namespace zcdp::services

@@ -1,0 +1,39 @@
+// The mutating webhook's answers: an AdmissionReview in, one out. Fails open by configuration; what is refused here names
+// both sides of the clash.
+//
+// Thread rule: any thread. The claims of a namespace are read consistently and kept for at most a second, so that a claim
+// of the same `kubectl apply` is seen.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "src/services/controller/mutate_pod.hpp"
+#include "src/services/controller/world.hpp"
+#include "zcdp/net/http_server.hpp"
+
+namespace zcdp::services {
+
+class Webhook {
+  public:
+    Webhook(kube::Api& api, World& world, const Clock& clock, Logger& log) : api_(api), world_(world), clock_(clock), log_(log) {}
+    net::ServerResponse answer(const net::ServerRequest& request);
+
+  private:
+    struct Known {
+        Objects<api::DatasetClaim> claims;
+        int64_t read_at_ns = 0;
+    };
+    Objects<api::DatasetClaim> claims_in(const std::string& ns);
+    std::shared_ptr<const api::Dataset> dataset(const std::string& ns, const std::string& name);
+    Result<kube::json::array> patch_for(const kube::json::object& request);
+    kube::Api& api_;
+    World& world_;
+    const Clock& clock_;
+    Logger& log_;
+    std::mutex mutex_;
+    std::map<std::string, Known> known_;
+};
+
+}  // namespace zcdp::services

@@ -1,0 +1,64 @@
+// Everything the controller knows: one cache a kind, with the indexes that decisions look through.
+#pragma once
+
+#include "zcdp/api/core.hpp"
+#include "zcdp/api/names.hpp"
+#include "zcdp/api/types.hpp"
+#include "zcdp/kube/cache.hpp"
+
+namespace zcdp::services {
+
+template <class T>
+using Objects = std::vector<std::shared_ptr<const T>>;
+
+/// Which drivers kubelet knows on a node.
+struct CsiNodeObject {
+    struct Driver {
+        std::string name;
+        template <class Self, class F>
+        static void fields(Self& self, F&& field) { field("name", self.name); }
+        bool operator==(const Driver&) const = default;
+    };
+    struct Spec {
+        std::vector<Driver> drivers;
+        template <class Self, class F>
+        static void fields(Self& self, F&& field) { field("drivers", self.drivers); }
+    };
+    api::ObjectMeta metadata;
+    Spec spec;
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) { field("metadata", self.metadata), field("spec", self.spec); }
+    bool has(std::string_view driver) const {
+        for (const Driver& d : spec.drivers)
+            if (d.name == driver) return true;
+        return false;
+    }
+};
+
+struct World {
+    kube::Cache<api::StorageBackend> backends;
+    kube::Cache<api::Dataset> datasets{[](const api::Dataset& d) { return std::vector<std::string>{d.spec.source.backend}; }};
+    /// By "NAMESPACE/DATASET" and by "NAMESPACE".
+    kube::Cache<api::DatasetClaim> claims{[](const api::DatasetClaim& c) {
+        return std::vector<std::string>{c.metadata.namespace_ + "/" + c.spec.dataset, c.metadata.namespace_};
+    }};
+    /// By the dataset's uid and by "node/NODE".
+    kube::Cache<api::NodeDataset> node_datasets{[](const api::NodeDataset& n) {
+        return std::vector<std::string>{n.spec.dataset.uid, "node/" + n.spec.node};
+    }};
+    /// By "NAMESPACE/CLAIM" for each claim they use, by "NAMESPACE" otherwise: pods that perhaps should use one.
+    kube::Cache<api::Pod> pods{[](const api::Pod& p) {
+        std::vector<std::string> out;
+        for (const std::string& claim : p.claims()) out.push_back(p.metadata.namespace_ + "/" + claim);
+        if (out.empty()) out.push_back(p.metadata.namespace_);
+        return out;
+    }};
+    kube::Cache<api::Node> nodes;
+    kube::Cache<CsiNodeObject> csi_nodes;
+
+    bool synced() const {
+        return backends.synced() && datasets.synced() && claims.synced() && node_datasets.synced() && pods.synced() && nodes.synced() && csi_nodes.synced();
+    }
+};
+
+}  // namespace zcdp::services
