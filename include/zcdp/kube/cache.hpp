@@ -68,11 +68,20 @@ class Cache final : public CacheSink {
         return synced_;
     }
 
-    void begin_replace() override { seen_.clear(); }
+    void begin_replace() override {
+        seen_.clear();
+        replacing_ = true;
+    }
     void put(json::object&& raw) override {
         auto parsed = api::from_json<T>(json::value(std::move(raw)));
         if (!parsed) return;  // the schema forbids it; an object that cannot be read is as if it were not there
-        store(std::make_shared<const T>(std::move(*parsed)));
+        if (replacing_) seen_.insert(parsed->metadata.key());
+        store(std::make_shared<const T>(std::move(*parsed)), replacing_);
+    }
+    /// The answer to a write, before the watch brings it: the next decision sees its own last one.
+    void learn(const json::object& raw) {
+        auto parsed = api::from_json<T>(json::value(raw));
+        if (parsed) store(std::make_shared<const T>(std::move(*parsed)), false);
     }
     void end_replace() override {
         std::vector<std::string> gone;
@@ -84,21 +93,26 @@ class Cache final : public CacheSink {
         }
         for (const std::string& key : gone) drop(key);
         seen_.clear();
+        replacing_ = false;
     }
     void erase(const json::object& raw) override {
         api::ObjectMeta metadata;
         api::JsonReader reader;
         if (const json::value* value = raw.if_contains("metadata"); value && reader.read(*value, metadata)) drop(metadata.key());
     }
-    /// As put(), with the object made already.
-    void store(Ptr object) {
+
+  private:
+    /// A state older than the one that is known is passed over, unless a list says that this is how it is.
+    void store(Ptr object, bool even_if_older) {
         const std::string key = object->metadata.key();
-        seen_.insert(key);
         Ptr before;
         {
             const std::scoped_lock lock(mutex_);
             Ptr& place = objects_[key];
             before = place;
+            const bool same_object = before && before->metadata.uid == object->metadata.uid;
+            if (same_object && before->metadata.resource_version == object->metadata.resource_version) return;
+            if (same_object && !even_if_older && is_older(object->metadata.resource_version, before->metadata.resource_version)) return;
             place = object;
             unindex(key, before);
             if (index_)
@@ -106,8 +120,10 @@ class Cache final : public CacheSink {
         }
         if (on_change_) on_change_(key, before, object);
     }
-
-  private:
+    /// Resource versions are whole numbers that grow (Kubernetes 1.35 promises what was always so).
+    static bool is_older(const std::string& a, const std::string& b) {
+        return a.size() != b.size() ? a.size() < b.size() : a < b;
+    }
     void drop(const std::string& key) {
         Ptr before;
         {
@@ -132,7 +148,8 @@ class Cache final : public CacheSink {
     mutable std::mutex mutex_;
     std::map<std::string, Ptr> objects_;
     std::map<std::string, std::set<std::string>> indexed_;
-    std::set<std::string> seen_;  ///< of the feeding thread
+    std::set<std::string> seen_;  ///< of the feeding thread, as is replacing_
+    bool replacing_ = false;
     bool synced_ = false;
     Index index_;
     OnChange on_change_;

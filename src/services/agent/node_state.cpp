@@ -132,6 +132,7 @@ kube::ApiResult<> NodeState::write_status(const api::NodeDataset& object, api::N
     changed.status = std::move(status);
     auto put = parts_.api.replace(kube::resources::node_datasets, api::object_json(changed), "status");
     if (!put && put.error().kind() != kube::ApiErrorKind::not_found) return std::move(put).error();
+    if (put) parts_.node_datasets.learn(*put);
     return {};
 }
 
@@ -177,11 +178,12 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
         if (const auto id = store::SnapshotId::parse(held)) (void)parts_.store.pin(*id, object->spec.pinned).has_value();
     }
     if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written) return std::move(written).error();
-    if (decision.release && object->metadata.has_finalizer(api::kNodeDataFinalizer)) {
+    const auto now = parts_.node_datasets.get(name);
+    if (decision.release && now && now->metadata.has_finalizer(api::kNodeDataFinalizer)) {
         boost::json::array rest;
-        for (const std::string& finalizer : object->metadata.finalizers)
+        for (const std::string& finalizer : now->metadata.finalizers)
             if (finalizer != api::kNodeDataFinalizer) rest.push_back(boost::json::value(finalizer));
-        const boost::json::object patch{{"metadata", boost::json::object{{"finalizers", rest}, {"resourceVersion", object->metadata.resource_version}}}};
+        const boost::json::object patch{{"metadata", boost::json::object{{"finalizers", rest}, {"resourceVersion", now->metadata.resource_version}}}};
         auto patched = parts_.api.patch(kube::resources::node_datasets, "", name, kube::PatchKind::merge, patch);
         if (!patched && patched.error().kind() != kube::ApiErrorKind::not_found && patched.error().kind() != kube::ApiErrorKind::conflict)
             return std::move(patched).error();

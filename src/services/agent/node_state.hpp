@@ -42,7 +42,7 @@ class NodeState {
         store::Store& store;
         Transfers& transfers;
         Volumes& volumes;
-        const kube::Cache<api::NodeDataset>& node_datasets;
+        kube::Cache<api::NodeDataset>& node_datasets;
         kube::EventRecorder& events;
         kube::WorkQueue& queue;
         const Clock& clock;

@@ -85,7 +85,11 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     const auto lister = make_lister(api, machine, rules, options.scratch, [&queue](const std::string& key) { queue.add("dataset/" + key); });
     kube::EventRecorder events(api, "zcdp-controller", options.identity, machine.clock, machine.random, log);
     kube::LeaderLease lease(api, {options.system_namespace, "zcdp-controller", options.identity, 15, 10'000, kRetryMs}, machine.clock, log);
-    Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }});
+    AgentRole role(api, options.system_namespace, world);
+    const auto keep_role = [&role, &log] {
+        if (auto kept = role.keep(); !kept) log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
+    };
+    Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }, keep_role});
     Informers informers(api, world, machine.random, log);
 
     Webhook webhook(api, world, machine.clock, log);
@@ -102,7 +106,6 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     std::jthread worker;
     bool led = false;
     int64_t certificates_at_s = 0;
-    AgentRole role(api, options.system_namespace, world);
     for (int64_t next_ns = 0; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
         const int64_t now_ns = machine.clock.monotonic_ns();
         if (now_ns < next_ns) continue;
@@ -115,7 +118,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
         led = leads;
         if (leads) {
             retire_ownerless(api, world, log);
-            if (auto kept = role.keep(); !kept) log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
+            keep_role();
         }
         if (!options.webhook || now_ns / 1'000'000'000 < certificates_at_s) continue;
         auto changed = certificates.refresh(leads);

@@ -19,6 +19,13 @@ kube::ApiResult<> done_or(kube::ApiResult<T> result) {
     return {};
 }
 
+/// The same, and the cache learns what the object is now.
+template <class T>
+kube::ApiResult<> learn(kube::Cache<T>& cache, kube::ApiResult<json::object> result) {
+    if (result) cache.learn(*result);
+    return done_or(std::move(result));
+}
+
 json::object finalizers_patch(const api::ObjectMeta& metadata, std::vector<std::string> finalizers) {
     return {{"metadata", json::object{{"finalizers", api::to_json(finalizers)}, {"resourceVersion", metadata.resource_version}}}};
 }
@@ -34,7 +41,10 @@ kube::ApiResult<> Reconciler::add_finalizer(const kube::Resource& resource, cons
     if (auto allowed = write_allowed(); !allowed) return allowed;
     std::vector<std::string> finalizers = metadata.finalizers;
     finalizers.push_back(finalizer);
-    return done_or(parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge, finalizers_patch(metadata, std::move(finalizers))));
+    auto patched = parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge, finalizers_patch(metadata, std::move(finalizers)));
+    if (patched && std::string_view(resource.kind) == api::Dataset::kind) parts_.world.datasets.learn(*patched);
+    if (patched && std::string_view(resource.kind) == api::DatasetClaim::kind) parts_.world.claims.learn(*patched);
+    return done_or(std::move(patched));
 }
 
 kube::ApiResult<> Reconciler::drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer) {
@@ -47,7 +57,7 @@ kube::ApiResult<> Reconciler::drop_finalizer(const kube::Resource& resource, con
 kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, const char* wanted) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
     const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}}, {"spec", json::object{{"wanted", wanted}}}};
-    return done_or(parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
+    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
 }
 
 Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
@@ -84,10 +94,12 @@ void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus&
 kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecision& decision) {
     const api::Dataset& dataset = view.dataset;
     if (decision.list) parts_.lister.start(dataset, view.source);
+    if (!decision.create.empty()) parts_.before_orders();
     for (const auto& one : decision.create) {
         if (auto allowed = write_allowed(); !allowed) return allowed;
         auto made = parts_.api.create(kube::resources::node_datasets, "", api::object_json(one));
         if (!made && made.error().kind() != ApiErrorKind::already_exists) return std::move(made).error();
+        if (made) parts_.world.node_datasets.learn(*made);
     }
     for (const auto& one : decision.ensure)
         if (auto done = set_wanted(*one, "Ensure"); !done) return done;
@@ -112,9 +124,12 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
         api::Dataset changed = dataset;
         changed.status = decision.status;
         auto put = parts_.api.replace(kube::resources::datasets, api::object_json(changed), "status");
-        if (auto done = done_or(std::move(put)); !done) return done;
+        if (auto done = learn(parts_.world.datasets, std::move(put)); !done) return done;
     }
-    if (decision.add_finalizer) return add_finalizer(kube::resources::datasets, dataset.metadata, api::kInUseFinalizer);
+    if (decision.add_finalizer) {
+        const auto now = parts_.world.datasets.get(dataset.metadata.key());
+        return now ? add_finalizer(kube::resources::datasets, now->metadata, api::kInUseFinalizer) : kube::ApiResult<>();
+    }
     if (decision.remove_finalizer && dataset.metadata.has_finalizer(api::kInUseFinalizer)) {
         parts_.lister.forget(dataset.metadata.uid);
         auto now = parts_.api.get(kube::resources::datasets, dataset.metadata.namespace_, dataset.metadata.name);
@@ -154,7 +169,7 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
                                   api::find_condition(decision.status.conditions, "Bound")->message);
         api::DatasetClaim changed = *claim;
         changed.status = decision.status;
-        if (auto done = done_or(parts_.api.replace(kube::resources::claims, api::object_json(changed), "status")); !done) return std::move(done).error();
+        if (auto done = learn(parts_.world.claims, parts_.api.replace(kube::resources::claims, api::object_json(changed), "status")); !done) return std::move(done).error();
     } else if (decision.add_finalizer) {
         if (auto done = add_finalizer(kube::resources::claims, claim->metadata, api::kInUseFinalizer); !done) return std::move(done).error();
     } else if (decision.remove_finalizer) {
@@ -201,7 +216,7 @@ Reconciler::Again Reconciler::reconcile_node(const std::string& name) {
     const auto patch = node_patch(*node, data_labels(world.node_datasets.by_index("node/" + name), world.datasets), csi && csi->has(api::kDriver));
     if (!patch) return std::optional<uint64_t>();
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
-    if (auto done = done_or(parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch)); !done) return std::move(done).error();
+    if (auto done = learn(world.nodes, parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch)); !done) return std::move(done).error();
     return std::optional<uint64_t>();
 }
 
@@ -231,7 +246,7 @@ Reconciler::Again Reconciler::reconcile_backend(const std::string& name) {
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
     api::StorageBackend changed = *backend;
     changed.status = std::move(status);
-    if (auto done = done_or(parts_.api.replace(kube::resources::backends, api::object_json(changed), "status")); !done) return std::move(done).error();
+    if (auto done = learn(world.backends, parts_.api.replace(kube::resources::backends, api::object_json(changed), "status")); !done) return std::move(done).error();
     return std::optional<uint64_t>();
 }
 

@@ -29,6 +29,7 @@ class Reconciler {
         Metrics& metrics;
         Logger& log;
         std::function<bool()> may_write;
+        std::function<void()> before_orders;  ///< what agents need before they are told to fetch: their Role
     };
     explicit Reconciler(Parts parts) : parts_(std::move(parts)) {}
 

@@ -29,6 +29,7 @@ json::array agent_rules(const Objects<api::StorageBackend>& backends) {
 }
 
 Result<> AgentRole::keep() {
+    const std::scoped_lock lock(mutex_);
     const json::array rules = agent_rules(world_.backends.list());
     std::string text = json::serialize(rules);
     if (text == written_) return {};

@@ -1,7 +1,8 @@
 // The Role that lets agents read exactly the Secrets and CA bundles that StorageBackends name, and zcdp's own CA
-// certificate. The leader keeps it. Thread rule: one thread.
+// certificate. The leader keeps it. Thread rule: any thread.
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "src/services/controller/world.hpp"
@@ -18,6 +19,7 @@ class AgentRole {
     kube::Api& api_;
     const std::string namespace_;
     const World& world_;
+    std::mutex mutex_;
     std::string written_;
 };
 

@@ -10,7 +10,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kKeptNs = 1'000'000'000;
 constexpr size_t kNamespacesMost = 1'000;
 
 const json::object* object_at(const json::object& parent, std::string_view name) {
@@ -30,10 +29,11 @@ net::ServerResponse review(json::object response) {
 }  // namespace
 
 Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
+    const int64_t arrived_ns = clock_.monotonic_ns();
     const std::scoped_lock lock(mutex_);
-    const int64_t now = clock_.monotonic_ns();
-    if (const auto at = known_.find(ns); at != known_.end() && now - at->second.read_at_ns < kKeptNs) return at->second.claims;
+    if (const auto at = known_.find(ns); at != known_.end() && at->second.begun_at_ns >= arrived_ns) return at->second.claims;
     Known fresh;
+    fresh.begun_at_ns = clock_.monotonic_ns();
     kube::ListOptions options;
     options.ns = ns;
     const auto listed = api_.list(kube::resources::claims, options, [&](json::object&& object) {
@@ -43,7 +43,6 @@ Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
         log_.warn("claims could not be listed", {{"namespace", ns}, {"why", listed.error().message()}});
         return world_.claims.by_index(ns);
     }
-    fresh.read_at_ns = now;
     if (known_.size() >= kNamespacesMost) known_.clear();
     return (known_[ns] = std::move(fresh)).claims;
 }

@@ -1,8 +1,8 @@
 // The mutating webhook's answers: an AdmissionReview in, one out. Fails open by configuration; what is refused here names
 // both sides of the clash.
 //
-// Thread rule: any thread. The claims of a namespace are read consistently and kept for at most a second, so that a claim
-// of the same `kubectl apply` is seen.
+// Thread rule: any thread. The claims of a namespace are listed consistently, by a list that began after the request came,
+// so that a claim of the same `kubectl apply` is seen; requests that come while a list runs share the next one.
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@ class Webhook {
   private:
     struct Known {
         Objects<api::DatasetClaim> claims;
-        int64_t read_at_ns = 0;
+        int64_t begun_at_ns = 0;
     };
     Objects<api::DatasetClaim> claims_in(const std::string& ns);
     std::shared_ptr<const api::Dataset> dataset(const std::string& ns, const std::string& name);

@@ -1,0 +1,261 @@
+"""What the cluster's scenarios speak in: a cluster, an origin on its bridge that counts what it is asked, and objects.
+
+One Kit a run (the cluster, zcdp installed), one Scene a scenario (a namespace, a bucket, a backend; all removed after it).
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+from tests.support.harness import ROOT, ZCDP, bytes_of, clean_env
+
+CLUSTER = ROOT / "tests/cluster/cluster"
+IMAGE = "docker.io/library/zcdp:latest"
+HOST = "10.203.0.1"  # the host as nodes and pods see it
+BUSYBOX = "localhost/busybox:zk"
+ACCESS, SECRET = "cluster-key", "cluster-secret-key"
+
+
+class Failed(Exception):
+    pass
+
+
+def run(*command, check=True, stdin=None, timeout=120, env=None):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, input=stdin, timeout=timeout, env={**os.environ, **(env or {})})
+    if check and done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))[:200]}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done
+
+
+class Kit:
+    """The cluster of a run. Starts it unless one is up already (then it is left as it was found)."""
+
+    def __init__(self, nodes=3, node_disk=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-cluster-"))
+        self.zk = pathlib.Path(os.environ.get("ZK_DIR", "/var/tmp/zk"))
+        self.checks = 0
+        self.processes = []
+        self.nodes = nodes
+        self.node_disk = node_disk
+        self.mine = False
+
+    def __enter__(self):
+        if not self.zk.exists():
+            self.mine = True
+            self.cluster("up", self.nodes, env={"ZK_NODE_DISK": self.node_disk} if self.node_disk else {}, timeout=300)
+        os.environ["KUBECONFIG"] = str(self.zk / "admin.kubeconfig")
+        kube_bin = os.environ.get("KUBE_BIN") or str(pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-testcluster/v1.34.4")
+        os.environ["PATH"] = kube_bin + ":" + os.environ["PATH"]
+        self.load_image()
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+        if self.mine and not os.environ.get("ZCDP_KEEP_CLUSTER"):
+            self.cluster("down", check=False, timeout=120)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- the cluster ---
+    def cluster(self, *args, env=None, check=True, timeout=180):
+        return run(CLUSTER, *args, env=env, check=check, timeout=timeout)
+
+    def load_image(self, tag=IMAGE):
+        """The static executable as an image's only file."""
+        tar = self.folder / "image.tar"
+        run(ROOT / "scripts/image", "--binary", ZCDP, "--tag", tag, "--output", tar)
+        self.cluster("load", tar)
+
+    def install(self, *args):
+        if not self.mine:  # an older build of the same tag may be running there
+            run("kubectl", "-n", "zcdp-system", "delete", "pods", "--all", "--wait=true", check=False)
+        return run(ZCDP, "install", "--timeout", "90s", *args, timeout=240)
+
+    def in_node(self, node, *command, **options):
+        return self.cluster("sh", node, *command, **options)
+
+    # --- objects ---
+    def kubectl(self, *args, **options):
+        return run("kubectl", *args, **options).stdout
+
+    def get(self, kind, name=None, ns=None):
+        """The object, the list of them without a name, or None."""
+        args = ["get", kind, "-o", "json"] + ([name] if name else []) + (["-n", ns] if ns else [])
+        done = run("kubectl", *args, check=False)
+        if done.returncode != 0:
+            if "NotFound" in done.stderr or "not found" in done.stderr:
+                return None
+            raise Failed(done.stderr.strip())
+        out = json.loads(done.stdout)
+        return out if name else out["items"]
+
+    def apply(self, *objects):
+        run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def refused(self, *objects):
+        """What kubectl says when the objects are refused; "" when they are taken."""
+        done = run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), check=False)
+        return "" if done.returncode == 0 else done.stderr
+
+    # --- checks ---
+    def check(self, what, holds, detail=""):
+        self.checks += 1
+        print(f"  {'ok  ' if holds else 'FAIL'} {what}{'' if holds or not detail else ': ' + str(detail)[:1500]}", flush=True)
+        if not holds:
+            raise Failed(what)
+
+    def wait(self, what, look, seconds=60):
+        """Until look() is true; its last value comes with the failure."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                value = look()
+            except Failed as problem:
+                value, last = None, problem
+            else:
+                last = value
+            if value:
+                self.check(what, True)
+                return value
+            if time.monotonic() > end:
+                self.check(what, False, f"not within {seconds} s: {last!r}")
+            time.sleep(0.3)
+
+
+class Scene:
+    """A namespace, a bucket served on the host, and a backend for it."""
+    number = 0
+
+    def __init__(self, kit, name):
+        Scene.number += 1
+        self.kit = kit
+        self.ns = f"s{Scene.number}-{name.replace('_', '-')}"[:63].rstrip("-")
+        self.backend = self.ns
+        self.folder = kit.folder / self.ns
+        self.folder.mkdir()
+        self.log = kit.folder / f"{self.ns}.log"
+        self.server = None
+
+    def __enter__(self):
+        self.start_origin()
+        self.kit.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.ns}},
+                       {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.ns, "namespace": "zcdp-system"},
+                        "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}},
+                       self.backend_object())
+        return self
+
+    def __exit__(self, *_):
+        for pod in self.kit.get("pods", ns=self.ns) or []:
+            run("kubectl", "-n", self.ns, "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--wait=false", check=False)
+        run("kubectl", "-n", self.ns, "delete", "datasetclaims,datasets", "--all", "--wait=true", "--timeout=60s", check=False)
+        run("kubectl", "delete", "ns", self.ns, "--wait=false", check=False)
+        run("kubectl", "delete", "storagebackend", self.backend, "--wait=false", check=False)
+        run("kubectl", "-n", "zcdp-system", "delete", "secret", self.ns, check=False)
+        self.stop_origin()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- the origin ---
+    def start_origin(self, port=0):
+        command = [ZCDP, "serve", str(self.folder), "--bucket", "data", "--listen", f"{HOST}:{port}", "-vv"]
+        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=open(self.log, "ab"), text=True,
+                                       env={**clean_env(), "ZCDP_SERVE_ACCESS_KEY": ACCESS, "ZCDP_SERVE_SECRET_KEY": SECRET})
+        self.kit.processes.append(self.server)
+        line = self.server.stdout.readline()
+        self.port = int(re.search(r":(\d+)\b", line.split("//")[-1]).group(1)) if "//" in line else port
+
+    def stop_origin(self):
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+            self.server = None
+
+    def requests(self):
+        """(method, target, status, bytes) of everything the origin was asked."""
+        pattern = re.compile(r"request method=(\S+) target=(\S+) status=(\d+) bytes=(\d+)")
+        return [(m, t, int(s), int(b)) for m, t, s, b in pattern.findall(self.log.read_text())]
+
+    def object_bytes(self):
+        """Body bytes of objects that the origin has sent."""
+        return sum(b for m, t, s, b in self.requests() if m == "GET" and "list-type" not in t and s in (200, 206))
+
+    def listings(self):
+        return sum(1 for m, t, s, b in self.requests() if m == "GET" and "list-type" in t)
+
+    def write(self, prefix, files):
+        """files: path -> size in bytes, or content."""
+        for path, content in files.items():
+            target = self.folder / prefix / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content if isinstance(content, bytes) else bytes_of(hash((prefix, path)) & 0xffff, content))
+
+    # --- objects ---
+    def backend_object(self, **spec):
+        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "StorageBackend", "metadata": {"name": self.backend},
+                "spec": {"type": "s3", "endpoint": f"http://{HOST}:{self.port}", "bucket": "data", "pathStyle": True,
+                         "secretRef": {"name": self.ns}, "allowedNamespaces": [self.ns], **spec}}
+
+    def dataset_object(self, name, prefix=None, **spec):
+        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "Dataset", "metadata": {"name": name, "namespace": self.ns},
+                "spec": {"source": {"backend": self.backend, "prefix": prefix or f"{name}/"}, **spec}}
+
+    def claim_object(self, name, dataset=None, app=None, **spec):
+        spec = {"dataset": dataset or name, "mountPath": "/data", **spec}
+        if app:
+            spec["podSelector"] = {"matchLabels": {"app": app}}
+        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "DatasetClaim", "metadata": {"name": name, "namespace": self.ns}, "spec": spec}
+
+    def pod_object(self, name, app=None, command="sleep 1000000", node=None, claim=None, **spec):
+        container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sh", "-c", command]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": self.ns, "labels": {"app": app} if app else {}},
+               "spec": {"containers": [container], "terminationGracePeriodSeconds": 0, "restartPolicy": "Never", **spec}}
+        if node:
+            pod["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
+        if claim:
+            pod["spec"]["volumes"] = [{"name": "d", "csi": {"driver": "zcdp.io", "readOnly": True, "volumeAttributes": {"claim": claim}}}]
+            container["volumeMounts"] = [{"name": "d", "mountPath": "/data"}]
+        return pod
+
+    def get(self, kind, name=None):
+        return self.kit.get(kind, name, self.ns)
+
+    def dataset(self, name):
+        return (self.get("dataset", name) or {}).get("status", {})
+
+    def phase(self, pod):
+        return (self.get("pod", pod) or {}).get("status", {}).get("phase")
+
+    def node_of(self, pod):
+        return (self.get("pod", pod) or {}).get("spec", {}).get("nodeName")
+
+    def running(self, pod, seconds=60):
+        self.kit.wait(f"pod {pod} runs", lambda: self.phase(pod) == "Running", seconds)
+
+    def logs(self, pod):
+        return self.kit.kubectl("-n", self.ns, "logs", pod)
+
+    def exec(self, pod, *command, check=True):
+        return run("kubectl", "-n", self.ns, "exec", pod, "--", *command, check=check)
+
+    def delete(self, kind, name, wait=True):
+        run("kubectl", "-n", self.ns, "delete", kind, name, f"--wait={'true' if wait else 'false'}", timeout=120)
+
+    def condition(self, kind, name, type):
+        for condition in (self.get(kind, name) or {}).get("status", {}).get("conditions", []):
+            if condition["type"] == type:
+                return condition
+        return {}
+
+    def held(self, dataset=None):
+        """NodeDatasets of this namespace."""
+        return [n for n in self.kit.get("nodedatasets") if n["spec"]["dataset"]["namespace"] == self.ns and dataset in (None, n["spec"]["dataset"]["name"])]
+
+    def ready_nodes(self, dataset):
+        return sorted(n["spec"]["node"] for n in self.held(dataset) if n.get("status", {}).get("phase") == "Ready")
+
+    def events(self, kind, name):
+        return [(e["type"], e["reason"], e["message"]) for e in self.kit.get("events", ns=self.ns)
+                if e["involvedObject"]["kind"] == kind and e["involvedObject"]["name"] == name]

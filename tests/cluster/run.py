@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files; none: all.
+
+Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. A failing one
+prints what the controller and the agents said; the others still run.
+"""
+import importlib
+import inspect
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from tests.cluster.kit import Kit, Scene, run  # noqa: E402
+from tests.support.harness import ZCDP, skip  # noqa: E402
+
+
+def scenarios(wanted):
+    out = []
+    for path in sorted((ROOT / "tests/cluster/scenarios").glob("*.py")):
+        module = importlib.import_module(f"tests.cluster.scenarios.{path.stem}")
+        for name, function in vars(module).items():
+            own = inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+            if own and list(inspect.signature(function).parameters) == ["kit", "scene"] and (not wanted or path.stem in wanted or name in wanted):
+                out.append((path.stem, name, function))
+    return out
+
+
+def explain_failure(kit):
+    for app in ("zcdp-controller", "zcdp-agent"):
+        print(run("kubectl", "-n", "zcdp-system", "logs", "-l", f"app={app}", "--tail", "15", "--prefix", check=False).stdout[-6000:])
+    print(run("kubectl", "get", "nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-4000:])
+
+
+def main():
+    if os.geteuid() != 0:
+        skip("the cluster needs root")
+    for tool in ("etcd", "containerd", "runc", "ip", "nft", "curl"):
+        if not shutil.which(tool):
+            skip(f"the cluster needs {tool}")
+    chosen = scenarios(set(sys.argv[1:]))
+    if not chosen:
+        print("no such scenario")
+        return 1
+    failed = []
+    started = time.monotonic()
+    with Kit() as kit:
+        kit.install()
+        for group, name, function in chosen:
+            began = time.monotonic()
+            print(f"{group}: {name}", flush=True)
+            try:
+                with Scene(kit, name) as scene:
+                    function(kit, scene)
+            except Exception as problem:
+                failed.append(name)
+                print(f"  FAILED: {problem}")
+                explain_failure(kit)
+            print(f"  {time.monotonic() - began:.1f} s", flush=True)
+        checks = kit.checks
+    print(f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}")
+    return 1 if failed or checks == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What breaks, and what must not: each fault on the real cluster."""
+import time
+
+from tests.cluster.kit import ACCESS, SECRET, run
+
+READER = "while :; do sha256sum -c /tmp/sum >/dev/null 2>&1 || echo BROKEN; echo round; done"
+
+
+def _reader(kit, scene, node=None):
+    """A pod that checksums without pause."""
+    scene.write("set/", {"x": 4_000_000, "y": 1_000})
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="r"),
+              scene.pod_object("reader", app="r", node=node, command="cd /data && sha256sum x y > /tmp/sum && " + READER))
+    scene.running("reader")
+
+
+def _reads_on(kit, scene, what):
+    rounds = scene.logs("reader").count("round")
+    kit.wait(f"the reader goes on after {what}", lambda: scene.logs("reader").count("round") > rounds + 3)
+    kit.check("without one error", "BROKEN" not in scene.logs("reader"))
+
+
+def _agent_on(kit, node):
+    for pod in kit.get("pods", ns="zcdp-system"):
+        if pod["metadata"]["labels"].get("app") == "zcdp-agent" and pod["spec"].get("nodeName") == node and not pod["metadata"].get("deletionTimestamp"):
+            return pod
+    return None
+
+
+def _agent_ready(kit, node):
+    pod = _agent_on(kit, node)
+    return pod and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
+    _reader(kit, scene)
+    node = scene.node_of("reader")
+    kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+    kit.wait("the agent is back", lambda: _agent_ready(kit, node) and _agent_on(kit, node)["status"]["containerStatuses"][0]["restartCount"] > 0)
+    _reads_on(kit, scene, "kill -9 of the agent")
+    kit.kubectl("-n", "zcdp-system", "delete", "pod", _agent_on(kit, node)["metadata"]["name"], "--grace-period=0", "--force")
+    kit.wait("another agent is there", lambda: _agent_ready(kit, node), 90)
+    _reads_on(kit, scene, "the agent's pod was replaced")
+    kit.apply(scene.pod_object("next", app="r", node=node))
+    scene.running("next")
+    before = scene.object_bytes()
+    kit.check("what was there was adopted: the origin is not asked again", before == 4_001_000, before)
+    scene.delete("pod", "reader")
+    kit.wait("and an adopted mount can be unmounted", lambda: len(kit.in_node(node, "sh", "-c", "grep -c zcdp/snapshots /proc/self/mountinfo", check=False).stdout.strip() or "0") and
+             scene.held("set")[0]["status"].get("pods", [{}])[-1].get("name") == "next")
+
+
+def kubelet_restarts_and_publishes_again(kit, scene):
+    _reader(kit, scene)
+    node = scene.node_of("reader")
+    kit.cluster("restart", node)
+    time.sleep(5)
+    _reads_on(kit, scene, "a restart of kubelet")
+    mounts = kit.in_node(node, "sh", "-c", f"grep -c '{scene.get('pod', 'reader')['metadata']['uid']}/volumes/kubernetes.io~csi' /proc/self/mountinfo").stdout.strip()
+    kit.check("mounted once", mounts == "1", mounts)
+
+
+def the_leading_controller_may_be_killed(kit, scene):
+    scene.write("set/", {"x": 2_000_000})
+    kit.apply(scene.dataset_object("set", placement={"replicas": "All"}), scene.claim_object("set", app="w"))
+    for _ in range(3):
+        holder = kit.get("lease", "zcdp-controller", "zcdp-system")["spec"]["holderIdentity"]
+        kit.kubectl("-n", "zcdp-system", "delete", "pod", holder, "--grace-period=0", "--force")
+        kit.wait("another one leads", lambda: kit.get("lease", "zcdp-controller", "zcdp-system")["spec"]["holderIdentity"] not in ("", holder), 60)
+    kit.wait("and everything is where it should be", lambda: len(scene.ready_nodes("set")) == len(kit.get("nodes")), 60)
+    kit.apply(scene.pod_object("p", app="w"))
+    scene.running("p")
+    names = [n["metadata"]["name"] for n in scene.held("set")]
+    kit.check("one object a node", len(names) == len(kit.get("nodes")), names)
+
+
+def wrong_credentials_name_themselves_and_heal_without_anybody(kit, scene):
+    scene.write("set/", {"x": 100_000})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": scene.ns, "namespace": "zcdp-system"}, "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": "wrong"}}
+    kit.apply(secret)
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("the dataset's condition says AccessDenied", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "AccessDenied")
+    kit.wait("the backend's says it, too", lambda: any(c["reason"] == "AccessDenied" for c in kit.get("storagebackend", scene.backend).get("status", {}).get("conditions", [])))
+    kit.wait("an event says it", lambda: any(reason == "AccessDenied" for _, reason, _ in scene.events("Dataset", "set")))
+    kit.wait("the pod's event says it", lambda: any("AccessDenied" in message for _, _, message in scene.events("Pod", "p")))
+    secret["stringData"]["AWS_SECRET_ACCESS_KEY"] = SECRET
+    kit.apply(secret)
+    scene.running("p", 90)
+    kit.wait("and all is well", lambda: scene.condition("dataset", "set", "Listed").get("status") == "True")
+
+
+def what_is_wrong_at_the_origin_is_named(kit, scene):
+    scene.write("bad/", {"ok": b"1"})
+    kit.apply(scene.dataset_object("nothing", "no-such-prefix/"), scene.backend_object(bucket="other"), scene.dataset_object("bucket", "bad/"))
+    kit.wait("a bucket that is not there", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NotFound")
+    kit.apply(scene.backend_object())
+    kit.wait("a prefix without objects", lambda: scene.condition("dataset", "nothing", "Listed").get("reason") == "NotFound")
+    kit.apply(scene.backend_object(allowedNamespaces=["somebody-else"]))
+    kit.wait("a namespace that is not allowed", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NamespaceNotAllowed")
+    kit.apply(scene.backend_object())
+    kit.wait("and all is well without anybody", lambda: scene.condition("dataset", "bucket", "Listed").get("status") == "True")
+
+
+def the_api_server_may_be_away_for_a_minute(kit, scene):
+    _reader(kit, scene)
+    kit.cluster("kill", "apiserver")
+    time.sleep(60)
+    kit.cluster("start", "apiserver")
+    kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
+    _reads_on(kit, scene, "a minute without the API server")
+    scene.write("late/", {"z": 10_000})
+    kit.apply(scene.dataset_object("late"), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))
+    scene.running("l", 90)
+
+
+def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene):
+    scene.write("set/", {"x": 1_000_000})
+    kit.cluster("add", timeout=120)
+    extra = sorted(n["metadata"]["name"] for n in kit.get("nodes"))[-1]
+    kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
+    kit.wait("the new node has it", lambda: extra in scene.ready_nodes("set"), 120)
+    kit.cluster("kill", extra)
+    kit.kubectl("delete", "node", extra)
+    kit.wait("its NodeDatasets are gone", lambda: extra not in [n["spec"]["node"] for n in scene.held("set")], 60)
+    kit.wait("and the dataset is Ready on the others", lambda: scene.dataset("set").get("ready") == f"{len(kit.get('nodes'))}/{len(kit.get('nodes'))}", 60)
+    run("ip", "netns", "del", extra, check=False)
+
+
+def a_pod_deleted_during_a_held_publish_ends_soon(kit, scene):
+    scene.write("set/", {"x": 1000})
+    scene.stop_origin()
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("p", claim="set"))
+    kit.wait("it waits for its data", lambda: scene.node_of("p"))
+    time.sleep(2)
+    began = time.monotonic()
+    scene.delete("pod", "p")
+    kit.check("gone within 20 s", time.monotonic() - began < 20, time.monotonic() - began)
+    scene.start_origin(scene.port)
