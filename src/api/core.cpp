@@ -13,11 +13,13 @@ bool tolerates(const Toleration& toleration, const Taint& taint) {
     return toleration.op == "Exists" || (!toleration.key.empty() && toleration.value == taint.value);
 }
 
-bool term_matches(const NodeSelectorTerm& term, const Node& node) {
+bool term_matches(const NodeSelectorTerm& term, const Node& node, std::string_view ignored_prefix) {
     if (term.match_expressions.empty() && term.match_fields.empty()) return false;  // an empty term selects nothing
     const StringMap fields{{"metadata.name", node.metadata.name}};
-    const auto fits = [](const auto& expressions, const StringMap& labels) {
-        return std::all_of(expressions.begin(), expressions.end(), [&](const auto& e) { return e.matches(labels); });
+    const auto fits = [&](const auto& expressions, const StringMap& labels) {
+        return std::all_of(expressions.begin(), expressions.end(), [&](const auto& e) {
+            return (!ignored_prefix.empty() && e.key.starts_with(ignored_prefix)) || e.matches(labels);
+        });
     };
     return fits(term.match_expressions, node.metadata.labels) && fits(term.match_fields, fields);
 }
@@ -57,7 +59,7 @@ bool Node::ready() const {
     return ready && ready->status == "True";
 }
 
-bool pod_fits(const Pod& pod, const Node& node) {
+bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix) {
     if (!has_labels(node.metadata.labels, pod.spec.node_selector)) return false;
     for (const Taint& taint : node.spec.taints) {
         if (taint.effect != "NoSchedule" && taint.effect != "NoExecute") continue;
@@ -66,7 +68,7 @@ bool pod_fits(const Pod& pod, const Node& node) {
     }
     if (!pod.spec.affinity || !pod.spec.affinity->node_affinity || !pod.spec.affinity->node_affinity->required) return true;
     const auto& terms = pod.spec.affinity->node_affinity->required->terms;
-    return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return term_matches(term, node); });
+    return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return term_matches(term, node, ignored_prefix); });
 }
 
 }  // namespace zcdp::api

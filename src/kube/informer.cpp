@@ -6,7 +6,7 @@
 namespace zcdp::kube {
 namespace {
 
-constexpr uint64_t kPauseFirstMs = 200, kPauseMostMs = 30'000;
+constexpr uint64_t kPauseFirstMs = 200, kPauseMostMs = 10'000;
 
 std::string version_of(const json::object& object) {
     const json::value* meta = object.if_contains("metadata");

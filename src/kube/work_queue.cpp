@@ -20,6 +20,7 @@ void WorkQueue::add(const std::string& key, uint64_t delay_ms) {
         at->second = due;
     }
     order_.emplace(due, key);
+    ++changes_;
     wake_.notify_one();
 }
 
@@ -64,8 +65,7 @@ std::optional<std::string> WorkQueue::take(std::stop_token stop) {
                 pause = std::min(pause, std::chrono::milliseconds(std::max<int64_t>(1, due - now_ms())));
                 break;
             }
-        // Any change of the queue wakes; the predicate only keeps the wait from missing a stop.
-        wake_.wait_for(lock, stop, pause, [&, before = order_.size()] { return order_.size() != before; });
+        wake_.wait_for(lock, stop, pause, [&, before = changes_] { return changes_ != before; });
     }
     return std::nullopt;
 }
@@ -73,6 +73,7 @@ std::optional<std::string> WorkQueue::take(std::stop_token stop) {
 void WorkQueue::done(const std::string& key) {
     const std::scoped_lock lock(mutex_);
     taken_.erase(key);
+    ++changes_;
     wake_.notify_one();
 }
 

@@ -145,7 +145,8 @@ struct Node {
 };
 
 /// Whether the pod's own constraints (nodeSelector, required node affinity, tolerations) let it run on the node. What
-/// the scheduler also looks at (resources, other pods) is not looked at here.
-bool pod_fits(const Pod& pod, const Node& node);
+/// the scheduler also looks at (resources, other pods) is not looked at here. Expressions on labels that start with
+/// `ignored_prefix` count as met: planning asks where the data could go, not where it is.
+bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix = {});
 
 }  // namespace zcdp::api

@@ -42,6 +42,7 @@ class WorkQueue {
     Random& random_;
     mutable std::mutex mutex_;
     std::condition_variable_any wake_;
+    uint64_t changes_ = 0;
     std::map<std::string, int64_t> due_ms_;
     std::set<std::pair<int64_t, std::string>> order_;
     std::set<std::string> taken_;

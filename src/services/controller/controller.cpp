@@ -36,16 +36,6 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
         if (one->has_gate(api::kGate)) queue.add("pod/" + one->metadata.key());
 }
 
-/// Objects whose Dataset is gone are nobody's but ours.
-void retire_ownerless(kube::Api& api, const World& world, Logger& log) {
-    for (const auto& held : world.node_datasets.list()) {
-        const auto dataset = world.datasets.get(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name);
-        if (held->metadata.deleting() || (dataset && dataset->metadata.uid == held->spec.dataset.uid)) continue;
-        log.info("retired, its Dataset is gone", {{"nodedataset", held->metadata.name}});
-        (void)api.remove(kube::resources::node_datasets, "", held->metadata.name, held->metadata.uid).has_value();
-    }
-}
-
 void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine, std::stop_token stop) {
     Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
     Counter& looks = machine.metrics.counter("zcdp_reconciles_total", "Looks at an object.");
@@ -112,12 +102,13 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
         next_ns = now_ns + int64_t{kRetryMs} * 1'000'000;
         const bool leads = world.synced() && lease.step();
         if (leads && !led) {
+            lister->forget_outcomes();
             queue_everything(world, queue);
             if (!worker.joinable()) worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, ending); });
         }
         led = leads;
         if (leads) {
-            retire_ownerless(api, world, log);
+            if (auto retired = reconciler.retire_ownerless(); !retired) log.info("tried again later", {{"why", retired.error().message()}});
             keep_role();
         }
         if (!options.webhook || now_ns / 1'000'000'000 < certificates_at_s) continue;

@@ -70,10 +70,9 @@ int64_t retry_pause_s(const api::DatasetStatus& status, int64_t now) {
 }
 
 void take_listing(Draft& draft, const std::string& key) {
-    const ListingOutcome& listing = draft.view.listing;
+    const ListingOutcome& listing = draft.view.listing;  // of this reign: a leader begins with none
     const bool ours = listing.ended_unix_s > 0 && listing.source == key;
-    const int64_t listed_before = api::parse_time(draft.before().last_listed);
-    if (!ours || listing.error || listing.ended_unix_s < listed_before) return;
+    if (!ours || listing.error) return;
     auto& history = draft.status().history;
     draft.status().last_listed = iso8601(listing.ended_unix_s);
     const bool news = history.empty() || history.front().revision != listing.revision || history.front().source != key;
@@ -107,7 +106,7 @@ void decide_listing(Draft& draft) {
     const int64_t now = draft.view.now_unix_s;
     if (failed) {
         const int64_t due = listing.ended_unix_s + retry_pause_s(draft.status(), now);
-        if (now >= due) draft.out.list = true;
+        if (now >= due || now < listing.ended_unix_s) draft.out.list = true;
         else draft.again_in(static_cast<uint64_t>(due - now));
         return;
     }
@@ -116,39 +115,31 @@ void decide_listing(Draft& draft) {
         return;
     }
     if (const auto interval = parse_duration_ms(dataset.spec.refresh.interval); interval && *interval > 0) {
-        const int64_t due = api::parse_time(draft.status().last_listed) + static_cast<int64_t>(std::max<uint64_t>(1, *interval / 1000));
-        if (now >= due) draft.out.list = true;
+        const int64_t last = api::parse_time(draft.status().last_listed);
+        const int64_t due = last + static_cast<int64_t>(std::max<uint64_t>(1, *interval / 1000));
+        if (now >= due || now < last) draft.out.list = true;  // also when the clock went back
         else draft.again_in(static_cast<uint64_t>(due - now));
     }
 }
 
-/// A pod that is not placed yet and needs the data first: where it may go, is it enough?
+/// A pod that is not placed yet and needs the data first. Each dataset of a pod is decided alone, so all must choose the
+/// same node: the one where most of them are, then by a hash. A node that has had everything for a while, and that the
+/// scheduler still did not take, is full: the next one gets a replica.
 void demand_for_waiting(Draft& draft, const api::Pod& pod) {
-    std::vector<std::string> fitting, others;
+    const bool unplaced = pod.unschedulable() && !pod.has_gate(api::kGate);
+    std::optional<std::pair<std::pair<int, std::string>, std::string>> best;
     for (const auto& [name, node] : draft.nodes) {
-        if (!eligible(draft, *node) || !api::pod_fits(pod, *node)) continue;
-        (draft.demand.contains(name) || ready_on(draft, name, draft.target) ? fitting : others).push_back(name);
+        if (!eligible(draft, *node) || !api::pod_fits(pod, *node, api::kDataLabelPrefix)) continue;
+        const PodHolding holding = draft.view.holding(pod, name);
+        const bool full = unplaced && holding.all_ready && draft.view.now_unix_s - holding.since_unix_s >= kSettleS;
+        if (full) continue;
+        std::pair rank(-static_cast<int>(holding.held), api::node_label_value(pod.metadata.uid + name));
+        if (!best || rank < best->first) best = {std::move(rank), name};
     }
-    bool settled = true;  // every holder it could use has had its chance
-    for (const std::string& name : fitting) {
-        const auto held = find_held(draft, name, draft.target);
-        const int64_t since = held ? api::parse_time(held->status.finished) : 0;
-        if (!held || !is_ready(*held) || draft.view.now_unix_s - since < kSettleS) settled = false;
-    }
-    for (const std::string& name : fitting)
-        if (ready_on(draft, name, draft.target)) draft.demand.insert(name), draft.pod_demand.insert(name);
-    const bool full = pod.unschedulable() && settled && !pod.has_gate(api::kGate);
-    if (!fitting.empty() && !full) {
-        if (pod.unschedulable() || !settled) draft.again_in(kSettleS);
-        for (const std::string& name : fitting)
-            if (draft.demand.contains(name)) draft.pod_demand.insert(name);
-        return;
-    }
-    if (others.empty()) return;
-    const auto best = std::min_element(others.begin(), others.end(), [&](const auto& a, const auto& b) {
-        return std::pair(draft.view.load(a), a) < std::pair(draft.view.load(b), b);
-    });
-    draft.demand.insert(*best), draft.pod_demand.insert(*best);
+    if (unplaced) draft.again_in(kSettleS);
+    if (!best) return;
+    draft.demand.insert(best->second);
+    draft.pod_demand.insert(best->second);
 }
 
 void demand_of_replicas(Draft& draft) {
@@ -386,14 +377,13 @@ void clear_reported(Draft& draft) {
 
 /// Deleting: nobody may use it any more, then every node lets go, then the object may go.
 void decide_deletion(Draft& draft) {
-    if (draft.view.pods.empty()) {
-        for (const auto& held : draft.view.held) {
-            const bool gone = draft.gone(held->spec.node);
-            if (!held->metadata.deleting()) draft.out.remove.push_back(held);
-            if (gone && held->metadata.has_finalizer(api::kNodeDataFinalizer)) draft.out.release.push_back(held);
-        }
-        draft.out.remove_finalizer = draft.view.held.empty();
+    const bool unused = draft.view.pods.empty();
+    for (const auto& held : draft.view.held) {
+        const bool gone = draft.gone(held->spec.node);
+        if (!held->metadata.deleting() && (unused || gone)) draft.out.remove.push_back(held);
+        if (gone && held->metadata.has_finalizer(api::kNodeDataFinalizer)) draft.out.release.push_back(held);
     }
+    draft.out.remove_finalizer = unused && draft.view.held.empty();
     draft.current = draft.before().revision;
     describe(draft);
 }

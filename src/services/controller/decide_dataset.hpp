@@ -10,7 +10,7 @@
 
 namespace zcdp::services {
 
-/// What the last listing of the origin gave; a newer one than status.lastListed is news.
+/// What the last listing of the origin gave.
 struct ListingOutcome {
     std::string source;            ///< source_key() of what was listed
     bool running = false;
@@ -30,6 +30,13 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
 /// Changes whenever a listing made before is no longer one of this.
 std::string source_key(const api::Dataset& dataset, const ResolvedSource& source);
 
+/// How far a node is with everything that a pod claims.
+struct PodHolding {
+    uint32_t held = 0;          ///< datasets that are there or on their way
+    bool all_ready = false;
+    int64_t since_unix_s = 0;   ///< all_ready: since when
+};
+
 struct DatasetView {
     const api::Dataset& dataset;
     ResolvedSource source;
@@ -39,6 +46,7 @@ struct DatasetView {
     Objects<api::NodeDataset> held;      ///< of this dataset's uid
     ListingOutcome listing;
     std::function<uint64_t(const std::string& node)> load;  ///< how much a node holds already: fewer is better
+    std::function<PodHolding(const api::Pod& pod, const std::string& node)> holding;
     int64_t now_unix_s = 0;
 };
 

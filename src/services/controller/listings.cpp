@@ -52,6 +52,12 @@ class OriginLister final : public Lister {
         if (thread.joinable()) thread.join();
     }
 
+    void forget_outcomes() override {
+        const std::scoped_lock lock(mutex_);
+        for (auto& [uid, one] : listings_)
+            if (!one.outcome.running) one.outcome = {};
+    }
+
   private:
     struct Running {
         ListingOutcome outcome;

@@ -24,6 +24,8 @@ class Lister {
     virtual void start(const api::Dataset& dataset, const ResolvedSource& source) = 0;
     virtual ListingOutcome outcome(const std::string& dataset_uid) const = 0;
     virtual void forget(const std::string& dataset_uid) = 0;
+    /// Forgets every outcome: a new leader must not act on what it saw in an earlier reign.
+    virtual void forget_outcomes() = 0;
 };
 
 /// `changed` is called with the Dataset's key when a listing has ended.

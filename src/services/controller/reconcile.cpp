@@ -70,13 +70,32 @@ Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
 DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
     World& world = parts_.world;
     DatasetView view{dataset, resolve_source(dataset, world.backends.list()), {}, {}, world.nodes.list(), world.node_datasets.by_index(dataset.metadata.uid),
-                     parts_.lister.outcome(dataset.metadata.uid), {}, parts_.clock.unix_s()};
+                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, parts_.clock.unix_s()};
     view.claims = world.claims.by_index(dataset.metadata.key());
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
         for (const auto& pod : pods_of(*claim))
             if (seen.insert(pod->metadata.uid).second) view.pods.push_back(pod);
     view.load = [&world](const std::string& node) { return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size()); };
+    view.holding = [&world](const api::Pod& pod, const std::string& node) {
+        PodHolding out;
+        out.all_ready = true;
+        for (const std::string& name : pod.claims()) {
+            const auto claim = world.claims.get(pod.metadata.namespace_ + "/" + name);
+            const auto other = claim ? world.datasets.get(pod.metadata.namespace_ + "/" + claim->spec.dataset) : nullptr;
+            bool held = false, ready = false;
+            for (const auto& one : other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
+                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted") continue;
+                held = true;
+                if (one->status.phase != "Ready" || one->spec.revision != other->status.revision) continue;
+                ready = true;
+                out.since_unix_s = std::max(out.since_unix_s, api::parse_time(one->status.finished));
+            }
+            out.held += held;
+            out.all_ready = out.all_ready && ready;
+        }
+        return out;
+    };
     return view;
 }
 
@@ -89,6 +108,37 @@ void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus&
         parts_.events.normal(about, "Listed", is ? is->message : "");
     if (status.revision != dataset.status.revision && !dataset.status.revision.empty())
         parts_.events.normal(about, "Switched", fmt::format("new pods see revision {} instead of {}", status.revision.substr(0, 12), dataset.status.revision.substr(0, 12)));
+}
+
+/// Takes the agent's finalizer off, for nodes that have no agent any more.
+kube::ApiResult<> Reconciler::release(const Objects<api::NodeDataset>& objects) {
+    for (const auto& one : objects) {
+        // Perhaps just deleted: the cache's resourceVersion is old, so the present object is asked for.
+        auto now = parts_.api.get(kube::resources::node_datasets, "", one->metadata.name);
+        if (!now && settled(now.error())) continue;
+        if (!now) return std::move(now).error();
+        const auto object = api::from_json<api::NodeDataset>(json::value(std::move(*now)));
+        if (!object || object->metadata.uid != one->metadata.uid || !object->metadata.has_finalizer(api::kNodeDataFinalizer)) continue;
+        if (auto done = drop_finalizer(kube::resources::node_datasets, object->metadata, api::kNodeDataFinalizer); !done) return done;
+    }
+    return {};
+}
+
+kube::ApiResult<> Reconciler::retire_ownerless() {
+    Objects<api::NodeDataset> stranded;
+    for (const auto& held : parts_.world.node_datasets.list()) {
+        const auto dataset = parts_.world.datasets.get(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name);
+        if (dataset && dataset->metadata.uid == held->spec.dataset.uid) continue;
+        if (!held->metadata.deleting()) {
+            if (auto allowed = write_allowed(); !allowed) return allowed;
+            parts_.log.info("retired, its Dataset is gone", {{"nodedataset", held->metadata.name}});
+            auto gone = parts_.api.remove(kube::resources::node_datasets, "", held->metadata.name, held->metadata.uid);
+            if (!gone && !settled(gone.error())) return gone;
+        }
+        const auto node = parts_.world.nodes.get(held->spec.node);
+        if (node_is_gone(node.get(), parts_.clock.unix_s())) stranded.push_back(held);
+    }
+    return release(stranded);
 }
 
 kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecision& decision) {
@@ -110,14 +160,7 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
         auto gone = parts_.api.remove(kube::resources::node_datasets, "", one->metadata.name, one->metadata.uid);
         if (!gone && !settled(gone.error())) return gone;
     }
-    for (const auto& one : decision.release) {
-        // Just deleted above: the cache's resourceVersion is old, so the present object is asked for.
-        auto now = parts_.api.get(kube::resources::node_datasets, "", one->metadata.name);
-        if (!now) continue;
-        const auto object = api::from_json<api::NodeDataset>(json::value(std::move(*now)));
-        if (!object || object->metadata.uid != one->metadata.uid) continue;
-        if (auto done = drop_finalizer(kube::resources::node_datasets, object->metadata, api::kNodeDataFinalizer); !done) return done;
-    }
+    if (auto done = release(decision.release); !done) return done;
     if (decision.status != dataset.status) {
         if (auto allowed = write_allowed(); !allowed) return allowed;
         announce(dataset, decision.status);

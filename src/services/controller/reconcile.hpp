@@ -36,6 +36,9 @@ class Reconciler {
     /// The seconds after which the key wants to be looked at again, if nothing changes before. Errors: of the API.
     kube::ApiResult<std::optional<uint64_t>> reconcile(const std::string& key);
 
+    /// NodeDatasets whose Dataset is gone (it was deleted while a replica with an old cache still wrote): they go, too.
+    kube::ApiResult<> retire_ownerless();
+
     /// Routes the caches' changes to keys of `queue`. Before anything feeds the caches.
     static void route(World& world, kube::WorkQueue& queue);
 
@@ -49,6 +52,7 @@ class Reconciler {
 
     DatasetView view_of(const api::Dataset& dataset) const;
     Objects<api::Pod> pods_of(const api::DatasetClaim& claim) const;
+    kube::ApiResult<> release(const Objects<api::NodeDataset>& objects);
     kube::ApiResult<> apply(const DatasetView& view, const DatasetDecision& decision);
     void announce(const api::Dataset& dataset, const api::DatasetStatus& status);
     kube::ApiResult<> set_wanted(const api::NodeDataset& object, const char* wanted);

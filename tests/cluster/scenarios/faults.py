@@ -56,7 +56,7 @@ def kubelet_restarts_and_publishes_again(kit, scene):
     kit.cluster("restart", node)
     time.sleep(5)
     _reads_on(kit, scene, "a restart of kubelet")
-    mounts = kit.in_node(node, "sh", "-c", f"grep -c '{scene.get('pod', 'reader')['metadata']['uid']}/volumes/kubernetes.io~csi' /proc/self/mountinfo").stdout.strip()
+    mounts = kit.in_node(node, "sh", "-c", f"grep -c ' /var/lib/kubelet/pods/{scene.get('pod', 'reader')['metadata']['uid']}/volumes/kubernetes.io~csi' /proc/self/mountinfo").stdout.strip()
     kit.check("mounted once", mounts == "1", mounts)
 
 

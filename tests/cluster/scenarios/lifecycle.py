@@ -30,6 +30,7 @@ def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
     kit.wait("the dataset says who holds it", lambda: "/p " in scene.condition("dataset", "set", "Ready").get("message", "") + " ")
     kit.wait("the claim says who holds it", lambda: "p" in scene.condition("datasetclaim", "set", "Ready").get("message", ""))
     kit.check("the pod reads on", scene.exec("p", "cat", "/data/x").stdout == "1")
+    kit.wait("the agent says which snapshot", lambda: scene.ready_nodes("set"))
     node, snapshot = scene.node_of("p"), scene.held("set")[0]["status"]["snapshot"]
     scene.delete("pod", "p")
     kit.wait("then both go", lambda: not scene.get("dataset", "set") and not scene.get("datasetclaim", "set"))
@@ -49,8 +50,7 @@ def a_ttl_counts_from_the_last_unmount(kit, scene):
 def dataset_claim_and_pod_in_one_apply_with_the_longest_names(kit, scene):
     name = "n" * 120 + ".example." + "m" * 124
     scene.write("set/", {"x": b"1"})
-    pod = scene.pod_object("p", app="w")
-    kit.apply(pod | {"metadata": pod["metadata"] | {"labels": {"app": "w"}}}, scene.claim_object(name, dataset=name, app="later"), scene.dataset_object(name, "set/"))
-    kit.apply(scene.dataset_object(name, "set/"), scene.claim_object(name, dataset=name, app="later"), scene.pod_object("q" * 253, app="later"))
-    scene.running("q" * 253)
+    pod = "q" * 140  # kubelet itself makes a folder of namespace, name and uid
+    kit.apply(scene.dataset_object(name, "set/"), scene.claim_object(name, dataset=name, app="w"), scene.pod_object(pod, app="w"))
+    scene.running(pod)
     kit.wait("the dataset is Ready", lambda: scene.dataset(name).get("phase") == "Ready")

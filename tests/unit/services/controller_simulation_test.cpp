@@ -1,0 +1,471 @@
+// The production reconcile code against a simulated cluster: an API server with conflicts, lost answers, lagging, repeated
+// and restarted watches; two controllers that share a lease and restart; nodes that die, return and join; pods that come
+// and go; an origin that changes. Invariants hold at every step; once the chaos ends, everybody gets what they can have.
+//
+// Each history has its seed: `ZCDP_SIMULATIONS=100000` runs more, `ZCDP_SEED=N` one of them, aloud.
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <set>
+
+#include "src/services/agent/node_state.hpp"
+#include "src/services/controller/mutate_pod.hpp"
+#include "src/services/controller/reconcile.hpp"
+#include "tests/support/doctest.hpp"
+#include "tests/support/sim_api.hpp"
+#include "zcdp/base/digest.hpp"
+
+#include "zcdp/kube/lease.hpp"
+
+namespace zcdp::test {
+namespace {
+
+using namespace zcdp::services;
+namespace res = kube::resources;
+
+constexpr int kChaosSteps = 250, kCalmSteps = 600, kQuietSteps = 60;
+
+/// What the origin has now, by dataset name.
+struct SimOrigin {
+    std::map<std::string, int> generation;
+    bool reachable = true;
+    std::string revision(const std::string& dataset) { return to_hex(Sha256::of("revision" + dataset + std::to_string(generation[dataset]))); }
+    static std::string snapshot(const std::string& revision) { return to_hex(Sha256::of("snapshot" + revision)); }
+};
+
+class SimLister final : public Lister {
+  public:
+    SimLister(SimOrigin& origin, Clock& clock, kube::WorkQueue& queue) : origin_(origin), clock_(clock), queue_(queue) {}
+    void start(const api::Dataset& dataset, const ResolvedSource& source) override {
+        Job& job = jobs_[dataset.metadata.uid];
+        if (job.outcome.running) return;
+        job = {dataset.metadata.key(), dataset.metadata.name, source_key(dataset, source), {}};
+        job.outcome.running = true;
+    }
+    ListingOutcome outcome(const std::string& uid) const override {
+        const auto at = jobs_.find(uid);
+        return at == jobs_.end() ? ListingOutcome() : at->second.outcome;
+    }
+    void forget(const std::string& uid) override { jobs_.erase(uid); }
+    void forget_outcomes() override {
+        for (auto& [uid, job] : jobs_)
+            if (!job.outcome.running) job.outcome = {};
+    }
+    void step() {
+        for (auto& [uid, job] : jobs_) {
+            if (!job.outcome.running) continue;
+            job.outcome = {};
+            job.outcome.source = job.source;
+            job.outcome.ended_unix_s = clock_.unix_s();
+            if (origin_.reachable) job.outcome.revision = origin_.revision(job.name), job.outcome.objects = 3, job.outcome.bytes = 1000;
+            else job.outcome.error = Error(ErrorKind::unreachable, "simulated");
+            queue_.add("dataset/" + job.key);
+        }
+    }
+
+  private:
+    struct Job {
+        std::string key, name, source;
+        ListingOutcome outcome;
+    };
+    SimOrigin& origin_;
+    Clock& clock_;
+    kube::WorkQueue& queue_;
+    std::map<std::string, Job> jobs_;
+};
+
+/// A node: whether it lives, what its store has, what its pods have mounted.
+struct SimNode {
+    std::string name;
+    bool alive = true, exists = true;
+    std::map<std::string, TransferView> transfers;     // NodeDataset name
+    std::map<std::string, std::string> mounted;        // pod uid -> NodeDataset name
+    int64_t dead_until_ns = -1'000'000'000'000;        // monotonic: when it came back last
+};
+
+/// A controller replica: own caches, own queue, own luck; `restart` forgets all of it.
+struct SimController {
+    SimController(SimServer& server, SimOrigin& origin, ManualClock& clock, Random& random, Metrics& metrics, Logger& log, std::string identity)
+        : api(server, random), queue(clock, random), lister(origin, clock, queue), events(api, "sim", "sim", clock, random, log),
+          lease(api, {"zcdp-system", "zcdp-controller", identity, 15, 10'000, 2'000}, clock, log), name(std::move(identity)),
+          reconciler({api, world, lister, events, clock, metrics, log, [this] { return lease.is_leader(); }, [] {}}) {
+        Reconciler::route(world, queue);
+        watches.emplace_back(server, "storagebackends", world.backends), watches.emplace_back(server, "datasets", world.datasets);
+        watches.emplace_back(server, "datasetclaims", world.claims), watches.emplace_back(server, "nodes", world.nodes);
+        watches.emplace_back(server, "nodedatasets", world.node_datasets), watches.emplace_back(server, "csinodes", world.csi_nodes);
+        watches.emplace_back(server, "pods", world.pods);
+        for (SimWatch& watch : watches) watch.relist();
+    }
+    void queue_everything() {
+        for (const auto& one : world.datasets.list()) queue.add("dataset/" + one->metadata.key());
+        for (const auto& one : world.claims.list()) queue.add("claim/" + one->metadata.key());
+        for (const auto& one : world.nodes.list()) queue.add("node/" + one->metadata.key());
+        for (const auto& one : world.pods.list())
+            if (one->has_gate(api::kGate)) queue.add("pod/" + one->metadata.key());
+    }
+    SimApi api;
+    World world;
+    std::vector<SimWatch> watches;
+    kube::WorkQueue queue;
+    SimLister lister;
+    kube::EventRecorder events;
+    kube::LeaderLease lease;
+    std::string name;
+    Reconciler reconciler;
+    bool led = false;
+    int64_t lease_due_ns = 0;
+};
+
+class History {
+  public:
+    explicit History(uint64_t seed) : random_(seed), clock_(1'800'000'000'000'000'000), server_(clock_), log_(clock_, 2, LogLevel::off, LogFormat::text), kubectl_(server_, random_) {
+        server_.on_gone = [this](const std::string& plural, const json::object& object) { check_gone(plural, object); };
+        kubectl_.create(res::backends, "", object(R"({"metadata":{"name":"b"},"spec":{"type":"s3","bucket":"x","allowedNamespaces":["*"]}})"), "", "").value();
+        for (int i = 0; i < 3; ++i) add_node();
+        for (int i = 0; i < 2; ++i) start_controller(i);
+    }
+
+    void run() {
+        for (int i = 0; i < kChaosSteps; ++i) {
+            chaos();
+            step(0.05);
+        }
+        calm();
+    }
+    const std::vector<std::string>& broken() const { return broken_; }
+
+  private:
+    static json::object object(const std::string& text) { return json::parse(text).as_object(); }
+    void breach(std::string what) { broken_.push_back(std::move(what)); }
+    size_t pick(size_t count) { return static_cast<size_t>(random_.below(count)); }
+
+    void add_node() {
+        const std::string name = "n" + std::to_string(next_node_++);
+        nodes_.push_back({name, true, true, {}, {}});
+        kubectl_.create(res::nodes, "", object(R"({"metadata":{"name":")" + name + R"(","labels":{"host":")" + name + R"("}},"spec":{},"status":{"conditions":[{"type":"Ready","status":"True"}]}})"), "", "").value();
+    }
+    void set_ready(SimNode& node, bool ready) {
+        if (ready && !node.alive) node.dead_until_ns = clock_.monotonic_ns();
+        node.alive = ready;
+        if (json::object* found = server_.find("nodes", node.name)) {
+            json::object next = *found;
+            next["status"] = object(std::string(R"({"conditions":[{"type":"Ready","status":")") + (ready ? "True" : "Unknown") + R"(","lastTransitionTime":")" + iso8601(clock_.unix_s()) + "\"}]}");
+            server_.put("nodes", std::move(next));
+        }
+    }
+    void start_controller(int index) {
+        const std::string identity = "c" + std::to_string(index) + "-" + std::to_string(++restarts_);
+        if (controllers_.size() <= static_cast<size_t>(index)) controllers_.resize(static_cast<size_t>(index) + 1);
+        controllers_[static_cast<size_t>(index)] = std::make_unique<SimController>(server_, origin_, clock_, random_, metrics_, log_, identity);
+        SimController* controller = controllers_[static_cast<size_t>(index)].get();
+        controller->api.on_write = [this, controller](const std::string& plural) {
+            if (plural != "leases") check_writer(*controller);
+        };
+    }
+
+    // --- invariants ---
+    /// Only whoever's name is in the lease writes, or nobody else could have taken it yet.
+    void check_writer(const SimController& controller) {
+        const json::object* lease = server_.find("leases", "zcdp-system/zcdp-controller");
+        const std::string holder = lease ? std::string(lease->at("spec").at("holderIdentity").as_string()) : "";
+        if (holder != controller.name) breach(controller.name + " wrote while " + holder + " holds the lease");
+    }
+    /// What a living node's pod has mounted never goes. A node that was away may have been given up: it is told anew.
+    void check_gone(const std::string& plural, const json::object& gone) {
+        if (plural != "nodedatasets") return;
+        const std::string name(gone.at("metadata").at("name").as_string()), node(gone.at("spec").at("node").as_string());
+        for (const SimNode& one : nodes_)
+            if (one.name == node && one.alive && one.exists && clock_.monotonic_ns() - one.dead_until_ns > 120'000'000'000)
+                for (const auto& [pod, mounted] : one.mounted)
+                    if (mounted == name) breach("mounted " + name + " went away from " + node);
+    }
+
+    // --- what happens in a cluster ---
+    void chaos() {
+        switch (pick(22)) {
+            case 0: if (datasets_ < 4) add_dataset(); break;
+            case 1: case 2: case 3: add_pod(); break;
+            case 4: case 5: delete_pod(); break;
+            case 6: set_ready(nodes_[pick(nodes_.size())], false); break;
+            case 7: case 8: revive(); break;
+            case 9: if (nodes_.size() < 6) add_node(); break;
+            case 10: delete_node(); break;
+            case 11: start_controller(static_cast<int>(pick(2))); break;
+            case 12: if (datasets_ > 0) ++origin_.generation["d" + std::to_string(pick(static_cast<size_t>(datasets_)))]; break;
+            case 13: origin_.reachable = !origin_.reachable; break;
+            case 14: if (datasets_ > 0 && pick(4) == 0) server_.remove("datasets", "ns/d" + std::to_string(pick(static_cast<size_t>(datasets_)))); break;
+            case 15: relist(); break;
+            case 16: clock_.advance_ns(static_cast<int64_t>(pick(20)) * 1'000'000'000); break;
+            case 17: clock_.jump_ns((static_cast<int64_t>(pick(7'200)) - 3'600) * 1'000'000'000); break;
+            case 18: lose_data(); break;
+            default: break;
+        }
+    }
+    void add_dataset() {
+        const std::string name = "d" + std::to_string(datasets_++);
+        static const char* replicas[] = {"\"OnDemand\"", "1", "2", "\"All\""};
+        static const char* policies[] = {"Prefer", "Require", "WaitForData"};
+        (void)kubectl_.create(res::datasets, "ns", object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"source":{"backend":"b","prefix":")" + name +
+            R"("},"placement":{"replicas":)" + replicas[pick(4)] + R"(},"refresh":{"interval":"30s"},"retention":{"ttl":")" + (pick(2) ? "40s" : "1h") + R"("}}})"), "", "").has_value();
+        (void)kubectl_.create(res::claims, "ns", object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"dataset":")" + name + R"(","mountPath":"/)" + name +
+            R"(","policy":")" + policies[pick(3)] + R"(","podSelector":{"matchLabels":{")" + name + R"(":"yes"}}}})"), "", "").has_value();
+    }
+    /// Through the webhook's own code, as the API server would.
+    void add_pod() {
+        if (datasets_ == 0) return;
+        json::object pod = object(R"({"metadata":{"name":"p)" + std::to_string(next_pod_++) + R"(","namespace":"ns","labels":{}},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Pending"}})");
+        for (int i = 0; i < datasets_; ++i)
+            if (pick(2)) pod["metadata"].as_object()["labels"].as_object()["d" + std::to_string(i)] = "yes";
+        Objects<api::DatasetClaim> claims;
+        std::vector<PodClaimInput> inputs;
+        for (const auto& [key, raw] : server_.objects["datasetclaims"]) claims.push_back(std::make_shared<const api::DatasetClaim>(api::from_json<api::DatasetClaim>(raw).value()));
+        for (const auto& claim : claims_for(pod, claims)) {
+            const json::object* raw = server_.find("datasets", "ns/" + claim->spec.dataset);
+            inputs.push_back({claim, raw ? std::make_shared<const api::Dataset>(api::from_json<api::Dataset>(*raw).value()) : nullptr});
+        }
+        if (!mutate_pod(pod, inputs)) breach("the webhook refused a good pod");
+        json::object again = pod;
+        if (!mutate_pod(again, inputs) || again != pod) breach("the webhook is not idempotent");
+        (void)kubectl_.create(res::pods, "ns", pod, "", "").has_value();
+    }
+    void delete_pod() {
+        auto& pods = server_.objects["pods"];
+        if (pods.empty()) return;
+        server_.remove("pods", std::next(pods.begin(), static_cast<long>(pick(pods.size())))->first);
+    }
+    void revive() {
+        for (SimNode& node : nodes_)
+            if (node.exists && !node.alive) return set_ready(node, true);
+    }
+    void delete_node() {
+        SimNode& node = nodes_[pick(nodes_.size())];
+        if (node.alive || !node.exists || pick(2)) return;
+        node.exists = false;
+        server_.remove("nodes", node.name);
+        for (auto at = server_.objects["pods"].begin(); at != server_.objects["pods"].end();) {
+            const auto key = (at++)->first;
+            const api::Pod pod = pod_of(key);
+            if (pod.spec.node_name == node.name) server_.remove("pods", key);
+        }
+    }
+    void lose_data() {
+        SimNode& node = nodes_[pick(nodes_.size())];
+        if (node.mounted.empty()) node.transfers.clear();  // the disk was replaced, say
+    }
+    void relist() {
+        auto& controller = *controllers_[pick(2)];
+        controller.watches[pick(controller.watches.size())].relist();
+    }
+    std::vector<std::string> keys_of(const char* plural) const {
+        std::vector<std::string> out;
+        const auto kind = server_.objects.find(plural);
+        if (kind != server_.objects.end())
+            for (const auto& [key, raw] : kind->second) out.push_back(key);
+        return out;
+    }
+    api::Pod pod_of(const std::string& key) { return api::from_json<api::Pod>(*server_.find("pods", key)).value(); }
+
+    // --- the other parts of a cluster, as simple as they can be ---
+    void schedule(const std::string& key) {
+        const api::Pod pod = pod_of(key);
+        if (!pod.spec.node_name.empty() || !pod.spec.scheduling_gates.empty() || pod.metadata.deleting()) return;
+        for (const SimNode& node : nodes_) {
+            const json::object* raw = server_.find("nodes", node.name);
+            if (!raw || !node.alive) continue;
+            const auto parsed = api::from_json<api::Node>(*raw).value();
+            if (!api::pod_fits(pod, parsed)) continue;
+            json::object next = *server_.find("pods", key);
+            next["spec"].as_object()["nodeName"] = node.name;
+            next["status"].as_object()["conditions"] = json::array{object(R"({"type":"PodScheduled","status":"True"})")};
+            server_.put("pods", std::move(next));
+            return;
+        }
+        if (pod.unschedulable()) return;
+        json::object next = *server_.find("pods", key);
+        next["status"].as_object()["conditions"] = json::array{object(R"({"type":"PodScheduled","status":"False","reason":"Unschedulable"})")};
+        server_.put("pods", std::move(next));
+    }
+    /// kubelet and the agent's volumes: a pod runs when all its datasets' present revisions are there.
+    void start_pods(SimNode& node) {
+        for (const std::string& key : keys_of("pods")) {
+            const json::value* place = server_.find("pods", key)->at("spec").as_object().if_contains("nodeName");
+            if (!place || *place != json::value(node.name)) continue;
+            const api::Pod pod = pod_of(key);
+            if (pod.status.phase == "Running" || pod.metadata.deleting()) continue;
+            std::vector<std::string> needed;
+            bool ready = true;
+            for (const std::string& claim : pod.claims()) {
+                const json::object* dataset_raw = server_.find("datasets", "ns/" + claim);
+                const auto dataset = dataset_raw ? api::from_json<api::Dataset>(*dataset_raw).value() : api::Dataset();
+                const std::string name = api::node_dataset_name(node.name, dataset.metadata.uid, dataset.status.revision);
+                const auto at = node.transfers.find(name);
+                ready = ready && dataset_raw && at != node.transfers.end() && at->second.phase == TransferPhase::ready;
+                needed.push_back(name);
+            }
+            if (!ready) continue;
+            for (const std::string& name : needed) node.mounted[pod.metadata.uid + "/" + name] = name;
+            json::object next = *server_.find("pods", key);
+            next["status"].as_object()["phase"] = "Running";
+            server_.put("pods", std::move(next));
+        }
+    }
+    void stop_pods(SimNode& node) {
+        std::set<std::string> living;
+        for (const auto& [key, raw] : server_.objects["pods"]) living.insert(std::string(raw.at("metadata").at("uid").as_string()));
+        std::erase_if(node.mounted, [&](const auto& entry) { return !living.contains(entry.first.substr(0, entry.first.find('/'))); });
+    }
+    /// The agent: the production decider over a store that is a map.
+    void agent(SimNode& node) {
+        SimApi api(server_, random_);
+        for (const std::string& name : keys_of("nodedatasets")) {
+            const json::object& raw = *server_.find("nodedatasets", name);
+            if (raw.at("spec").at("node") != json::value(node.name)) continue;
+            const auto object_now = api::from_json<api::NodeDataset>(json::value(raw)).value();
+            const auto at = node.transfers.find(name);
+            NodeDatasetView view{object_now, at == node.transfers.end() ? std::nullopt : std::optional(at->second), {}, false, false, clock_.unix_s()};
+            view.in_store = at != node.transfers.end() && at->second.phase == TransferPhase::ready;
+            view.evicted_for_space = object_now.status.phase == "Ready" && !view.in_store;
+            for (const auto& [pod, mounted] : node.mounted)
+                if (mounted == name) view.pods.push_back({"ns", "p", pod.substr(0, pod.find('/'))});
+            NodeDatasetDecision decision = decide_node_dataset(view);
+            if (decision.action == NodeDatasetDecision::Action::ensure) {
+                TransferView& transfer = node.transfers[name];
+                transfer.phase = transfer.phase == TransferPhase::waiting ? TransferPhase::running : pick(3) ? transfer.phase : TransferPhase::ready;
+                transfer.snapshot = SimOrigin::snapshot(object_now.spec.revision);
+                transfer.finished_unix_s = clock_.unix_s();
+                view.transfer = transfer;
+                decision.phase = decide_node_dataset(view).phase;
+            } else if (decision.action == NodeDatasetDecision::Action::forget) {
+                node.transfers.erase(name);
+            } else if (decision.action == NodeDatasetDecision::Action::evict && view.pods.empty()) {
+                node.transfers.erase(name);
+                view.transfer.reset();
+                decision.phase = "Evicted";
+                decision.release = object_now.metadata.deleting();
+            }
+            api::NodeDataset changed = object_now;
+            changed.status = node_dataset_status(view, decision.phase);
+            if (changed.status != object_now.status) (void)api.replace(res::node_datasets, api::object_json(changed), "status").has_value();
+            if (decision.release) (void)api.patch(res::node_datasets, "", name, kube::PatchKind::merge, object(R"({"metadata":{"finalizers":null}})"), "").has_value();
+        }
+    }
+    void step_controller(SimController& controller, double failures) {
+        controller.api.failure_rate = failures;
+        for (SimWatch& watch : controller.watches)
+            if (failures == 0 || pick(3) > 0) watch.pump(failures == 0 ? 1'000 : pick(4) + 1, failures > 0 && pick(5) == 0);
+        if (clock_.monotonic_ns() >= controller.lease_due_ns) {
+            const bool leads = controller.lease.step();
+            if (leads && !controller.led) controller.lister.forget_outcomes(), controller.queue_everything();
+            controller.led = leads;
+            if (leads) (void)controller.reconciler.retire_ownerless().has_value();
+            controller.lease_due_ns = clock_.monotonic_ns() + 2'000'000'000;
+        }
+        controller.lister.step();
+        for (int i = 0; i < 6; ++i) {
+            const auto key = controller.queue.try_take();
+            if (!key) break;
+            ApiResult<std::optional<uint64_t>> done = std::optional<uint64_t>();
+            if (controller.lease.is_leader()) done = controller.reconciler.reconcile(*key);
+            controller.queue.done(*key);
+            if (!done) controller.queue.add_after_failure(*key);
+            else if (controller.queue.succeeded(*key); *done) controller.queue.add(*key, **done * 1000);
+        }
+    }
+    void step(double failures) {
+        clock_.advance_ns(static_cast<int64_t>(200 + pick(800)) * 1'000'000);
+        for (auto& controller : controllers_)
+            if (failures == 0 || pick(4) > 0) step_controller(*controller, failures);
+        for (const std::string& key : keys_of("pods")) {
+            const bool placed = server_.find("pods", key)->at("spec").as_object().contains("nodeName");
+            if (!placed && (failures == 0 || pick(2))) schedule(key);
+        }
+        for (SimNode& node : nodes_) {
+            if (!node.alive || !node.exists || (failures > 0 && pick(3) == 0)) continue;
+            stop_pods(node);
+            start_pods(node);
+            agent(node);
+        }
+    }
+
+    /// No more faults: in the end every pod runs that can, nothing is left of what is gone, and nobody writes any more.
+    void calm() {
+        origin_.reachable = true;
+        for (SimNode& node : nodes_)
+            if (node.exists && !node.alive) set_ready(node, true);
+        for (auto& controller : controllers_)
+            for (SimWatch& watch : controller->watches) watch.relist();
+        settle();
+        clock_.advance_ns(700'000'000'000);  // over every pause there is
+        settle();
+        for (const auto& [key, raw] : server_.objects["pods"]) check_served(key);
+        for (const auto& [name, raw] : server_.objects["nodedatasets"])
+            if (!server_.find("nodes", std::string(raw.at("spec").at("node").as_string()))) breach(name + " is of a node that is gone" + picture(""));
+    }
+    /// Until nobody has written anything but leases and listing times for a while.
+    void settle() {
+        for (int i = 0, quiet = 0; i < kCalmSteps && quiet < kQuietSteps; ++i) {
+            const std::string before = essence();
+            step(0);
+            quiet = essence() == before ? quiet + 1 : 0;
+        }
+    }
+    std::string essence() {
+        std::string out;
+        for (const char* plural : {"pods", "nodes", "nodedatasets", "datasetclaims"})
+            for (const auto& [name, raw] : server_.objects[plural]) out += std::string(raw.at("metadata").at("resourceVersion").as_string()) + ",";
+        return out;
+    }
+    void check_served(const std::string& key) {
+        const api::Pod pod = pod_of(key);
+        if (pod.status.phase == "Running") return;
+        for (const std::string& claim : pod.claims()) {
+            const json::object* raw = server_.find("datasets", "ns/" + claim);
+            if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp")) return;  // its dataset is gone: it cannot be served
+        }
+        breach(key + " was never served" + picture(key));
+    }
+    /// Everything that bears on a pod, for whoever reads the failure.
+    std::string picture(const std::string& key) {
+        const json::object* pod = server_.find("pods", key);
+        std::string out = pod ? "\n  pod " + json::serialize(*pod) : "";
+        for (const char* plural : {"datasets", "nodedatasets", "nodes"})
+            for (const auto& [name, raw] : server_.objects[plural]) out += "\n  " + std::string(plural) + " " + name + " " + json::serialize(raw.at("spec")) + json::serialize(raw.contains("status") ? raw.at("status") : json::value()).substr(0, 300);
+        for (const SimNode& node : nodes_) out += "\n  " + node.name + (node.alive ? " alive" : " dead") + (node.exists ? "" : " gone");
+        for (const auto& one : controllers_) out += "\n  " + one->name + " queue " + std::to_string(one->queue.depth()) + (one->lease.is_leader() ? " leads" : "");
+        return out;
+    }
+
+    SeededRandom random_;
+    ManualClock clock_;
+    SimServer server_;
+    Metrics metrics_;
+    Logger log_;
+    SimOrigin origin_;
+    SimApi kubectl_;
+    std::vector<SimNode> nodes_;
+    std::vector<std::unique_ptr<SimController>> controllers_;
+    std::vector<std::string> broken_;
+    int next_node_ = 1, next_pod_ = 1, datasets_ = 0, restarts_ = 0;
+};
+
+uint64_t number_of(const char* name, uint64_t fallback) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+}  // namespace
+
+TEST_CASE("whatever happens, one controller writes, mounted data stays, and in the end everybody is served") {
+    const uint64_t only = number_of("ZCDP_SEED", 0), histories = number_of("ZCDP_SIMULATIONS", 2000);
+    for (uint64_t seed = only ? only : 1; seed <= (only ? only : histories); ++seed) {
+        History history(seed);
+        history.run();
+        INFO("seed ", seed);
+        for (const std::string& what : history.broken()) FAIL_CHECK("seed " << seed << ": " << what);
+        if (!history.broken().empty()) break;
+    }
+}
+
+}  // namespace zcdp::test
