@@ -41,6 +41,8 @@ void add_agent(CLI::App& app, Action& action);
 void add_controller(CLI::App& app, Action& action);
 void add_install(CLI::App& app, Action& action);
 void add_uninstall(CLI::App& app, Action& action);
+void add_status(CLI::App& app, Action& action);
+void add_explain(CLI::App& app, Action& action);
 void add_version(CLI::App& app, Action& action);
 void add_completion(CLI::App& app, Action& action);
 

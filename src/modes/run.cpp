@@ -47,6 +47,8 @@ int run(int argc, char** argv) {
     add_controller(app, action);
     add_install(app, action);
     add_uninstall(app, action);
+    add_status(app, action);
+    add_explain(app, action);
     add_version(app, action);
     add_completion(app, action);
     for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from tests.support.harness import ROOT, ZCDP, bytes_of, clean_env
+from tests.support.harness import CACHE, ROOT, ZCDP, bytes_of, clean_env
 
 CLUSTER = ROOT / "tests/cluster/cluster"
 IMAGE = "docker.io/library/zcdp:latest"
@@ -48,7 +48,7 @@ class Kit:
             self.mine = True
             self.cluster("up", self.nodes, env={"ZK_NODE_DISK": self.node_disk} if self.node_disk else {}, timeout=300)
         os.environ["KUBECONFIG"] = str(self.zk / "admin.kubeconfig")
-        kube_bin = os.environ.get("KUBE_BIN") or str(pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-testcluster/v1.34.4")
+        kube_bin = os.environ.get("KUBE_BIN") or str(CACHE / "kube-v1.34.4")
         os.environ["PATH"] = kube_bin + ":" + os.environ["PATH"]
         self.load_image()
         return self

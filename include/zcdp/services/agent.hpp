@@ -21,8 +21,8 @@ struct AgentOptions {
     std::string registration = "/var/lib/kubelet/plugins_registry/zcdp.io-reg.sock";
     std::string listen = "0.0.0.0:8080";   ///< metrics and health
     std::string system_namespace = "zcdp-system";
-    std::string controller_url = "https://zcdp-controller.zcdp-system.svc:8443";
-    std::string token_file;                ///< the agent's token for the controller
+    std::string controller_url = "https://zcdp-controller.zcdp-system.svc";
+    std::string token_file = "/var/run/secrets/zcdp/token";  ///< the agent's token for the controller
     std::vector<std::string> cluster_ranges;
     unsigned syncs_at_once = 2;
     unsigned high_watermark_percent = 80, low_watermark_percent = 70;

@@ -8,6 +8,7 @@
 
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
+#include "src/services/cluster/listed_origin.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/net/http_server.hpp"
@@ -29,6 +30,27 @@ Result<BackendAccess> resolve(kube::Api& api, const AccessRules& rules, const ap
     if (!namespace_allowed(backend.spec, wanted.spec.dataset.namespace_))
         return Error(ErrorKind::denied, "does not allow namespace " + wanted.spec.dataset.namespace_, "StorageBackend " + wanted.spec.source.backend);
     return backend_access(api, backend, wanted.spec.source.prefix, rules);
+}
+
+/// The controller's CA certificates, as it publishes them.
+std::string controller_ca(kube::Api& api, const std::string& ns) {
+    auto map = api.get(kube::resources::config_maps, ns, "zcdp-ca");
+    const kube::json::value* data = map ? map->if_contains("data") : nullptr;
+    const kube::json::value* pem = data && data->is_object() ? data->get_object().if_contains("ca.crt") : nullptr;
+    return pem && pem->is_string() ? std::string(pem->get_string()) : std::string();
+}
+
+/// The origin with the listing that the controller made; when that cannot be had, the agent lists for itself, and the
+/// revision still has to be the one that is wanted.
+Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, origin::Machine machine, const api::NodeDataset& wanted, const BackendAccess& access) {
+    ZCDP_TRY(auto factory, origin::make_origin_factory(access.source, access.options, machine));
+    ListingRequest request{options.controller_url, controller_ca(api, options.system_namespace), "", wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name, wanted.spec.revision, options.store};
+    if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
+    if (request.ca_pem.empty() || request.token.empty()) return factory;
+    auto listing = fetch_listing(request, machine);
+    if (listing) return with_listing(std::move(factory), *listing, machine.fs);
+    machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"why", listing.error().line()}});
+    return factory;
 }
 
 void report_store(store::Store& store, Metrics& metrics) {
@@ -69,7 +91,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
     objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
     Transfers transfers({*store, machine, machine.metrics, log},
                         [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
-                        [&](const api::NodeDataset&, const BackendAccess& access) { return origin::make_origin_factory(access.source, access.options, machine); },
+                        [&](const api::NodeDataset& wanted, const BackendAccess& access) { return make_origin(options, api, machine, wanted, access); },
                         options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
     Volumes volumes({api, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log}, {options.node},
                     [&](const std::string& dataset_uid) {

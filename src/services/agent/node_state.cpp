@@ -93,9 +93,8 @@ bool NodeState::shared(const api::NodeDataset& object, const std::string& snapsh
     return false;
 }
 
-/// Never from under a pod: a snapshot that is leased stays, and this is tried again.
+/// Never from under a pod: a snapshot that is leased stays, also for more pods of the same dataset, and this is tried again.
 kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDecision& decision) {
-    parts_.transfers.forget(object.metadata.name);
     const std::string snapshot = object.status.snapshot;
     if (!snapshot.empty() && !shared(object, snapshot)) {
         if (const auto id = store::SnapshotId::parse(snapshot)) {
@@ -108,6 +107,7 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
             if (gone) parts_.metrics.counter("zcdp_evictions_total", "Snapshots that were evicted because the controller wanted it.").add();
         }
     }
+    parts_.transfers.forget(object.metadata.name);
     decision.phase = "Evicted";
     decision.release = object.metadata.deleting();
     return {};

@@ -187,6 +187,11 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
 Volumes::Waiting Volumes::look(const Claimed& claimed) {
     Waiting out;
     const api::Dataset& dataset = claimed.dataset;
+    if (dataset.metadata.deleting() || claimed.claim.metadata.deleting()) {
+        out.status = {CsiCode::unavailable, fmt::format("dataset {} or the claim of it is being deleted", dataset.metadata.name)};
+        out.final = true;
+        return out;
+    }
     if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
         out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}", dataset.metadata.name,

@@ -6,6 +6,7 @@
 #include "src/services/controller/certificates.hpp"
 #include "src/services/controller/reconcile.hpp"
 #include "src/services/controller/roles.hpp"
+#include "src/services/controller/serve_listing.hpp"
 #include "src/services/controller/webhook.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
@@ -63,6 +64,8 @@ net::ServerResponse health(const net::ServerRequest& request, const Metrics& met
     if (request.target == "/readyz") return {ready ? 200 : 503, "text/plain", ready ? "ok\n" : "the caches are not full yet\n", {}};
     return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
 }
+
+constexpr std::string_view kListings = "/v1/listings/";
 
 }  // namespace
 
@@ -125,7 +128,8 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
             tls.certificate_pem = certificates.serving().certificate_pem, tls.key_pem = certificates.serving().key_pem;
             ZCDP_TRY(webhook_server, net::HttpServer::open(tls, [&](const net::ServerRequest& request) {
                 if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
-                return net::ServerResponse{404, "text/plain", "there is /mutate\n", {}};
+                if (request.method == "GET" && request.target.starts_with(kListings)) return serve_listing(request, api, world, *lister, machine.fs);
+                return net::ServerResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
             }, log));
             serving = true;
         } else if (*changed) {

@@ -130,6 +130,8 @@ void demand_for_waiting(Draft& draft, const api::Pod& pod) {
     std::optional<std::pair<std::pair<int, std::string>, std::string>> best;
     for (const auto& [name, node] : draft.nodes) {
         if (!eligible(draft, *node) || !api::pod_fits(pod, *node, api::kDataLabelPrefix)) continue;
+        const auto held = find_held(draft, name, draft.target);
+        if (held && held->metadata.deleting()) continue;  // on its way out: it cannot be called back
         const PodHolding holding = draft.view.holding(pod, name);
         const bool full = unplaced && holding.all_ready && draft.view.now_unix_s - holding.since_unix_s >= kSettleS;
         if (full) continue;

@@ -1,13 +1,46 @@
 #include "src/services/controller/listings.hpp"
 
+#include <fcntl.h>
+
 #include <condition_variable>
 
+#include "src/services/cluster/listed_origin.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services {
 namespace {
 
 constexpr unsigned kAtOnce = 4;
+constexpr size_t kWriteBytes = 256 << 10;
+
+/// Entries as lines, a piece at a time.
+class ListingWriter {
+  public:
+    ListingWriter(Fs& fs, int file) : fs_(fs), file_(file) {}
+    void add(const origin::Entry& entry) {
+        buffer_ += api::listing_line(to_listing(entry));
+        ++count_;
+        if (buffer_.size() >= kWriteBytes) flush();
+    }
+    Result<> finish() {
+        buffer_ += api::listing_end(count_);
+        flush();
+        if (failed_) return system_error(failed_, "writing", "the listing");
+        return {};
+    }
+
+  private:
+    void flush() {
+        if (auto put = fs_.write(file_, std::as_bytes(std::span(buffer_)), offset_); !put && !failed_) failed_ = put.error();
+        offset_ += buffer_.size();
+        buffer_.clear();
+    }
+    Fs& fs_;
+    const int file_;
+    std::string buffer_;
+    uint64_t offset_ = 0, count_ = 0;
+    boost::system::error_code failed_;
+};
 
 class OriginLister final : public Lister {
   public:
@@ -42,6 +75,7 @@ class OriginLister final : public Lister {
 
     void forget(const std::string& dataset_uid) override {
         std::unique_lock lock(mutex_);
+        kept_.erase(dataset_uid);
         const auto at = listings_.find(dataset_uid);
         if (at == listings_.end()) return;
         *at->second.stop = true;
@@ -58,21 +92,55 @@ class OriginLister final : public Lister {
             if (!one.outcome.running) one.outcome = {};
     }
 
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source, const std::string& revision) override {
+        if (auto file = kept(dataset.metadata.uid, revision)) return file;
+        if (!source.backend) return Error(ErrorKind::not_found, source.message);
+        const std::scoped_lock one_at_a_time(again_);
+        if (auto file = kept(dataset.metadata.uid, revision)) return file;  // somebody else asked for it, too
+        sync::Stop stop{false};
+        ZCDP_TRY(const auto summary, list(dataset, source, stop));
+        machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
+        auto file = kept(dataset.metadata.uid, revision);
+        if (!file) return Error(ErrorKind::not_found, "the source has revision " + summary.revision.substr(0, 12) + " by now");
+        return file;
+    }
+
   private:
+    struct Kept {
+        std::string revision;
+        std::shared_ptr<Fd> file;
+    };
+    std::shared_ptr<Fd> kept(const std::string& uid, const std::string& revision) const {
+        const std::scoped_lock lock(mutex_);
+        const auto at = kept_.find(uid);
+        return at != kept_.end() && at->second.revision == revision ? at->second.file : nullptr;
+    }
     struct Running {
         ListingOutcome outcome;
         std::shared_ptr<sync::Stop> stop = std::make_shared<sync::Stop>(false);
         std::thread thread;
     };
 
+    /// Lists into a file without a name, and keeps that as the newest of its dataset.
     Result<sync::ListingSummary> list(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop) {
+        auto made = machine_.fs.open(AT_FDCWD, scratch_.c_str(), O_TMPFILE | O_RDWR, 0600);
+        if (!made) return system_error(made.error(), "making a file in", scratch_);
+        auto file = std::make_shared<Fd>(std::move(*made));
+        ListingWriter writer(machine_.fs, file->get());
+        ZCDP_TRY(auto summary, list_into(dataset, source, stop, writer));
+        ZCDP_CHECK(writer.finish());
+        const std::scoped_lock lock(mutex_);
+        kept_[dataset.metadata.uid] = {summary.revision, std::move(file)};
+        return summary;
+    }
+    Result<sync::ListingSummary> list_into(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop, ListingWriter& writer) {
         ZCDP_TRY(const BackendAccess access, backend_access(api_, *source.backend, source.prefix, rules_));
         ZCDP_TRY(const auto factory, origin::make_origin_factory(access.source, access.options, machine_));
         sync::SyncOptions options;
         options.source = access.source;
         options.include = dataset.spec.source.include, options.exclude = dataset.spec.source.exclude;
         sync::Progress progress;
-        return sync::list_source(options, factory, machine_, scratch_, progress, stop, {});
+        return sync::list_source(options, factory, machine_, scratch_, progress, stop, [&writer](const origin::Entry& entry) { writer.add(entry); });
     }
 
     void run(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop) {
@@ -109,6 +177,8 @@ class OriginLister final : public Lister {
     const std::function<void(const std::string&)> changed_;
     mutable std::mutex mutex_;
     std::condition_variable free_;
+    std::mutex again_;
+    std::map<std::string, Kept> kept_;
     std::map<std::string, Running> listings_;
     unsigned running_ = 0;
     bool ending_ = false;

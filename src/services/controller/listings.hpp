@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "zcdp/base/fs.hpp"
 #include "src/services/cluster/backend_access.hpp"
 #include "src/services/controller/decide_dataset.hpp"
 
@@ -26,6 +27,9 @@ class Lister {
     virtual void forget(const std::string& dataset_uid) = 0;
     /// Forgets every outcome: a new leader must not act on what it saw in an earlier reign.
     virtual void forget_outcomes() = 0;
+    /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again if it was lost. Blocks. Errors:
+    /// not_found: the source has another revision by now; those of the origin.
+    virtual Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source, const std::string& revision) = 0;
 };
 
 /// `changed` is called with the Dataset's key when a listing has ended.

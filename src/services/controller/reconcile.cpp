@@ -85,7 +85,7 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
             const auto other = claim ? world.datasets.get(pod.metadata.namespace_ + "/" + claim->spec.dataset) : nullptr;
             bool held = false, ready = false;
             for (const auto& one : other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
-                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted") continue;
+                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted" || one->metadata.deleting()) continue;
                 held = true;
                 if (one->status.phase != "Ready" || one->spec.revision != other->status.revision) continue;
                 ready = true;

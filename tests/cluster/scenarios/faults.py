@@ -1,7 +1,7 @@
 """What breaks, and what must not: each fault on the real cluster."""
 import time
 
-from tests.cluster.kit import ACCESS, SECRET, run
+from tests.cluster.kit import ACCESS, SECRET
 
 READER = "while :; do sha256sum -c /tmp/sum >/dev/null 2>&1 || echo BROKEN; echo round; done"
 
@@ -119,11 +119,10 @@ def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene
     extra = sorted(n["metadata"]["name"] for n in kit.get("nodes"))[-1]
     kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
     kit.wait("the new node has it", lambda: extra in scene.ready_nodes("set"), 120)
-    kit.cluster("kill", extra)
+    kit.cluster("remove", extra)
     kit.kubectl("delete", "node", extra)
     kit.wait("its NodeDatasets are gone", lambda: extra not in [n["spec"]["node"] for n in scene.held("set")], 60)
     kit.wait("and the dataset is Ready on the others", lambda: scene.dataset("set").get("ready") == f"{len(kit.get('nodes'))}/{len(kit.get('nodes'))}", 60)
-    run("ip", "netns", "del", extra, check=False)
 
 
 def a_pod_deleted_during_a_held_publish_ends_soon(kit, scene):

@@ -53,6 +53,7 @@ class SimLister final : public Lister {
         for (auto& [uid, job] : jobs_)
             if (!job.outcome.running) job.outcome = {};
     }
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const std::string&) override { return Error(ErrorKind::not_found, "simulated"); }
     void step() {
         for (auto& [uid, job] : jobs_) {
             if (!job.outcome.running) continue;

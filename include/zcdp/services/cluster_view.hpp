@@ -1,0 +1,40 @@
+// What `zcdp status` and `zcdp explain` say of a cluster: read once, said as text or as JSON.
+// Thread rule: one thread; every call blocks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/kube/api.hpp"
+
+namespace zcdp::services {
+
+/// One dataset on one node.
+struct StatusNode {
+    std::string node, phase, progress, reason, message;
+    uint64_t bytes_done = 0, bytes_total = 0, bytes_per_second = 0, eta_seconds = 0;
+    size_t pods = 0;
+};
+struct StatusDataset {
+    std::string ns, name, phase, ready, size, reason, message, snapshot;
+    uint64_t bytes = 0, origin_bytes = 0, reused_bytes = 0;
+    std::vector<StatusNode> nodes;
+};
+struct ClusterStatus {
+    std::vector<StatusDataset> datasets;
+    size_t nodes = 0, agents_ready = 0, controllers_ready = 0;
+};
+/// `ns` "" is all namespaces. Errors: not_found: zcdp is not installed; those of the API.
+Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns);
+
+/// The one thing that blocks, and what to do about it.
+struct Explanation {
+    bool fine = false;       ///< nothing blocks
+    std::string step;        ///< what blocks, as one word: "gate", "listing", "credentials", "space", …
+    std::string message, hint;
+};
+/// kind: pod, dataset, claim or node. Errors: usage; not_found: there is no such object.
+Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::string& ns, const std::string& name);
+
+}  // namespace zcdp::services

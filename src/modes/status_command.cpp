@@ -1,0 +1,115 @@
+// zcdp status | explain
+#include <fmt/core.h>
+
+#include "src/modes/context.hpp"
+#include "src/modes/json.hpp"
+#include "src/modes/kube_flags.hpp"
+#include "zcdp/base/units.hpp"
+#include "zcdp/services/cluster_view.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+struct Flags {
+    KubeFlags kube;
+    std::string ns, kind, name;
+    bool json = false;
+};
+
+std::string json_of(const services::StatusDataset& dataset) {
+    std::string nodes;
+    for (const auto& node : dataset.nodes) {
+        JsonObject one;
+        one.add("node", node.node).add("phase", node.phase).add("progress", node.progress).add("reason", node.reason).add("message", node.message);
+        one.add("bytes_done", node.bytes_done).add("bytes_total", node.bytes_total).add("bytes_per_second", node.bytes_per_second);
+        one.add("eta_seconds", node.eta_seconds).add("pods", uint64_t{node.pods});
+        nodes += (nodes.empty() ? "" : ",") + one.str();
+    }
+    JsonObject out;
+    out.add("namespace", dataset.ns).add("name", dataset.name).add("phase", dataset.phase).add("ready", dataset.ready).add("bytes", dataset.bytes);
+    out.add("origin_bytes", dataset.origin_bytes).add("reused_bytes", dataset.reused_bytes).add("snapshot", dataset.snapshot);
+    out.add("reason", dataset.reason).add("message", dataset.message).raw("nodes", "[" + nodes + "]");
+    return out.str();
+}
+
+void print_table(const services::ClusterStatus& status) {
+    fmt::print("controllers ready: {}   agents ready: {} of {} nodes\n", status.controllers_ready, status.agents_ready, status.nodes);
+    if (status.datasets.empty()) {
+        fmt::print("there are no Datasets\n");
+        return;
+    }
+    fmt::print("\n{:<38}{:<10}{:>7}{:>12}  {}\n", "DATASET", "PHASE", "NODES", "SIZE", "WHY");
+    for (const auto& dataset : status.datasets) {
+        fmt::print("{:<38}{:<10}{:>7}{:>12}  {}{}{}\n", dataset.ns + "/" + dataset.name, dataset.phase, dataset.ready, dataset.size, dataset.reason,
+                   dataset.message.empty() ? "" : ": ", dataset.message);
+        for (const auto& node : dataset.nodes) {
+            std::string detail = node.pods > 0 ? fmt::format("{} pod{}", node.pods, node.pods == 1 ? "" : "s") : "";
+            if (node.phase == "Syncing") detail = fmt::format("{} of {}, {}/s, {} left", format_size(node.bytes_done), format_size(node.bytes_total), format_size(node.bytes_per_second), format_duration(node.eta_seconds * 1000));
+            if (!node.reason.empty()) detail = node.reason + ": " + node.message;
+            fmt::print("  {:<36}{:<10}{:>7}{:>12}  {}\n", node.node, node.phase, node.progress, "", detail);
+        }
+    }
+}
+
+int run_status(Context& context, Flags& flags) {
+    Logger log = context.logger();
+    auto cluster = connect_cluster(context, flags.kube, log);
+    if (!cluster) return report(cluster.error());
+    auto status = services::cluster_status(*cluster->api, flags.ns);
+    if (!status) return report(status.error());
+    if (!flags.json) {
+        print_table(*status);
+        return 0;
+    }
+    std::string datasets;
+    for (const auto& dataset : status->datasets) datasets += (datasets.empty() ? "" : ",") + json_of(dataset);
+    JsonObject out;
+    out.add("nodes", uint64_t{status->nodes}).add("agents_ready", uint64_t{status->agents_ready}).add("controllers_ready", uint64_t{status->controllers_ready});
+    out.raw("datasets", "[" + datasets + "]");
+    fmt::print("{}\n", out.str());
+    return 0;
+}
+
+int run_explain(Context& context, Flags& flags) {
+    Logger log = context.logger();
+    auto cluster = connect_cluster(context, flags.kube, log);
+    if (!cluster) return report(cluster.error());
+    const std::string ns = flags.ns.empty() ? cluster->default_namespace : flags.ns;
+    auto why = services::explain(*cluster->api, flags.kind, ns, flags.name);
+    if (!why) return report(why.error());
+    if (flags.json) {
+        JsonObject out;
+        out.add("fine", why->fine).add("step", why->step).add("message", why->message).add("hint", why->hint);
+        fmt::print("{}\n", out.str());
+    } else if (why->fine) {
+        fmt::print("{}\n", why->message);
+    } else {
+        fmt::print("blocked at: {}\n{}\n-> {}\n", why->step, why->message, why->hint);
+    }
+    return why->fine ? 0 : 1;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action& action) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App& status = *app.add_subcommand("status", "the cluster's datasets, nodes and transfers");
+    status.add_option("-n,--namespace", flags->ns, "only this namespace")->type_name("NAME");
+    status.add_flag("--json", flags->json, "as one JSON object");
+    add_kube_flags(status, flags->kube);
+    status.callback([flags, &action] { action = [flags](Context& context) { return run_status(context, *flags); }; });
+}
+
+void add_explain(CLI::App& app, Action& action) {
+    auto flags = std::make_shared<Flags>();
+    CLI::App& explain = *app.add_subcommand("explain", "the one step that blocks a pod, dataset, claim or node, and what to do");
+    explain.footer("Exit code 0: nothing blocks; 1: something does, and it is named.");
+    explain.add_option("KIND", flags->kind, "pod, dataset, claim or node")->required()->check(CLI::IsMember({"pod", "dataset", "claim", "node"}));
+    explain.add_option("NAME", flags->name, "its name")->required();
+    explain.add_option("-n,--namespace", flags->ns, "its namespace (the context's)")->type_name("NAME");
+    explain.add_flag("--json", flags->json, "as one JSON object");
+    add_kube_flags(explain, flags->kube);
+    explain.callback([flags, &action] { action = [flags](Context& context) { return run_explain(context, *flags); }; });
+}
+
+}  // namespace zcdp::modes

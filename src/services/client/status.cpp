@@ -1,0 +1,41 @@
+#include <algorithm>
+
+#include "src/services/client/read.hpp"
+#include "zcdp/services/cluster_view.hpp"
+
+namespace zcdp::services {
+
+Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
+    ClusterStatus out;
+    ZCDP_TRY(const auto datasets, read_all<api::Dataset>(api, kube::resources::datasets, ns));
+    ZCDP_TRY(const auto held, read_all<api::NodeDataset>(api, kube::resources::node_datasets));
+    for (const auto& dataset : datasets) {
+        StatusDataset one;
+        one.ns = dataset.metadata.namespace_, one.name = dataset.metadata.name;
+        one.phase = dataset.status.phase, one.ready = dataset.status.ready, one.size = dataset.status.size, one.snapshot = dataset.status.snapshot;
+        one.bytes = dataset.status.bytes.value_or(0), one.origin_bytes = dataset.status.origin_bytes, one.reused_bytes = dataset.status.reused_bytes;
+        if (const auto* ready = api::find_condition(dataset.status.conditions, "Ready"); ready && ready->status != "True") one.reason = ready->reason, one.message = ready->message;
+        for (const auto& node : held) {
+            if (node.spec.dataset.uid != dataset.metadata.uid) continue;
+            StatusNode place{node.spec.node, node.status.phase.empty() ? "Pending" : node.status.phase, node.status.progress, "", "", node.status.bytes_done,
+                             node.status.bytes_total, node.status.bytes_per_second, node.status.eta_seconds, node.status.pods.size()};
+            if (node.status.last_error) place.reason = node.status.last_error->reason, place.message = node.status.last_error->message;
+            one.nodes.push_back(std::move(place));
+        }
+        std::sort(one.nodes.begin(), one.nodes.end(), [](const auto& a, const auto& b) { return a.node < b.node; });
+        out.datasets.push_back(std::move(one));
+    }
+    ZCDP_TRY(const auto nodes, read_all<api::Node>(api, kube::resources::nodes));
+    out.nodes = nodes.size();
+    ZCDP_TRY(const auto pods, read_all<api::Pod>(api, kube::resources::pods, api::kSystemNamespace));
+    for (const auto& pod : pods) {
+        const auto* ready = api::find_condition(pod.status.conditions, "Ready");
+        const auto app = pod.metadata.labels.find("app");
+        if (!ready || ready->status != "True" || app == pod.metadata.labels.end()) continue;
+        out.agents_ready += app->second == "zcdp-agent";
+        out.controllers_ready += app->second == "zcdp-controller";
+    }
+    return out;
+}
+
+}  // namespace zcdp::services
