@@ -62,6 +62,18 @@ bool LabelSelector::matches(const StringMap& labels) const {
            std::all_of(match_expressions.begin(), match_expressions.end(), [&](const auto& e) { return e.matches(labels); });
 }
 
+StringMap parse_labels(std::string_view text) {
+    StringMap out;
+    while (!text.empty()) {
+        const size_t end = std::min(text.find(','), text.size());
+        const std::string_view pair = text.substr(0, end);
+        const size_t equals = std::min(pair.find('='), pair.size());
+        if (!pair.empty()) out[std::string(pair.substr(0, equals))] = std::string(pair.substr(std::min(equals + 1, pair.size())));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return out;
+}
+
 int64_t parse_time(const std::string& text) { return std::max<int64_t>(0, parse_iso8601(text)); }
 
 bool has_labels(const StringMap& labels, const StringMap& wanted) {

@@ -6,6 +6,7 @@
 #include "src/modes/json.hpp"
 #include "src/modes/signals.hpp"
 #include "zcdp/base/units.hpp"
+#include "zcdp/services/agent_client.hpp"
 #include "zcdp/store/store.hpp"
 
 namespace zcdp::modes {
@@ -19,7 +20,16 @@ struct Flags {
 /// What a command does with an open store.
 using Work = std::function<Result<>(store::Store&, const Flags&)>;
 
-int with_store(Context& context, const Flags& flags, store::StoreMode mode, const Work& work) {
+/// What to ask the agent for when one owns the store; "" for commands that only read.
+using Remote = std::function<std::string(const Flags&)>;
+
+int with_store(Context& context, const Flags& flags, store::StoreMode mode, const Work& work, const Remote& remote) {
+    if (const auto socket = remote ? services::agent_socket(store_folder(flags.store), context.fs) : std::nullopt) {
+        auto answer = services::ask_agent(*socket, remote(flags), "");
+        if (!answer) return report(answer.error());
+        if (flags.json || !answer->starts_with("{\"snapshot\"")) fmt::print("{}", *answer);
+        return 0;
+    }
     Logger log = context.logger();
     store::StoreOptions options;
     options.root = store_folder(flags.store);
@@ -160,7 +170,7 @@ Result<> gc(store::Store& store, const Flags& flags) {
 enum class Takes { nothing, maybe_id, id };
 
 void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, const char* name, const char* help,
-         Takes takes, store::StoreMode mode, Work work) {
+         Takes takes, store::StoreMode mode, Work work, Remote remote = {}) {
     CLI::App& command = *parent.add_subcommand(name, help);
     if (takes != Takes::nothing) {
         auto* id = command.add_option("ID", flags->id, "a snapshot's id, the beginning of one, or its name");
@@ -174,8 +184,8 @@ void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, 
     if (std::string_view(name) == "show") command.add_flag("--files", flags->files, "list every file with its digest");
     if (std::string_view(name) == "gc")
         command.add_option("--grace", flags->grace, "keep what is younger")->check(check_duration)->type_name("TIME")->capture_default_str();
-    command.callback([flags, &action, mode, work] {
-        action = [flags, mode, work](Context& context) { return with_store(context, *flags, mode, work); };
+    command.callback([flags, &action, mode, work, remote] {
+        action = [flags, mode, work, remote](Context& context) { return with_store(context, *flags, mode, work, remote); };
     });
 }
 
@@ -189,13 +199,16 @@ void add_store(CLI::App& app, Action& action) {
     add(parent, action, flags, "ls", "list the snapshots", Takes::nothing, StoreMode::read, list);
     add(parent, action, flags, "show", "all about one snapshot", Takes::id, StoreMode::read, show);
     add(parent, action, flags, "path", "print the path of a snapshot's tree", Takes::id, StoreMode::read, path);
-    add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write, verify);
+    add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write, verify,
+        [](const Flags& f) { return "/v1/verify?id=" + f.id; });
     add(parent, action, flags, "pin", "keep a snapshot from eviction", Takes::id, StoreMode::write,
-        [](store::Store& store, const Flags& f) { return pin(store, f, true); });
+        [](store::Store& store, const Flags& f) { return pin(store, f, true); }, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/pin"; });
     add(parent, action, flags, "unpin", "take the pin away", Takes::id, StoreMode::write,
-        [](store::Store& store, const Flags& f) { return pin(store, f, false); });
-    add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id, StoreMode::write, evict);
-    add(parent, action, flags, "gc", "remove bytes that no snapshot needs", Takes::nothing, StoreMode::write, gc);
+        [](store::Store& store, const Flags& f) { return pin(store, f, false); }, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/unpin"; });
+    add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id, StoreMode::write, evict,
+        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/evict"; });
+    add(parent, action, flags, "gc", "remove bytes that no snapshot needs", Takes::nothing, StoreMode::write, gc,
+        [](const Flags& f) { return fmt::format("/v1/gc?grace_s={}", *parse_duration_ms(f.grace) / 1000); });
     add(parent, action, flags, "du", "how much the store holds, and how much is free", Takes::nothing, StoreMode::read, usage);
 }
 

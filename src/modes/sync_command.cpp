@@ -4,9 +4,12 @@
 
 #include "src/modes/context.hpp"
 #include "src/modes/json.hpp"
+#include "src/modes/kube_flags.hpp"
 #include "src/modes/progress_view.hpp"
 #include "src/modes/signals.hpp"
 #include "zcdp/base/units.hpp"
+#include "zcdp/services/agent_client.hpp"
+#include "zcdp/services/prefetch.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::modes {
@@ -17,6 +20,8 @@ struct Flags {
     origin::OriginOptions origin;
     std::string store, as = "auto", bad_keys = "error", progress = "auto", memory = "32MiB", bandwidth, timeout = "60s",
                 lock_timeout = "10s";
+    std::string nodes, ns;  ///< of dataset/NAME
+    KubeFlags kube;
     bool json = false;
 };
 
@@ -31,6 +36,7 @@ Examples:
   zcdp sync --no-store s3://data/set/ ./set           once, straight into ./set: for CI jobs
   zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
+  zcdp sync dataset/llama-3 -n team-a --nodes gpu-pool=a100    onto nodes of a cluster, before any pod
   zcdp sync --include '*.safetensors' --dry-run s3://models/llama-3/
 
 Credentials, in this order: --anonymous; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile (--profile,
@@ -75,12 +81,54 @@ void print_summary(const sync::SyncReport& report) {
     }
 }
 
+int show(Context& context, const Flags& flags, const Result<sync::SyncReport>& done) {
+    if (!done) return report(done.error());
+    if (flags.json) {
+        print_json(*done);
+        return 0;
+    }
+    if (!context.flags.quiet) print_summary(*done);
+    if (done->dry_run) print_plan(*done);
+    else fmt::print("{}\n", done->path);
+    return 0;
+}
+
+constexpr std::string_view kDatasetPrefix = "dataset/";
+
+/// zcdp sync dataset/NAME --nodes SELECTOR
+int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) {
+    auto cluster = connect_cluster(context, flags.kube, log);
+    if (!cluster) return report(cluster.error());
+    services::PrefetchOptions options;
+    options.ns = flags.ns.empty() ? cluster->default_namespace : flags.ns;
+    options.dataset = flags.sync.source.substr(kDatasetPrefix.size());
+    options.node_selector = flags.nodes;
+    const bool quiet = context.flags.quiet;
+    auto done = services::prefetch(*cluster->api, options, [quiet](const std::string& line) { if (!quiet) fmt::print(stderr, "{}\n", line); }, stop);
+    return done ? 0 : report(done.error());
+}
+
+/// An agent owns the store: it does the work, this shows it.
+int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop, const origin::Machine& machine) {
+    if (!flags.sync.dest.empty() || flags.sync.dry_run)
+        return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
+    if (flags.origin.profile.empty() && !flags.origin.anonymous) {
+        flags.origin.access_key = machine.environment("AWS_ACCESS_KEY_ID");
+        flags.origin.secret_key = machine.environment("AWS_SECRET_ACCESS_KEY");
+        flags.origin.session_token = machine.environment("AWS_SESSION_TOKEN");
+    }
+    sync::Progress progress;
+    ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
+    return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop));
+}
+
 int run_sync(Context& context, Flags& flags) {
     forbid_core_files();
     raise_open_files();
     sync::Stop stop{false};
     StopOnSignal on_signal(stop);
     Logger log = context.logger();
+    if (flags.sync.source.starts_with(kDatasetPrefix)) return run_prefetch(context, flags, stop, log);
     const origin::Machine machine = context.machine(log);
     flags.sync.memory_bytes = *parse_size(flags.memory);
     flags.sync.placement = flags.as == "copy" ? sync::Placement::copy
@@ -90,6 +138,8 @@ int run_sync(Context& context, Flags& flags) {
     flags.origin.timeout_ms = *parse_duration_ms(flags.timeout);
     flags.origin.connections = flags.sync.connections;
 
+    if (!flags.sync.no_store)
+        if (const auto socket = services::agent_socket(store_folder(flags.store), context.fs)) return run_by_agent(context, flags, *socket, stop, machine);
     auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
     if (!factory) return report(factory.error());
     std::unique_ptr<store::Store> store;
@@ -109,15 +159,7 @@ int run_sync(Context& context, Flags& flags) {
         ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
         done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
     }
-    if (!done) return report(done.error());
-    if (flags.json) {
-        print_json(*done);
-        return 0;
-    }
-    if (!context.flags.quiet) print_summary(*done);
-    if (done->dry_run) print_plan(*done);
-    else fmt::print("{}\n", done->path);
-    return 0;
+    return show(context, flags, done);
 }
 
 void add_origin_flags(CLI::App& sync, origin::OriginOptions& origin) {
@@ -136,7 +178,7 @@ void add_sync(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
-    sync.add_option("SOURCE", flags->sync.source, "s3://BUCKET[/PREFIX/], file:///DIR or DIR")->required();
+    sync.add_option("SOURCE", flags->sync.source, "s3://BUCKET[/PREFIX/], file:///DIR or DIR; or dataset/NAME with --nodes")->required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
     sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
     sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "
@@ -159,6 +201,9 @@ void add_sync(CLI::App& app, Action& action) {
         ->check(check_duration)->type_name("TIME")->capture_default_str();
     sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
     sync.add_option("--progress", flags->progress, "on stderr")->check(CLI::IsMember({"auto", "bar", "plain", "none"}))->capture_default_str();
+    sync.add_option("--nodes", flags->nodes, "with dataset/NAME: the nodes, by labels, that fetch it now, before any pod")->type_name("LABEL=VALUE,…");
+    sync.add_option("-n,--namespace", flags->ns, "with dataset/NAME: its namespace (the context's)")->type_name("NAME");
+    add_kube_flags(sync, flags->kube);
     sync.callback([flags, &action] {
         if (flags->sync.no_store && flags->sync.dest.empty()) throw CLI::ValidationError("--no-store", "needs a DEST");
         if (flags->sync.delete_extra && flags->sync.dest.empty()) throw CLI::ValidationError("--delete", "needs a DEST");

@@ -87,6 +87,9 @@ struct LabelSelector {
     bool matches(const StringMap& labels) const;
 };
 
+/// "a=b,c=d" as labels; a part without '=' stands for an empty value.
+StringMap parse_labels(std::string_view text);
+
 /// RFC 3339 text in Unix seconds; 0 for what is no time.
 int64_t parse_time(const std::string& text);
 

@@ -13,6 +13,7 @@ inline constexpr const char* kDriver = "zcdp.io";
 inline constexpr const char* kSystemNamespace = "zcdp-system";
 inline constexpr const char* kGate = "zcdp.io/data";
 inline constexpr const char* kClaimsAnnotation = "zcdp.io/claims";
+inline constexpr const char* kPrefetchAnnotation = "zcdp.io/prefetch";
 inline constexpr const char* kClaimAttribute = "claim";
 inline constexpr const char* kNodeLabel = "zcdp.io/node";
 inline constexpr const char* kInUseFinalizer = "zcdp.io/in-use";

@@ -37,7 +37,10 @@ class Cache final : public CacheSink {
     /// The values by which objects are found again with by_index().
     using Index = std::function<std::vector<std::string>(const T&)>;
 
-    explicit Cache(Index index = {}) : index_(std::move(index)) {}
+    /// Takes away what nobody looks at, so that many objects stay small.
+    using Trim = std::function<void(T&)>;
+
+    explicit Cache(Index index = {}, Trim trim = {}) : index_(std::move(index)), trim_(std::move(trim)) {}
     void on_change(OnChange call) { on_change_ = std::move(call); }  ///< before anything feeds it
 
     Ptr get(const std::string& key) const {
@@ -75,12 +78,14 @@ class Cache final : public CacheSink {
     void put(json::object&& raw) override {
         auto parsed = api::from_json<T>(json::value(std::move(raw)));
         if (!parsed) return;  // the schema forbids it; an object that cannot be read is as if it were not there
+        if (trim_) trim_(*parsed);
         if (replacing_) seen_.insert(parsed->metadata.key());
         store(std::make_shared<const T>(std::move(*parsed)), replacing_);
     }
     /// The answer to a write, before the watch brings it: the next decision sees its own last one.
     void learn(const json::object& raw) {
         auto parsed = api::from_json<T>(json::value(raw));
+        if (parsed && trim_) trim_(*parsed);
         if (parsed) store(std::make_shared<const T>(std::move(*parsed)), false);
     }
     void end_replace() override {
@@ -152,6 +157,7 @@ class Cache final : public CacheSink {
     bool replacing_ = false;
     bool synced_ = false;
     Index index_;
+    Trim trim_;
     OnChange on_change_;
 };
 

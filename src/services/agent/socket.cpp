@@ -4,7 +4,12 @@
 #include <boost/json/serialize.hpp>
 #include <unistd.h>
 
-#include "zcdp/api/codec.hpp"
+#include <atomic>
+#include <charconv>
+#include <thread>
+
+#include "zcdp/api/agent.hpp"
+#include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -19,8 +24,8 @@ json::object json_of(const store::SnapshotInfo& info) {
 }
 
 net::ServerResponse failed(const Error& error) {
-    const json::object body{{"error", error.line()}, {"kind", name(error.kind())}};
-    return {error.kind() == ErrorKind::not_found ? 404 : error.kind() == ErrorKind::busy ? 409 : 400, "application/json", json::serialize(body) + "\n", {}};
+    const int status = error.kind() == ErrorKind::not_found ? 404 : error.kind() == ErrorKind::busy ? 409 : error.kind() == ErrorKind::denied ? 403 : 400;
+    return {status, "application/json", json::serialize(api::to_json(api::to_wire(error))) + "\n", {}};
 }
 
 net::ServerResponse list_snapshots(store::Store& store) {
@@ -41,6 +46,77 @@ net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, 
     return {200, "application/json", json::serialize(json_of(*info)) + "\n", {}};
 }
 
+api::SyncProgress look(const sync::Progress& progress) {
+    return {static_cast<uint32_t>(progress.phase.load()), progress.objects_listed, progress.objects_total, progress.objects_done,
+            progress.bytes_total, progress.bytes_done, progress.objects_reused, progress.bytes_reused};
+}
+
+api::SyncResult result_of(const sync::SyncReport& report) {
+    return {report.snapshot, report.revision, report.path, report.objects, report.bytes, report.objects_fetched, report.bytes_fetched, report.objects_reused,
+            report.bytes_reused, report.skipped, report.skipped_keys, report.requests, report.retries, static_cast<uint64_t>(report.seconds * 1000)};
+}
+
+/// Runs the sync on a thread of its own and says every half second how far it is; a peer that goes away stops it.
+void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWriter& writer) {
+    sync::SyncOptions options;
+    options.source = request.source, options.include = request.include, options.exclude = request.exclude;
+    options.skip_bad_keys = request.skip_bad_keys, options.connections = request.connections;
+    origin::OriginOptions origin;
+    origin.endpoint = request.endpoint, origin.region = request.region, origin.profile = request.profile;
+    origin.path_style = request.path_style, origin.anonymous = request.anonymous, origin.connections = request.connections;
+    origin.access_key = request.access_key, origin.secret_key = request.secret_key, origin.session_token = request.session_token;
+    origin.bytes_per_second = request.bytes_per_second;
+    sync::Progress progress;
+    sync::Stop stop{false};
+    Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
+    std::atomic<bool> ended{false};
+    std::thread worker([&] {
+        if (auto factory = origin::make_origin_factory(options.source, origin, parts.machine)) done = sync::run(options, &parts.store, *factory, parts.machine, progress, stop);
+        else done = factory.error();
+        ended = true;
+    });
+    const auto say = [&](const api::SyncLine& line) { return writer.write(json::serialize(api::to_json(line)) + "\n"); };
+    for (int ticks = 1; !ended; ++ticks) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        if (ticks % 25 == 0 && !say({look(progress), {}, {}})) stop = true;
+    }
+    worker.join();
+    if (done) (void)say({{}, result_of(*done), {}});
+    else (void)say({{}, {}, api::to_wire(done.error())});
+}
+
+net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts parts) {
+    boost::system::error_code code;
+    const json::value body = json::parse(request.body, code);
+    if (code) return failed(Error(ErrorKind::usage, "the request is no JSON"));
+    auto wanted = api::from_json<api::SyncRequest>(body);
+    if (!wanted) return failed(wanted.error());
+    net::ServerResponse response;
+    response.content_type = "application/x-ndjson";
+    response.stream = [wanted = std::move(*wanted), parts](net::BodyWriter& writer) { stream_sync(wanted, parts, writer); };
+    return response;
+}
+
+net::ServerResponse collect_garbage(store::Store& store, std::string_view query) {
+    int64_t grace_s = 600;
+    std::from_chars(query.data(), query.data() + query.size(), grace_s);
+    auto freed = store.gc(std::max<int64_t>(0, grace_s));
+    if (!freed) return failed(freed.error());
+    return {200, "application/json", json::serialize(json::object{{"freed_bytes", *freed}}) + "\n", {}};
+}
+
+net::ServerResponse verify(store::Store& store, const std::string& id) {
+    std::optional<store::SnapshotId> only;
+    if (!id.empty()) {
+        const auto info = store.find(id);
+        if (!info) return failed(info.error());
+        only = info->id;
+    }
+    const auto report = store.verify(only, {});
+    if (!report) return failed(report.error());
+    return {200, "application/json", json::serialize(json::object{{"files", report->files}, {"bytes", report->bytes}, {"problems", api::to_json(report->problems)}}) + "\n", {}};
+}
+
 net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts) {
     const bool allowed = request.peer_uid == 0 || request.peer_gid == static_cast<int>(::getegid());
     if (!allowed) return failed(Error(ErrorKind::denied, "only root and the agent's group may ask the agent"));
@@ -52,6 +128,10 @@ net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts)
         if (const size_t slash = rest.find('/'); slash != rest.npos)
             return act_on_snapshot(parts.store, std::string(rest.substr(0, slash)), std::string(rest.substr(slash + 1)));
     }
+    constexpr std::string_view kGc = "/v1/gc?grace_s=", kVerify = "/v1/verify?id=";
+    if (request.method == "POST" && target == "/v1/sync") return start_sync(request, parts);
+    if (request.method == "POST" && target.starts_with(kGc)) return collect_garbage(parts.store, target.substr(kGc.size()));
+    if (request.method == "POST" && target.starts_with(kVerify)) return verify(parts.store, std::string(target.substr(kVerify.size())));
     return failed(Error(ErrorKind::not_found, "the agent serves no such path", printable(target)));
 }
 

@@ -4,6 +4,7 @@
 //   POST /v1/sync              {"source", "endpoint", …}: progress as one JSON object a line, the last one is the result
 //   GET  /v1/snapshots         the store's snapshots
 //   POST /v1/snapshots/ID/pin|unpin|evict
+//   POST /v1/gc?grace_s=N      POST /v1/verify?id=ID   (an empty ID is everything)
 #pragma once
 
 #include <memory>

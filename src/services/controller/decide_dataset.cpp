@@ -161,12 +161,23 @@ void demand_of_replicas(Draft& draft) {
     for (size_t i = 0; i < ranked.size() && (all || i < wanted); ++i) draft.demand.insert(ranked[i].second);
 }
 
+/// zcdp sync dataset/NAME --nodes SELECTOR: an annotation, there while somebody wants it so.
+void demand_of_prefetch(Draft& draft) {
+    const auto& annotations = draft.view.dataset.metadata.annotations;
+    const auto wanted = annotations.find(api::kPrefetchAnnotation);
+    if (wanted == annotations.end()) return;
+    const api::StringMap labels = api::parse_labels(wanted->second);
+    for (const auto& [name, node] : draft.nodes)
+        if (eligible(draft, *node) && api::has_labels(node->metadata.labels, labels)) draft.demand.insert(name);
+}
+
 void decide_demand(Draft& draft) {
     std::map<std::string, std::string> policies;  // claim -> policy
     for (const auto& claim : draft.view.claims) policies[claim->metadata.name] = policy_of(*claim);
     for (const auto& pod : draft.view.pods)
         if (!pod->spec.node_name.empty() && !draft.gone(pod->spec.node_name)) draft.demand.insert(pod->spec.node_name), draft.pod_demand.insert(pod->spec.node_name);
     demand_of_replicas(draft);
+    demand_of_prefetch(draft);
     for (const auto& pod : draft.view.pods) {
         if (!pod->spec.node_name.empty() || pod->metadata.deleting()) continue;
         bool waits = pod->has_gate(api::kGate);

@@ -35,6 +35,16 @@ struct CsiNodeObject {
     }
 };
 
+/// A cluster has many pods, and most of what is written on them is nobody's business here.
+inline void trim_pod(api::Pod& pod) {
+    std::erase_if(pod.metadata.annotations, [](const auto& entry) { return entry.first != api::kClaimsAnnotation; });
+    std::erase_if(pod.spec.volumes, [](const api::Volume& volume) { return !volume.csi || volume.csi->driver != api::kDriver; });
+    std::erase_if(pod.status.conditions, [](const api::Condition& condition) { return condition.type != "PodScheduled"; });
+    pod.metadata.owner_references.clear();
+    pod.metadata.finalizers.clear();
+    if (!pod.spec.node_name.empty()) pod.spec.tolerations.clear(), pod.spec.affinity.reset(), pod.spec.node_selector.clear();  // placed already
+}
+
 struct World {
     kube::Cache<api::StorageBackend> backends;
     kube::Cache<api::Dataset> datasets{[](const api::Dataset& d) { return std::vector<std::string>{d.spec.source.backend}; }};
@@ -52,7 +62,7 @@ struct World {
         for (const std::string& claim : p.claims()) out.push_back(p.metadata.namespace_ + "/" + claim);
         if (out.empty()) out.push_back(p.metadata.namespace_);
         return out;
-    }};
+    }, trim_pod};
     kube::Cache<api::Node> nodes;
     kube::Cache<CsiNodeObject> csi_nodes;
 

@@ -1,0 +1,140 @@
+// HTTP over the agent's unix socket, with Beast's blocking calls: the peer is on this machine and sends a line at least
+// every second while it works.
+#include "zcdp/services/agent_client.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "zcdp/api/agent.hpp"
+
+namespace zcdp::services {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using Socket = asio::local::stream_protocol::socket;
+
+constexpr std::string_view kMark = ", socket ";
+constexpr size_t kHolderMax = 4096, kPieceBytes = 64 << 10;
+
+Error away(const std::string& socket, const error_code& code) {
+    return Error(ErrorKind::unreachable, "the agent does not answer (" + code.message() + ")", socket, "is it running? kubectl -n zcdp-system get pods -l app=zcdp-agent");
+}
+
+Result<> send(Socket& connection, const std::string& socket, const std::string& target, const std::string& body) {
+    error_code code;
+    connection.connect(asio::local::stream_protocol::endpoint(socket), code);
+    if (code == boost::system::errc::permission_denied) return Error(ErrorKind::denied, "only root and the agent's group may ask the agent", socket);
+    if (code) return away(socket, code);
+    http::request<http::string_body> request(http::verb::post, target, 11);
+    request.set(http::field::host, "agent");
+    request.set(http::field::content_type, "application/json");
+    request.body() = body;
+    request.prepare_payload();
+    http::write(connection, request, code);
+    if (code) return away(socket, code);
+    return {};
+}
+
+Error refused(const std::string& body) {
+    error_code code;
+    const auto value = boost::json::parse(body, code);
+    if (!code)
+        if (const auto wire = api::from_json<api::WireError>(value); wire && !wire->what.empty()) return api::from_wire(*wire);
+    return Error(ErrorKind::failed, "the agent's answer cannot be read");
+}
+
+void follow(const api::SyncProgress& from, sync::Progress& to) {
+    to.phase = static_cast<sync::Phase>(std::min<uint32_t>(from.phase, static_cast<uint32_t>(sync::Phase::done)));
+    to.objects_listed = from.objects_listed, to.objects_total = from.objects_total, to.objects_done = from.objects_done;
+    to.bytes_total = from.bytes_total, to.bytes_done = from.bytes_done;
+    to.objects_reused = from.objects_reused, to.bytes_reused = from.bytes_reused;
+}
+
+sync::SyncReport report_of(const api::SyncResult& from) {
+    sync::SyncReport out;
+    out.snapshot = from.snapshot, out.revision = from.revision, out.path = from.path;
+    out.objects = from.objects, out.bytes = from.bytes, out.objects_fetched = from.objects_fetched, out.bytes_fetched = from.bytes_fetched;
+    out.objects_reused = from.objects_reused, out.bytes_reused = from.bytes_reused;
+    out.skipped = from.skipped, out.skipped_keys = from.skipped_keys;
+    out.requests = from.requests, out.retries = from.retries, out.seconds = static_cast<double>(from.milliseconds) / 1000;
+    return out;
+}
+
+/// Handles the lines that are whole; the last one ends the sync.
+Result<std::optional<sync::SyncReport>> take_lines(std::string& pending, sync::Progress& progress) {
+    size_t begin = 0;
+    for (size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        error_code code;
+        const auto value = boost::json::parse(std::string_view(pending).substr(begin, end - begin), code);
+        if (code) return Error(ErrorKind::failed, "the agent's answer cannot be read");
+        ZCDP_TRY(const auto line, api::from_json<api::SyncLine>(value));
+        if (line.error) return api::from_wire(*line.error);
+        if (line.result) return std::optional(report_of(*line.result));
+        if (line.progress) follow(*line.progress, progress);
+    }
+    pending.erase(0, begin);
+    return std::optional<sync::SyncReport>();
+}
+
+}  // namespace
+
+std::optional<std::string> agent_socket(const std::string& store_root, Fs& fs) {
+    const auto holder = read_file(fs, AT_FDCWD, (store_root + "/lock").c_str(), kHolderMax);
+    if (!holder) return std::nullopt;
+    const size_t mark = holder->find(kMark);
+    if (mark == std::string::npos) return std::nullopt;
+    std::string path = holder->substr(mark + kMark.size());
+    return ::access(path.c_str(), F_OK) == 0 ? std::optional(std::move(path)) : std::nullopt;
+}
+
+Result<std::string> ask_agent(const std::string& socket, const std::string& target, const std::string& body) {
+    asio::io_context loop;
+    Socket connection(loop);
+    ZCDP_CHECK(send(connection, socket, target, body));
+    boost::beast::flat_buffer buffer;
+    http::response<http::string_body> answer;
+    error_code code;
+    http::read(connection, buffer, answer, code);
+    if (code) return away(socket, code);
+    if (answer.result_int() != 200) return refused(answer.body());
+    return std::move(answer.body());
+}
+
+Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options, const origin::OriginOptions& origin,
+                                       sync::Progress& progress, const sync::Stop& stop) {
+    api::SyncRequest request{options.source, origin.endpoint, origin.region, origin.profile, origin.path_style, origin.anonymous, options.skip_bad_keys,
+                             origin.access_key, origin.secret_key, origin.session_token, options.include, options.exclude, options.connections, origin.bytes_per_second};
+    asio::io_context loop;
+    Socket connection(loop);
+    ZCDP_CHECK(send(connection, socket, "/v1/sync", boost::json::serialize(api::to_json(request))));
+    boost::beast::flat_buffer buffer;
+    http::response_parser<http::buffer_body> parser;
+    parser.body_limit(boost::none);
+    error_code code;
+    http::read_header(connection, buffer, parser, code);
+    if (code) return away(socket, code);
+    std::string pending, piece(kPieceBytes, '\0');
+    while (!parser.is_done()) {
+        if (stop) return Error(ErrorKind::interrupted, "stopped; the agent stops, too", options.source, "run the same command again");
+        parser.get().body() = {piece.data(), piece.size(), true};
+        http::read(connection, buffer, parser, code);
+        if (code == http::error::need_buffer) code = {};
+        if (code) return away(socket, code);
+        pending.append(piece.data(), piece.size() - parser.get().body().size);
+        if (parser.get().result_int() != 200) continue;
+        ZCDP_TRY(auto report, take_lines(pending, progress));
+        if (report) return std::move(*report);
+    }
+    if (parser.get().result_int() != 200) return refused(pending);
+    return Error(ErrorKind::unreachable, "the agent went away in the middle", socket, "run the same command again");
+}
+
+}  // namespace zcdp::services
