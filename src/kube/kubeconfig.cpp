@@ -100,9 +100,9 @@ Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
 Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs) {
     if (context.empty()) context = text(root, "current-context");
     const YAML::Node chosen = entry(root["contexts"], context, "context");
-    if (!chosen) return Error(ErrorKind::usage, "has no context \"" + printable(context) + "\"", "the kubeconfig", "name one with --context");
+    if (!chosen.IsMap()) return Error(ErrorKind::usage, "has no context \"" + printable(context) + "\"", "the kubeconfig", "name one with --context");
     const YAML::Node cluster = entry(root["clusters"], text(chosen, "cluster"), "cluster");
-    if (!cluster) return Error(ErrorKind::usage, "has no cluster \"" + printable(text(chosen, "cluster")) + "\"", "the kubeconfig");
+    if (!cluster.IsMap()) return Error(ErrorKind::usage, "has no cluster \"" + printable(text(chosen, "cluster")) + "\"", "the kubeconfig");
     Connection out;
     out.server = text(cluster, "server");
     out.tls_server_name = text(cluster, "tls-server-name");
@@ -112,7 +112,7 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     if (const std::string ns = text(chosen, "namespace"); !ns.empty()) out.default_namespace = ns;
     ZCDP_TRY(out.ca_pem, data_or_file(cluster, "certificate-authority", folder, fs));
     const YAML::Node user = entry(root["users"], text(chosen, "user"), "user");
-    if (!user) return out;
+    if (!user.IsMap()) return out;
     ZCDP_TRY(out.client_cert_pem, data_or_file(user, "client-certificate", folder, fs));
     ZCDP_TRY(out.client_key_pem, data_or_file(user, "client-key", folder, fs));
     out.token = text(user, "token");

@@ -1,0 +1,133 @@
+// What control traffic needs: addresses that are refused, zcdp's own CA, and the server over TCP, TLS and unix sockets.
+#include <boost/asio/io_context.hpp>
+
+#include "tests/support/doctest.hpp"
+#include "tests/support/temp_folder.hpp"
+#include "zcdp/base/base64.hpp"
+#include "zcdp/net/http.hpp"
+#include "zcdp/net/http_server.hpp"
+#include "zcdp/net/pki.hpp"
+
+namespace zcdp::net {
+namespace {
+
+struct Answer {
+    int status = 0;
+    std::string body;
+};
+
+/// One GET over the client; status 0: it failed, with the reason as the body.
+Answer get(const std::string& url, const std::string& target, TlsOptions tls = {}, AddressRules rules = {}) {
+    Metrics metrics;
+    Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
+    asio::io_context loop;
+    HttpClientOptions options;
+    options.tls = make_tls_context(std::move(tls));
+    options.address_rules = std::move(rules);
+    const auto client = make_http_client(loop.get_executor(), options, metrics, log);
+    Answer out;
+    const auto ask = [](HttpClient* http, std::string to, std::string path, Answer* answer) -> Task<> {
+        Request request;
+        request.target = path;
+        auto got = co_await http->send(Endpoint::parse(to).value(), std::move(request), Deadline::in_ms(10'000));
+        if (!got) {
+            answer->body = got.error().line();
+            co_return;
+        }
+        answer->status = (*got)->status();
+        auto body = co_await (*got)->read_all(64 << 20);
+        answer->body = body ? *body : body.error().line();
+    };
+    asio::co_spawn(loop, ask(client.get(), url, target, &out), [&](std::exception_ptr) { client->close(); loop.stop(); });
+    loop.run();
+    return out;
+}
+
+ServerResponse handler(const ServerRequest& request) {
+    if (request.target == "/throw") throw std::runtime_error("on purpose");
+    if (request.target != "/stream") return {200, "text/plain", request.method + " " + request.target, {}};
+    ServerResponse out;
+    out.stream = [](BodyWriter& writer) {
+        for (int i = 0; i < 100; ++i)
+            if (!writer.write(std::string(100'000, static_cast<char>('a' + i % 26)))) return;
+    };
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("ranges of addresses: IPv4, IPv6, IPv4 within IPv6, and what is no range") {
+    const auto rules = AddressRules::parse({"10.0.0.0/8", "169.254.169.254/32", "fe80::/10", "192.168.1.128/25"}).value();
+    for (const char* denied : {"10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%eth0", "febf::1", "192.168.1.200"}) {
+        INFO(denied);
+        CHECK_FALSE(rules.allows(denied));
+    }
+    for (const char* fine : {"11.0.0.1", "169.254.169.253", "fec0::1", "192.168.1.127", "2001:db8::1"}) {
+        INFO(fine);
+        CHECK(rules.allows(fine));
+    }
+    CHECK_FALSE(rules.allows("no address"));
+    CHECK(AddressRules().allows("10.0.0.1"));
+    for (const char* bad : {"10.0.0.0", "10.0.0.0/33", "x/8", "10.0.0.0/", "::/129", "10.0.0.0/8x"}) {
+        INFO(bad);
+        CHECK_FALSE(AddressRules::parse({bad}).has_value());
+    }
+}
+
+TEST_CASE("the server answers, streams, survives a handler that throws, and the client refuses a denied address") {
+    Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
+    HttpServerOptions options;
+    options.listen = "127.0.0.1:0";
+    const auto server = HttpServer::open(options, handler, log).value();
+    const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
+    CHECK(get(url, "/x?y=1").body == "GET /x?y=1");
+    CHECK(get(url, "/throw").status == 500);
+    const Answer streamed = get(url, "/stream");
+    CHECK(streamed.body.size() == 10'000'000);
+    CHECK(streamed.body[100'000] == 'b');
+    const Answer denied = get(url, "/x", {}, AddressRules::parse({"127.0.0.0/8"}).value());
+    CHECK(denied.status == 0);
+    CHECK(denied.body.find("not allowed") != std::string::npos);
+}
+
+TEST_CASE("our CA's certificates verify for their names only, and a rotated one takes over") {
+    const int64_t now = system_clock().unix_s();
+    const KeyPair ca = make_ca("test-ca", now, 100).value(), other = make_ca("other-ca", now, 100).value();
+    const KeyPair leaf = issue_certificate(ca, "a", {"svc.example", "localhost"}, now, 10).value();
+    CHECK(certificate_end(leaf.certificate_pem).value() > now + 9 * 86'400);
+    CHECK_FALSE(certificate_end("nothing").has_value());
+    Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
+    HttpServerOptions options;
+    options.listen = "127.0.0.1:0";
+    options.tls = true;
+    options.certificate_pem = leaf.certificate_pem, options.key_pem = leaf.key_pem;
+    const auto server = HttpServer::open(options, handler, log).value();
+    const std::string url = "https://127.0.0.1:" + std::to_string(server->port());
+    const auto with = [&](const std::string& roots, const std::string& name) {
+        TlsOptions tls;
+        tls.ca_pem = roots, tls.server_name = name;
+        return get(url, "/x", tls).status;
+    };
+    CHECK(with(ca.certificate_pem, "svc.example") == 200);
+    CHECK(with(ca.certificate_pem, "evil.example") == 0);
+    CHECK(with(other.certificate_pem, "svc.example") == 0);
+    const KeyPair next = issue_certificate(other, "b", {"svc.example"}, now, 10).value();
+    REQUIRE(server->set_certificate(next.certificate_pem, next.key_pem).has_value());
+    CHECK(with(ca.certificate_pem + other.certificate_pem, "svc.example") == 200);
+    CHECK(with(ca.certificate_pem, "svc.example") == 0);
+    CHECK_FALSE(server->set_certificate("x", "y").has_value());
+}
+
+TEST_CASE("base64 as RFC 4648 has it, and nothing else") {
+    for (const auto& [plain, coded] : {std::pair{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
+        CHECK(to_base64(plain) == coded);
+        CHECK(from_base64(coded) == plain);
+    }
+    CHECK(from_base64("Zm9v\nYmFy") == "foobar");
+    for (const char* bad : {"Z", "Zg=", "Zg===", "Z!==", "=Zg=", "Zm9vY"}) {
+        INFO(bad);
+        CHECK_FALSE(from_base64(bad).has_value());
+    }
+}
+
+}  // namespace zcdp::net

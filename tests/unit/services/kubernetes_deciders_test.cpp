@@ -1,0 +1,219 @@
+// The pure parts of controller and agent, a case a rule.
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "src/services/agent/mount_table.hpp"
+#include "src/services/agent/node_state.hpp"
+#include "src/services/cluster/backend_access.hpp"
+#include "src/services/controller/decide_small.hpp"
+#include "src/services/controller/mutate_pod.hpp"
+#include "src/services/controller/roles.hpp"
+#include "tests/support/doctest.hpp"
+#include "zcdp/net/http.hpp"
+
+namespace zcdp::services {
+namespace {
+
+namespace json = boost::json;
+
+json::object object(const char* text) { return json::parse(text).as_object(); }
+
+std::shared_ptr<const api::DatasetClaim> claim(const char* text) {
+    return std::make_shared<const api::DatasetClaim>(api::from_json<api::DatasetClaim>(json::parse(text)).value());
+}
+std::shared_ptr<const api::Dataset> dataset(const char* text) {
+    return std::make_shared<const api::Dataset>(api::from_json<api::Dataset>(json::parse(text)).value());
+}
+
+const char* const kPod = R"({"metadata":{"name":"p","labels":{"app":"train"}},"spec":{"initContainers":[{"name":"i"}],"containers":[{"name":"c","volumeMounts":[{"name":"own","mountPath":"/own/"}]},{"name":"s"}]}})";
+const char* const kClaim = R"({"metadata":{"name":"llama","namespace":"n"},"spec":{"dataset":"llama","mountPath":"/data/","podSelector":{"matchLabels":{"app":"train"}}}})";
+const char* const kDataset = R"({"metadata":{"name":"llama","namespace":"n","uid":"u1"},"status":{"bytes":300}})";
+
+}  // namespace
+
+TEST_CASE("the webhook adds a read-only volume and a mount to every container, init containers too, once") {
+    json::object pod = object(kPod);
+    REQUIRE(mutate_pod(pod, {{claim(kClaim), dataset(kDataset)}}).has_value());
+    const std::string volume = api::volume_name("llama");
+    CHECK(json::serialize(pod.at("spec").at("volumes")) ==
+          R"([{"name":")" + volume + R"(","csi":{"driver":"zcdp.io","readOnly":true,"volumeAttributes":{"claim":"llama"}}}])");
+    for (const char* list : {"initContainers", "containers"})
+        for (const json::value& container : pod.at("spec").at(list).as_array())
+            CHECK(json::serialize(container.at("volumeMounts").as_array().back()) == R"({"name":")" + volume + R"(","mountPath":"/data","readOnly":true})");
+    CHECK(pod.at("metadata").at("annotations").at("zcdp.io/claims") == "llama");
+    json::object again = pod;
+    REQUIRE(mutate_pod(again, {{claim(kClaim), dataset(kDataset)}}).has_value());
+    CHECK(again == pod);
+    CHECK(pod_patch(pod, again).empty());
+    json::value patched = object(kPod);
+    for (const json::value& step : pod_patch(object(kPod), pod)) CHECK(step.at("op") != json::value("remove"));
+}
+
+TEST_CASE("the webhook names only the containers that the claim names, and refuses one that is not there") {
+    json::object pod = object(kPod);
+    auto one = api::DatasetClaim(*claim(kClaim));
+    one.spec.containers = {"s"};
+    REQUIRE(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), nullptr}}).has_value());
+    CHECK_FALSE(pod.at("spec").at("initContainers").as_array()[0].as_object().contains("volumeMounts"));
+    CHECK(pod.at("spec").at("containers").as_array()[1].at("volumeMounts").as_array().size() == 1);
+    one.spec.containers = {"nobody"};
+    json::object other = object(kPod);
+    CHECK(mutate_pod(other, {{std::make_shared<const api::DatasetClaim>(one), nullptr}}).error().what().find("nobody") != std::string::npos);
+}
+
+TEST_CASE("a mount path that is taken is refused, naming both sides, also when it is written with a slash") {
+    json::object pod = object(kPod);
+    auto one = api::DatasetClaim(*claim(kClaim));
+    one.spec.mount_path = "/own";
+    const auto refused = mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), nullptr}});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().what().find("own") != std::string::npos);
+    CHECK(refused.error().what().find("llama") != std::string::npos);
+}
+
+TEST_CASE("policies: Prefer weighs by bytes, Require asks for the label, WaitForData gates, Ignore does nothing of it") {
+    const auto with_policy = [](const char* policy) {
+        auto one = api::DatasetClaim(*claim(kClaim));
+        one.spec.policy = policy;
+        json::object pod = object(kPod);
+        CHECK(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}}).has_value());
+        return pod.at("spec").as_object();
+    };
+    const std::string label = api::data_label("u1");
+    CHECK(json::serialize(with_policy("Prefer").at("affinity")).find("\"weight\":100") != std::string::npos);
+    const std::string require = json::serialize(with_policy("Require").at("affinity"));
+    CHECK(require.find("required") != std::string::npos);
+    CHECK(require.find(label) != std::string::npos);
+    CHECK(json::serialize(with_policy("WaitForData").at("schedulingGates")) == R"([{"name":"zcdp.io/data"}])");
+    CHECK_FALSE(with_policy("WaitForData").contains("affinity"));
+    CHECK_FALSE(with_policy("Ignore").contains("affinity"));
+}
+
+TEST_CASE("two claims share the weight by their bytes") {
+    const auto second = claim(R"({"metadata":{"name":"small","namespace":"n"},"spec":{"dataset":"small","mountPath":"/small"}})");
+    json::object pod = object(kPod);
+    REQUIRE(mutate_pod(pod, {{claim(kClaim), dataset(kDataset)}, {second, dataset(R"({"metadata":{"name":"small","uid":"u2"},"status":{"bytes":100}})")}}).has_value());
+    const std::string affinity = json::serialize(pod.at("spec").at("affinity"));
+    CHECK(affinity.find("\"weight\":75") != std::string::npos);
+    CHECK(affinity.find("\"weight\":25") != std::string::npos);
+    CHECK(pod.at("metadata").at("annotations").at("zcdp.io/claims") == "llama,small");
+}
+
+TEST_CASE("opening the gate takes ours only, and asks for the labels in every required term") {
+    const json::object pod = object(R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"other"},{"name":"zcdp.io/data"}],
+        "affinity":{"podAffinity":{"x":1},"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"Exists"}]},{}]}}}}})");
+    const std::string patch = json::serialize(open_gate_patch(pod, {"d.zcdp.io/x"}));
+    CHECK(patch.find(R"({"op":"test","path":"/metadata/resourceVersion","value":"9"})") != std::string::npos);
+    CHECK(patch.find(R"({"op":"remove","path":"/spec/schedulingGates/1"})") != std::string::npos);
+    CHECK(patch.find("podAffinity") != std::string::npos);
+    size_t count = 0;
+    for (size_t at = 0; (at = patch.find("d.zcdp.io/x", at)) != std::string::npos; ++at) ++count;
+    CHECK(count == 2);
+    CHECK(open_gate_patch(object(R"({"metadata":{"resourceVersion":"9"},"spec":{}})"), {}).empty());
+}
+
+TEST_CASE("the gate opens when the data is where the pod may run, or when no node could take it") {
+    const auto node = [](const char* name, const char* label) {
+        return std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(std::string(R"({"metadata":{"name":")") + name + R"(","labels":{"pool":")" + label +
+                                                                                        R"("}},"status":{"conditions":[{"type":"Ready","status":"True"}]}})")).value());
+    };
+    auto waiting = api::DatasetClaim(*claim(kClaim));
+    waiting.spec.policy = "WaitForData";
+    PodClaim one{"llama", std::make_shared<const api::DatasetClaim>(waiting), dataset(kDataset), {"n1"}};
+    api::Pod pod;
+    CHECK(decide_pod(pod, {one}, {node("n1", "a"), node("n2", "b")}).open_gate);
+    CHECK(decide_pod(pod, {one}, {node("n1", "a")}).required_labels == std::vector<std::string>{api::data_label("u1")});
+    one.ready_nodes.clear();
+    CHECK_FALSE(decide_pod(pod, {one}, {node("n1", "a")}).open_gate);
+    one.ready_nodes = {"n1"};
+    pod.spec.node_selector = {{"pool", "b"}};
+    CHECK_FALSE(decide_pod(pod, {one}, {node("n1", "a"), node("n2", "b")}).open_gate);  // it is elsewhere
+    pod.spec.node_selector = {{"pool", "c"}};
+    const PodDecision nowhere = decide_pod(pod, {one}, {node("n1", "a")});
+    CHECK(nowhere.open_gate);  // an autoscaler must see the pod
+    CHECK(nowhere.required_labels.empty());
+    one.dataset = nullptr;
+    CHECK_FALSE(decide_pod({}, {one}, {node("n1", "a")}).open_gate);
+}
+
+TEST_CASE("a node's labels follow its data, foreign ones stay, the startup taint goes with the driver's registration") {
+    api::Node node;
+    node.metadata.labels = {{"d.zcdp.io/old", "ready"}, {"d.zcdp.io/keep", "ready"}, {"zone", "a"}};
+    node.spec.taints = {{"zcdp.io/agent-not-ready", "", "NoExecute"}, {"other", "", "NoSchedule"}};
+    CHECK(json::serialize(*node_patch(node, {{"d.zcdp.io/keep", "ready"}, {"d.zcdp.io/new", "ready"}}, false)) ==
+          R"({"metadata":{"labels":{"d.zcdp.io/new":"ready","d.zcdp.io/old":null}}})");
+    const auto registered = node_patch(node, {{"d.zcdp.io/keep", "ready"}, {"d.zcdp.io/old", "ready"}}, true);
+    CHECK(json::serialize(registered->at("spec").at("taints")) == R"([{"key":"other","effect":"NoSchedule"}])");
+    node.spec.taints.clear();
+    CHECK_FALSE(node_patch(node, {{"d.zcdp.io/keep", "ready"}, {"d.zcdp.io/old", "ready"}}, true).has_value());
+}
+
+TEST_CASE("the agents' Role names exactly the backends' Secrets, never the CA's key, and no rule without names") {
+    CHECK(json::serialize(agent_rules({})).find("secrets") == std::string::npos);
+    api::StorageBackend one, evil;
+    one.spec.secret_ref.name = "s", one.spec.ca_bundle_ref.name = "m";
+    evil.spec.secret_ref.name = "zcdp-controller-ca";
+    const std::string rules = json::serialize(agent_rules({std::make_shared<const api::StorageBackend>(one), std::make_shared<const api::StorageBackend>(evil)}));
+    CHECK(rules.find(R"("resourceNames":["s"])") != std::string::npos);
+    CHECK(rules.find(R"("resourceNames":["m","zcdp-ca"])") != std::string::npos);
+    CHECK(rules.find("zcdp-controller-ca") == std::string::npos);
+}
+
+TEST_CASE("a backend's endpoint never reaches the node itself or a metadata service, and the cluster only if it says so") {
+    api::StorageBackend backend;
+    backend.spec.type = "s3", backend.spec.bucket = "b";
+    const auto allows = [&](const char* address) {
+        const auto access = plain_access(backend, "p/", {"zcdp-system", {"10.96.0.0/12"}}).value();
+        return net::AddressRules::parse(access.options.denied_addresses).value().allows(address);
+    };
+    for (const char* address : {"169.254.169.254", "127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1", "0.0.0.0", "fd00:ec2::254", "10.96.0.1"}) {
+        INFO(address);
+        CHECK_FALSE(allows(address));
+    }
+    CHECK(allows("52.95.110.1"));
+    backend.spec.allow_cluster_endpoint = true;
+    CHECK(allows("10.96.0.1"));
+    CHECK_FALSE(allows("169.254.169.254"));
+    backend.spec.type = "gcs";
+    CHECK(plain_access(backend, "", {}).error().what() == "type gcs is not built yet");
+    CHECK_FALSE(namespace_allowed({}, "a"));
+}
+
+TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones left alone") {
+    const std::string id(64, 'a');
+    const std::string table =
+        "35 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\n"
+        "90 35 8:1 /var/lib/zcdp/snapshots/" + id + "/tree /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~csi/d/mount ro,nosuid,nodev shared:9 - ext4 /dev/sda rw\n"
+        "91 35 8:1 /snapshots/" + id + "/tree/sub\\040dir /var/lib/kubelet/pods/u-2/volumes/kubernetes.io~csi/e/mount rw - ext4 /dev/sdb rw\n"
+        "92 35 8:1 /snapshots/" + id + "/treehouse /elsewhere ro - ext4 /dev/sdb rw\n"
+        "93 35 8:1 /snapshots/zz/tree /elsewhere ro - ext4 /dev/sdb rw\nbroken line\n";
+    const auto mounts = data_mounts(table);
+    REQUIRE(mounts.size() == 2);
+    CHECK(mounts[0].pod_uid == "u-1");
+    CHECK(mounts[0].read_only);
+    CHECK(mounts[0].snapshot.str() == id);
+    CHECK(mounts[1].sub_path == "sub dir");
+    CHECK_FALSE(mounts[1].read_only);
+    CHECK(pod_uid_of("/var/lib/kubelet/pods/x/y/volumes/kubernetes.io~csi/d/mount").empty());
+}
+
+TEST_CASE("the agent: evicts what is not wanted, adopts what is there, and does not fetch again what had to make room") {
+    api::NodeDataset object;
+    object.spec.wanted = "Ensure";
+    using Action = NodeDatasetDecision::Action;
+    NodeDatasetView view{object, {}, {}, false, false, 0};
+    CHECK(decide_node_dataset(view).action == Action::ensure);
+    object.status.phase = "Ready";
+    view.in_store = true;
+    CHECK(decide_node_dataset(view).action == Action::adopt);
+    view.in_store = false, view.evicted_for_space = true;
+    CHECK(decide_node_dataset(view).phase == "Evicted");
+    object.status.phase = "Evicted", view.evicted_for_space = false;
+    CHECK(decide_node_dataset(view).action == Action::forget);
+    object.spec.wanted = "Evict", object.status.phase = "Ready";
+    CHECK(decide_node_dataset(view).action == Action::evict);
+    object.metadata.deletion_timestamp = "now", object.status.phase = "Evicted";
+    CHECK(decide_node_dataset(view).release);
+}
+
+}  // namespace zcdp::services
