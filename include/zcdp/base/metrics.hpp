@@ -3,6 +3,7 @@
 // Thread rule: any thread; add() is one relaxed atomic. A Counter& lives as long as its registry.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -23,8 +24,23 @@ class Counter {
     std::atomic<uint64_t> value_{0};
 };
 
+/// How long something took, as a histogram in seconds.
+class Durations {
+  public:
+    static constexpr std::array<double, 8> kBounds{0.001, 0.003, 0.01, 0.1, 1, 10, 100, 1000};
+    void observe_ns(int64_t ns);
+    /// "NAME_bucket{le=…}", "NAME_sum" and "NAME_count".
+    std::string text(std::string_view name) const;
+
+  private:
+    std::array<std::atomic<uint64_t>, kBounds.size() + 1> buckets_{};
+    std::atomic<int64_t> sum_ns_{0};
+};
+
 class Metrics {
   public:
+    /// The histogram of this name (for example "zcdp_sync_seconds"), made on first use.
+    Durations& durations(std::string_view name, std::string_view help);
     /// The counter of this name (for example "zcdp_origin_bytes_total"), made on first use with its help line.
     Counter& counter(std::string_view name, std::string_view help);
     Counter& gauge(std::string_view name, std::string_view help);
@@ -38,8 +54,13 @@ class Metrics {
         Counter counter;
     };
     Counter& entry(std::string_view name, std::string_view help, bool is_gauge);
+    struct DurationsEntry {
+        std::string help;
+        Durations durations;
+    };
     mutable std::mutex mutex_;
     std::map<std::string, Entry, std::less<>> entries_;
+    std::map<std::string, DurationsEntry, std::less<>> durations_;
 };
 
 }  // namespace zcdp

@@ -137,8 +137,7 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
-            machine_.metrics.counter("zcdp_syncs_total", "Syncs of datasets that ended well.").add();
-            machine_.metrics.counter("zcdp_sync_milliseconds_total", "Time that syncs took that ended well.").add(static_cast<uint64_t>(seconds * 1000));
+            machine_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.").observe_ns(static_cast<int64_t>(seconds * 1e9));
             machine_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.").add(done->bytes_reused);
             machine_.log.info("ready", {{"nodedataset", name}, {"snapshot", done->snapshot}, {"fetched", done->bytes_fetched}, {"reused", done->bytes_reused}});
         } else {

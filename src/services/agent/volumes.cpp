@@ -279,11 +279,10 @@ CsiStatus Volumes::publish(const kube::PublishRequest& request) {
                     value_of(request.context, "csi.storage.k8s.io/pod.uid")};
     if (pod.namespace_.empty()) return {CsiCode::invalid_argument, "kubelet did not name the pod: the CSIDriver needs podInfoOnMount: true"};
     CsiStatus status = wait_and_mount(request, pod, value_of(request.context, api::kClaimAttribute));
-    const auto ms = static_cast<uint64_t>(parts_.clock.monotonic_ns() - began_ns) / 1'000'000;
+    const int64_t took_ns = parts_.clock.monotonic_ns() - began_ns;
     if (status.code == CsiCode::ok) {
-        parts_.metrics.counter("zcdp_mounts_total", "Volumes that were mounted.").add();
-        parts_.metrics.counter("zcdp_mount_milliseconds_total", "Time that mounting took, waiting for data included.").add(ms);
-        parts_.log.info("mounted", {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"ms", ms}});
+        parts_.metrics.durations("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.").observe_ns(took_ns);
+        parts_.log.info("mounted", {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"us", took_ns / 1000}});
     } else {
         parts_.metrics.counter("zcdp_mount_failures_total", "NodePublishVolume calls that failed.").add();
         parts_.log.info("not mounted yet", {{"pod", pod.namespace_ + "/" + pod.name}, {"why", status.message}});
