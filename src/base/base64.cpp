@@ -39,7 +39,7 @@ std::optional<std::string> from_base64(std::string_view text) {
         bits = bits << 6 | static_cast<uint32_t>(value);
         if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xff);
     }
-    if (padding > 2 || digits % 4 == 1 || (padding > 0 && (digits + padding) % 4 != 0)) return std::nullopt;
+    if (padding > 2 || (digits + padding) % 4 != 0) return std::nullopt;
     return out;
 }
 

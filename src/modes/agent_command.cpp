@@ -21,35 +21,36 @@ struct ControllerFlags {
     KubeFlags kube;
 };
 
-int run_agent(Context& context, AgentFlags& flags) {
+/// What both modes begin with: no core files, many open files, signals, a log, a cluster; then `work`.
+template <class Work>
+int serve(Context& context, const KubeFlags& kube, Work work) {
     forbid_core_files();
     raise_open_files();
     std::atomic<bool> stop{false};
     StopOnSignal on_signal(stop);
     Logger log = context.logger();
-    const origin::Machine machine = context.machine(log);
-    if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
-    if (flags.agent.node.empty()) return report(Error(ErrorKind::usage, "needs the node's name", "zcdp agent", "--node, or NODE_NAME from spec.nodeName"));
-    flags.agent.version = ZCDP_VERSION;
-    auto cluster = connect_cluster(context, flags.kube, log);
+    auto cluster = connect_cluster(context, kube, log);
     if (!cluster) return report(cluster.error());
-    auto done = services::run_agent(flags.agent, *cluster->api, machine, stop);
+    const Result<> done = work(*cluster->api, context.machine(log), stop);
     return done ? 0 : report(done.error());
 }
 
+int run_agent(Context& context, AgentFlags& flags) {
+    return serve(context, flags.kube, [&](kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) -> Result<> {
+        if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
+        if (flags.agent.node.empty()) return Error(ErrorKind::usage, "needs the node's name", "zcdp agent", "--node, or NODE_NAME from spec.nodeName");
+        flags.agent.version = ZCDP_VERSION;
+        return services::run_agent(flags.agent, api, machine, stop);
+    });
+}
+
 int run_controller(Context& context, ControllerFlags& flags) {
-    forbid_core_files();
-    raise_open_files();
-    std::atomic<bool> stop{false};
-    StopOnSignal on_signal(stop);
-    Logger log = context.logger();
-    const origin::Machine machine = context.machine(log);
-    if (flags.controller.identity.empty()) flags.controller.identity = machine.environment("POD_NAME");
-    if (flags.controller.identity.empty()) flags.controller.identity = fmt::format("pid-{}-{}", ::getpid(), context.random.hex(6));
-    auto cluster = connect_cluster(context, flags.kube, log);
-    if (!cluster) return report(cluster.error());
-    auto done = services::run_controller(flags.controller, *cluster->api, machine, stop);
-    return done ? 0 : report(done.error());
+    return serve(context, flags.kube, [&](kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+        std::string& identity = flags.controller.identity;
+        if (identity.empty()) identity = machine.environment("POD_NAME");
+        if (identity.empty()) identity = fmt::format("pid-{}-{}", ::getpid(), context.random.hex(6));
+        return services::run_controller(flags.controller, api, machine, stop);
+    });
 }
 
 constexpr const char* kRanges = "addresses of the cluster's pods and services, which no endpoint may resolve to unless its backend allows it";

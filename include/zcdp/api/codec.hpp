@@ -149,7 +149,8 @@ json::value to_json(const T& from) {
     } else if constexpr (std::same_as<T, json::value>) {
         return from;
     } else if constexpr (std::same_as<T, IntOrString>) {
-        const bool number = !from.text.empty() && from.text.find_first_not_of("0123456789") == std::string::npos;
+        const bool digits = !from.text.empty() && from.text.size() <= 18 && from.text.find_first_not_of("0123456789") == std::string::npos;
+        const bool number = digits && (from.text.size() == 1 || from.text[0] != '0');
         return number ? json::value(std::stoll(from.text)) : json::value(from.text);
     } else if constexpr (Described<T>) {
         json::object out;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "src/origin/s3/xml.hpp"
+#include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
@@ -91,27 +92,6 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     }
 }
 
-std::optional<std::string> base64_decode(std::string_view text) {
-    if (text.size() % 4 != 0) return std::nullopt;
-    std::string out;
-    for (size_t i = 0; i < text.size(); i += 4) {
-        uint32_t word = 0;
-        unsigned padding = 0;
-        for (size_t j = 0; j < 4; ++j) {
-            static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-            const char c = text[i + j];
-            size_t value = alphabet.find(c);
-            if (c == '=' && i + 4 == text.size() && j >= 2) value = 0, ++padding;
-            else if (value == alphabet.npos || padding > 0) return std::nullopt;
-            word = word << 6 | static_cast<uint32_t>(value);
-        }
-        out += static_cast<char>(word >> 16);
-        if (padding < 2) out += static_cast<char>(word >> 8);
-        if (padding < 1) out += static_cast<char>(word);
-    }
-    return out;
-}
-
 ObjectChecksum checksum_of(const net::Response& answer) {
     using Kind = ObjectChecksum::Kind;
     static constexpr std::pair<Kind, std::string_view> kHeaders[] = {
@@ -132,7 +112,7 @@ ObjectChecksum checksum_of(const net::Response& answer) {
         } else if (answer.header("x-amz-checksum-type") == "COMPOSITE") {
             continue;
         }
-        auto raw = base64_decode(value);
+        auto raw = from_base64(value);
         if (!raw || raw->size() != raw_bytes_of(kind)) continue;
         checksum.raw = std::move(*raw);
         return checksum;

@@ -41,7 +41,5 @@ std::optional<ContentRange> parse_content_range(std::string_view value);
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 
-/// Standard base64 (RFC 4648 section 4); nullopt when it is none.
-std::optional<std::string> base64_decode(std::string_view text);
 
 }  // namespace zcdp::origin::s3

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "src/services/cluster/health.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
 #include "src/services/cluster/listed_origin.hpp"
@@ -63,13 +64,6 @@ void report_store(store::Store& store, Metrics& metrics) {
     metrics.gauge("zcdp_store_snapshots", "Snapshots in the store.").set(usage->snapshots);
 }
 
-net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics, bool ready) {
-    if (request.target == "/metrics") return {200, "text/plain; version=0.0.4", metrics.prometheus_text(), {}};
-    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
-    if (request.target == "/readyz") return {ready ? 200 : 503, "text/plain", ready ? "ok\n" : "not registered with kubelet yet\n", {}};
-    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
-}
-
 }  // namespace
 
 Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
@@ -110,7 +104,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
     health_options.listen = options.listen;
     health_options.handlers = 1;
     ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
-        return health(request, machine.metrics, volumes.is_registered() && informer.synced());
+        return health(request, machine.metrics, volumes.is_registered() && informer.synced() ? "" : "not registered with kubelet yet");
     }, log));
     ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
     log.info("serves", {{"node", options.node}, {"store", options.store}});

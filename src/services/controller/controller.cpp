@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "src/services/cluster/health.hpp"
 #include "src/services/controller/certificates.hpp"
 #include "src/services/controller/reconcile.hpp"
 #include "src/services/controller/roles.hpp"
@@ -58,13 +59,6 @@ void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLeas
     }
 }
 
-net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics, bool ready) {
-    if (request.target == "/metrics") return {200, "text/plain; version=0.0.4", metrics.prometheus_text(), {}};
-    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
-    if (request.target == "/readyz") return {ready ? 200 : 503, "text/plain", ready ? "ok\n" : "the caches are not full yet\n", {}};
-    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
-}
-
 constexpr std::string_view kListings = "/v1/listings/";
 
 }  // namespace
@@ -93,7 +87,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     health_options.listen = options.listen;
     health_options.handlers = 1;
     ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
-        return health(request, machine.metrics, world.synced() && (serving || !options.webhook));
+        return health(request, machine.metrics, world.synced() && (serving || !options.webhook) ? "" : "the caches are not full yet");
     }, log));
 
     std::jthread worker;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -147,7 +148,8 @@ void demand_for_waiting(Draft& draft, const api::Pod& pod) {
 void demand_of_replicas(Draft& draft) {
     const std::string& replicas = draft.view.dataset.spec.placement.replicas.text;
     const bool all = replicas == "All";
-    const uint64_t wanted = replicas.find_first_not_of("0123456789") == std::string::npos && !replicas.empty() ? std::stoull(replicas) : 0;
+    uint64_t wanted = 0;
+    std::from_chars(replicas.data(), replicas.data() + replicas.size(), wanted);
     if (!all && wanted == 0) return;
     std::vector<std::pair<std::tuple<int, uint64_t, std::string>, std::string>> ranked;
     for (const auto& [name, node] : draft.nodes) {

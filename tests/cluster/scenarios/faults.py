@@ -50,6 +50,21 @@ def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
              scene.held("set")[0]["status"].get("pods", [{}])[-1].get("name") == "next")
 
 
+def the_agents_image_changes_by_a_rollout_while_pods_read(kit, scene):
+    _reader(kit, scene)
+    node = scene.node_of("reader")
+    before = _agent_on(kit, node)["metadata"]["uid"]
+    kit.load_image("docker.io/library/zcdp:next")
+    kit.install("--image", "zcdp:next", restart=False)
+    agent = _agent_on(kit, node)
+    kit.check("another agent runs another image", agent["metadata"]["uid"] != before and agent["spec"]["containers"][0]["image"] == "zcdp:next", agent["spec"]["containers"][0]["image"])
+    _reads_on(kit, scene, "a rollout of the agents")
+    kit.apply(scene.pod_object("next", app="r", node=node))
+    scene.running("next")
+    kit.check("the origin was not asked again", scene.object_bytes() == 4_001_000, scene.object_bytes())
+    kit.install(restart=False)
+
+
 def kubelet_restarts_and_publishes_again(kit, scene):
     _reader(kit, scene)
     node = scene.node_of("reader")

@@ -5,6 +5,7 @@
 #include "src/origin/s3/shared.hpp"
 #include "src/origin/s3/sigv4.hpp"
 #include "tests/support/doctest.hpp"
+#include "zcdp/base/base64.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;
@@ -93,9 +94,9 @@ TEST_CASE("Content-Range, ETags and base64 are read strictly") {
         CHECK_MESSAGE(!parse_content_range(wrong), wrong);
     CHECK(plain_tag("\"abc\"") == "abc");
     CHECK(plain_tag("W/\"abc\"") == "abc");
-    CHECK(*base64_decode("aGVsbG8=") == "hello");
-    CHECK(*base64_decode("AAAA") == std::string(3, '\0'));
-    for (const char* wrong : {"a", "aGVsbG8", "aG=sbG8=", "====", "a$=="}) CHECK_MESSAGE(!base64_decode(wrong), wrong);
+    CHECK(*from_base64("aGVsbG8=") == "hello");
+    CHECK(*from_base64("AAAA") == std::string(3, '\0'));
+    for (const char* wrong : {"a", "aGVsbG8", "aG=sbG8=", "====", "a$=="}) CHECK_MESSAGE(!from_base64(wrong), wrong);
 }
 
 TEST_CASE("container and web identity answers give credentials with their end, or an error") {

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+"""What zcdp costs on a real cluster; figures go into docs/benchmarks_cluster.md. Needs root, and the machine to itself.
+
+  bench/cluster.py                      all
+  bench/cluster.py publish start        some: publish, start, cold, idle, scale
+"""
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import ssl
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("ZCDP_BIN", str(ROOT / "build/release/zcdp"))
+from tests.cluster.kit import ACCESS, SECRET, HOST, Kit, Scene, run  # noqa: E402
+from tests.support.harness import CACHE, ZCDP  # noqa: E402
+
+RESULTS = ROOT / "docs/benchmarks_cluster.json"
+ROWS = {  # name: (what, what must be reached, holds)
+    "publish": ("NodePublish of a ready snapshot, 1,000 times: p50 and p99", "≤ 2 ms and ≤ 10 ms"),
+    "start": ("pod start with a ready claim minus the same pod with an emptyDir, 20 interleaved pairs, median", "≤ 0.3 s"),
+    "cold": ("cold claim: pod created to Running, minus what zcdp sync alone takes on that node", "≤ 3 s"),
+    "idle": ("agent, idle with 20 ready snapshots: RSS and CPU", "≤ 48 MiB, ≤ 0.2 % of a core"),
+    "scale": ("controller, 1,000 nodes, 500 datasets, 5,000 NodeDatasets, 20,000 pods: RSS, CPU settled, writes settled, restart to settled", "≤ 256 MiB, ≤ 2 %, none but Leases, ≤ 60 s"),
+}
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0
+
+
+def agent_pid(kit, node):
+    return int(kit.in_node(node, "sh", "-c", "for p in $(pgrep -f '^/zcdp agent'); do grep -qa NODE_NAME=%s /proc/$p/environ && echo $p; done" % node).stdout.split()[0])
+
+
+def csi_stub(kit, node):
+    """A gRPC stub of the agent's Node service, made from our own .proto."""
+    python = CACHE / "venv-grpc"
+    if not (python / "bin/python").exists():
+        run(sys.executable, "-m", "venv", python)
+        run(python / "bin/pip", "install", "-q", "grpcio", "grpcio-tools", timeout=300)
+    out = kit.folder / "stubs"
+    out.mkdir(exist_ok=True)
+    run(python / "bin/python", "-m", "grpc_tools.protoc", f"-I{ROOT}/src/kube/csi", f"--python_out={out}", f"--grpc_python_out={out}", "csi.proto")
+    return python / "bin/python", out, f"unix://{kit.zk}/{node}/kubelet/plugins_registry/zcdp.io-reg.sock"
+
+
+PUBLISH = r"""
+import sys, time, json, pathlib
+stubs, socket, pods, ns, claim, count = sys.argv[1:7]
+sys.path.insert(0, stubs)
+import grpc, csi_pb2 as c, csi_pb2_grpc as g
+node = g.NodeStub(grpc.insecure_channel(socket))
+cap = c.VolumeCapability(mount=c.VolumeCapability.MountVolume(), access_mode=c.VolumeCapability.AccessMode(mode=1))
+times = []
+for i in range(int(count)):
+    target = f"/var/lib/kubelet/pods/bench-{i}/volumes/kubernetes.io~csi/d/mount"
+    pathlib.Path(f"{pods}/bench-{i}/volumes/kubernetes.io~csi/d").mkdir(parents=True, exist_ok=True)
+    ask = c.NodePublishVolumeRequest(volume_id=f"v{i}", target_path=target, readonly=True, volume_capability=cap, volume_context={
+        "claim": claim, "csi.storage.k8s.io/pod.namespace": ns, "csi.storage.k8s.io/pod.name": f"bench-{i}", "csi.storage.k8s.io/pod.uid": f"bench-{i}"})
+    begun = time.monotonic()
+    node.NodePublishVolume(ask)
+    times.append((time.monotonic() - begun) * 1000)
+for i in range(int(count)):
+    node.NodeUnpublishVolume(c.NodeUnpublishVolumeRequest(volume_id=f"v{i}", target_path=f"/var/lib/kubelet/pods/bench-{i}/volumes/kubernetes.io~csi/d/mount"))
+times.sort()
+print(json.dumps([times[len(times) // 2], times[int(len(times) * 0.99)]]))
+"""
+
+
+def publish(kit, scene):
+    scene.write("set/", {"x": 1_000_000})
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("seed", claim="set"))
+    scene.running("seed")
+    node = scene.node_of("seed")
+    python, stubs, socket = csi_stub(kit, node)
+    out = run(python, "-c", PUBLISH, stubs, socket, kit.zk / node / "kubelet/pods", scene.ns, "set", 1000, timeout=300).stdout
+    p50, p99 = json.loads(out)
+    return {"p50_ms": p50, "p99_ms": p99, "text": f"{p50:.2f} ms, {p99:.2f} ms (as the caller sees it)", "holds": p50 <= 2 and p99 <= 10}
+
+
+def _start_seconds(kit, scene, pod):
+    name = pod["metadata"]["name"]
+    watch = subprocess.Popen(["kubectl", "-n", scene.ns, "get", "pod", "-w", "-o", "jsonpath={.metadata.name} {.status.phase}{\"\\n\"}"], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    begun = time.monotonic()
+    kit.apply(pod)
+    for line in watch.stdout:
+        if line.split() == [name, "Running"]:
+            break
+    took = time.monotonic() - begun
+    watch.kill()
+    kit.kubectl("-n", scene.ns, "delete", "pod", name, "--grace-period=0", "--force")
+    return took
+
+
+def start(kit, scene):
+    scene.write("set/", {"x": 1_000_000})
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("seed", claim="set"))
+    scene.running("seed")
+    node = scene.node_of("seed")
+    with_claim, with_empty = [], []
+    for turn in range(20):
+        plain = scene.pod_object(f"e{turn}", node=node)
+        plain["spec"]["volumes"] = [{"name": "d", "emptyDir": {}}]
+        plain["spec"]["containers"][0]["volumeMounts"] = [{"name": "d", "mountPath": "/data"}]
+        with_empty.append(_start_seconds(kit, scene, plain))
+        with_claim.append(_start_seconds(kit, scene, scene.pod_object(f"c{turn}", claim="set", node=node)))
+    a, b = statistics.median(with_claim), statistics.median(with_empty)
+    return {"claim_s": a, "empty_s": b, "text": f"{a - b:+.2f} s ({a:.2f} against {b:.2f} s)", "holds": a - b <= 0.3}
+
+
+def cold(kit, scene):
+    scene.write("set/", {f"f{i}": 4_000_000 for i in range(100)})
+    node = kit.get("nodes")[0]["metadata"]["name"]
+    env = f"AWS_ACCESS_KEY_ID={ACCESS} AWS_SECRET_ACCESS_KEY={SECRET} {ZCDP}"
+    alone = []
+    for turn in range(3):
+        begun = time.monotonic()
+        kit.in_node(node, "sh", "-c", f"rm -rf /var/lib/zcdp/../bench-store; {env} sync -q --store /var/lib/bench-store --endpoint http://{HOST}:{scene.port} --path-style s3://data/set/ >/dev/null; rm -rf /var/lib/bench-store")
+        alone.append(time.monotonic() - begun)
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set"))
+    took = _start_seconds(kit, scene, scene.pod_object("p", claim="set", node=node))
+    extra = took - statistics.median(alone)
+    return {"claim_s": took, "sync_s": statistics.median(alone), "text": f"{extra:.2f} s ({took:.2f} against {statistics.median(alone):.2f} s, 400 MB)", "holds": extra <= 3}
+
+
+def idle(kit, scene, snapshots=20, files=100_000):
+    node = kit.get("nodes")[0]["metadata"]["name"]
+    for i in range(snapshots):
+        scene.write(f"set{i}/", {f"{j // 1000}/{j}": b"%d %d" % (i, j) for j in range(files)})
+        kit.apply(scene.dataset_object(f"set{i}", placement={"replicas": 1, "nodeSelector": {"kubernetes.io/hostname": node}}))
+    kit.wait("all are there", lambda: all(scene.ready_nodes(f"set{i}") for i in range(snapshots)), 1500)
+    pid = agent_pid(kit, node)
+    busy_rss = rss_mib(pid)
+    kit.kubectl("-n", "zcdp-system", "delete", "pod", "-l", "app=zcdp-agent", "--field-selector", f"spec.nodeName={node}")
+    kit.wait("the agent is back", lambda: "2/2" or True)
+    time.sleep(20)
+    pid = agent_pid(kit, node)
+    before, rss = cpu_seconds(pid), rss_mib(pid)
+    time.sleep(120)
+    share = (cpu_seconds(pid) - before) / 120 * 100
+    return {"rss_mib": rss, "cpu_percent": share, "text": f"{rss:.0f} MiB, {share:.2f} % (just after fetching them: {busy_rss:.0f} MiB; {snapshots} × {files} files)", "holds": rss <= 48 and share <= 0.2}
+
+
+class Bulk:
+    """Many objects through the API, on kept connections."""
+
+    def __init__(self):
+        config = json.loads(run("kubectl", "config", "view", "--raw", "-o", "json").stdout)
+        self.server = urllib.parse.urlparse(config["clusters"][0]["cluster"]["server"])
+        self.context = ssl.create_default_context(cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode())
+        user = config["users"][0]["user"]
+        folder = pathlib.Path("/dev/shm") / f"zcdp-bulk-{os.getpid()}"
+        folder.write_bytes(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
+        self.context.load_cert_chain(folder)
+        folder.unlink()
+
+    def create(self, path, objects, method="POST"):
+        def some(part):
+            connection = http.client.HTTPSConnection(self.server.hostname, self.server.port, context=self.context)
+            for where, body in part:
+                connection.request(method, where, json.dumps(body), {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"})
+                answer = connection.getresponse()
+                text = answer.read()
+                if answer.status >= 300 and answer.status != 409:
+                    raise RuntimeError(text[:300])
+        pairs = [(path(o) if callable(path) else path, o) for o in objects]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(some, [pairs[i::8] for i in range(8)]))
+
+
+def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
+    """Objects only: the scheduler and the controller-manager stand still, the nodes have no kubelet."""
+    scene.write("set/", {"x": b"1"})
+    kit.wait("the namespace is ready", lambda: kit.get("serviceaccount", "default", scene.ns))
+    for name in ("sched", "kcm"):
+        kit.cluster("kill", name)
+    kit.kubectl("-n", "zcdp-system", "scale", "deployment", "zcdp-controller", "--replicas=0")
+    api = Bulk()
+    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Bench", "message": "", "lastHeartbeatTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+    names = [f"bench-{i}" for i in range(nodes)]
+    api.create("/api/v1/nodes", [{"metadata": {"name": n, "labels": {"kubernetes.io/hostname": n, "bench": str(i % 100)}}} for i, n in enumerate(names)])
+    api.create(lambda o: f"/api/v1/nodes/{o['metadata']['name']}/status", [{"metadata": {"name": n}, "status": ready} for n in names], "PATCH")
+    base = f"/apis/zcdp.io/v1alpha1/namespaces/{scene.ns}"
+    api.create(f"{base}/datasets", [scene.dataset_object(f"d{i}", "set/", placement={"replicas": 10, "nodeSelector": {"bench": str(i % 100)}}) for i in range(datasets)])
+    api.create(f"{base}/datasetclaims", [scene.claim_object(f"d{i}") for i in range(datasets)])
+    many = []
+    for i in range(pods):
+        pod = scene.pod_object(f"p{i}", app=f"a{i}", claim=f"d{i % datasets}" if i < bound else None)
+        pod["spec"]["nodeName"] = names[i % nodes]
+        many.append(pod)
+    api.create(f"/api/v1/namespaces/{scene.ns}/pods", many)
+    log = open(kit.folder / "controller.log", "wb")
+
+    def controller():
+        return subprocess.Popen([ZCDP, "controller", "--no-webhook", "--listen", "127.0.0.1:18080", "--identity", f"bench-{time.time()}", "--log-level", "warn"], stderr=log)
+
+    def settled(seconds, process):
+        """Waits until nobody but Leases is written for 5 s; how long that took."""
+        begun, last, since = time.monotonic(), None, time.monotonic()
+        while time.monotonic() - begun < seconds:
+            version = json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets?limit=1").stdout)["metadata"]["resourceVersion"]
+            writes = int(run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_reconciles_total/{print $2}'").stdout or 0)
+            if writes != last:
+                last, since = writes, time.monotonic()
+            if last and time.monotonic() - since > 5:
+                return since - begun, version
+            time.sleep(0.5)
+        raise RuntimeError("not settled")
+
+    def mark_ready():
+        held = json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets", timeout=300).stdout)["items"]
+        waiting = [n for n in held if n.get("status", {}).get("phase") != "Ready"]
+        for n in waiting:
+            n["status"] = {"phase": "Ready", "snapshot": "0" * 64, "finished": "2026-01-01T00:00:00Z", "sizeBytes": 1}
+        api.create(lambda o: f"/apis/zcdp.io/v1alpha1/nodedatasets/{o['metadata']['name']}/status", waiting, "PUT")
+        return len(held)
+
+    process = controller()
+    try:
+        settled(400, process)
+        for _ in range(3):
+            count = mark_ready()
+            settled(400, process)
+        process.terminate()
+        process.wait()
+        process = controller()
+        took, _ = settled(300, process)
+        before, rss = cpu_seconds(process.pid), rss_mib(process.pid)
+        versions = [json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets?limit=1").stdout)["metadata"]["resourceVersion"]]
+        writes = run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_kube_requests_total/{print $2}'").stdout.strip()
+        time.sleep(60)
+        share = (cpu_seconds(process.pid) - before) / 60 * 100
+        after = run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_kube_requests_total/{print $2}'").stdout.strip()
+        requests = int(after) - int(writes)
+        # every two seconds the Lease is read and written: 60 requests a minute
+        return {"rss_mib": rss, "cpu_percent": share, "restart_s": took, "requests_per_minute": requests, "nodedatasets": count,
+                "text": f"{rss:.0f} MiB, {share:.2f} %, {requests} requests a minute (60 are the Lease's), {took:.0f} s ({count} NodeDatasets)",
+                "holds": rss <= 256 and share <= 2 and took <= 60 and requests <= 75}
+    finally:
+        process.kill()
+        for name in ("sched", "kcm"):
+            kit.cluster("start", name)
+
+
+def main():
+    wanted = sys.argv[1:] or list(ROWS)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with Kit(nodes=2) as kit:
+        kit.install()
+        for name in wanted:
+            print(name, flush=True)
+            with Scene(kit, f"bench-{name}") as scene:
+                results[name] = globals()[name](kit, scene)
+            print(" ", results[name]["text"], flush=True)
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            if name == "scale":
+                break  # the cluster is full of objects now
+    lines = ["# On a cluster: what zcdp costs", "", "Written by `bench/cluster.py` on one machine of two cores that also runs the whole cluster.", "",
+             "| work | must reach | measured | holds |", "|---|---|---|---|"]
+    for name, (what, target) in ROWS.items():
+        if name in results:
+            lines.append(f"| {what} | {target} | {results[name]['text']} | {'yes' if results[name]['holds'] else '**no**'} |")
+    (ROOT / "docs/benchmarks_cluster.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+// What comes from the Kubernetes API and from the controller: objects of any shape, a webhook's pod, a listing's lines,
+// a mount table. Nothing may crash; what is taken must come back the same.
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+#include <string_view>
+
+#include "src/services/agent/mount_table.hpp"
+#include "src/services/controller/decide_small.hpp"
+#include "src/services/controller/mutate_pod.hpp"
+#include "zcdp/api/agent.hpp"
+#include "zcdp/api/listing.hpp"
+
+namespace {
+
+using namespace zcdp;
+
+template <class T>
+void round_trip(const boost::json::value& value) {
+    const auto parsed = api::from_json<T>(value);
+    if (!parsed) return;
+    const auto again = api::from_json<T>(api::to_json(*parsed));
+    if (!again || !(*again == *parsed)) std::abort();
+}
+
+void mutate(const boost::json::value& value) {
+    if (!value.is_object()) return;
+    api::DatasetClaim claim;
+    claim.metadata.name = "c", claim.metadata.namespace_ = "n";
+    claim.spec.dataset = "d", claim.spec.mount_path = "/data", claim.spec.policy = "Require";
+    api::Dataset dataset;
+    dataset.metadata.uid = "u";
+    const std::vector<services::PodClaimInput> inputs{{std::make_shared<const api::DatasetClaim>(claim), std::make_shared<const api::Dataset>(dataset)}};
+    boost::json::object pod = value.get_object();
+    if (!services::mutate_pod(pod, inputs)) return;
+    boost::json::object again = pod;
+    if (!services::mutate_pod(again, inputs) || again != pod) std::abort();
+    (void)services::pod_patch(value.get_object(), pod);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    (void)services::data_mounts(text);
+    if (const auto line = api::parse_listing_line(text); line && line->entry) {
+        std::string back = api::listing_line(*line->entry);
+        back.pop_back();
+        if (const auto again = api::parse_listing_line(back); !again || *again->entry != *line->entry) std::abort();
+    }
+    boost::system::error_code code;
+    const boost::json::value value = boost::json::parse(text, code);
+    if (code) return 0;
+    round_trip<api::Dataset>(value);
+    round_trip<api::DatasetClaim>(value);
+    round_trip<api::NodeDataset>(value);
+    round_trip<api::StorageBackend>(value);
+    round_trip<api::Pod>(value);
+    round_trip<api::Node>(value);
+    round_trip<api::SyncLine>(value);
+    mutate(value);
+    return 0;
+}
