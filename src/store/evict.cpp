@@ -27,14 +27,14 @@ Result<std::shared_ptr<void>> OpenStore::reserve(uint64_t bytes, uint64_t files)
     auto space = core_.fs.space(core_.root_dir.get());
     if (!space) return core_.error(space.error(), "asking for the free space of", "");
     const uint64_t used = space->total_bytes - space->free_bytes;
-    // What cannot fit even then must not cost anybody else its data.
-    ZCDP_TRY(const StoreUsage before, usage());
-    const bool hopeless = needed + reserved_bytes_ > space->free_bytes + before.evictable_bytes;
-    if (!hopeless && used + needed + reserved_bytes_ > used_limit(*space, options_.high_watermark_percent)) {
+    if (used + needed + reserved_bytes_ > used_limit(*space, options_.high_watermark_percent)) {
+        // What cannot fit even then must not cost anybody else its data.
+        ZCDP_TRY(const StoreUsage before, usage());
+        const bool hopeless = needed + reserved_bytes_ > space->free_bytes + before.evictable_bytes;
         const uint64_t low = used_limit(*space, options_.low_watermark_percent);
         const uint64_t wanted = used + needed + reserved_bytes_;
         const std::scoped_lock lock(core_.mutex);
-        ZCDP_CHECK(make_room(wanted > low ? wanted - low : 0, *space));
+        if (!hopeless) ZCDP_CHECK(make_room(wanted > low ? wanted - low : 0, *space));
         space = core_.fs.space(core_.root_dir.get());
         if (!space) return core_.error(space.error(), "asking for the free space of", "");
     }

@@ -21,6 +21,19 @@ class Index {
     /// PRAGMA quick_check: corrupt unless it says ok.
     Result<> check();
 
+    /// Commits of this scope survive kill -9 but perhaps not power loss, and cost no flush: for leases and last use, which
+    /// mean nothing once the mounts are gone, too.
+    class Relaxed {
+      public:
+        explicit Relaxed(Index& index) : index_(index) { (void)index_.db_.execute("PRAGMA synchronous = NORMAL").has_value(); }
+        ~Relaxed() { (void)index_.db_.execute("PRAGMA synchronous = FULL").has_value(); }
+        Relaxed(const Relaxed&) = delete;
+        Relaxed& operator=(const Relaxed&) = delete;
+
+      private:
+        Index& index_;
+    };
+
     Result<Transaction> transaction() { return Transaction::begin(db_); }
 
     // Blobs. `chunks` of more than one chunk, else empty.

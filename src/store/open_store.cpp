@@ -254,6 +254,7 @@ Result<SnapshotInfo> OpenStore::find(const std::string& id_or_name) {
 Result<> OpenStore::touch(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
     const std::scoped_lock lock(core_.mutex);
+    const Index::Relaxed relaxed(*core_.index);
     return core_.index->set_last_use(id, core_.clock.unix_s());
 }
 
@@ -274,6 +275,7 @@ Result<uint64_t> OpenStore::lease(const SnapshotId& id, const std::string& owner
     if (!info || info->state != SnapshotState::ready)
         return Error(ErrorKind::not_found, "is no ready snapshot of this store", id.str());
     const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
+    const Index::Relaxed relaxed(*core_.index);
     ZCDP_TRY(const int64_t lease, core_.index->add_lease(id, owner, owner_pid, started, core_.clock.unix_s()));
     return static_cast<uint64_t>(lease);
 }
@@ -289,6 +291,7 @@ Result<std::vector<LeaseInfo>> OpenStore::leases() {
 Result<> OpenStore::release(uint64_t lease) {
     ZCDP_CHECK(must_write());
     const std::scoped_lock lock(core_.mutex);
+    const Index::Relaxed relaxed(*core_.index);
     return core_.index->drop_lease(static_cast<int64_t>(lease));
 }
 

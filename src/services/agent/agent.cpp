@@ -17,7 +17,7 @@
 namespace zcdp::services {
 namespace {
 
-constexpr uint64_t kHousekeepingMs = 60'000, kOrphansMs = 300'000;
+constexpr uint64_t kHousekeepingMs = 60'000, kOrphansMs = 300'000, kReportStoreMs = 600'000;
 
 kube::Cache<api::NodeDataset>::Index by_dataset() {
     return [](const api::NodeDataset& object) { return std::vector<std::string>{object.spec.dataset.uid}; };
@@ -107,6 +107,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
         return health(request, machine.metrics, volumes.is_registered() && informer.synced() ? "" : "not registered with kubelet yet");
     }, log));
     ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
+    report_store(*store, machine.metrics);
     log.info("serves", {{"node", options.node}, {"store", options.store}});
 
     std::jthread worker([&](std::stop_token ending) {
@@ -130,8 +131,8 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
     while (!stop) {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
         elapsed_ms += 200;
+        if (elapsed_ms % kReportStoreMs == 0) report_store(*store, machine.metrics);  // reads the whole index
         if (elapsed_ms % kHousekeepingMs == 0) {
-            report_store(*store, machine.metrics);
             (void)store->reserve(0, 0).has_value();  // over the high watermark: least recently used goes
             for (const auto& object : objects.list()) queue.add(object->metadata.name);
         }

@@ -175,7 +175,8 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     }
     if (decision.phase == "Ready") {
         const std::string held = view.transfer ? view.transfer->snapshot : snapshot;
-        if (const auto id = store::SnapshotId::parse(held)) (void)parts_.store.pin(*id, object->spec.pinned).has_value();
+        const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.store.find(held);
+        if (info && info->pinned != object->spec.pinned) (void)parts_.store.pin(info->id, object->spec.pinned).has_value();
     }
     if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written) return std::move(written).error();
     const auto now = parts_.node_datasets.get(name);

@@ -1,5 +1,7 @@
 #include "src/services/agent/transfers.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 
 namespace zcdp::services {
@@ -153,6 +155,7 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
         ++changes_;
         change_.notify_all();
     }
+    ::malloc_trim(0);  // an agent is small while it rests
     changed_(name);
 }
 

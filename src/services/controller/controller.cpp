@@ -16,7 +16,7 @@
 namespace zcdp::services {
 namespace {
 
-constexpr uint64_t kRetryMs = 2'000, kCertificatesEveryS = 600, kCertificatesRetryS = 5;
+constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000, kCertificatesEveryS = 600, kCertificatesRetryS = 5;
 
 /// One informer a kind.
 struct Informers {
@@ -93,6 +93,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     std::jthread worker;
     bool led = false;
     int64_t certificates_at_s = 0;
+    uint64_t rounds = 0;
     for (int64_t next_ns = 0; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
         const int64_t now_ns = machine.clock.monotonic_ns();
         if (now_ns < next_ns) continue;
@@ -103,11 +104,11 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
             queue_everything(world, queue);
             if (!worker.joinable()) worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, ending); });
         }
-        led = leads;
-        if (leads) {
+        if (leads && (leads != led || ++rounds % kRetireRounds == 0)) {
             if (auto retired = reconciler.retire_ownerless(); !retired) log.info("tried again later", {{"why", retired.error().message()}});
             keep_role();
         }
+        led = leads;
         if (!options.webhook || now_ns / 1'000'000'000 < certificates_at_s) continue;
         auto changed = certificates.refresh(leads);
         certificates_at_s = now_ns / 1'000'000'000 + static_cast<int64_t>(changed ? kCertificatesEveryS : kCertificatesRetryS);

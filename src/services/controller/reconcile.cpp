@@ -307,7 +307,12 @@ namespace {
 
 /// What about a node matters here; heartbeats do not.
 bool same_for_us(const api::Node& a, const api::Node& b) {
-    return a.metadata.labels == b.metadata.labels && a.spec == b.spec && a.ready() == b.ready() && a.metadata.deleting() == b.metadata.deleting();
+    const auto others = [](const api::StringMap& labels) {
+        api::StringMap out = labels;
+        std::erase_if(out, [](const auto& label) { return label.first.starts_with(api::kDataLabelPrefix); });
+        return out;
+    };
+    return others(a.metadata.labels) == others(b.metadata.labels) && a.spec == b.spec && a.ready() == b.ready() && a.metadata.deleting() == b.metadata.deleting();
 }
 bool same_for_us(const api::Pod& a, const api::Pod& b) {
     return a.spec.node_name == b.spec.node_name && a.spec.scheduling_gates == b.spec.scheduling_gates && a.ended() == b.ended() &&
@@ -366,8 +371,8 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
                 if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels)) queue.add("claim/" + claim->metadata.key());
     });
     world.nodes.on_change([&](const std::string& key, const auto& before, const auto& after) {
+        if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec) queue.add("node/" + key);
         if (before && after && same_for_us(*before, *after)) return;
-        queue.add("node/" + key);
         for (const auto& dataset : world.datasets.list()) queue.add("dataset/" + dataset->metadata.key());
         for (const auto& pod : world.pods.list())
             if (pod->has_gate(api::kGate)) queue.add("pod/" + pod->metadata.key());
