@@ -66,7 +66,7 @@ class Kit:
 
     def load_image(self, tag=IMAGE):
         """The static executable as an image's only file."""
-        tar = self.folder / "image.tar"
+        tar = self.folder / (tag.replace("/", "_").replace(":", "_") + ".tar")  # nodes that join later import every archive
         run(ROOT / "scripts/image", "--binary", ZCDP, "--tag", tag, "--output", tar)
         self.cluster("load", tar)
 
