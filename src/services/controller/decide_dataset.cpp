@@ -128,7 +128,7 @@ void decide_listing(Draft& draft) {
 /// scheduler still did not take, is full: the next one gets a replica.
 void demand_for_waiting(Draft& draft, const api::Pod& pod) {
     const bool unplaced = pod.unschedulable() && !pod.has_gate(api::kGate);
-    std::optional<std::pair<std::pair<int, std::string>, std::string>> best;
+    std::optional<std::pair<std::tuple<bool, int, std::string>, std::string>> best;
     for (const auto& [name, node] : draft.nodes) {
         if (!eligible(draft, *node) || !api::pod_fits(pod, *node, api::kDataLabelPrefix)) continue;
         const auto held = find_held(draft, name, draft.target);
@@ -136,7 +136,7 @@ void demand_for_waiting(Draft& draft, const api::Pod& pod) {
         const PodHolding holding = draft.view.holding(pod, name);
         const bool full = unplaced && holding.all_ready && draft.view.now_unix_s - holding.since_unix_s >= kSettleS;
         if (full) continue;
-        std::pair rank(-static_cast<int>(holding.held), api::node_label_value(pod.metadata.uid + name));
+        std::tuple rank(!draft.view.has_agent(name), -static_cast<int>(holding.held), api::node_label_value(pod.metadata.uid + name));
         if (!best || rank < best->first) best = {std::move(rank), name};
     }
     if (unplaced) draft.again_in(kSettleS);
@@ -156,7 +156,7 @@ void demand_of_replicas(Draft& draft) {
         if (!eligible(draft, *node)) continue;
         const auto held = find_held(draft, name, draft.target);
         const bool demanded = draft.demand.contains(name);
-        const int rank = held && is_ready(*held) ? 0 : demanded ? 1 : held && held->status.phase != "Failed" && held->status.phase != "Evicted" ? 2 : 3;
+        const int rank = held && is_ready(*held) ? 0 : demanded ? 1 : held && held->status.phase != "Failed" && held->status.phase != "Evicted" ? 2 : draft.view.has_agent(name) ? 3 : 4;
         ranked.push_back({{rank, draft.view.load(name), name}, name});
     }
     std::sort(ranked.begin(), ranked.end());

@@ -70,13 +70,17 @@ Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
 DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
     World& world = parts_.world;
     DatasetView view{dataset, resolve_source(dataset, world.backends.list()), {}, {}, world.nodes.list(), world.node_datasets.by_index(dataset.metadata.uid),
-                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, parts_.clock.unix_s()};
+                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, parts_.clock.unix_s()};
     view.claims = world.claims.by_index(dataset.metadata.key());
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
         for (const auto& pod : pods_of(*claim))
             if (seen.insert(pod->metadata.uid).second) view.pods.push_back(pod);
     view.load = [&world](const std::string& node) { return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size()); };
+    view.has_agent = [&world](const std::string& node) {
+        const auto csi = world.csi_nodes.get(node);
+        return csi && csi->has(api::kDriver);
+    };
     view.holding = [&world](const api::Pod& pod, const std::string& node) {
         PodHolding out;
         out.all_ready = true;
