@@ -12,6 +12,7 @@
 
 #include "zcdp/base/base64.hpp"
 #include "zcdp/kube/api.hpp"
+#include "zcdp/net/http.hpp"
 
 namespace zcdp::kube {
 namespace {
@@ -107,8 +108,8 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     out.server = text(cluster, "server");
     out.tls_server_name = text(cluster, "tls-server-name");
     out.insecure_skip_tls_verify = text(cluster, "insecure-skip-tls-verify") == "true";
-    if (!text(cluster, "proxy-url").empty())
-        return Error(ErrorKind::usage, "names a proxy-url, which zcdp cannot use yet", "the kubeconfig");
+    out.proxy = text(cluster, "proxy-url");
+    if (!out.proxy.empty()) ZCDP_CHECK(net::Proxy::parse(out.proxy));
     if (const std::string ns = text(chosen, "namespace"); !ns.empty()) out.default_namespace = ns;
     ZCDP_TRY(out.ca_pem, data_or_file(cluster, "certificate-authority", folder, fs));
     const YAML::Node user = entry(root["users"], text(chosen, "user"), "user");
@@ -124,6 +125,17 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     return out;
 }
 
+/// The environment's proxy, when the kubeconfig names none; as kubectl does.
+void use_environments_proxy(Connection& connection, std::string (*environment)(const char*)) {
+    if (!connection.proxy.empty()) return;
+    const auto either = [&](const char* large, const char* small) {
+        const std::string value = environment(large);
+        return value.empty() ? environment(small) : value;
+    };
+    connection.proxy = either("HTTPS_PROXY", "https_proxy");
+    connection.no_proxy = either("NO_PROXY", "no_proxy");
+}
+
 Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
     Connection out;
     std::string host = environment("KUBERNETES_SERVICE_HOST");
@@ -133,6 +145,7 @@ Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
     out.ca_file = std::string(kAccountFolder) + "ca.crt";
     if (auto ns = read_user_file(fs, std::string(kAccountFolder) + "namespace", kFileMax)) out.default_namespace = *ns;
     out.described = "this pod's ServiceAccount";
+    use_environments_proxy(out, environment);
     return out;
 }
 
@@ -165,7 +178,10 @@ Result<Connection> find_connection(const std::string& kubeconfig_flag, const std
         if (!content) return system_error(content.error(), "reading", path);
         const size_t slash = path.rfind('/');
         auto out = connection_from_kubeconfig(*content, slash == std::string::npos ? "." : path.substr(0, slash), context, fs);
-        if (out) out->described = path;
+        if (out) {
+            out->described = path;
+            use_environments_proxy(*out, environment);
+        }
         return out;
     }
     if (!environment("KUBERNETES_SERVICE_HOST").empty()) return in_cluster(fs, environment);

@@ -31,6 +31,10 @@ std::string Endpoint::authority() const {
     return port == default_port(tls) ? name : name + ":" + std::to_string(port);
 }
 
+bool Endpoint::is_numeric() const {
+    return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
 std::string Endpoint::url() const { return (tls ? "https://" : "http://") + authority(); }
 
 Result<Endpoint> Endpoint::parse(std::string_view url) {

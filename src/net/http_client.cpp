@@ -229,8 +229,10 @@ class Client final : public HttpClient {
     std::string wire_form(const Endpoint& endpoint, const Request& request) const;
     std::unique_ptr<Connection> take_idle(Host& host);
     Task<Result<std::unique_ptr<Connection>>> connect(Endpoint endpoint, Deadline deadline);
-    Task<Result<std::unique_ptr<Connection>>> connect_to(const Endpoint& endpoint, asio::ip::tcp::endpoint address,
-                                                         Deadline deadline);
+    Task<Result<std::unique_ptr<Connection>>> connect_to(const Endpoint& endpoint, const Proxy* proxy,
+                                                         asio::ip::tcp::endpoint address, Deadline deadline);
+    Task<Result<>> open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline);
+    bool allowed(const Endpoint& endpoint, const std::string& address) const;
     Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, Deadline deadline);
 
     std::shared_ptr<Pool> pool_;
@@ -238,11 +240,17 @@ class Client final : public HttpClient {
     Logger& log_;
 };
 
+void append_authorization(std::string& out, const Proxy& proxy) {
+    if (!proxy.authorization.empty()) out.append("Proxy-Authorization: ").append(proxy.authorization).append("\r\n");
+}
+
 std::string Client::wire_form(const Endpoint& endpoint, const Request& request) const {
     std::string out;
     out.reserve(512 + request.target.size() + request.body.size());
-    out.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\nHost: ");
-    out.append(endpoint.authority()).append("\r\n");
+    const Proxy* proxy = endpoint.tls ? nullptr : pool_->options.proxies.for_endpoint(endpoint);  // TLS has a tunnel
+    out.append(request.method).append(" ").append(proxy ? endpoint.url() : "").append(request.target);
+    out.append(" HTTP/1.1\r\nHost: ").append(endpoint.authority()).append("\r\n");
+    if (proxy) append_authorization(out, *proxy);
     if (!pool_->options.user_agent.empty()) out.append("User-Agent: ").append(pool_->options.user_agent).append("\r\n");
     for (const auto& [name, value] : request.headers) out.append(name).append(": ").append(value).append("\r\n");
     if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
@@ -261,11 +269,28 @@ std::unique_ptr<Connection> Client::take_idle(Host& host) {
     return nullptr;
 }
 
-Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, asio::ip::tcp::endpoint address,
-                                                             Deadline deadline) {
+/// CONNECT (RFC 9110 9.3.6): after its answer the connection is the endpoint's.
+Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline) {
+    const std::string host = endpoint.host.find(':') == std::string::npos ? endpoint.host : "[" + endpoint.host + "]";
+    const std::string authority = host + ":" + std::to_string(endpoint.port);
+    std::string bytes = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+    append_authorization(bytes, proxy);
+    ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", deadline));
+    if (answer.silent) co_return Error(ErrorKind::unreachable, "the proxy closed the connection without an answer to CONNECT");
+    const int status = answer.header.status();
+    if (status == 407 || status == 401 || status == 403)
+        co_return Error(ErrorKind::denied, "the proxy wants other credentials or does not allow this host (HTTP " + std::to_string(status) + ")");
+    if (status / 100 != 2) co_return Error(ErrorKind::unreachable, "the proxy answered CONNECT with HTTP " + std::to_string(status));
+    if (!connection.ahead().empty()) co_return Error(ErrorKind::unreachable, "the proxy sent bytes before the TLS handshake");
+    co_return Result<>();
+}
+
+Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy,
+                                                             asio::ip::tcp::endpoint address, Deadline deadline) {
     auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker);
     ZCDP_CO_CHECK(co_await connection->transport.connect(address, deadline));
     if (endpoint.tls) {
+        if (proxy) ZCDP_CO_CHECK(co_await open_tunnel(endpoint, *proxy, *connection, deadline));
         if (!pool_->options.tls) co_return Error(ErrorKind::failed, "there is no TLS here");
         ZCDP_CO_TRY(auto ssl, pool_->options.tls->connection(endpoint.host));
         ZCDP_CO_CHECK(co_await connection->transport.start_tls(std::move(ssl), deadline));
@@ -274,13 +299,21 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& end
     co_return connection;
 }
 
+/// Behind a proxy names are the proxy's matter, but an address that is written out must keep to the rules all the same.
+bool Client::allowed(const Endpoint& endpoint, const std::string& address) const {
+    const AddressRules& rules = pool_->options.address_rules;
+    return rules.allows(address) && (!endpoint.is_numeric() || rules.allows(endpoint.host));
+}
+
 /// Tries every address once, beginning with the next in turn, so that connections spread over all of them.
 Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Deadline deadline) {
     const uint64_t timeout_ms = pool_->options.limits.connect_timeout_ms;
+    const Proxy* proxy = pool_->options.proxies.for_endpoint(endpoint);
+    const Endpoint& peer = proxy ? proxy->endpoint : endpoint;
     Host& host = pool_->hosts[endpoint];
     const bool stale = Clock::now() - host.resolved > std::chrono::milliseconds(kAddressesKeptMs);
     if (host.addresses.empty() || stale) {
-        auto addresses = co_await resolve(endpoint.host, endpoint.port, deadline.min(Deadline::in_ms(timeout_ms)));
+        auto addresses = co_await resolve(peer.host, peer.port, deadline.min(Deadline::in_ms(timeout_ms)));
         if (!addresses && host.addresses.empty()) co_return std::move(addresses).error();
         if (addresses) host.addresses = std::move(*addresses);
         host.resolved = Clock::now();
@@ -290,20 +323,23 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
     ErrorKind kind = ErrorKind::unreachable;
     for (size_t tried = 0; tried < addresses.size() && !deadline.passed(); ++tried) {
         const auto address = addresses[host.next_address++ % addresses.size()];
-        if (!pool_->options.address_rules.allows(address.address().to_string())) {
+        if (!allowed(endpoint, address.address().to_string())) {
             reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": such addresses are not allowed here";
             kind = ErrorKind::denied;
             continue;
         }
-        auto connection = co_await connect_to(endpoint, address, deadline.min(Deadline::in_ms(timeout_ms)));
+        auto connection = co_await connect_to(endpoint, proxy, address, deadline.min(Deadline::in_ms(timeout_ms)));
         if (connection) co_return connection;
         if (connection.error().kind() == ErrorKind::usage) co_return connection;
+        if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
         log_.debug("cannot connect", {{"endpoint", endpoint.url()}, {"address", address.address().to_string()},
                                       {"why", connection.error().what()}});
     }
     if (deadline.passed()) kind = ErrorKind::timeout;
-    co_return Error(kind, "cannot be reached (" + reasons + ")", endpoint.url(), "check the endpoint and the network");
+    const std::string through = proxy ? " through the proxy " + proxy->endpoint.url() : "";
+    co_return Error(kind, "cannot be reached" + through + " (" + reasons + ")", endpoint.url(),
+                    proxy ? "check the proxy" : "check the endpoint and the network");
 }
 
 /// Sends the request and reads the answer's header; informational answers are passed over.

@@ -62,13 +62,13 @@ def listing_xml(entries, token=None, prefixes=()):
 
 
 class FaultServer:
-    def __init__(self, bench, objects, tls=None, page=1000):
+    def __init__(self, bench, objects, tls=None, page=1000, host="127.0.0.1"):
         self.objects = {key: value if isinstance(value, Object) else Object(value) for key, value in objects.items()}
         self.fault, self.page, self.tls = None, page, tls
         self.lock, self.requests, self.bytes_sent = threading.Lock(), [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.listener = socket.create_server((host, 0), backlog=256)
         self.port = self.listener.getsockname()[1]
-        self.endpoint = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
+        self.endpoint = f"http{'s' if tls else ''}://{host}:{self.port}"
         bench.closers.append(self.listener.close)
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -35,6 +35,7 @@ struct StorageBackendSpec {
     bool path_style = false;
     NameRef secret_ref;                 ///< a Secret in zcdp's namespace
     std::string identity;               ///< "", WebIdentity, Instance, Anonymous
+    std::string proxy;                  ///< http://HOST:PORT that all requests go through
     NameRef ca_bundle_ref;              ///< a ConfigMap in zcdp's namespace, key ca.crt
     BackendLimits limits;
     std::vector<std::string> allowed_namespaces;  ///< none: nobody; ["*"]: all
@@ -43,7 +44,7 @@ struct StorageBackendSpec {
     static void fields(Self& self, F&& field) {
         field("type", self.type), field("endpoint", self.endpoint), field("region", self.region);
         field("bucket", self.bucket), field("pathStyle", self.path_style), field("secretRef", self.secret_ref);
-        field("identity", self.identity), field("caBundleRef", self.ca_bundle_ref), field("limits", self.limits);
+        field("identity", self.identity), field("caBundleRef", self.ca_bundle_ref), field("proxy", self.proxy), field("limits", self.limits);
         field("allowedNamespaces", self.allowed_namespaces), field("allowClusterEndpoint", self.allow_cluster_endpoint);
     }
     bool operator==(const StorageBackendSpec&) const = default;
@@ -209,10 +210,12 @@ struct NodeDatasetSpec {
     NodeDatasetSource source;
     bool pinned = false;
     std::string wanted;  ///< Ensure, Evict
+    uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("node", self.node), field("dataset", self.dataset), field("revision", self.revision);
         field("source", self.source), field("pinned", self.pinned), field("wanted", self.wanted);
+        field("progressSeconds", self.progress_seconds);
     }
     bool operator==(const NodeDatasetSpec&) const = default;
 };

@@ -137,6 +137,7 @@ struct Connection {
     std::string ca_pem, client_cert_pem, client_key_pem, tls_server_name;
     std::string token, token_file;            ///< a file is read again every minute
     std::string ca_file;                      ///< read again when it changed (in-cluster)
+    std::string proxy, no_proxy;              ///< as net::Proxies takes them: the kubeconfig's proxy-url, or the environment's
     std::string default_namespace = "default";
     std::string described;                    ///< where this came from, for messages
     bool insecure_skip_tls_verify = false;

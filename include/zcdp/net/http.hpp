@@ -38,6 +38,8 @@ struct Endpoint {
     std::string url() const;
     /// The Host header's value.
     std::string authority() const;
+    /// Whether the host is an address, not a name.
+    bool is_numeric() const;
     /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/".
     static Result<Endpoint> parse(std::string_view url);
     bool operator==(const Endpoint&) const = default;
@@ -106,9 +108,40 @@ class AddressRules {
     std::vector<Range> denied_;
 };
 
+/// An HTTP proxy that connections go through.
+struct Proxy {
+    Endpoint endpoint;
+    std::string authorization;  ///< the Proxy-Authorization header's value; "" without credentials
+
+    /// From "[http://][USER:PASSWORD@]HOST:PORT". Errors: usage (also for https:// and socks proxies); none shows a password.
+    static Result<Proxy> parse(std::string_view url);
+    void set_credentials(std::string_view user, std::string_view password);
+};
+
+/// Which requests go through which proxy, as curl and Go read the variables of that name: https endpoints by CONNECT,
+/// http ones in absolute form (RFC 9112 3.2.2). This machine and link-local addresses are always asked directly.
+class Proxies {
+  public:
+    /// The proxies for https and for http endpoints, "" for none. `no_proxy`: names (with everything below them),
+    /// addresses, CIDRs, NAME:PORT, or "*". Errors: usage.
+    static Result<Proxies> parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy);
+    /// From https_proxy, http_proxy and no_proxy, or the same in capitals. Errors: usage.
+    static Result<Proxies> from_environment(std::string (*environment)(const char* name));
+    /// Every request goes through this one, but those that always go directly.
+    static Proxies all_through(Proxy proxy);
+    /// nullptr: directly.
+    const Proxy* for_endpoint(const Endpoint& endpoint) const;
+
+  private:
+    std::optional<Proxy> for_https_, for_http_;
+    AddressRules direct_ranges_;
+    std::vector<std::string> direct_names_;
+};
+
 struct HttpClientOptions {
     Limits limits;
-    AddressRules address_rules;
+    AddressRules address_rules;  ///< a proxy's addresses must keep to them, too
+    Proxies proxies;
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
 };

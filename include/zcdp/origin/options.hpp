@@ -22,6 +22,8 @@ struct OriginOptions {
     std::string ca_bundle;    ///< PEM file
     std::string ca_pem;       ///< PEM text, instead of a file
     std::string access_key, secret_key, session_token;  ///< set: these credentials and no others are used
+    std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
+    std::string proxy_user, proxy_password;  ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to
     uint32_t connections = 0;            ///< 0: chosen
     uint32_t retries = 8;                ///< attempts after the first, per request

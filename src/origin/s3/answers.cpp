@@ -83,6 +83,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
         case 401:
         case 403: return Error(ErrorKind::denied, "access is denied: " + what, object,
                                "check the credentials (AWS_ACCESS_KEY_ID, --profile) and the right to list and read");
+        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
         case 301:
         case 307: return Error(ErrorKind::failed, "is served elsewhere, and redirects to other hosts are not followed: " + what,
                                object, "give the right --endpoint or --region");

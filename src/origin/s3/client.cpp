@@ -42,6 +42,7 @@ Client::Client(std::shared_ptr<Shared> shared, asio::any_io_executor executor) :
     net::HttpClientOptions options;
     options.tls = shared_->tls;
     options.user_agent = "zcdp";
+    options.proxies = shared_->proxies;
     options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(shared_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
     credentials_http_ = net::make_http_client(executor, options, shared_->machine.metrics, shared_->machine.log);

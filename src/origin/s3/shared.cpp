@@ -14,10 +14,8 @@ bool is_region(const std::string& text) {
 }
 
 bool host_takes_buckets(const net::Endpoint& endpoint, const std::string& bucket) {
-    const bool address = endpoint.host.find(':') != std::string::npos ||
-                         endpoint.host.find_first_not_of("0123456789.") == std::string::npos;
     const bool dots_over_tls = endpoint.tls && bucket.find('.') != std::string::npos;
-    return !address && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos && !dots_over_tls;
+    return !endpoint.is_numeric() && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos && !dots_over_tls;
 }
 
 net::TlsOptions tls_options(const OriginOptions& options) {
@@ -83,6 +81,13 @@ Result<> Shared::configure() {
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!endpoint_url_.empty()) ZCDP_CHECK(net::Endpoint::parse(endpoint_url_));
     ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
+    if (options.proxy.empty()) {
+        ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
+    } else {
+        ZCDP_TRY(net::Proxy proxy, net::Proxy::parse(options.proxy));
+        if (!options.proxy_user.empty()) proxy.set_credentials(options.proxy_user, options.proxy_password);
+        proxies = net::Proxies::all_through(std::move(proxy));
+    }
     address_ = address_for(region);
     return {};
 }

@@ -73,6 +73,7 @@ class Shared {
     RateLimiter limiter;
     std::atomic<int64_t> clock_skew_s{0};
     std::shared_ptr<net::TlsContext> tls;
+    net::Proxies proxies;
     net::AddressRules address_rules;  ///< for the bucket's endpoint; where credentials come from is the machine's own matter
     Counter &requests, &retries, &bytes;
 

@@ -168,7 +168,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
             parts_.transfers.ensure(*object);
             view.transfer = parts_.transfers.view(name);
             decision.phase = decide_node_dataset(view).phase;
-            again_ms = kReportEveryMs;
+            again_ms = object->spec.progress_seconds > 0 ? object->spec.progress_seconds * 1000ull : kReportEveryMs;
             if (view.transfer && view.transfer->phase == TransferPhase::waiting) again_ms = kWaitingAgainMs;
             if (view.transfer && view.transfer->phase == TransferPhase::failed) again_ms = std::max<uint64_t>(200, static_cast<uint64_t>(view.transfer->retry_in_ms));
             break;

@@ -33,6 +33,8 @@ Result<> add_secret(kube::Api& api, const api::StorageBackend& backend, const Ac
     access.options.session_token = secret_value(*secret, "AWS_SESSION_TOKEN");
     if (access.options.access_key.empty() || access.options.secret_key.empty())
         return Error(ErrorKind::denied, "has no AWS_ACCESS_KEY_ID or no AWS_SECRET_ACCESS_KEY", what, "kubectl edit it");
+    access.options.proxy_user = secret_value(*secret, "PROXY_USER");
+    access.options.proxy_password = secret_value(*secret, "PROXY_PASSWORD");
     return {};
 }
 
@@ -73,6 +75,7 @@ Result<BackendAccess> plain_access(const api::StorageBackend& backend, const std
     out.options.path_style = spec.path_style;
     out.options.anonymous = spec.identity == "Anonymous";
     out.options.connections = spec.limits.connections;
+    out.options.proxy = spec.proxy;
     if (!spec.limits.bytes_per_second.empty()) {
         const auto rate = parse_size(spec.limits.bytes_per_second);
         if (!rate) return Error(ErrorKind::usage, "limits.bytesPerSecond is no size", "StorageBackend " + backend.metadata.name);

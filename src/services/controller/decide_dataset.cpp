@@ -238,6 +238,13 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const std::s
     return out;
 }
 
+/// All nodes together write their progress at most 50 times in a second, each at most every 5 s.
+uint32_t progress_seconds(const Draft& draft) {
+    size_t active = draft.out.create.size();
+    for (const auto& held : draft.view.held) active += held->spec.wanted == "Ensure" && held->status.phase != "Ready";
+    return static_cast<uint32_t>(std::clamp<size_t>(active / 50, 5, 600));
+}
+
 bool is_used(const api::NodeDataset& held) { return !held.status.pods.empty(); }
 
 /// Why an object that nobody demands should go; "" keeps it until space is needed.
@@ -301,6 +308,8 @@ void decide_orders(Draft& draft) {
             draft.out.create.push_back(order(draft, node, revision));
         }
     }
+    const uint32_t every_s = progress_seconds(draft);
+    for (auto& object : draft.out.create) object.spec.progress_seconds = every_s;
 }
 
 /// The snapshot of each revision; two of one revision are an error that names the nodes.

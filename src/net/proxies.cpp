@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <charconv>
+
+#include "zcdp/base/base64.hpp"
+#include "zcdp/net/http.hpp"
+
+namespace zcdp::net {
+namespace {
+
+/// This machine, and the services that hand out a machine's own credentials: a proxy elsewhere cannot mean the same.
+const std::vector<std::string> kAlwaysDirect{"127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"};
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+std::string percent_decoded(std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+        unsigned value = 0;
+        if (text[i] == '%' && i + 2 < text.size() &&
+            std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+            out += static_cast<char>(value);
+            i += 2;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+/// The words of a list that commas or spaces separate.
+std::vector<std::string> words(std::string_view list) {
+    std::vector<std::string> out;
+    for (size_t begin = 0; begin < list.size();) {
+        const size_t end = std::min(list.find_first_of(", \t", begin), list.size());
+        if (end > begin) out.push_back(lower(list.substr(begin, end - begin)));
+        begin = end + 1;
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<Proxy> Proxy::parse(std::string_view url) {
+    const std::string hint = "write http://[USER:PASSWORD@]HOST:PORT";
+    const std::string shown(url.substr(url.rfind('@') == url.npos ? 0 : url.rfind('@') + 1));  // never a password
+    if (const size_t end = url.find("://"); end != url.npos) {  // without a scheme: "proxy:3128", as curl takes it
+        const std::string scheme = lower(url.substr(0, end));
+        if (scheme != "http")
+            return Error(ErrorKind::usage, "is a proxy of a kind that zcdp does not speak (" + printable(scheme) + ")", shown, hint);
+        url.remove_prefix(end + 3);
+    }
+    Proxy out;
+    if (const size_t at = url.rfind('@'); at != url.npos) {
+        out.authorization = "Basic " + to_base64(percent_decoded(url.substr(0, at)));
+        url.remove_prefix(at + 1);
+    }
+    auto endpoint = Endpoint::parse("http://" + std::string(url));
+    if (!endpoint) return Error(ErrorKind::usage, "is no proxy", shown, hint);
+    out.endpoint = std::move(*endpoint);
+    return out;
+}
+
+void Proxy::set_credentials(std::string_view user, std::string_view password) {
+    authorization = "Basic " + to_base64(std::string(user) + ":" + std::string(password));
+}
+
+Proxies Proxies::all_through(Proxy proxy) {
+    Proxies out;
+    out.for_https_ = out.for_http_ = std::move(proxy);
+    out.direct_ranges_ = AddressRules::parse(kAlwaysDirect).value();
+    return out;
+}
+
+Result<Proxies> Proxies::parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy) {
+    Proxies out;
+    if (!https_proxy.empty()) {
+        ZCDP_TRY(out.for_https_, Proxy::parse(https_proxy));
+    }
+    if (!http_proxy.empty()) {
+        ZCDP_TRY(out.for_http_, Proxy::parse(http_proxy));
+    }
+    std::vector<std::string> direct = kAlwaysDirect;
+    for (const std::string& word : words(no_proxy)) {
+        if (AddressRules::parse({word})) direct.push_back(word);
+        else out.direct_names_.push_back(word);
+    }
+    ZCDP_TRY(out.direct_ranges_, AddressRules::parse(direct));
+    return out;
+}
+
+Result<Proxies> Proxies::from_environment(std::string (*environment)(const char* name)) {
+    const auto either = [&](const char* small, const char* large) {
+        const std::string value = environment(small);
+        return value.empty() ? environment(large) : value;
+    };
+    return parse(either("https_proxy", "HTTPS_PROXY"), either("http_proxy", "HTTP_PROXY"), either("no_proxy", "NO_PROXY"));
+}
+
+const Proxy* Proxies::for_endpoint(const Endpoint& endpoint) const {
+    const std::optional<Proxy>& proxy = endpoint.tls ? for_https_ : for_http_;
+    if (!proxy) return nullptr;
+    const std::string host = lower(endpoint.host);
+    if (host == "localhost" || host.ends_with(".localhost")) return nullptr;
+    if (endpoint.is_numeric() && !direct_ranges_.allows(host)) return nullptr;
+    for (std::string_view name : direct_names_) {
+        if (name == "*") return nullptr;
+        if (const size_t colon = name.rfind(':'); colon != name.npos && name.find(':') == colon) {
+            if (name.substr(colon + 1) != std::to_string(endpoint.port)) continue;
+            name = name.substr(0, colon);
+        }
+        if (name.starts_with("*.")) name.remove_prefix(1);
+        if (name == host) return nullptr;
+        const std::string suffix = name.starts_with('.') ? std::string(name) : "." + std::string(name);
+        if (host.ends_with(suffix)) return nullptr;
+    }
+    return &*proxy;
+}
+
+}  // namespace zcdp::net

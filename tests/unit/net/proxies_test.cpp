@@ -1,0 +1,63 @@
+// Which requests go through which proxy.
+#include "tests/support/doctest.hpp"
+#include "zcdp/net/http.hpp"
+
+using namespace zcdp;
+using namespace zcdp::net;
+
+namespace {
+
+/// "" when the endpoint is asked directly.
+std::string through(const Proxies& proxies, const std::string& url) {
+    const Proxy* proxy = proxies.for_endpoint(Endpoint::parse(url).value());
+    return proxy ? proxy->endpoint.authority() : "";
+}
+
+}  // namespace
+
+TEST_CASE("a proxy is written as URL or as HOST:PORT, and only http proxies are spoken") {
+    CHECK(Proxy::parse("http://p:3128").value().endpoint == Endpoint{false, "p", 3128});
+    CHECK(Proxy::parse("p:3128/").value().endpoint.port == 3128);
+    CHECK(Proxy::parse("http://[::1]:8080").value().endpoint.host == "::1");
+    CHECK(Proxy::parse("http://me:pa%3Ass%40@p:1").value().authorization == "Basic bWU6cGE6c3NA");
+    CHECK(Proxy::parse("http://p:1").value().authorization.empty());
+    for (const char* bad : {"https://p:1", "socks5://u:secret@p:1", "http://", "http://p:0", "http://p:1/path", "http://u:secret@p:x", ""}) {
+        CAPTURE(bad);
+        const auto proxy = Proxy::parse(bad);
+        REQUIRE(!proxy);
+        CHECK(proxy.error().kind() == ErrorKind::usage);
+        CHECK(proxy.error().line().find("secret") == std::string::npos);
+    }
+}
+
+TEST_CASE("each scheme has its proxy") {
+    const auto proxies = Proxies::parse("s:1", "p:2", "").value();
+    CHECK(through(proxies, "https://example.com") == "s:1");
+    CHECK(through(proxies, "http://example.com") == "p:2");
+    CHECK(through(Proxies::parse("", "p:2", "").value(), "https://example.com").empty());
+    CHECK(through(Proxies(), "https://example.com").empty());
+}
+
+TEST_CASE("this machine and link-local addresses are asked directly") {
+    const auto proxies = Proxies::parse("s:1", "s:1", "").value();
+    for (const char* url : {"http://127.0.0.1:9000", "http://127.8.8.8", "http://[::1]:80", "http://localhost:1", "http://x.localhost",
+                            "http://169.254.169.254", "http://169.254.170.23", "http://[fd00:ec2::254]"}) {
+        CAPTURE(url);
+        CHECK(through(proxies, url).empty());
+    }
+    CHECK(through(proxies, "http://128.0.0.1") == "s:1");
+}
+
+TEST_CASE("exceptions are names with all below them, addresses, ranges and ports") {
+    const auto proxies = Proxies::parse("s:1", "s:1", "example.com, .inner.org,*.wild.net 10.0.0.0/8,one.net:8080,192.0.2.7").value();
+    for (const char* url : {"https://example.com", "https://a.b.EXAMPLE.com", "https://x.inner.org", "https://x.wild.net", "http://10.9.8.7",
+                            "http://one.net:8080", "http://192.0.2.7:90"}) {
+        CAPTURE(url);
+        CHECK(through(proxies, url).empty());
+    }
+    for (const char* url : {"https://notexample.com", "https://example.com.evil.org", "http://11.0.0.1", "http://one.net:81", "http://192.0.2.8"}) {
+        CAPTURE(url);
+        CHECK(through(proxies, url) == "s:1");
+    }
+    CHECK(through(Proxies::parse("s:1", "", "*").value(), "https://example.com").empty());
+}
