@@ -39,6 +39,7 @@ class Kit:
         self.zk = pathlib.Path(os.environ.get("ZK_DIR", "/var/tmp/zk"))
         self.checks = 0
         self.processes = []
+        self.closers = []  # what tests/support/servers.py has started
         self.nodes = nodes
         self.node_disk = node_disk
         self.mine = False
@@ -56,9 +57,14 @@ class Kit:
     def __exit__(self, *_):
         for process in self.processes:
             process.kill()
+        for close in self.closers:
+            close()
         if self.mine and not os.environ.get("ZCDP_KEEP_CLUSTER"):
             self.cluster("down", check=False, timeout=120)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def path(self, name):
+        return self.folder / name
 
     # --- the cluster ---
     def cluster(self, *args, env=None, check=True, timeout=180):

@@ -55,7 +55,7 @@ def main():
             try:
                 with Scene(kit, name) as scene:
                     function(kit, scene)
-            except Exception as problem:
+            except (Exception, SystemExit) as problem:  # also a server that cannot be had here
                 failed.append(name)
                 print(f"  FAILED: {problem}")
                 explain_failure(kit)

@@ -54,16 +54,16 @@ def start(bench, command, env=None, log="server.log"):
     return process
 
 
-def minio(bench):
+def minio(bench, host="127.0.0.1"):
     binary = need("need_servers") / "minio"
     port = free_port()
     folder = bench.path("minio")
     folder.mkdir()
-    process = start(bench, [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", "--console-address",
+    process = start(bench, [binary, "server", "--quiet", "--address", f"{host}:{port}", "--console-address",
                             f"127.0.0.1:{free_port()}", folder],
                     {"MINIO_ROOT_USER": ACCESS, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_UPDATE": "off"}, "minio.log")
-    wait_for_http(f"http://127.0.0.1:{port}/minio/health/live", process)
-    return f"http://127.0.0.1:{port}"
+    wait_for_http(f"http://{host}:{port}/minio/health/live", process)
+    return f"http://{host}:{port}"
 
 
 def versitygw(bench):

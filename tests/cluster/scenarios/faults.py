@@ -1,7 +1,10 @@
 """What breaks, and what must not: each fault on the real cluster."""
+import json
 import time
 
-from tests.cluster.kit import ACCESS, SECRET
+from tests.cluster.kit import ACCESS, HOST, SECRET, run
+from tests.support import servers
+from tests.support.harness import CACHE, ZCDP
 
 READER = "while :; do sha256sum -c /tmp/sum >/dev/null 2>&1 || echo BROKEN; echo round; done"
 
@@ -114,6 +117,69 @@ def what_is_wrong_at_the_origin_is_named(kit, scene):
     kit.wait("a namespace that is not allowed", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NamespaceNotAllowed")
     kit.apply(scene.backend_object())
     kit.wait("and all is well without anybody", lambda: scene.condition("dataset", "bucket", "Listed").get("status") == "True")
+
+
+def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, scene):
+    scene.write("set/", {"big": 30_000_000, "x": 1_000})
+    kit.apply(scene.backend_object(limits={"bytesPerSecond": "3Mi"}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("the bytes are on their way", lambda: any(n["status"].get("bytesDone", 0) > 0 for n in scene.held("set") if n.get("status")))
+    scene.write("set/", {"big": b"new " * 5_000_000})
+    kit.wait("the node's object says SourceChanged and which object", lambda: any(
+        e.get("reason") == "SourceChanged" and "big" in e.get("object", "") + e.get("message", "") for e in [n.get("status", {}).get("lastError", {}) for n in scene.held("set")]), 90)
+    kit.wait("an event says it", lambda: any(reason == "SourceChanged" for _, reason, _ in scene.events("Dataset", "set")))
+    scene.running("p", 120)
+    got = scene.exec("p", "sh", "-c", "head -c 4 /data/big; wc -c < /data/big").stdout.split()
+    kit.check("the pod has the new bytes, all of them", got == ["new", "20000000"], got)
+
+
+def a_key_that_is_refused_is_named_and_heals(kit, scene):
+    endpoint = servers.minio(kit, HOST)
+    aws = [CACHE / "venv/bin/aws", "--endpoint-url", endpoint, "--region", "us-east-1"]
+    admin = {"AWS_ACCESS_KEY_ID": servers.ACCESS, "AWS_SECRET_ACCESS_KEY": servers.SECRET}
+    run(*aws, "s3api", "create-bucket", "--bucket", "data", env=admin)
+    scene.write("set/", {"open": 1_000, "secret": 1_000})
+    run(*aws, "s3", "cp", "--recursive", "--quiet", scene.folder, "s3://data/", env=admin)
+
+    def allow(*resources):
+        statement = [{"Effect": "Allow", "Principal": "*", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::data"},
+                     {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::data/{r}" for r in resources]}]
+        run(*aws, "s3api", "put-bucket-policy", "--bucket", "data", "--policy", json.dumps({"Version": "2012-10-17", "Statement": statement}), env=admin)
+
+    allow("set/open")
+    backend = scene.backend_object(endpoint=endpoint, identity="Anonymous")
+    del backend["spec"]["secretRef"]
+    kit.apply(backend, scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("the node's object says AccessDenied and which key", lambda: any(
+        e.get("reason") == "AccessDenied" and "secret" in e.get("object", "") + e.get("message", "") for e in [n.get("status", {}).get("lastError", {}) for n in scene.held("set")]), 90)
+    kit.wait("an event says it", lambda: any(reason == "AccessDenied" for _, reason, _ in scene.events("Dataset", "set")))
+    said = run(ZCDP, "explain", "pod", "p", "-n", scene.ns, check=False).stdout
+    kit.check("zcdp explain names it", "AccessDenied" in said and "secret" in said, said)
+    allow("set/*")
+    scene.running("p", 120)
+
+
+def a_watch_history_that_is_lost_loses_no_event(kit, scene):
+    scene.write("set/", {"x": 1_000})
+    scene.write("late/", {"y": 2_000})
+    kit.apply(scene.dataset_object("set", placement={"replicas": "All"}), scene.claim_object("set"), scene.claim_object("late"))
+    nodes = [n["metadata"]["name"] for n in kit.get("nodes")]
+    kit.wait("it is everywhere", lambda: scene.ready_nodes("set") == sorted(nodes))
+    for node in nodes:
+        kit.in_node(node, "sh", "-c", "kill -STOP $(pgrep -f '^/zcdp (agent|controller)')")
+    kit.kubectl("-n", scene.ns, "delete", "dataset", "set", "--wait=false")
+    kit.apply(scene.dataset_object("late", placement={"replicas": "All"}))
+    kit.cluster("kill", "apiserver")
+    etcd = "http://127.0.0.1:23790/v3/kv/"
+    revision = json.loads(run("curl", "-fsS", etcd + "range", "-d", '{"key": "AA=="}').stdout)["header"]["revision"]
+    run("curl", "-fsS", etcd + "compaction", "-d", json.dumps({"revision": revision, "physical": True}))
+    kit.cluster("start", "apiserver")
+    kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
+    for node in nodes:
+        kit.in_node(node, "sh", "-c", "kill -CONT $(pgrep -f '^/zcdp (agent|controller)')")
+    kit.wait("the dataset that was deleted meanwhile is gone from all nodes", lambda: not scene.held("set"), 90)
+    kit.wait("and the one that was made is on them", lambda: scene.ready_nodes("late") == sorted(nodes), 90)
+    logs = run("kubectl", "-n", "zcdp-system", "logs", "-l", "app in (zcdp-agent, zcdp-controller)", "--tail", "-1", "--prefix").stdout
+    kit.check("watches were told that their history is lost", "too old" in logs, logs[-1500:])
 
 
 def the_api_server_may_be_away_for_a_minute(kit, scene):
