@@ -116,7 +116,7 @@ class Kit:
 
     def wait(self, what, look, seconds=60):
         """Until look() is true; its last value comes with the failure."""
-        end = time.monotonic() + seconds
+        began = time.monotonic()
         while True:
             try:
                 value = look()
@@ -125,9 +125,10 @@ class Kit:
             else:
                 last = value
             if value:
-                self.check(what, True)
+                took = time.monotonic() - began
+                self.check(what + (f" ({took:.0f} s)" if took >= 5 else ""), True)
                 return value
-            if time.monotonic() > end:
+            if time.monotonic() > began + seconds:
                 self.check(what, False, f"not within {seconds} s: {last!r}")
             time.sleep(0.3)
 

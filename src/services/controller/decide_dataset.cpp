@@ -16,6 +16,8 @@ namespace {
 
 constexpr int64_t kGoneAfterS = 300, kSettleS = 10, kEvictedPauseS = 600;
 constexpr uint64_t kListingRetryMostS = 300, kListingRetryFirstS = 5;
+constexpr int64_t kChangedFirstS = 10;
+constexpr uint32_t kAttemptsOften = 8;
 constexpr size_t kHistoryMost = 20;
 
 using NodeSet = std::set<std::string>;
@@ -83,6 +85,20 @@ void take_listing(Draft& draft, const std::string& key) {
     if (history.size() > kHistoryMost) history.resize(kHistoryMost);
 }
 
+/// A node found that the newest revision is no longer what the origin has: when to list again; nullopt: no node says so.
+/// A listing that says the same as before (the origin flaps) is not made over and over: nodes that failed often wait longer.
+std::optional<int64_t> changed_source_due(const Draft& draft) {
+    const auto& history = draft.view.dataset.status.history;
+    std::optional<uint32_t> attempts;
+    for (const auto& held : draft.view.held) {
+        const auto& error = held->status.last_error;
+        if (!error || error->reason != api::reason_of(ErrorKind::source_changed) || history.empty() || held->spec.revision != history.front().revision) continue;
+        attempts = std::min(attempts.value_or(error->attempts), error->attempts);
+    }
+    if (!attempts) return std::nullopt;
+    return draft.view.listing.ended_unix_s + (*attempts < kAttemptsOften ? kChangedFirstS : int64_t{kListingRetryMostS});
+}
+
 /// Whether the origin should be listed now, and what the Listed condition says.
 void decide_listing(Draft& draft) {
     const auto& [dataset, source] = std::tie(draft.view.dataset, draft.view.source);
@@ -114,6 +130,10 @@ void decide_listing(Draft& draft) {
     if (!have) {
         draft.out.list = true;
         return;
+    }
+    if (const auto due = changed_source_due(draft)) {
+        if (now >= *due || now < listing.ended_unix_s) draft.out.list = true;
+        else draft.again_in(static_cast<uint64_t>(*due - now));
     }
     if (const auto interval = parse_duration_ms(dataset.spec.refresh.interval); interval && *interval > 0) {
         const int64_t last = api::parse_time(draft.status().last_listed);

@@ -120,8 +120,8 @@ def what_is_wrong_at_the_origin_is_named(kit, scene):
 
 
 def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, scene):
-    scene.write("set/", {"big": 30_000_000, "x": 1_000})
-    kit.apply(scene.backend_object(limits={"bytesPerSecond": "3Mi"}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    scene.write("set/", {"big": 100_000_000, "x": 1_000})  # more than the sockets hold
+    kit.apply(scene.backend_object(limits={"bytesPerSecond": "8Mi", "connections": 2}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
     kit.wait("the bytes are on their way", lambda: any(n["status"].get("bytesDone", 0) > 0 for n in scene.held("set") if n.get("status")))
     scene.write("set/", {"big": b"new " * 5_000_000})
     kit.wait("the node's object says SourceChanged and which object", lambda: any(
@@ -190,8 +190,9 @@ def the_api_server_may_be_away_for_a_minute(kit, scene):
     kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
     _reads_on(kit, scene, "a minute without the API server")
     scene.write("late/", {"z": 10_000})
-    kit.apply(scene.dataset_object("late"), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))
-    scene.running("l", 90)
+    kit.apply(scene.dataset_object("late", placement={"replicas": 1}), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))
+    kit.wait("controller and agents work again within 30 s", lambda: scene.ready_nodes("late"), 30)
+    scene.running("l", 150)  # the scheduler's own back-off is a minute
 
 
 def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene):
