@@ -5,6 +5,7 @@
 #include "src/services/agent/mount_table.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/cluster/backend_access.hpp"
+#include "src/services/controller/decide_dataset.hpp"
 #include "src/services/controller/decide_small.hpp"
 #include "src/services/controller/mutate_pod.hpp"
 #include "src/services/controller/roles.hpp"
@@ -214,6 +215,62 @@ TEST_CASE("the agent: evicts what is not wanted, adopts what is there, and does 
     CHECK(decide_node_dataset(view).action == Action::evict);
     object.metadata.deletion_timestamp = "now", object.status.phase = "Evicted";
     CHECK(decide_node_dataset(view).release);
+}
+
+namespace {
+
+/// A listed dataset for all of `nodes` nodes, an hour after its listing.
+struct ListedDataset {
+    explicit ListedDataset(size_t nodes) {
+        backend->metadata.uid = "b1";
+        dataset.metadata.uid = "d1", dataset.metadata.finalizers = {api::kInUseFinalizer};
+        dataset.spec.placement.replicas.text = "All";
+        view.source.backend = backend, view.source.prefix = "p/";
+        view.listing = {source_key(dataset, view.source), false, 1'000'000, std::nullopt, std::string(64, 'a'), 1, 5};
+        view.now_unix_s = 1'003'600;
+        view.load = [](const std::string&) { return 0; };
+        view.has_agent = [](const std::string&) { return true; };
+        view.holding = [](const api::Pod&, const std::string&) { return PodHolding(); };
+        for (size_t i = 0; i < nodes; ++i) {
+            const std::string text = R"({"metadata":{"name":"n)" + std::to_string(i) + R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
+            view.nodes.push_back(std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(text)).value()));
+        }
+    }
+    std::shared_ptr<api::StorageBackend> backend = std::make_shared<api::StorageBackend>();
+    api::Dataset dataset;
+    DatasetView view{dataset, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0};
+};
+
+}  // namespace
+
+TEST_CASE("the more nodes fetch at once, the more seldom each says how far it is") {
+    for (const auto& [nodes, seconds] : {std::pair<size_t, uint32_t>{3, 5}, {250, 5}, {1000, 20}}) {
+        ListedDataset listed(nodes);
+        const DatasetDecision decision = decide_dataset(listed.view);
+        REQUIRE(decision.create.size() == nodes);
+        CHECK(decision.create[0].spec.progress_seconds == seconds);
+    }
+}
+
+TEST_CASE("a node that finds its source changed has the origin listed again, not over and over") {
+    ListedDataset listed(1);
+    CHECK_FALSE(decide_dataset(listed.view).list);
+    api::NodeDataset held = decide_dataset(listed.view).create[0];
+    held.status.phase = "Failed";
+    held.status.last_error = api::LastError{"SourceChanged", "big changed", "big", "", 1};
+    listed.dataset.status = decide_dataset(listed.view).status;
+    const auto decide = [&] {
+        listed.view.held = {std::make_shared<const api::NodeDataset>(held)};
+        return decide_dataset(listed.view);
+    };
+    CHECK(decide().list);
+    listed.view.now_unix_s = listed.view.listing.ended_unix_s + 1;
+    CHECK_FALSE(decide().list);
+    CHECK(decide().again_s.value_or(0) == 9);
+    held.status.last_error->attempts = 20, listed.view.now_unix_s += 60;
+    CHECK_FALSE(decide().list);
+    held.spec.revision = std::string(64, 'b'), listed.view.now_unix_s += 3600;  // an older one, that a rollback wants
+    CHECK_FALSE(decide().list);
 }
 
 }  // namespace zcdp::services
