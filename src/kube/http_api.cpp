@@ -340,8 +340,8 @@ ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options
     const Credentials::Now now = credentials_.now();
     asio::io_context loop(1);
     net::HttpClientOptions client_settings = client_options(now);
-    // Bookmarks come about every minute: a stream that brings less than that is dead.
-    client_settings.limits.min_bytes_per_second = 1;
+    // Bookmarks come every minute, the first perhaps only after two: a stream that brings nothing at all is dead.
+    client_settings.limits.min_bytes_per_second = 0;
     client_settings.limits.min_rate_window_ms = 150'000;
     const auto client = net::make_http_client(loop.get_executor(), client_settings, metrics_, log_);
     ApiResult<> result;

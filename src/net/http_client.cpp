@@ -155,10 +155,10 @@ class HttpResponse final : public Response {
         while (true) {
             const uint64_t waited = transport.waited_ns() - window_began_ns_;
             if (waited >= window_ns) {
-                const uint64_t wanted = uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000;
+                const uint64_t wanted = std::max<uint64_t>(1, uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000);
                 if (window_bytes_ < wanted && !faults::broken("minimum-rate"))
-                    co_return Error(ErrorKind::timeout, "the body came slower than " +
-                                                            std::to_string(limits_.min_bytes_per_second) + " bytes/s");
+                    co_return Error(ErrorKind::timeout, limits_.min_bytes_per_second == 0 ? "the body has stalled"
+                                                        : "the body came slower than " + std::to_string(limits_.min_bytes_per_second) + " bytes/s");
                 window_began_ns_ = transport.waited_ns();
                 window_bytes_ = 0;
                 continue;

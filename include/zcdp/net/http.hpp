@@ -56,7 +56,7 @@ struct Limits {
     uint32_t connect_timeout_ms = 10'000;       ///< resolve + connect + TLS handshake, per address tried
     uint32_t header_timeout_ms = 30'000;        ///< from the request's last byte to the answer's header
     uint32_t idle_keep_ms = 50'000;             ///< an idle connection is dropped after this
-    uint32_t min_bytes_per_second = 64 * 1024;  ///< a body slower than this over the window is a timeout
+    uint32_t min_bytes_per_second = 64 * 1024;  ///< a body slower than this over the window is a timeout; 0: one byte will do
     uint32_t min_rate_window_ms = 10'000;
     uint32_t header_bytes_max = 32 * 1024;
     uint32_t header_fields_max = 128;
