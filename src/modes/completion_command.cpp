@@ -1,0 +1,158 @@
+// zcdp completion: scripts for bash, zsh and fish, made from the very commands and options that --help shows.
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "src/modes/context.hpp"
+
+namespace zcdp::modes {
+namespace {
+
+struct Word {
+    std::string word, says;
+};
+/// What may follow one path of commands ("", "sync", "store ls").
+struct Place {
+    std::string path;
+    std::vector<Word> commands, options;
+};
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+Place place_of(const CLI::App& app, std::string path) {
+    Place out{std::move(path), {}, {}};
+    for (const CLI::App* command : app.get_subcommands({}))
+        if (!command->get_name().empty()) out.commands.push_back({command->get_name(), first_line(command->get_description())});
+    for (const CLI::Option* option : app.get_options())
+        for (const std::string& name : option->get_lnames()) out.options.push_back({name, first_line(option->get_description())});
+    return out;
+}
+
+std::vector<Place> places_of(const CLI::App& app) {
+    std::vector<Place> out{place_of(app, "")};
+    for (const CLI::App* command : app.get_subcommands({})) {
+        out.push_back(place_of(*command, command->get_name()));
+        for (const CLI::App* below : command->get_subcommands({})) out.push_back(place_of(*below, command->get_name() + " " + below->get_name()));
+        if (command->get_name() == "completion") out.back().commands = {{"bash", ""}, {"zsh", ""}, {"fish", ""}};
+        if (command->get_name() == "explain") out.back().commands = {{"pod", ""}, {"dataset", ""}, {"claim", ""}, {"node", ""}};
+    }
+    return out;
+}
+
+/// In single quotes, as bash and zsh read it.
+std::string quoted(const std::string& text, const char* quote) {
+    std::string out = "'";
+    for (const char c : text) {
+        if (c == '\'') out += quote;
+        else out += c;
+    }
+    return out + "'";
+}
+
+/// Which commands have others below them: only after those a second word is one of the path.
+std::string parents(const std::vector<Place>& places, const char* separator) {
+    std::vector<std::string> names;
+    for (const Place& place : places)
+        if (!place.path.empty() && !place.commands.empty()) names.push_back(place.path);
+    return fmt::format("{}", fmt::join(names, separator));
+}
+
+std::string bash_script(const std::vector<Place>& places) {
+    std::string cases;
+    for (const Place& place : places) {
+        std::string commands, options;
+        for (const Word& word : place.commands) commands += word.word + " ";
+        for (const Word& word : place.options) options += "--" + word.word + " ";
+        cases += fmt::format("    '{}') commands='{}' options='{}' ;;\n", place.path, commands, options);
+    }
+    return R"(# bash completion for zcdp; load it with: source <(zcdp completion bash)
+_zcdp() {
+  local current=${COMP_WORDS[COMP_CWORD]} at= commands= options= word
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case $word in
+      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
+    esac
+  done
+  case $at in
+)" + cases + R"(  esac
+  case $current in
+    -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current"; compgen -f -- "$current") ;;
+  esac
+}
+complete -o filenames -o nosort -F _zcdp zcdp
+)";
+}
+
+std::string zsh_script(const std::vector<Place>& places) {
+    const auto list = [](const std::vector<Word>& words, const char* dashes) {
+        std::string out;
+        for (const Word& word : words) out += " " + quoted(dashes + word.word + (word.says.empty() ? "" : ":" + word.says), "'\\''");
+        return out;
+    };
+    std::string cases;
+    for (const Place& place : places)
+        cases += fmt::format("    '{}') commands=({}) options=({}) ;;\n", place.path, list(place.commands, ""), list(place.options, "--"));
+    return R"(#compdef zcdp
+# zsh completion for zcdp; load it with: source <(zcdp completion zsh), or put it as _zcdp into a folder of $fpath
+_zcdp() {
+  local at='' word
+  local -a commands options
+  for word in "${(@)words[2,CURRENT-1]}"; do
+    case $word in
+      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
+    esac
+  done
+  case $at in
+)" + cases + R"(  esac
+  if [[ ${words[CURRENT]} == -* ]]; then
+    _describe -o option options
+  else
+    (( ${#commands} )) && _describe command commands
+    _files
+  fi
+}
+if [[ ${funcstack[1]-} == _zcdp ]]; then _zcdp "$@"; else compdef _zcdp zcdp; fi
+)";
+}
+
+std::string fish_script(const std::vector<Place>& places) {
+    std::string lines;
+    for (const Place& place : places) {
+        const std::string when = fmt::format("complete -c zcdp -n {}", quoted(fmt::format("__zcdp_at \"{}\"", place.path), "\\'"));
+        for (const Word& word : place.commands) lines += fmt::format("{} -a {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
+        for (const Word& word : place.options) lines += fmt::format("{} -l {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
+    }
+    return R"(# fish completion for zcdp; load it with: zcdp completion fish | source
+function __zcdp_at
+  set -l at
+  for word in (commandline -opc)[2..-1]
+    if string match -qr '^[a-z]' -- $word
+      if test -z "$at"
+        set at $word
+      else if contains -- $at )" + parents(places, " ") + R"(
+        set at "$at $word"
+      end
+    end
+  end
+  test "$at" = $argv[1]
+end
+)" + lines;
+}
+
+}  // namespace
+
+void add_completion(CLI::App& app, Action& action) {
+    CLI::App& completion = *app.add_subcommand("completion", "print a shell's completion script");
+    auto shell = std::make_shared<std::string>();
+    completion.add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion.footer("\nExamples:\n  source <(zcdp completion bash)\n  source <(zcdp completion zsh)\n  zcdp completion fish | source");
+    completion.callback([&app, &action, shell] {
+        action = [&app, shell](Context&) {
+            const std::vector<Place> places = places_of(app);
+            fmt::print("{}", *shell == "bash" ? bash_script(places) : *shell == "zsh" ? zsh_script(places) : fish_script(places));
+            return 0;
+        };
+    });
+}
+
+}  // namespace zcdp::modes
