@@ -20,8 +20,9 @@ import urllib.parse
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("ZCDP_BIN", str(ROOT / "build/release/zcdp"))
+from tests.cluster import csi  # noqa: E402
 from tests.cluster.kit import ACCESS, SECRET, HOST, Kit, Scene, run  # noqa: E402
-from tests.support.harness import CACHE, ZCDP  # noqa: E402
+from tests.support.harness import ZCDP  # noqa: E402
 
 RESULTS = ROOT / "docs/benchmarks_cluster.json"
 ROWS = {  # name: (what, what must be reached, holds)
@@ -55,36 +56,16 @@ def agent_pid(kit, node):
     return int(found[-1]) if found else None
 
 
-def csi_stub(kit, node):
-    """A gRPC stub of the agent's Node service, made from our own .proto."""
-    python = CACHE / "venv-grpc"
-    if not (python / "bin/python").exists():
-        run(sys.executable, "-m", "venv", python)
-        run(python / "bin/pip", "install", "-q", "grpcio", "grpcio-tools", timeout=300)
-    out = kit.folder / "stubs"
-    out.mkdir(exist_ok=True)
-    run(python / "bin/python", "-m", "grpc_tools.protoc", f"-I{ROOT}/src/kube/csi", f"--python_out={out}", f"--grpc_python_out={out}", "csi.proto")
-    return python / "bin/python", out, f"unix://{kit.zk}/{node}/kubelet/plugins_registry/zcdp.io-reg.sock"
-
-
 PUBLISH = r"""
-import sys, time, json, pathlib
-stubs, socket, pods, ns, claim, count = sys.argv[1:7]
-sys.path.insert(0, stubs)
-import grpc, csi_pb2 as c, csi_pb2_grpc as g
-node = g.NodeStub(grpc.insecure_channel(socket))
-cap = c.VolumeCapability(mount=c.VolumeCapability.MountVolume(), access_mode=c.VolumeCapability.AccessMode(mode=1))
-times = []
-for i in range(int(count)):
-    target = f"/var/lib/kubelet/pods/bench-{i}/volumes/kubernetes.io~csi/d/mount"
-    pathlib.Path(f"{pods}/bench-{i}/volumes/kubernetes.io~csi/d").mkdir(parents=True, exist_ok=True)
-    ask = c.NodePublishVolumeRequest(volume_id=f"v{i}", target_path=target, readonly=True, volume_capability=cap, volume_context={
-        "claim": claim, "csi.storage.k8s.io/pod.namespace": ns, "csi.storage.k8s.io/pod.name": f"bench-{i}", "csi.storage.k8s.io/pod.uid": f"bench-{i}"})
+pods, ns, claim, count = sys.argv[3:7]
+uids, times = [f"bench-{i}" for i in range(int(count))], []
+for uid in uids:
+    make_folder(pods, uid)
     begun = time.monotonic()
-    node.NodePublishVolume(ask)
+    publish(uid, ns, claim)
     times.append((time.monotonic() - begun) * 1000)
-for i in range(int(count)):
-    node.NodeUnpublishVolume(c.NodeUnpublishVolumeRequest(volume_id=f"v{i}", target_path=f"/var/lib/kubelet/pods/bench-{i}/volumes/kubernetes.io~csi/d/mount"))
+for uid in uids:
+    unpublish(uid)
 times.sort()
 print(json.dumps([times[len(times) // 2], times[int(len(times) * 0.99)]]))
 """
@@ -95,9 +76,7 @@ def publish(kit, scene):
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("seed", claim="set"))
     scene.running("seed")
     node = scene.node_of("seed")
-    python, stubs, socket = csi_stub(kit, node)
-    out = run(python, "-c", PUBLISH, stubs, socket, kit.zk / node / "kubelet/pods", scene.ns, "set", 1000, timeout=300).stdout
-    p50, p99 = json.loads(out)
+    p50, p99 = json.loads(csi.call(kit, node, PUBLISH, kit.zk / node / "kubelet/pods", scene.ns, "set", 1000))
     return {"p50_ms": p50, "p99_ms": p99, "text": f"{p50:.2f} ms, {p99:.2f} ms (as the caller sees it)", "holds": p50 <= 2 and p99 <= 10}
 
 

@@ -119,6 +119,30 @@ def what_is_wrong_at_the_origin_is_named(kit, scene):
     kit.wait("and all is well without anybody", lambda: scene.condition("dataset", "bucket", "Listed").get("status") == "True")
 
 
+def an_origin_that_is_away_is_named_and_heals(kit, scene):
+    scene.write("set/", {"x": 1_000})
+    scene.stop_origin()
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("the dataset's condition says OriginUnreachable", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "OriginUnreachable", 90)
+    kit.wait("an event says it", lambda: any(reason == "OriginUnreachable" for _, reason, _ in scene.events("Dataset", "set")))
+    said = run(ZCDP, "explain", "pod", "p", "-n", scene.ns, check=False).stdout
+    kit.check("zcdp explain names it, and where", "OriginUnreachable" in said and f"{HOST}:{scene.port}" in said, said)
+    scene.start_origin(scene.port)
+    scene.running("p", 120)
+
+
+def a_transfer_goes_on_where_a_killed_agent_left_it(kit, scene):
+    size = 120_000_000
+    scene.write("set/", {"big": size})
+    kit.apply(scene.backend_object(limits={"bytesPerSecond": "10Mi", "connections": 2}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("a third is there", lambda: any(n.get("status", {}).get("bytesDone", 0) > size / 3 for n in scene.held("set")))
+    node = scene.held("set")[0]["spec"]["node"]
+    kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+    scene.running("p", 120)
+    again = scene.object_bytes() - size  # what was under way, and what sockets held, is asked for twice
+    kit.check("at most the chunks that were under way were fetched twice", again <= 4 * (8 << 20), again)
+
+
 def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, scene):
     scene.write("set/", {"big": 100_000_000, "x": 1_000})  # more than the sockets hold
     kit.apply(scene.backend_object(limits={"bytesPerSecond": "8Mi", "connections": 2}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))

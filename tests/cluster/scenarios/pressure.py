@@ -1,5 +1,9 @@
 """Nodes with little disk: who goes, who stays, what is refused. Runs on a node whose store has a file system of its own."""
+import json
 import time
+
+from tests.cluster import csi
+from tests.support.harness import ZCDP
 
 
 def _node_with_a_small_disk(kit, size="300M"):
@@ -66,3 +70,75 @@ def publish_and_unpublish_storms_leave_nothing_behind(kit, scene):
         kit.kubectl("-n", scene.ns, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
         kit.wait(f"round {turn}: nothing is mounted", lambda: kit.in_node(node, "sh", "-c", "grep -c zcdp/snapshots /proc/self/mountinfo || true").stdout.strip() == "0", 90)
     kit.wait("and the agent knows it", lambda: not scene.held("set")[0]["status"].get("pods"))
+
+
+STORM = r"""
+pods, view, ns, claim, per_thread, threads, gc = sys.argv[3], sys.argv[4], sys.argv[5], sys.argv[6], int(sys.argv[7]), int(sys.argv[8]), sys.argv[9]
+problems, collections, done = [], [0], threading.Event()
+
+
+def cycles(number):
+    for i in range(per_thread):
+        uid = f"storm-{number}-{i}"
+        make_folder(pods, uid)
+        try:
+            publish(uid, ns, claim)
+            if pathlib.Path(view + target(uid) + "/x").read_bytes() != b"always the same":
+                problems.append(f"{uid}: other bytes")
+            unpublish(uid)
+        except Exception as problem:
+            problems.append(f"{uid}: {problem}"[:300])
+
+
+def collect():
+    while not done.is_set():
+        ended = subprocess.run(gc, shell=True, capture_output=True, text=True)
+        collections[0] += ended.returncode == 0
+        if ended.returncode != 0:
+            problems.append(f"gc: {ended.stderr.strip()}"[:300])
+
+
+collector = threading.Thread(target=collect)
+workers = [threading.Thread(target=cycles, args=(n,)) for n in range(threads)]
+collector.start()
+for worker in workers: worker.start()
+for worker in workers: worker.join()
+done.set()
+collector.join()
+print(json.dumps({"problems": problems[:5], "failed": len(problems), "collections": collections[0]}))
+"""
+
+
+def a_thousand_mounts_and_unmounts_beside_garbage_collection(kit, scene):
+    scene.write("set/", {"x": b"always the same"})
+    kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("seed", claim="set"))
+    scene.running("seed")
+    node = scene.node_of("seed")
+    scene.delete("pod", "seed")  # nothing but the storm holds a lease
+    kubelet = (kit.zk / node / "kubelet.pid").read_text().strip()
+    gc = f"nsenter --target {kubelet} --mount --net {ZCDP} store gc"
+    got = json.loads(csi.call(kit, node, STORM, kit.zk / node / "kubelet/pods", f"/proc/{kubelet}/root", scene.ns, "set", 250, 4, gc, timeout=280))
+    kit.check("1,000 cycles without one error", got["failed"] == 0, got)
+    kit.check("with the garbage collected beside them", got["collections"] >= 3, got)
+    kit.wait("nothing is mounted", lambda: kit.in_node(node, "sh", "-c", "grep -c zcdp/snapshots /proc/self/mountinfo || true").stdout.strip() == "0")
+    kit.check("and the dataset is whole", kit.in_node(node, "sh", "-c", f"{ZCDP} store verify >/dev/null && echo whole").stdout.strip() == "whole")
+
+
+def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
+    node = _node_with_a_small_disk(kit, "400M")
+    names = ("one", "two", "three", "four", "five")
+    try:
+        where = {"nodeSelector": {"kubernetes.io/hostname": node}, "replicas": 1}
+        for name in names:
+            scene.write(f"{name}/", {f"x{i}": (b"%d" % i * 12_000_000) for i in range(8)} | {"own": name.encode()})
+            kit.apply(scene.dataset_object(name, placement=where))
+            kit.wait(f"{name} is there", lambda: scene.ready_nodes(name) == [node], 90)
+        moved = scene.object_bytes()
+        kit.check("five of 96 MB are on a disk of 400 MB, for their bytes are the same", all(scene.ready_nodes(n) == [node] for n in names))
+        time.sleep(20)
+        kit.check("and nothing goes round in circles", scene.object_bytes() == moved and all(scene.ready_nodes(n) == [node] for n in names), scene.object_bytes() - moved)
+        for name in names:
+            scene.delete("dataset", name)
+    finally:
+        kit.cluster("remove", node)
+        kit.kubectl("delete", "node", node)
