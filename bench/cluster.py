@@ -118,7 +118,7 @@ def cold(kit, scene):
     alone = []
     for turn in range(3):
         begun = time.monotonic()
-        kit.in_node(node, "sh", "-c", f"rm -rf /var/lib/zcdp/../bench-store; {env} sync -q --store /var/lib/bench-store --endpoint http://{HOST}:{scene.port} --path-style s3://data/set/ >/dev/null; rm -rf /var/lib/bench-store")
+        kit.in_node(node, "sh", "-c", f"{env} sync -q --store /var/lib/bench-store --endpoint http://{HOST}:{scene.port} --path-style s3://data/set/ >/dev/null; rm -rf /var/lib/bench-store")
         alone.append(time.monotonic() - begun)
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"))
     took = _start_seconds(kit, scene, scene.pod_object("p", claim="set", node=node))
@@ -203,16 +203,18 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
     def controller():
         return subprocess.Popen([ZCDP, "controller", "--no-webhook", "--listen", "127.0.0.1:18080", "--identity", f"bench-{time.time()}", "--log-level", "warn"], stderr=log)
 
-    def settled(seconds, process):
-        """Waits until nobody but Leases is written for 5 s; how long that took."""
+    def metric(name):
+        return int(run("sh", "-c", f"curl -s http://127.0.0.1:18080/metrics | awk '/^{name}/{{print $2}}'").stdout or 0)
+
+    def settled(seconds):
+        """Waits until nothing is reconciled for 5 s; how long that took."""
         begun, last, since = time.monotonic(), None, time.monotonic()
         while time.monotonic() - begun < seconds:
-            version = json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets?limit=1").stdout)["metadata"]["resourceVersion"]
-            writes = int(run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_reconciles_total/{print $2}'").stdout or 0)
-            if writes != last:
-                last, since = writes, time.monotonic()
+            reconciles = metric("zcdp_reconciles_total")
+            if reconciles != last:
+                last, since = reconciles, time.monotonic()
             if last and time.monotonic() - since > 5:
-                return since - begun, version
+                return since - begun
             time.sleep(0.5)
         raise RuntimeError("not settled")
 
@@ -226,21 +228,19 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
 
     process = controller()
     try:
-        say(f"settled after {settled(400, process)[0]:.0f} s")
+        say(f"settled after {settled(400):.0f} s")
         for _ in range(3):
             count = mark_ready()
-            say(f"{count} marked ready; settled after {settled(400, process)[0]:.0f} s")
+            say(f"{count} marked ready; settled after {settled(400):.0f} s")
         process.terminate()
         process.wait()
         process = controller()
-        took, _ = settled(300, process)
+        took = settled(300)
         before, rss = cpu_seconds(process.pid), rss_mib(process.pid)
-        versions = [json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets?limit=1").stdout)["metadata"]["resourceVersion"]]
-        writes = run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_kube_requests_total/{print $2}'").stdout.strip()
+        requests = metric("zcdp_kube_requests_total")
         time.sleep(60)
         share = (cpu_seconds(process.pid) - before) / 60 * 100
-        after = run("sh", "-c", "curl -s http://127.0.0.1:18080/metrics | awk '/^zcdp_kube_requests_total/{print $2}'").stdout.strip()
-        requests = int(after) - int(writes)
+        requests = metric("zcdp_kube_requests_total") - requests
         # every two seconds the Lease is read and written: 60 requests a minute
         return {"rss_mib": rss, "cpu_percent": share, "restart_s": took, "requests_per_minute": requests, "nodedatasets": count,
                 "text": f"{rss:.0f} MiB, {share:.2f} %, {requests} requests a minute (60 are the Lease's), {took:.0f} s ({count} NodeDatasets)",

@@ -134,8 +134,8 @@ struct Answer {
 class HttpApi final : public Api {
   public:
     HttpApi(Connection connection, std::string user_agent, Fs& fs, Metrics& metrics, Logger& log)
-        : endpoint_(net::Endpoint::parse(connection.server)), proxies_(net::Proxies::parse(connection.proxy, connection.proxy, connection.no_proxy)), credentials_(std::move(connection), fs), user_agent_(std::move(user_agent)),
-          metrics_(metrics), log_(log), requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
+        : endpoint_(net::Endpoint::parse(connection.server)), proxies_(connection.proxies), credentials_(std::move(connection), fs),
+          user_agent_(std::move(user_agent)), metrics_(metrics), log_(log), requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
           thread_([this] { loop_.run(); }) {}
     ~HttpApi() override {
         asio::post(loop_, [this] { client_.reset(); });
@@ -178,16 +178,10 @@ class HttpApi final : public Api {
     }
 
   private:
-    /// Settings that cannot be used are said at each call.
-    ApiResult<> check_settings() const {
-        if (!endpoint_) return ApiError(ApiErrorKind::unreachable, 0, endpoint_.error().line());
-        if (!proxies_) return ApiError(ApiErrorKind::unreachable, 0, proxies_.error().line());
-        return {};
-    }
     net::HttpClientOptions client_options(const Credentials::Now& now) const {
         net::HttpClientOptions options;
         options.tls = now.tls;
-        options.proxies = *proxies_;
+        options.proxies = proxies_;
         options.user_agent = user_agent_;
         return options;
     }
@@ -217,7 +211,7 @@ class HttpApi final : public Api {
     }
 
     ApiResult<Answer> request(const char* method, std::string target, const char* type, std::string body) {
-        if (auto unusable = check_settings(); !unusable) return std::move(unusable).error();
+        if (!endpoint_) return ApiError(ApiErrorKind::unreachable, 0, endpoint_.error().line());
         requests_.add();
         const Credentials::Now now = credentials_.now();
         std::promise<ApiResult<Answer>> promise;
@@ -243,7 +237,7 @@ class HttpApi final : public Api {
                                   const std::function<void(WatchEvent&&)>& on_event);
 
     Result<net::Endpoint> endpoint_;
-    Result<net::Proxies> proxies_;
+    const net::Proxies proxies_;
     Credentials credentials_;
     const std::string user_agent_;
     Metrics& metrics_;
@@ -330,7 +324,7 @@ Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string targ
 
 ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options, const std::function<void(WatchEvent&&)>& on_event,
                            std::stop_token stop) {
-    if (auto unusable = check_settings(); !unusable) return unusable;
+    if (!endpoint_) return ApiError(ApiErrorKind::unreachable, 0, endpoint_.error().line());
     requests_.add();
     std::string target = resource.path(options.ns) + "?watch=1&allowWatchBookmarks=true";
     add_query(target, "labelSelector", options.label_selector);

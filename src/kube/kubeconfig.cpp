@@ -12,7 +12,6 @@
 
 #include "zcdp/base/base64.hpp"
 #include "zcdp/kube/api.hpp"
-#include "zcdp/net/http.hpp"
 
 namespace zcdp::kube {
 namespace {
@@ -98,7 +97,7 @@ Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
     return {};
 }
 
-Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs) {
+Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs, std::string (*environment)(const char*)) {
     if (context.empty()) context = text(root, "current-context");
     const YAML::Node chosen = entry(root["contexts"], context, "context");
     if (!chosen.IsMap()) return Error(ErrorKind::usage, "has no context \"" + printable(context) + "\"", "the kubeconfig", "name one with --context");
@@ -108,8 +107,12 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     out.server = text(cluster, "server");
     out.tls_server_name = text(cluster, "tls-server-name");
     out.insecure_skip_tls_verify = text(cluster, "insecure-skip-tls-verify") == "true";
-    out.proxy = text(cluster, "proxy-url");
-    if (!out.proxy.empty()) ZCDP_CHECK(net::Proxy::parse(out.proxy));
+    if (const std::string url = text(cluster, "proxy-url"); !url.empty()) {
+        ZCDP_TRY(net::Proxy proxy, net::Proxy::parse(url));
+        out.proxies = net::Proxies::all_through(std::move(proxy));
+    } else {
+        ZCDP_TRY(out.proxies, net::Proxies::from_environment(environment));
+    }
     if (const std::string ns = text(chosen, "namespace"); !ns.empty()) out.default_namespace = ns;
     ZCDP_TRY(out.ca_pem, data_or_file(cluster, "certificate-authority", folder, fs));
     const YAML::Node user = entry(root["users"], text(chosen, "user"), "user");
@@ -125,17 +128,6 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     return out;
 }
 
-/// The environment's proxy, when the kubeconfig names none; as kubectl does.
-void use_environments_proxy(Connection& connection, std::string (*environment)(const char*)) {
-    if (!connection.proxy.empty()) return;
-    const auto either = [&](const char* large, const char* small) {
-        const std::string value = environment(large);
-        return value.empty() ? environment(small) : value;
-    };
-    connection.proxy = either("HTTPS_PROXY", "https_proxy");
-    connection.no_proxy = either("NO_PROXY", "no_proxy");
-}
-
 Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
     Connection out;
     std::string host = environment("KUBERNETES_SERVICE_HOST");
@@ -145,15 +137,16 @@ Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
     out.ca_file = std::string(kAccountFolder) + "ca.crt";
     if (auto ns = read_user_file(fs, std::string(kAccountFolder) + "namespace", kFileMax)) out.default_namespace = *ns;
     out.described = "this pod's ServiceAccount";
-    use_environments_proxy(out, environment);
+    ZCDP_TRY(out.proxies, net::Proxies::from_environment(environment));
     return out;
 }
 
 }  // namespace
 
-Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder, const std::string& context, Fs& fs) {
+Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder, const std::string& context, Fs& fs,
+                                              std::string (*environment)(const char*)) {
     try {
-        return read_kubeconfig(YAML::Load(content), folder, context, fs);
+        return read_kubeconfig(YAML::Load(content), folder, context, fs, environment);
     } catch (const YAML::Exception& error) {
         return Error(ErrorKind::usage, std::string("is no valid YAML: ") + error.what(), "the kubeconfig");
     }
@@ -177,11 +170,8 @@ Result<Connection> find_connection(const std::string& kubeconfig_flag, const std
         if (!content && content.error().value() == ENOENT && kubeconfig_flag.empty()) continue;
         if (!content) return system_error(content.error(), "reading", path);
         const size_t slash = path.rfind('/');
-        auto out = connection_from_kubeconfig(*content, slash == std::string::npos ? "." : path.substr(0, slash), context, fs);
-        if (out) {
-            out->described = path;
-            use_environments_proxy(*out, environment);
-        }
+        auto out = connection_from_kubeconfig(*content, slash == std::string::npos ? "." : path.substr(0, slash), context, fs, environment);
+        if (out) out->described = path;
         return out;
     }
     if (!environment("KUBERNETES_SERVICE_HOST").empty()) return in_cluster(fs, environment);

@@ -18,12 +18,25 @@ struct Place {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
+/// An argument that must be one of a set says so in its type: "TEXT:{bash,zsh,fish}".
+void add_choices(const std::string& type, std::vector<Word>& words) {
+    const size_t open = type.find('{'), close = type.rfind('}');
+    if (open == type.npos || close == type.npos) return;
+    for (size_t begin = open + 1; begin < close;) {
+        const size_t end = std::min(type.find(',', begin), close);
+        words.push_back({type.substr(begin, end - begin), ""});
+        begin = end + 1;
+    }
+}
+
 Place place_of(const CLI::App& app, std::string path) {
     Place out{std::move(path), {}, {}};
     for (const CLI::App* command : app.get_subcommands({}))
         if (!command->get_name().empty()) out.commands.push_back({command->get_name(), first_line(command->get_description())});
-    for (const CLI::Option* option : app.get_options())
+    for (const CLI::Option* option : app.get_options()) {
+        if (option->get_positional()) add_choices(option->get_type_name(), out.commands);
         for (const std::string& name : option->get_lnames()) out.options.push_back({name, first_line(option->get_description())});
+    }
     return out;
 }
 
@@ -32,8 +45,6 @@ std::vector<Place> places_of(const CLI::App& app) {
     for (const CLI::App* command : app.get_subcommands({})) {
         out.push_back(place_of(*command, command->get_name()));
         for (const CLI::App* below : command->get_subcommands({})) out.push_back(place_of(*below, command->get_name() + " " + below->get_name()));
-        if (command->get_name() == "completion") out.back().commands = {{"bash", ""}, {"zsh", ""}, {"fish", ""}};
-        if (command->get_name() == "explain") out.back().commands = {{"pod", ""}, {"dataset", ""}, {"claim", ""}, {"node", ""}};
     }
     return out;
 }
@@ -56,6 +67,16 @@ std::string parents(const std::vector<Place>& places, const char* separator) {
     return fmt::format("{}", fmt::join(names, separator));
 }
 
+/// The end of a loop over the words so far, and what may follow where they lead; bash and zsh read it alike.
+std::string walk(const std::vector<Place>& places, const std::string& cases) {
+    return R"(    case $word in
+      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
+    esac
+  done
+  case $at in
+)" + cases + "  esac\n";
+}
+
 std::string bash_script(const std::vector<Place>& places) {
     std::string cases;
     for (const Place& place : places) {
@@ -68,13 +89,7 @@ std::string bash_script(const std::vector<Place>& places) {
 _zcdp() {
   local current=${COMP_WORDS[COMP_CWORD]} at= commands= options= word
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case $word in
-      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
-    esac
-  done
-  case $at in
-)" + cases + R"(  esac
-  case $current in
+)" + walk(places, cases) + R"(  case $current in
     -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current"; compgen -f -- "$current") ;;
   esac
@@ -98,13 +113,7 @@ _zcdp() {
   local at='' word
   local -a commands options
   for word in "${(@)words[2,CURRENT-1]}"; do
-    case $word in
-      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
-    esac
-  done
-  case $at in
-)" + cases + R"(  esac
-  if [[ ${words[CURRENT]} == -* ]]; then
+)" + walk(places, cases) + R"(  if [[ ${words[CURRENT]} == -* ]]; then
     _describe -o option options
   else
     (( ${#commands} )) && _describe command commands

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "zcdp/net/http.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 namespace zcdp::net {
 namespace {

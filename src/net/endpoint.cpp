@@ -1,6 +1,6 @@
 #include <charconv>
 
-#include "zcdp/net/http.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 namespace zcdp::net {
 namespace {
@@ -10,6 +10,8 @@ uint16_t default_port(bool tls) { return tls ? 443 : 80; }
 Error no_endpoint(std::string_view url) {
     return Error(ErrorKind::usage, "is no endpoint", std::string(url), "write http://HOST:PORT or https://HOST:PORT");
 }
+
+std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
 
 bool host_is_plain(std::string_view host) {
     if (host.empty() || host.size() > 253) return false;
@@ -26,10 +28,9 @@ bool host_is_ipv6(std::string_view host) {
 
 }  // namespace
 
-std::string Endpoint::authority() const {
-    const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    return port == default_port(tls) ? name : name + ":" + std::to_string(port);
-}
+std::string Endpoint::authority() const { return port == default_port(tls) ? bracketed(host) : host_and_port(); }
+
+std::string Endpoint::host_and_port() const { return bracketed(host) + ":" + std::to_string(port); }
 
 bool Endpoint::is_numeric() const {
     return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;

@@ -271,8 +271,7 @@ std::unique_ptr<Connection> Client::take_idle(Host& host) {
 
 /// CONNECT (RFC 9110 9.3.6): after its answer the connection is the endpoint's.
 Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline) {
-    const std::string host = endpoint.host.find(':') == std::string::npos ? endpoint.host : "[" + endpoint.host + "]";
-    const std::string authority = host + ":" + std::to_string(endpoint.port);
+    const std::string authority = endpoint.host_and_port();
     std::string bytes = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     append_authorization(bytes, proxy);
     ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", deadline));

@@ -2,7 +2,7 @@
 #include <charconv>
 
 #include "zcdp/base/base64.hpp"
-#include "zcdp/net/http.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 namespace zcdp::net {
 namespace {

@@ -84,6 +84,11 @@ class Kit:
     def in_node(self, node, *command, **options):
         return self.cluster("sh", node, *command, **options)
 
+    def mounted(self, node):
+        """The uids of the pods that have a snapshot mounted on the node. kubelet's folder is seen under two paths there."""
+        mounts = [line.split() for line in self.in_node(node, "cat", "/proc/self/mountinfo").stdout.splitlines()]
+        return {path.split("/pods/")[1].split("/")[0] for _, _, _, root, path, *_ in mounts if "zcdp/snapshots" in root and "/pods/" in path}
+
     # --- objects ---
     def kubectl(self, *args, **options):
         return run("kubectl", *args, **options).stdout
@@ -266,3 +271,11 @@ class Scene:
     def events(self, kind, name):
         return [(e["type"], e["reason"], e["message"]) for e in self.kit.get("events", ns=self.ns)
                 if e["involvedObject"]["kind"] == kind and e["involvedObject"]["name"] == name]
+
+    def has_event(self, kind, name, reason):
+        return any(found == reason for _, found, _ in self.events(kind, name))
+
+    def has_error(self, dataset, reason, word):
+        """Whether a node reports `reason` for the dataset with `word` in the object's name or the message."""
+        errors = [n.get("status", {}).get("lastError", {}) for n in self.held(dataset)]
+        return any(e.get("reason") == reason and word in e.get("object", "") + e.get("message", "") for e in errors)

@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 # ctest: 120
-"""The command line: help everywhere, exit codes, stdout for results only, one-line errors, completion, serve with real clients."""
+"""The command line: help everywhere, exit codes, stdout for results only, one-line errors, serve with real clients."""
 import json
 import os
-import shutil
-import subprocess
 import time
 
 from tests.support import servers
@@ -75,50 +73,6 @@ def limits(bench):
         bench.equal("readers need no lock", bench.zcdp("store", "ls", "--store", holder)[0], 0)
 
 
-def completion(bench):
-    code, script, _ = bench.zcdp("completion", "bash")
-    path = bench.path("completion.bash")
-    path.write_text(script)
-    ask = f'source {path}; COMP_WORDS=(zcdp "$@"); COMP_CWORD=$#; _zcdp; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    def complete(*words):
-        return subprocess.run(["bash", "-c", ask, "bash", *words], capture_output=True, text=True, cwd=bench.folder).stdout.split()
-    bench.check("completion knows commands", {"sync", "store", "serve"} <= set(complete("")), complete(""))
-    bench.check("and their options", "--no-store" in complete("sync", "--no"), complete("sync", "--no"))
-    bench.check("and commands below commands", "verify" in complete("store", "ver"), complete("store", "ver"))
-    bench.check("and what can be explained", complete("explain", "da")[:1] == ["dataset"], complete("explain", "da"))
-
-
-def completion_of_others(bench):
-    """zsh and fish, where they are installed; what is not is named at the end."""
-    path = bench.path("completion.zsh")
-    path.write_text(bench.zcdp("completion", "zsh")[1])
-    # The function itself, in a real zsh; only zsh's own menus are replaced by lines.
-    ask = (f'compdef() {{ :; }}; _files() {{ print FILES; }}; _describe() {{ local -a all=("${{(@P)${{@[-1]}}}}"); print -l -- "${{all[@]}}"; }}; source {path}; '
-           'words=("$@"); CURRENT=$#; _zcdp')
-    if shutil.which("zsh"):
-        def zsh(*words):
-            done = subprocess.run(["zsh", "-fc", ask, "zsh", "zcdp", *words], capture_output=True, text=True)
-            return done.stdout.splitlines() + done.stderr.splitlines()
-        bench.check("zsh knows commands and what they do", any(line.startswith("sync:") for line in zsh("")), zsh(""))
-        bench.check("and options", any(line.startswith("--no-store:") for line in zsh("sync", "--n")), zsh("sync", "--n"))
-        bench.check("and commands below commands", any(line.startswith("verify:") for line in zsh("store", "")), zsh("store", ""))
-        bench.check("and files", "FILES" in zsh("sync", "x"), zsh("sync", "x"))
-    else:
-        print("skipped: zsh is not installed")
-    path = bench.path("completion.fish")
-    path.write_text(bench.zcdp("completion", "fish")[1])
-    if shutil.which("fish"):
-        def fish(line):
-            done = subprocess.run(["fish", "--no-config", "-c", f"source {path}; complete -C '{line}'"], capture_output=True, text=True, env={**os.environ, "HOME": str(bench.folder)})
-            return [one.split("\t")[0] for one in done.stdout.splitlines()] + done.stderr.splitlines()
-        bench.check("fish knows commands", {"sync", "store", "serve"} <= set(fish("zcdp s")), fish("zcdp s"))
-        bench.check("and options", "--no-store" in fish("zcdp sync --no"), fish("zcdp sync --no"))
-        bench.check("and commands below commands", "verify" in fish("zcdp store v"), fish("zcdp store v"))
-        bench.check("and nothing of other places", "--no-store" not in fish("zcdp store --no"), fish("zcdp store --no"))
-    else:
-        print("skipped: fish is not installed")
-
-
 def serve(bench):
     source = bench.path("served")
     files = {"a b+c": b"1", "d/ü": bytes_of(3, 70_000), "d/e/f": b"", "g": bytes_of(4, 3 << 20), "z&<x>": b"xml", "text": b"".join(b"%d," % i for i in range(1000))}
@@ -147,6 +101,4 @@ with Bench() as bench:
     help_and_usage(bench)
     results(bench)
     limits(bench)
-    completion(bench)
-    completion_of_others(bench)
     serve(bench)

@@ -18,6 +18,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 namespace zcdp::kube {
 
@@ -137,14 +138,15 @@ struct Connection {
     std::string ca_pem, client_cert_pem, client_key_pem, tls_server_name;
     std::string token, token_file;            ///< a file is read again every minute
     std::string ca_file;                      ///< read again when it changed (in-cluster)
-    std::string proxy, no_proxy;              ///< as net::Proxies takes them: the kubeconfig's proxy-url, or the environment's
+    net::Proxies proxies;                     ///< the kubeconfig's proxy-url, or the environment's
     std::string default_namespace = "default";
     std::string described;                    ///< where this came from, for messages
     bool insecure_skip_tls_verify = false;
 };
 
 /// From a kubeconfig's text. `context` "" is its current one. exec plugins are run here. Errors: usage, failed.
-Result<Connection> connection_from_kubeconfig(const std::string& text, const std::string& folder, const std::string& context, Fs& fs);
+Result<Connection> connection_from_kubeconfig(const std::string& text, const std::string& folder, const std::string& context, Fs& fs,
+                                              std::string (*environment)(const char*));
 /// --kubeconfig, $KUBECONFIG (the first file that is there), ~/.kube/config, or the pod's own ServiceAccount when this
 /// runs in a cluster. Errors: usage, not_found: nothing of these is there.
 Result<Connection> find_connection(const std::string& kubeconfig_flag, const std::string& context, Fs& fs,

@@ -7,7 +7,6 @@
 // had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1; only GET and HEAD).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,28 +21,12 @@
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/tasks.hpp"
+#include "zcdp/net/endpoint.hpp"
 #include "zcdp/net/tls.hpp"
 
 namespace zcdp::net {
 
 using Header = std::pair<std::string, std::string>;
-
-/// Where requests go: scheme, host and port of a URL.
-struct Endpoint {
-    bool tls = false;
-    std::string host;  ///< a name, an IPv4 address, or an IPv6 address without brackets
-    uint16_t port = 0;
-
-    /// "http://host:port", the port left out when it is the scheme's own.
-    std::string url() const;
-    /// The Host header's value.
-    std::string authority() const;
-    /// Whether the host is an address, not a name.
-    bool is_numeric() const;
-    /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/".
-    static Result<Endpoint> parse(std::string_view url);
-    bool operator==(const Endpoint&) const = default;
-};
 
 struct Request {
     std::string method = "GET";
@@ -90,52 +73,6 @@ class HttpClient {
     virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
     /// Closes idle connections and makes later sends fail.
     virtual void close() = 0;
-};
-
-/// Addresses that a name must not resolve to: what keeps a user's endpoint from reaching the node's metadata service or
-/// the cluster's insides. Checked for every address of every connection, so a name that changes does not get around it.
-class AddressRules {
-  public:
-    /// From CIDRs such as "169.254.0.0/16" and "fd00::/8". IPv4 in IPv6 (::ffff:a.b.c.d) counts as IPv4. Errors: usage.
-    static Result<AddressRules> parse(const std::vector<std::string>& denied);
-    bool allows(const std::string& address) const;
-
-  private:
-    struct Range {
-        std::array<uint8_t, 16> bytes;  ///< IPv4 as ::ffff:a.b.c.d
-        unsigned bits;
-    };
-    std::vector<Range> denied_;
-};
-
-/// An HTTP proxy that connections go through.
-struct Proxy {
-    Endpoint endpoint;
-    std::string authorization;  ///< the Proxy-Authorization header's value; "" without credentials
-
-    /// From "[http://][USER:PASSWORD@]HOST:PORT". Errors: usage (also for https:// and socks proxies); none shows a password.
-    static Result<Proxy> parse(std::string_view url);
-    void set_credentials(std::string_view user, std::string_view password);
-};
-
-/// Which requests go through which proxy, as curl and Go read the variables of that name: https endpoints by CONNECT,
-/// http ones in absolute form (RFC 9112 3.2.2). This machine and link-local addresses are always asked directly.
-class Proxies {
-  public:
-    /// The proxies for https and for http endpoints, "" for none. `no_proxy`: names (with everything below them),
-    /// addresses, CIDRs, NAME:PORT, or "*". Errors: usage.
-    static Result<Proxies> parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy);
-    /// From https_proxy, http_proxy and no_proxy, or the same in capitals. Errors: usage.
-    static Result<Proxies> from_environment(std::string (*environment)(const char* name));
-    /// Every request goes through this one, but those that always go directly.
-    static Proxies all_through(Proxy proxy);
-    /// nullptr: directly.
-    const Proxy* for_endpoint(const Endpoint& endpoint) const;
-
-  private:
-    std::optional<Proxy> for_https_, for_http_;
-    AddressRules direct_ranges_;
-    std::vector<std::string> direct_names_;
 };
 
 struct HttpClientOptions {

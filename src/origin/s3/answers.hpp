@@ -41,5 +41,4 @@ std::optional<ContentRange> parse_content_range(std::string_view value);
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 
-
 }  // namespace zcdp::origin::s3

@@ -63,7 +63,8 @@ struct DatasetDecision {
 };
 DatasetDecision decide_dataset(const DatasetView& view);
 
-/// A node is gone when its object is, or when it has not been Ready for five minutes.
+inline constexpr int64_t kNodeGoneAfterS = 300;
+/// A node is gone when its object is, or when it has not been Ready for that long.
 bool node_is_gone(const api::Node* node, int64_t now_unix_s);
 
 }  // namespace zcdp::services

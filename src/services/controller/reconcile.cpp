@@ -77,10 +77,7 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
         for (const auto& pod : pods_of(*claim))
             if (seen.insert(pod->metadata.uid).second) view.pods.push_back(pod);
     view.load = [&world](const std::string& node) { return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size()); };
-    view.has_agent = [&world](const std::string& node) {
-        const auto csi = world.csi_nodes.get(node);
-        return csi && csi->has(api::kDriver);
-    };
+    view.has_agent = [&world](const std::string& node) { return world.has_agent(node); };
     view.holding = [&world](const api::Pod& pod, const std::string& node) {
         PodHolding out;
         out.all_ready = true;
@@ -259,8 +256,7 @@ Reconciler::Again Reconciler::reconcile_node(const std::string& name) {
     World& world = parts_.world;
     const auto node = world.nodes.get(name);
     if (!node) return std::optional<uint64_t>();
-    const auto csi = world.csi_nodes.get(name);
-    const auto patch = node_patch(*node, data_labels(world.node_datasets.by_index("node/" + name), world.datasets), csi && csi->has(api::kDriver));
+    const auto patch = node_patch(*node, data_labels(world.node_datasets.by_index("node/" + name), world.datasets), world.has_agent(name));
     if (!patch) return std::optional<uint64_t>();
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
     if (auto done = learn(world.nodes, parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch)); !done) return std::move(done).error();

@@ -66,6 +66,11 @@ struct World {
     kube::Cache<api::Node> nodes;
     kube::Cache<CsiNodeObject> csi_nodes;
 
+    /// Whether kubelet of this node knows our driver.
+    bool has_agent(const std::string& node) const {
+        const auto csi = csi_nodes.get(node);
+        return csi && csi->has(api::kDriver);
+    }
     bool synced() const {
         return backends.synced() && datasets.synced() && claims.synced() && node_datasets.synced() && pods.synced() && nodes.synced() && csi_nodes.synced();
     }

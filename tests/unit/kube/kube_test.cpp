@@ -12,7 +12,8 @@
 namespace zcdp::kube {
 namespace {
 
-Result<Connection> parse(const std::string& text, const std::string& context = "") { return connection_from_kubeconfig(text, "/nowhere", context, system_fs()); }
+std::string no_environment(const char*) { return ""; }
+Result<Connection> parse(const std::string& text, const std::string& context = "") { return connection_from_kubeconfig(text, "/nowhere", context, system_fs(), no_environment); }
 
 const char* const kConfig = R"(
 apiVersion: v1
@@ -51,6 +52,26 @@ TEST_CASE("paths of the API") {
     CHECK(resources::pods.path("n", "p", "status") == "/api/v1/namespaces/n/pods/p/status");
     CHECK(resources::datasets.path("") == "/apis/zcdp.io/v1alpha1/datasets");
     CHECK(resources::nodes.path("ignored", "x") == "/api/v1/nodes/x");
+}
+
+TEST_CASE("a kubeconfig's proxy-url, and the environment's proxy without one") {
+    const std::string cluster = "- {name: two, cluster: {server: \"https://two:6443\"";
+    const auto with = [&](const std::string& proxy_url) {
+        std::string text = kConfig;
+        return text.replace(text.find("- {name: two, cluster: {server: \"https://two:6443\""), cluster.size(), cluster + ", proxy-url: \"" + proxy_url + "\"");
+    };
+    const auto two = *net::Endpoint::parse("https://two:6443");
+    const auto proxied = parse(with("http://user:word@proxy:3128")).value();
+    REQUIRE(proxied.proxies.for_endpoint(two));
+    CHECK(proxied.proxies.for_endpoint(two)->endpoint.host_and_port() == "proxy:3128");
+    CHECK(!parse(kConfig)->proxies.for_endpoint(two));
+    const auto refused = parse(with("socks5://user:word@proxy:1080"));
+    REQUIRE(!refused);
+    CHECK(refused.error().line().find("word") == std::string::npos);
+    const auto environment = [](const char* name) -> std::string { return std::string(name) == "HTTPS_PROXY" ? "http://outer:8080" : ""; };
+    const auto outer = connection_from_kubeconfig(kConfig, "/nowhere", "", system_fs(), environment).value();
+    REQUIRE(outer.proxies.for_endpoint(two));
+    CHECK(outer.proxies.for_endpoint(two)->endpoint.host == "outer");
 }
 
 TEST_CASE("a kubeconfig's contexts, certificates and tokens") {

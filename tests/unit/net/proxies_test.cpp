@@ -1,6 +1,6 @@
 // Which requests go through which proxy.
 #include "tests/support/doctest.hpp"
-#include "zcdp/net/http.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 using namespace zcdp;
 using namespace zcdp::net;
