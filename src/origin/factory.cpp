@@ -1,6 +1,7 @@
 // From a SOURCE as a person writes it to the kind of origin.
 #include "src/origin/local/local_origin.hpp"
-#include "src/origin/s3/s3_origin.hpp"
+#include "src/origin/remote/object_origin.hpp"
+#include "src/origin/s3/s3_protocol.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -25,7 +26,7 @@ Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOpt
     auto shared = std::make_shared<s3::Shared>(bucket, prefix, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
-        return s3::make_s3_origin(shared, executor);
+        return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
     });
 }
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "src/origin/rate_limiter.hpp"
+#include "src/origin/remote/rate_limiter.hpp"
 
 namespace zcdp::origin::local {
 namespace {

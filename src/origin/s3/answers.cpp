@@ -4,16 +4,12 @@
 
 #include <charconv>
 
+#include "src/origin/remote/answers.hpp"
 #include "src/origin/s3/xml.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
-
-bool to_number(std::string_view text, uint64_t& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return !text.empty() && error == std::errc() && end == text.data() + text.size();
-}
 
 bool one_of(std::string_view code, std::initializer_list<std::string_view> codes) {
     for (const auto one : codes)
@@ -119,24 +115,6 @@ ObjectChecksum checksum_of(const net::Response& answer) {
         return checksum;
     }
     return {};
-}
-
-std::optional<ContentRange> parse_content_range(std::string_view value) {
-    if (!value.starts_with("bytes ")) return std::nullopt;
-    value.remove_prefix(6);
-    const size_t dash = value.find('-'), slash = value.find('/');
-    if (dash == value.npos || slash == value.npos || slash < dash) return std::nullopt;
-    ContentRange range;
-    if (!to_number(value.substr(0, dash), range.first) || !to_number(value.substr(dash + 1, slash - dash - 1), range.last) ||
-        !to_number(value.substr(slash + 1), range.total))
-        return std::nullopt;
-    return range;
-}
-
-std::string plain_tag(std::string_view etag) {
-    if (etag.starts_with("W/")) etag.remove_prefix(2);
-    if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
-    return std::string(etag);
 }
 
 }  // namespace zcdp::origin::s3

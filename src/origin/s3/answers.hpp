@@ -32,13 +32,4 @@ Error error_of(const ErrorAnswer& answer, const std::string& object);
 /// The whole object's checksum from the headers of a HEAD or GET in checksum mode; kind none when there is none.
 ObjectChecksum checksum_of(const net::Response& answer);
 
-/// "bytes 0-9/100": first, last and total.
-struct ContentRange {
-    uint64_t first = 0, last = 0, total = 0;
-};
-std::optional<ContentRange> parse_content_range(std::string_view value);
-
-/// An ETag without its quotes and weakness mark.
-std::string plain_tag(std::string_view etag);
-
 }  // namespace zcdp::origin::s3

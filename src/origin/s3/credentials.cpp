@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "src/origin/remote/answers.hpp"
 #include "src/origin/s3/xml.hpp"
 
 namespace zcdp::origin::s3 {
@@ -196,11 +197,9 @@ Task<Result<Credentials>> CredentialSource::get(net::HttpClient& http, int64_t c
     co_return fetched;
 }
 
-void CredentialSource::expired(const Credentials& credentials) {
+void CredentialSource::expired(const std::string& id) {
     const std::scoped_lock lock(mutex_);
-    if (kind_ != Kind::fixed && kind_ != Kind::anonymous && current_ && current_->access_key == credentials.access_key &&
-        current_->session_token == credentials.session_token)
-        current_.reset();
+    if (kind_ != Kind::fixed && kind_ != Kind::anonymous && current_ && current_->id() == id) current_.reset();
 }
 
 Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {

@@ -26,8 +26,8 @@ class CredentialSource {
     /// The present credentials, fetched or refreshed if need be. `clock_skew_s` is added to the machine's clock.
     /// Errors: denied (none found, refused), timeout, unreachable.
     Task<Result<Credentials>> get(net::HttpClient& http, int64_t clock_skew_s);
-    /// The server refused these as expired or unknown: the next get() fetches new ones, if their source has any.
-    void expired(const Credentials& credentials);
+    /// The server refused the ones with this id() as expired or unknown: the next get() fetches new ones, if their source has any.
+    void expired(const std::string& id);
     /// A name for whose bytes these are, never a secret. Valid without get().
     std::string identity() const;
 

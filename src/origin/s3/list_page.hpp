@@ -6,23 +6,14 @@
 #include <vector>
 
 #include "xml.hpp"
-#include "zcdp/origin/origin.hpp"
+#include "src/origin/remote/protocol.hpp"
 
 namespace zcdp::origin::s3 {
 
-struct ListPage {
-    std::vector<Entry> entries;         ///< `path` is the whole key; a key that ends in '/' is a directory
-    std::vector<std::string> prefixes;  ///< CommonPrefixes, when a delimiter was asked for
-    bool truncated = false;
-    std::string next_token;
-};
-
-class ListParser {
+class ListParser final : public PageParser {
   public:
-    /// A chunk of the body. Errors: refused, with what is wrong; the parser is of no use after one.
-    Result<> feed(std::string_view bytes);
-    /// The page, after the last chunk.
-    Result<ListPage> finish();
+    Result<> feed(std::string_view bytes) override;
+    Result<ListPage> finish() override;
 
   private:
     Result<> run();

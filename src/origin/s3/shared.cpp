@@ -1,13 +1,9 @@
 #include "src/origin/s3/shared.hpp"
 
-#include <algorithm>
+#include "src/origin/remote/answers.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
-
-constexpr uint32_t kConcurrencyMost = 1024;
-constexpr int64_t kHalvedOnceNs = 1'000'000'000;
-constexpr uint64_t kBackoffFirstMs = 100, kBackoffMostMs = 20'000;
 
 bool is_region(const std::string& text) {
     return !text.empty() && text.size() <= 32 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
@@ -18,55 +14,10 @@ bool host_takes_buckets(const net::Endpoint& endpoint, const std::string& bucket
     return !endpoint.is_numeric() && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos && !dots_over_tls;
 }
 
-net::TlsOptions tls_options(const OriginOptions& options) {
-    net::TlsOptions out;
-    out.ca_bundle = options.ca_bundle;
-    out.ca_pem = options.ca_pem;
-    return out;
-}
-
 }  // namespace
 
-void Concurrency::succeeded() {
-    const uint32_t now = now_.load(std::memory_order_relaxed);
-    if (now >= most_) return;
-    if (successes_.fetch_add(1, std::memory_order_relaxed) + 1 < now) return;
-    successes_ = 0;
-    now_.fetch_add(1);
-}
-
-void Concurrency::throttled(int64_t now_ns) {
-    const std::scoped_lock lock(mutex_);
-    if (halved_at_ns_ != 0 && now_ns - halved_at_ns_ < kHalvedOnceNs) return;
-    halved_at_ns_ = now_ns;
-    now_ = std::max(1u, std::min(now_.load(), most_) / 2);
-    successes_ = 0;
-}
-
-bool RetryBudget::take() {
-    int have = tokens_.load();
-    while (have >= kCost)
-        if (tokens_.compare_exchange_weak(have, have - kCost)) return true;
-    return false;
-}
-
-void RetryBudget::refund() {
-    int have = tokens_.load(std::memory_order_relaxed);
-    if (have < kFull) tokens_.compare_exchange_strong(have, have + 1);
-}
-
-uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_ms) {
-    const uint64_t span = std::min(kBackoffMostMs, kBackoffFirstMs << std::min(attempt, 16u));
-    return std::max(retry_after_ms, static_cast<uint64_t>(static_cast<double>(span) * random_unit));
-}
-
 Shared::Shared(std::string bucket_name, std::string key_prefix, OriginOptions origin_options, Machine on)
-    : bucket(std::move(bucket_name)), prefix(std::move(key_prefix)), options(std::move(origin_options)), machine(on),
-      credentials(options, machine), concurrency(options.connections > 0 ? options.connections : kConcurrencyMost),
-      limiter(options.bytes_per_second), tls(net::make_tls_context(tls_options(options))),
-      requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
-      retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
-      bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
+    : Remote(std::move(key_prefix), std::move(origin_options), on), bucket(std::move(bucket_name)), credentials(options, machine) {}
 
 Result<> Shared::configure() {
     endpoint_url_ = options.endpoint;
@@ -80,14 +31,7 @@ Result<> Shared::configure() {
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!endpoint_url_.empty()) ZCDP_CHECK(net::Endpoint::parse(endpoint_url_));
-    ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
-    if (options.proxy.empty()) {
-        ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
-    } else {
-        ZCDP_TRY(net::Proxy proxy, net::Proxy::parse(options.proxy));
-        if (!options.proxy_user.empty()) proxy.set_credentials(options.proxy_user, options.proxy_password);
-        proxies = net::Proxies::all_through(std::move(proxy));
-    }
+    ZCDP_CHECK(configure_network());
     address_ = address_for(region);
     return {};
 }

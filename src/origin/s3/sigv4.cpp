@@ -2,26 +2,9 @@
 
 #include <algorithm>
 
-namespace zcdp::origin::s3 {
+#include "src/origin/remote/answers.hpp"
 
-std::string uri_encode(std::string_view text, bool keep_slash) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size() + 8);
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '.' || c == '_' || c == '~' || (c == '/' && keep_slash);
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    return out;
-}
+namespace zcdp::origin::s3 {
 
 const Sha256Bytes& Signer::signing_key(const SigningInput& input, const Credentials& credentials) {
     const std::string_view day = input.amz_date.substr(0, 8);

@@ -17,10 +17,9 @@ struct Credentials {
     std::string access_key, secret_key, session_token;
     int64_t expires_unix_s = 0;  ///< 0: never
     bool anonymous() const { return access_key.empty(); }
+    /// Tells these from those that follow them. Secret, for a token is in it.
+    std::string id() const { return access_key + " " + session_token; }
 };
-
-/// RFC 3986: everything but unreserved characters becomes %XX; '/' stays when `keep_slash`.
-std::string uri_encode(std::string_view text, bool keep_slash);
 
 /// What is signed, in canonical form already.
 struct SigningInput {

@@ -1,6 +1,7 @@
 // S3's pure parts: signatures against AWS's own examples, profiles, errors, ranges, checksums, back-off, concurrency.
+#include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/listing.hpp"
 #include "src/origin/s3/answers.hpp"
-#include "src/origin/s3/listing.hpp"
 #include "src/origin/s3/profile.hpp"
 #include "src/origin/s3/shared.hpp"
 #include "src/origin/s3/sigv4.hpp"

@@ -1,4 +1,4 @@
-#include "src/origin/s3/listing.hpp"
+#include "src/origin/remote/listing.hpp"
 
 #include <boost/asio/redirect_error.hpp>
 #include <algorithm>
@@ -6,10 +6,10 @@
 #include <deque>
 #include <unordered_set>
 
-#include "src/origin/s3/list_page.hpp"
+#include "zcdp/base/digest.hpp"
 #include "zcdp/base/faults.hpp"
 
-namespace zcdp::origin::s3 {
+namespace zcdp::origin {
 namespace {
 
 constexpr size_t kRangesMax = 8;
@@ -30,19 +30,12 @@ Error of_listing(const Error& error, const std::string& name) {
     return Error(error.kind(), key + error.what(), name, error.hint());
 }
 
-Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::string after, std::string token) {
-    S3Request request;
-    if (!token.empty()) request.query.emplace_back("continuation-token", token);
-    if (!delimiter.empty()) request.query.emplace_back("delimiter", delimiter);
-    request.query.emplace_back("encoding-type", "url");
-    request.query.emplace_back("list-type", "2");
-    request.query.emplace_back("max-keys", "1000");
-    request.query.emplace_back("prefix", client.shared().prefix);
-    if (token.empty() && !after.empty()) request.query.emplace_back("start-after", after);
-    const std::string name = client.object_name(client.shared().prefix);
+Task<Result<ListPage>> fetch_page(Requester& requester, PageRequest page) {
+    Protocol& protocol = requester.protocol();
+    const std::string name = protocol.name_of(requester.remote().prefix);
     for (uint32_t attempt = 1;; ++attempt) {
-        ZCDP_CO_TRY(const auto answer, co_await client.send(request));
-        ListParser parser;
+        ZCDP_CO_TRY(const auto answer, co_await requester.send(protocol.page_call(page)));
+        const auto parser = protocol.page_parser();
         std::vector<std::byte> buffer(64 << 10);
         std::optional<Error> broken;
         size_t total = 0;
@@ -55,14 +48,14 @@ Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::st
             if (*got == 0) break;
             if ((total += *got) > kPageBytesMax) co_return Error(ErrorKind::refused, "a page of the listing is over the limit", name);
             const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *got);
-            if (auto fed = parser.feed(text); !fed) co_return of_listing(fed.error(), name);
+            if (auto fed = parser->feed(text); !fed) co_return of_listing(fed.error(), name);
         }
         if (!broken) {
-            auto page = parser.finish();
-            if (!page) co_return of_listing(page.error(), name);
-            co_return page;
+            auto parsed = parser->finish();
+            if (!parsed) co_return of_listing(parsed.error(), name);
+            co_return parsed;
         }
-        const bool again = co_await client.retry_after(*broken, attempt);
+        const bool again = co_await requester.retry_after(*broken, attempt);
         if (!again) co_return std::move(*broken);
     }
 }
@@ -70,13 +63,13 @@ Task<Result<ListPage>> fetch_page(Client& client, std::string delimiter, std::st
 /// One range, page by page, with the order of its keys and the novelty of its tokens checked.
 class RangeReader {
   public:
-    RangeReader(std::shared_ptr<Client> client, Range range) : client_(std::move(client)), range_(std::move(range)), last_(range_.after) {}
+    RangeReader(std::shared_ptr<Requester> requester, Range range) : requester_(std::move(requester)), range_(std::move(range)), last_(range_.after) {}
 
     /// Of a page that was fetched already: the first.
     Result<std::vector<Entry>> accept(ListPage page) {
         std::vector<Entry> entries;
         for (Entry& entry : page.entries) {
-            if (!entry.path.starts_with(client_->shared().prefix))
+            if (!entry.path.starts_with(requester_->remote().prefix))
                 return malformed("has a key outside of its prefix: " + printable(entry.path));
             if (any_ ? entry.path <= last_ : entry.path <= range_.after) {
                 if (!faults::broken("list-order")) return malformed("is out of order at key " + printable(entry.path));
@@ -99,7 +92,7 @@ class RangeReader {
     Task<Result<std::vector<Entry>>> next() {
         std::vector<Entry> entries;
         while (!ended_ && entries.empty()) {
-            ZCDP_CO_TRY(auto page, co_await fetch_page(*client_, "", range_.after, token_));
+            ZCDP_CO_TRY(auto page, co_await fetch_page(*requester_, {"", range_.after, token_}));
             ZCDP_CO_TRY(entries, accept(std::move(page)));
         }
         co_return entries;
@@ -108,7 +101,7 @@ class RangeReader {
 
   private:
     Error malformed(const std::string& what) const {
-        return Error(ErrorKind::refused, "the listing " + what, client_->object_name(client_->shared().prefix));
+        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix));
     }
     struct HashOf {
         size_t operator()(const Sha256Bytes& bytes) const {
@@ -117,7 +110,7 @@ class RangeReader {
             return value;
         }
     };
-    std::shared_ptr<Client> client_;
+    std::shared_ptr<Requester> requester_;
     Range range_;
     std::string last_, token_;
     std::unordered_set<Sha256Bytes, HashOf> tokens_;
@@ -156,10 +149,10 @@ Task<> read_ahead(std::shared_ptr<Lane> lane) {
     }
 }
 
-class S3Listing final : public Listing {
+class RangedListing final : public Listing {
   public:
-    explicit S3Listing(std::shared_ptr<Client> client) : client_(std::move(client)) {}
-    ~S3Listing() override {
+    explicit RangedListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
+    ~RangedListing() override {
         for (const auto& lane : lanes_) {
             lane->abandoned = true;
             lane->notify();
@@ -190,8 +183,8 @@ class S3Listing final : public Listing {
   private:
     /// The first page; if there is more, the lanes for the rest.
     Task<Result<std::vector<Entry>>> begin() {
-        RangeReader first(client_, {});
-        ZCDP_CO_TRY(auto page, co_await fetch_page(*client_, "", "", ""));
+        RangeReader first(requester_, {});
+        ZCDP_CO_TRY(auto page, co_await fetch_page(*requester_, {}));
         const bool more = page.truncated;
         ZCDP_CO_TRY(auto entries, first.accept(std::move(page)));
         if (!more || entries.empty()) co_return entries;
@@ -200,7 +193,7 @@ class S3Listing final : public Listing {
         // Nothing to cut at: the first page's token goes on, as every service understands it.
         const bool one = ranges.size() == 1;
         for (Range& range : ranges) {
-            lanes_.push_back(std::make_shared<Lane>(one ? std::move(first) : RangeReader(client_, std::move(range)), executor));
+            lanes_.push_back(std::make_shared<Lane>(one ? std::move(first) : RangeReader(requester_, std::move(range)), executor));
             asio::co_spawn(executor, read_ahead(lanes_.back()), [](std::exception_ptr) {});
         }
         co_return entries;
@@ -209,7 +202,8 @@ class S3Listing final : public Listing {
     /// Ranges that cover everything after `last`; one if the keys give no points to cut at.
     Task<Result<std::vector<Range>>> ranges_after(std::string last) {
         std::vector<Range> ranges{{last, ""}};
-        ZCDP_CO_TRY(const auto page, co_await fetch_page(*client_, "/", "", ""));
+        if (!requester_->protocol().can_start_after()) co_return ranges;
+        ZCDP_CO_TRY(const auto page, co_await fetch_page(*requester_, {"/", "", ""}));
         if (page.truncated) co_return ranges;  // a wide flat prefix: more points than are worth it
         std::vector<std::pair<std::string, bool>> points;  // name, and whether it is a common prefix
         for (const Entry& entry : page.entries) points.emplace_back(entry.path, false);
@@ -225,17 +219,17 @@ class S3Listing final : public Listing {
     }
 
     Result<std::vector<Entry>> relative(std::vector<Entry> entries) {
-        const size_t cut = client_->shared().prefix.size();
-        const uint64_t most = client_->shared().options.objects_max > 0 ? client_->shared().options.objects_max : kObjectsMax;
+        const size_t cut = requester_->remote().prefix.size();
+        const uint64_t most = requester_->remote().options.objects_max > 0 ? requester_->remote().options.objects_max : kObjectsMax;
         if ((seen_ += entries.size()) > most)
             return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects",
-                         client_->object_name(client_->shared().prefix), "sync a part of it");
+                         requester_->protocol().name_of(requester_->remote().prefix), "sync a part of it");
         if (cut > 0)
             for (Entry& entry : entries) entry.path.erase(0, cut);
         return entries;
     }
 
-    std::shared_ptr<Client> client_;
+    std::shared_ptr<Requester> requester_;
     std::deque<std::shared_ptr<Lane>> lanes_;
     uint64_t seen_ = 0;
     bool begun_ = false;
@@ -250,6 +244,6 @@ std::vector<size_t> cut_points(size_t points, size_t ranges) {
     return cuts;
 }
 
-std::unique_ptr<Listing> make_listing(std::shared_ptr<Client> client) { return std::make_unique<S3Listing>(std::move(client)); }
+std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester) { return std::make_unique<RangedListing>(std::move(requester)); }
 
-}  // namespace zcdp::origin::s3
+}  // namespace zcdp::origin

@@ -1,0 +1,31 @@
+// Headers that every protocol over HTTP shares. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "zcdp/net/http.hpp"
+
+namespace zcdp::origin {
+
+/// All of `text` as a whole number.
+bool to_number(std::string_view text, uint64_t& value);
+
+/// "bytes 0-9/100": first, last and total.
+struct ContentRange {
+    uint64_t first = 0, last = 0, total = 0;
+};
+std::optional<ContentRange> parse_content_range(std::string_view value);
+
+/// An ETag without its quotes and weakness mark.
+std::string plain_tag(std::string_view etag);
+
+/// What Retry-After asks for, a minute at most; 0 when it says nothing in seconds.
+uint64_t retry_after_ms_of(const net::Response& answer);
+
+/// Each byte but unreserved ones as %XX (RFC 3986 2.3); slashes stay where `keep_slash`.
+std::string uri_encode(std::string_view text, bool keep_slash);
+
+}  // namespace zcdp::origin

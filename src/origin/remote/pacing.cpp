@@ -1,0 +1,46 @@
+#include "src/origin/remote/pacing.hpp"
+
+#include <algorithm>
+
+namespace zcdp::origin {
+namespace {
+
+constexpr int64_t kHalvedOnceNs = 1'000'000'000;
+constexpr uint64_t kBackoffFirstMs = 100, kBackoffMostMs = 20'000;
+
+}  // namespace
+
+void Concurrency::succeeded() {
+    const uint32_t now = now_.load(std::memory_order_relaxed);
+    if (now >= most_) return;
+    if (successes_.fetch_add(1, std::memory_order_relaxed) + 1 < now) return;
+    successes_ = 0;
+    now_.fetch_add(1);
+}
+
+void Concurrency::throttled(int64_t now_ns) {
+    const std::scoped_lock lock(mutex_);
+    if (halved_at_ns_ != 0 && now_ns - halved_at_ns_ < kHalvedOnceNs) return;
+    halved_at_ns_ = now_ns;
+    now_ = std::max(1u, std::min(now_.load(), most_) / 2);
+    successes_ = 0;
+}
+
+bool RetryBudget::take() {
+    int have = tokens_.load();
+    while (have >= kCost)
+        if (tokens_.compare_exchange_weak(have, have - kCost)) return true;
+    return false;
+}
+
+void RetryBudget::refund() {
+    int have = tokens_.load(std::memory_order_relaxed);
+    if (have < kFull) tokens_.compare_exchange_strong(have, have + 1);
+}
+
+uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_ms) {
+    const uint64_t span = std::min(kBackoffMostMs, kBackoffFirstMs << std::min(attempt, 16u));
+    return std::max(retry_after_ms, static_cast<uint64_t>(static_cast<double>(span) * random_unit));
+}
+
+}  // namespace zcdp::origin

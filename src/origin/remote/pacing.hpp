@@ -1,0 +1,43 @@
+// How many requests at once and how often again. Pure but for locks. Thread rule: any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+namespace zcdp::origin {
+
+/// How many requests at once: halved when the origin asks for it, one more for every so many that went well
+/// (additive increase, multiplicative decrease; Chiu and Jain 1989).
+class Concurrency {
+  public:
+    explicit Concurrency(uint32_t most) : most_(most), now_(most) {}
+    uint32_t now() const { return now_.load(std::memory_order_relaxed); }
+    void succeeded();
+    /// One answer stands for all that were under way with it: within a second only the first counts.
+    void throttled(int64_t now_ns);
+
+  private:
+    const uint32_t most_;
+    std::atomic<uint32_t> now_;
+    std::atomic<uint32_t> successes_{0};
+    std::mutex mutex_;
+    int64_t halved_at_ns_ = 0;
+};
+
+/// Retries draw from one purse that successes fill again, so that an origin that is down is not stormed.
+class RetryBudget {
+  public:
+    bool take();
+    void refund();
+
+  private:
+    static constexpr int kFull = 1000, kCost = 5;
+    std::atomic<int> tokens_{kFull};
+};
+
+/// The pause before attempt `attempt` + 1: full jitter over an exponentially growing span (AWS Architecture Blog,
+/// "Exponential Backoff And Jitter"), never less than what Retry-After asks for.
+uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_ms);
+
+}  // namespace zcdp::origin

@@ -1,0 +1,102 @@
+// One service's protocol: what a request looks like, what an answer means. Sending, retrying, listing in parallel, and
+// checking answers against what was asked for are common (requester.hpp, listing.hpp, object_origin.hpp).
+//
+// Thread rule: a Protocol belongs to its loop; what loops share lies in its Remote.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/origin/remote/remote.hpp"
+#include "zcdp/net/http.hpp"
+#include "zcdp/origin/origin.hpp"
+
+namespace zcdp::origin {
+
+/// A request before it is authorised: key and query are plain.
+struct Call {
+    std::string method = "GET";
+    std::string key;                                         ///< "" for the bucket (container) itself
+    std::vector<std::pair<std::string, std::string>> query;  ///< sorted by name
+    std::vector<net::Header> headers;                        ///< in lower case where they are signed
+    uint64_t body_bytes = 0;                                 ///< expected, for the deadline
+};
+
+/// The same, ready for the wire.
+struct Prepared {
+    net::Endpoint endpoint;
+    net::Request request;
+    std::string credential;  ///< which one was used, so that a refusal tells which has expired; never shown
+};
+
+/// What to do about an answer that is no success.
+struct Verdict {
+    enum class Remedy {
+        none,       ///< final
+        retry,      ///< later, with back-off
+        slow_down,  ///< the same, and with fewer requests at once
+        at_once,    ///< the cause was mended: credentials, the clock, the region
+    };
+    Remedy remedy = Remedy::none;
+    Error error;
+};
+
+/// What one call has tried already, so that nothing is mended for ever.
+struct Tried {
+    int refreshes = 0, regions = 0;
+    bool clock_corrected = false;
+};
+
+/// Which page of a listing.
+struct PageRequest {
+    std::string delimiter;  ///< "" or "/"
+    std::string after;      ///< a key (only where the protocol can start after one)
+    std::string token;      ///< from the page before; then `after` is not used
+};
+
+struct ListPage {
+    std::vector<Entry> entries;         ///< `path` is the whole key; a key that ends in '/' is a directory
+    std::vector<std::string> prefixes;  ///< common prefixes, when a delimiter was asked for
+    bool truncated = false;
+    std::string next_token;
+};
+
+/// Reads one page as its bytes arrive.
+class PageParser {
+  public:
+    virtual ~PageParser() = default;
+    /// A chunk of the body. Errors: refused, with what is wrong; the parser is of no use after one.
+    virtual Result<> feed(std::string_view bytes) = 0;
+    /// The page, after the last chunk.
+    virtual Result<ListPage> finish() = 0;
+};
+
+class Protocol {
+  public:
+    virtual ~Protocol() = default;
+    virtual OriginIdentity identity() const = 0;
+    /// "s3://bucket/key", for messages.
+    virtual std::string name_of(const std::string& key) const = 0;
+
+    /// Adds address and authorisation. Credentials that must be fetched are, with `credentials_http`.
+    /// `call` must outlive the task.
+    virtual Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) = 0;
+    virtual Verdict judge(const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) = 0;
+
+    virtual Call head_call(const std::string& key) = 0;
+    /// `body`: empty for a HEAD.
+    virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body) = 0;
+    /// `whole`: all of the object in one piece, so that its checksum can be asked for.
+    virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
+    /// The tag that a read's answer states; "" when it states none.
+    virtual std::string tag_of(const net::Response& answer) = 0;
+    virtual ObjectChecksum checksum_of(const net::Response& answer) = 0;
+
+    /// Whether a page can begin after any key: then ranges of keys are listed side by side.
+    virtual bool can_start_after() const = 0;
+    virtual Call page_call(const PageRequest& page) = 0;
+    virtual std::unique_ptr<PageParser> page_parser() = 0;
+};
+
+}  // namespace zcdp::origin

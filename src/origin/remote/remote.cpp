@@ -1,0 +1,37 @@
+#include "src/origin/remote/remote.hpp"
+
+namespace zcdp::origin {
+namespace {
+
+constexpr uint32_t kConcurrencyMost = 1024;
+
+net::TlsOptions tls_options(const OriginOptions& options) {
+    net::TlsOptions out;
+    out.ca_bundle = options.ca_bundle;
+    out.ca_pem = options.ca_pem;
+    return out;
+}
+
+}  // namespace
+
+Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
+    : prefix(std::move(key_prefix)), options(std::move(origin_options)), machine(on),
+      concurrency(options.connections > 0 ? options.connections : kConcurrencyMost), limiter(options.bytes_per_second),
+      tls(net::make_tls_context(tls_options(options))),
+      requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
+      retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
+      bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
+
+Result<> Remote::configure_network() {
+    ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
+    if (options.proxy.empty()) {
+        ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
+        return {};
+    }
+    ZCDP_TRY(net::Proxy proxy, net::Proxy::parse(options.proxy));
+    if (!options.proxy_user.empty()) proxy.set_credentials(options.proxy_user, options.proxy_password);
+    proxies = net::Proxies::all_through(std::move(proxy));
+    return {};
+}
+
+}  // namespace zcdp::origin

@@ -1,0 +1,36 @@
+// What all loops that read one source over the network share, whatever its protocol: settings, pacing, counters.
+// Thread rule: any thread, once configured.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "src/origin/remote/pacing.hpp"
+#include "src/origin/remote/rate_limiter.hpp"
+#include "zcdp/net/http.hpp"
+#include "zcdp/origin/options.hpp"
+
+namespace zcdp::origin {
+
+class Remote {
+  public:
+    /// `prefix`: "" or ends in '/'; every key of the source begins with it.
+    Remote(std::string prefix, OriginOptions options, Machine machine);
+    virtual ~Remote() = default;
+    /// Reads proxies and address rules. Errors: usage.
+    Result<> configure_network();
+
+    const std::string prefix;
+    const OriginOptions options;
+    Machine machine;
+    Concurrency concurrency;
+    RetryBudget budget;
+    RateLimiter limiter;
+    std::atomic<int64_t> clock_skew_s{0};
+    std::shared_ptr<net::TlsContext> tls;
+    net::Proxies proxies;
+    net::AddressRules address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
+    Counter &requests, &retries, &bytes;
+};
+
+}  // namespace zcdp::origin

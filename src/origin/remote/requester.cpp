@@ -1,0 +1,81 @@
+#include "src/origin/remote/requester.hpp"
+
+#include "src/origin/remote/answers.hpp"
+
+namespace zcdp::origin {
+namespace {
+
+constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
+constexpr size_t kErrorBytesMax = 64 << 10;
+
+bool is_transient(ErrorKind kind) {
+    return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled ||
+           kind == ErrorKind::failed || kind == ErrorKind::corrupt;
+}
+
+}  // namespace
+
+Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor)
+    : remote_(std::move(remote)), protocol_(std::move(protocol)) {
+    net::HttpClientOptions options;
+    options.tls = remote_->tls;
+    options.user_agent = "zcdp";
+    options.proxies = remote_->proxies;
+    options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
+    options.limits.connections_max = 256;
+    credentials_http_ = net::make_http_client(executor, options, remote_->machine.metrics, remote_->machine.log);
+    options.address_rules = remote_->address_rules;
+    http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
+}
+
+Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms) {
+    if (!is_transient(error.kind()) || attempt > remote_->options.retries || !remote_->budget.take()) co_return false;
+    const uint64_t pause = backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
+    remote_->retries.add();
+    remote_->machine.log.info("trying again", {{"object", error.object()}, {"why", error.what()},
+                                              {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
+    co_await sleep_ms(pause);
+    co_return true;
+}
+
+Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
+    using Remedy = Verdict::Remedy;
+    Tried tried;
+    const std::string name = protocol_->name_of(call.key);
+    const uint64_t timeout_ms = remote_->options.timeout_ms + call.body_bytes * 1000 / kSlowestBytesPerSecond;
+    for (uint32_t attempt = 1;;) {
+        ZCDP_CO_TRY(auto prepared, co_await protocol_->prepare(call, *credentials_http_));
+        remote_->requests.add();
+        auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
+        std::optional<Error> error;
+        uint64_t retry_after = 0;
+        if (answer) {
+            if ((*answer)->status() / 100 == 2) {
+                remote_->budget.refund();
+                remote_->concurrency.succeeded();
+                co_return answer;
+            }
+            retry_after = retry_after_ms_of(**answer);
+            std::string body;
+            if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
+            Verdict verdict = protocol_->judge(prepared, **answer, body, name, tried);
+            remote_->machine.log.debug("the origin refuses", {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
+            if (verdict.remedy == Remedy::at_once) {
+                remote_->retries.add();
+                continue;
+            }
+            if (verdict.remedy == Remedy::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
+            if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
+            error = std::move(verdict.error);
+            answer->reset();
+        } else {
+            error = Error(answer.error().kind(), answer.error().what() + (answer.error().object().empty() ? "" : " [" + answer.error().object() + "]"),
+                          name, answer.error().hint());
+            if (error->kind() == ErrorKind::not_found) co_return std::move(*error);
+        }
+        const bool again = co_await this->retry_after(*error, attempt++, retry_after);
+        if (!again) co_return std::move(*error);
+    }
+}
+
+}  // namespace zcdp::origin

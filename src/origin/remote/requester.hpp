@@ -1,0 +1,28 @@
+// Sends a protocol's calls, each as often as its verdicts, the options and the retry budget allow.
+// Thread rule: belongs to its loop. Shared by the listing and the bodies of one Origin, which may outlive each other.
+#pragma once
+
+#include <memory>
+
+#include "src/origin/remote/protocol.hpp"
+
+namespace zcdp::origin {
+
+class Requester {
+  public:
+    Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor);
+
+    /// An answer of success (2xx). Every other ends in an Error after the remedies were tried.
+    Task<Result<std::unique_ptr<net::Response>>> send(Call call);
+    /// Whether to ask again after `error`; waits first.
+    Task<bool> retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms = 0);
+    Protocol& protocol() { return *protocol_; }
+    Remote& remote() { return *remote_; }
+
+  private:
+    std::shared_ptr<Remote> remote_;
+    std::unique_ptr<Protocol> protocol_;
+    std::unique_ptr<net::HttpClient> http_, credentials_http_;
+};
+
+}  // namespace zcdp::origin

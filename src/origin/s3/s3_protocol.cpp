@@ -1,0 +1,135 @@
+#include "src/origin/s3/s3_protocol.hpp"
+
+#include "src/origin/remote/answers.hpp"
+#include "src/origin/s3/list_page.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+constexpr int kRefreshesMax = 3;  ///< a request that waited for new credentials may find them expired again
+constexpr int kRegionsMax = 2;
+
+/// The path and query on the wire, which are also the canonical ones.
+std::string target_of(const Call& call, const Address& address, std::string& path, std::string& query) {
+    path = address.path_prefix + "/" + uri_encode(call.key, true);
+    query.clear();
+    for (const auto& [name, value] : call.query) {
+        if (!query.empty()) query += '&';
+        query += uri_encode(name, false);
+        query += '=';
+        query += uri_encode(value, false);
+    }
+    return query.empty() ? path : path + "?" + query;
+}
+
+class S3Protocol final : public Protocol {
+  public:
+    explicit S3Protocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    OriginIdentity identity() const override {
+        // The region's host of AWS is no part of the identity: bucket names are unique over all of them.
+        Address address = shared_->address();
+        if (address.path_prefix.empty() && !address.aws) address.endpoint.host.erase(0, shared_->bucket.size() + 1);
+        return {address.aws ? "https://s3.amazonaws.com" : address.endpoint.url(), shared_->bucket, shared_->prefix, shared_->credentials.identity()};
+    }
+    std::string name_of(const std::string& key) const override { return "s3://" + shared_->bucket + "/" + key; }
+
+    Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
+    Verdict judge(const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
+
+    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {{"x-amz-checksum-mode", "ENABLED"}}, 0}; }
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view) override {
+        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer)};
+    }
+    Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
+        Call call{"GET", key, {}, {}, 0};
+        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (whole) call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+        return call;
+    }
+    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    ObjectChecksum checksum_of(const net::Response& answer) override { return s3::checksum_of(answer); }
+
+    bool can_start_after() const override { return true; }
+    Call page_call(const PageRequest& page) override {
+        Call call;
+        if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
+        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+        call.query.emplace_back("encoding-type", "url");
+        call.query.emplace_back("list-type", "2");
+        call.query.emplace_back("max-keys", "1000");
+        call.query.emplace_back("prefix", shared_->prefix);
+        if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
+        return call;
+    }
+    std::unique_ptr<PageParser> page_parser() override { return std::make_unique<ListParser>(); }
+
+  private:
+    /// Whether asking again at once can help.
+    bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried);
+    std::shared_ptr<Shared> shared_;
+    Signer signer_;
+};
+
+Task<Result<Prepared>> S3Protocol::prepare(const Call& call, net::HttpClient& credentials_http) {
+    const Address address = shared_->address();
+    Prepared out;
+    out.endpoint = address.endpoint;
+    out.request.method = call.method;
+    std::string path, query;
+    out.request.target = target_of(call, address, path, query);
+    out.request.headers = call.headers;
+    const int64_t skew = shared_->clock_skew_s;
+    ZCDP_CO_TRY(const Credentials used, co_await shared_->credentials.get(credentials_http, skew));
+    if (used.anonymous()) co_return out;
+    const std::string date = amz_date(shared_->machine.clock.unix_s() + skew);
+    const std::string host = address.endpoint.authority();
+    SigningInput input;
+    input.method = call.method, input.host = host, input.path = path, input.query = query;
+    input.region = address.region, input.amz_date = date, input.payload_sha256 = kEmptySha256;
+    // Services may insist that every x-amz-* header is signed.
+    for (const auto& [name, value] : call.headers)
+        if (name.starts_with("x-amz-")) input.extra_headers.emplace_back(name, value);
+    out.request.headers.emplace_back("Authorization", signer_.authorization(input, used));
+    out.request.headers.emplace_back("x-amz-content-sha256", kEmptySha256);
+    out.request.headers.emplace_back("x-amz-date", date);
+    if (!used.session_token.empty()) out.request.headers.emplace_back("x-amz-security-token", used.session_token);
+    out.credential = used.id();
+    co_return out;
+}
+
+bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried) {
+    switch (remedy) {
+        case Remedy::refresh_credentials:
+            shared_->credentials.expired(sent.credential);
+            return ++tried.refreshes <= kRefreshesMax;
+        case Remedy::correct_clock: {
+            const int64_t server = parse_http_date(std::string(response.header("date")));
+            if (server < 0 || std::exchange(tried.clock_corrected, true)) return false;
+            shared_->clock_skew_s = server - shared_->machine.clock.unix_s();
+            shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time",
+                                      {{"seconds", int64_t{shared_->clock_skew_s}}});
+            return true;
+        }
+        case Remedy::use_region:
+            // Only a region is taken from the answer, never a host: credentials go nowhere else.
+            return tried.regions++ < kRegionsMax && shared_->move_to_region(answer.region);
+        default: return false;
+    }
+}
+
+Verdict S3Protocol::judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
+    const ErrorAnswer answer = parse_error(response, body);
+    const Remedy remedy = remedy_of(answer);
+    Verdict verdict{Verdict::Remedy::none, error_of(answer, name)};
+    if (mend(remedy, answer, response, sent, tried)) verdict.remedy = Verdict::Remedy::at_once;
+    else if (remedy == Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
+    else if (remedy == Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
+    return verdict;
+}
+
+}  // namespace
+
+std::unique_ptr<Protocol> make_s3_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<S3Protocol>(std::move(shared)); }
+
+}  // namespace zcdp::origin::s3
