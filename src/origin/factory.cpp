@@ -1,4 +1,5 @@
 // From a SOURCE as a person writes it to the kind of origin.
+#include "src/origin/gcs/gcs_protocol.hpp"
 #include "src/origin/local/local_origin.hpp"
 #include "src/origin/remote/object_origin.hpp"
 #include "src/origin/s3/s3_protocol.hpp"
@@ -15,28 +16,33 @@ bool is_bucket(std::string_view name) {
     return name != "." && name != "..";
 }
 
-Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOptions& options, Machine machine) {
-    const std::string rest = source.substr(std::string_view("s3://").size());
+/// SCHEME://BUCKET/PREFIX by `Shared` (what its loops share) and `make_protocol`.
+template <class Shared>
+Result<OriginFactory> make_bucket_factory(const std::string& source, const OriginOptions& options, Machine machine,
+                                          std::unique_ptr<Protocol> (*make_protocol)(std::shared_ptr<Shared>)) {
+    const size_t begin = source.find("://") + 3;
+    const std::string scheme = source.substr(0, begin), rest = source.substr(begin);
     const size_t slash = rest.find('/');
     const std::string bucket = rest.substr(0, slash);
     std::string prefix = slash == std::string::npos ? "" : rest.substr(slash + 1);
-    if (!is_bucket(bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write s3://BUCKET/PREFIX/");
+    if (!is_bucket(bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write " + scheme + "BUCKET/PREFIX/");
     // A prefix names a folder: "models/llama" must not take "models/llama-2" along.
     if (!prefix.empty() && prefix.back() != '/') prefix += '/';
-    auto shared = std::make_shared<s3::Shared>(bucket, prefix, options, machine);
+    auto shared = std::make_shared<Shared>(bucket, prefix, options, machine);
     ZCDP_CHECK(shared->configure());
-    return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
-        return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
+    return OriginFactory([shared, make_protocol](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
+        return make_object_origin(shared, make_protocol(shared), executor);
     });
 }
 
 }  // namespace
 
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
-    if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
+    if (source.starts_with("s3://")) return make_bucket_factory<s3::Shared>(source, options, machine, s3::make_s3_protocol);
+    if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
     if (source.starts_with("file://")) return local::make_local_factory(source.substr(7), options, machine);
     if (const size_t scheme = source.find("://"); scheme != std::string::npos)
-        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, file:///DIR or DIR");
+        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, file:///DIR or DIR");
     if (source.empty()) return Error(ErrorKind::usage, "no source is given");
     return local::make_local_factory(source, options, machine);
 }

@@ -22,6 +22,7 @@ struct OriginOptions {
     std::string ca_bundle;    ///< PEM file
     std::string ca_pem;       ///< PEM text, instead of a file
     std::string access_key, secret_key, session_token;  ///< set: these credentials and no others are used
+    std::string google_credentials;  ///< the JSON of a credentials file; empty: as Google's libraries find it
     std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
     std::string proxy_user, proxy_password;  ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to

@@ -35,7 +35,7 @@ Task<Result<ListPage>> fetch_page(Requester& requester, PageRequest page) {
     const std::string name = protocol.name_of(requester.remote().prefix);
     for (uint32_t attempt = 1;; ++attempt) {
         ZCDP_CO_TRY(const auto answer, co_await requester.send(protocol.page_call(page)));
-        const auto parser = protocol.page_parser();
+        const auto parser = protocol.page_parser(page);
         std::vector<std::byte> buffer(64 << 10);
         std::optional<Error> broken;
         size_t total = 0;

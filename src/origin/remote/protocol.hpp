@@ -96,7 +96,7 @@ class Protocol {
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.
     virtual bool can_start_after() const = 0;
     virtual Call page_call(const PageRequest& page) = 0;
-    virtual std::unique_ptr<PageParser> page_parser() = 0;
+    virtual std::unique_ptr<PageParser> page_parser(const PageRequest& page) = 0;
 };
 
 }  // namespace zcdp::origin

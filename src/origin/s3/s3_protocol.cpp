@@ -62,7 +62,7 @@ class S3Protocol final : public Protocol {
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }
-    std::unique_ptr<PageParser> page_parser() override { return std::make_unique<ListParser>(); }
+    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
     /// Whether asking again at once can help.

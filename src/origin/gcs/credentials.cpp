@@ -1,0 +1,267 @@
+#include "src/origin/gcs/credentials.hpp"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include <boost/json.hpp>
+
+#include "src/origin/remote/answers.hpp"
+#include "zcdp/base/base64.hpp"
+
+namespace zcdp::origin::gcs {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kFileBytesMax = 1 << 20, kAnswerBytesMax = 256 << 10;
+constexpr uint64_t kFetchTimeoutMs = 10'000, kMetadataTimeoutMs = 3'000;
+constexpr int64_t kTokenS = 3600;
+constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_only";
+
+std::string text_of(const json::object& object, std::string_view name) {
+    const json::value* value = object.if_contains(name);
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+Result<json::object> parse(std::string_view text, const char* what) {
+    boost::system::error_code code;
+    json::value value = json::parse(text, code);
+    if (code || !value.is_object()) return Error(ErrorKind::usage, std::string(what) + " is no JSON object");
+    return std::move(value.get_object());
+}
+
+std::string base64url(std::string_view bytes) {
+    std::string out = to_base64(bytes);
+    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
+    while (out.ends_with('=')) out.pop_back();
+    return out;
+}
+
+struct Free {
+    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    void operator()(BIO* bio) const { BIO_free(bio); }
+};
+
+/// RSASSA-PKCS1-v1_5 with SHA-256, "RS256" of RFC 7518.
+Result<std::string> sign_rs256(const std::string& private_key_pem, const std::string& text) {
+    const std::unique_ptr<BIO, Free> bio(BIO_new_mem_buf(private_key_pem.data(), static_cast<int>(private_key_pem.size())));
+    const std::unique_ptr<EVP_PKEY, Free> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+    size_t size = 0;
+    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) != 1 ||
+        EVP_DigestSign(context.get(), nullptr, &size, reinterpret_cast<const unsigned char*>(text.data()), text.size()) != 1)
+        return Error(ErrorKind::usage, "the service account's private_key is no RSA key in PEM");
+    std::string out(size, '\0');
+    if (EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, reinterpret_cast<const unsigned char*>(text.data()), text.size()) != 1)
+        return Error(ErrorKind::failed, "signing with the service account's key failed");
+    out.resize(size);
+    return out;
+}
+
+Result<> read_external(const json::object& object, Account& account) {
+    account.audience = text_of(object, "audience");
+    account.subject_token_type = text_of(object, "subject_token_type");
+    account.token_url = text_of(object, "token_url");
+    account.impersonation_url = text_of(object, "service_account_impersonation_url");
+    const json::value* source = object.if_contains("credential_source");
+    if (!source || !source->is_object()) return Error(ErrorKind::usage, "the external account has no credential_source");
+    account.subject_file = text_of(source->get_object(), "file");
+    account.subject_url = text_of(source->get_object(), "url");
+    if (const json::value* headers = source->get_object().if_contains("headers"); headers && headers->is_object())
+        for (const auto& [name, value] : headers->get_object())
+            if (value.is_string()) account.subject_headers.emplace_back(std::string(name), std::string(value.get_string()));
+    if (const json::value* format = source->get_object().if_contains("format"); format && format->is_object() && text_of(format->get_object(), "type") == "json")
+        account.subject_field = text_of(format->get_object(), "subject_token_field_name");
+    if (account.subject_file.empty() && account.subject_url.empty())
+        return Error(ErrorKind::usage, "the external account's credential_source is neither a file nor a url, which is all that zcdp reads");
+    return {};
+}
+
+/// An URL as endpoint and target.
+Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
+    const size_t scheme = url.find("://");
+    const size_t path = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
+    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
+    return std::pair(std::move(endpoint), path == url.npos ? std::string("/") : url.substr(path));
+}
+
+Task<Result<std::string>> ask(net::HttpClient& http, std::string url, net::Request request, uint64_t timeout_ms) {
+    ZCDP_CO_TRY(auto where, split_url(url));
+    request.target = std::move(where.second);
+    const std::string name = where.first.url();
+    ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(where.first), std::move(request), Deadline::in_ms(timeout_ms)));
+    ZCDP_CO_TRY(auto body, co_await answer->read_all(kAnswerBytesMax));
+    if (answer->status() == 200) co_return body;
+    co_return Error(answer->status() >= 500 ? ErrorKind::unreachable : ErrorKind::denied,
+                    "asking for a token: HTTP " + std::to_string(answer->status()), name, "check GOOGLE_APPLICATION_CREDENTIALS");
+}
+
+Error none_found() {
+    return Error(ErrorKind::denied, "no credentials were found", "",
+                 "set GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or use --anonymous");
+}
+
+}  // namespace
+
+Result<Account> parse_account(std::string_view text) {
+    ZCDP_TRY(const json::object object, parse(text, "the credentials file"));
+    Account out;
+    const std::string type = text_of(object, "type");
+    out.token_url = text_of(object, "token_uri");
+    if (out.token_url.empty()) out.token_url = "https://oauth2.googleapis.com/token";
+    if (type == "service_account") {
+        out.type = Account::Type::service_account;
+        out.email = text_of(object, "client_email"), out.private_key_pem = text_of(object, "private_key"), out.private_key_id = text_of(object, "private_key_id");
+        if (out.email.empty() || out.private_key_pem.empty()) return Error(ErrorKind::usage, "the service account has no client_email or no private_key");
+    } else if (type == "authorized_user") {
+        out.type = Account::Type::authorized_user;
+        out.client_id = text_of(object, "client_id"), out.client_secret = text_of(object, "client_secret"), out.refresh_token = text_of(object, "refresh_token");
+        if (out.client_id.empty() || out.refresh_token.empty()) return Error(ErrorKind::usage, "the user's credentials have no client_id or no refresh_token");
+    } else if (type == "external_account") {
+        out.type = Account::Type::external_account;
+        ZCDP_CHECK(read_external(object, out));
+        if (out.audience.empty() || out.token_url.empty()) return Error(ErrorKind::usage, "the external account has no audience or no token_url");
+    } else {
+        return Error(ErrorKind::usage, "credentials of type \"" + printable(type) + "\" are not known", "", "service_account, authorized_user or external_account");
+    }
+    return out;
+}
+
+Result<std::string> service_account_jwt(const Account& account, int64_t now) {
+    json::object header{{"alg", "RS256"}, {"typ", "JWT"}};
+    if (!account.private_key_id.empty()) header["kid"] = account.private_key_id;
+    const json::object claims{{"iss", account.email}, {"scope", kScope}, {"aud", account.token_url}, {"iat", now}, {"exp", now + kTokenS}};
+    const std::string text = base64url(json::serialize(header)) + "." + base64url(json::serialize(claims));
+    ZCDP_TRY(const std::string signature, sign_rs256(account.private_key_pem, text));
+    return text + "." + base64url(signature);
+}
+
+Result<Token> parse_token(std::string_view text, int64_t now) {
+    const auto object = parse(text, "the token service's answer");
+    if (!object) return Error(ErrorKind::denied, object.error().what());
+    Token out{text_of(*object, "access_token"), 0};
+    if (out.bearer.empty()) {
+        out.bearer = text_of(*object, "accessToken");
+        out.expires_unix_s = parse_iso8601(text_of(*object, "expireTime"));
+    } else if (const json::value* seconds = object->if_contains("expires_in"); seconds && seconds->is_int64()) {
+        out.expires_unix_s = now + seconds->get_int64();
+    }
+    if (out.expires_unix_s <= now) out.expires_unix_s = now + kTokenS;
+    if (out.bearer.empty() || out.bearer.find_first_of("\r\n ") != std::string::npos) return Error(ErrorKind::denied, "the token service's answer has no token");
+    return out;
+}
+
+TokenSource::TokenSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), token_(machine.log) {}
+
+Result<> TokenSource::choose() {
+    if (options_.anonymous) {
+        kind_ = Kind::anonymous;
+        return {};
+    }
+    std::string text = options_.google_credentials;
+    if (text.empty()) {
+        const std::string named = machine_.environment("GOOGLE_APPLICATION_CREDENTIALS");
+        const std::string home = machine_.environment("HOME");
+        const std::string path = named.empty() ? home + "/.config/gcloud/application_default_credentials.json" : named;
+        auto content = read_user_file(machine_.fs, path, kFileBytesMax);
+        if (!content && !named.empty()) return system_error(content.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", named);
+        if (content) text = std::move(*content);
+    }
+    if (text.empty()) return {};  // the metadata server is asked when a token is needed
+    ZCDP_TRY(account_, parse_account(text));
+    kind_ = Kind::account;
+    return {};
+}
+
+std::string TokenSource::identity() const {
+    if (kind_ == Kind::anonymous) return "anonymous";
+    if (kind_ == Kind::metadata) return "metadata";
+    switch (account_.type) {
+        case Account::Type::service_account: return account_.email;
+        case Account::Type::authorized_user: return "user:" + account_.client_id;
+        default: return account_.impersonation_url.empty() ? account_.audience : account_.impersonation_url;
+    }
+}
+
+void TokenSource::expired(const std::string& bearer) { token_.drop(bearer); }
+
+Task<Result<Token>> TokenSource::get(net::HttpClient& http, int64_t clock_skew_s) {
+    if (kind_ == Kind::anonymous) co_return Token();
+    auto once = [this, &http] { return fetch(http); };  // no coroutine itself; lives in this frame
+    co_return co_await token_.get(machine_.clock, clock_skew_s, once);
+}
+
+Task<Result<Token>> TokenSource::exchange(net::HttpClient& http, std::string url, std::string form) {
+    net::Request request;
+    request.method = "POST";
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
+    request.body = std::move(form);
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(url), std::move(request), kFetchTimeoutMs));
+    co_return parse_token(answer, machine_.clock.unix_s());
+}
+
+Task<Result<Token>> TokenSource::fetch(net::HttpClient& http) {
+    if (kind_ == Kind::metadata) co_return co_await from_metadata(http);
+    if (account_.type == Account::Type::external_account) co_return co_await external(http);
+    std::string form;
+    if (account_.type == Account::Type::service_account) {
+        ZCDP_CO_TRY(const std::string jwt, service_account_jwt(account_, machine_.clock.unix_s()));
+        form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + jwt;
+    } else {
+        form = "grant_type=refresh_token&client_id=" + uri_encode(account_.client_id, false) + "&client_secret=" + uri_encode(account_.client_secret, false) +
+               "&refresh_token=" + uri_encode(account_.refresh_token, false);
+    }
+    co_return co_await exchange(http, account_.token_url, std::move(form));
+}
+
+/// The token of the other identity provider: in a file, which rotates, or behind a URL.
+Task<Result<std::string>> TokenSource::subject_token(net::HttpClient& http) {
+    std::string text;
+    if (!account_.subject_file.empty()) {
+        auto content = read_user_file(machine_.fs, account_.subject_file, kFileBytesMax);
+        if (!content) co_return system_error(content.error(), "reading the identity token", account_.subject_file);
+        text = std::move(*content);
+    } else {
+        net::Request request;
+        request.headers = account_.subject_headers;
+        ZCDP_CO_TRY(text, co_await ask(http, account_.subject_url, std::move(request), kFetchTimeoutMs));
+    }
+    if (!account_.subject_field.empty()) {
+        ZCDP_CO_TRY(const json::object object, parse(text, "the identity token's file"));
+        text = text_of(object, account_.subject_field);
+    }
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    if (text.empty()) co_return Error(ErrorKind::denied, "the identity token is empty", account_.subject_file + account_.subject_url);
+    co_return text;
+}
+
+/// cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token, then impersonation where the file says so.
+Task<Result<Token>> TokenSource::external(net::HttpClient& http) {
+    ZCDP_CO_TRY(const std::string subject, co_await subject_token(http));
+    const std::string scope = account_.impersonation_url.empty() ? kScope : "https://www.googleapis.com/auth/cloud-platform";
+    const std::string form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
+                             "&audience=" + uri_encode(account_.audience, false) + "&scope=" + uri_encode(scope, false) +
+                             "&subject_token_type=" + uri_encode(account_.subject_token_type, false) + "&subject_token=" + uri_encode(subject, false);
+    ZCDP_CO_TRY(Token federated, co_await exchange(http, account_.token_url, form));
+    if (account_.impersonation_url.empty()) co_return federated;
+    net::Request request;
+    request.method = "POST";
+    request.headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + federated.bearer}};
+    request.body = json::serialize(json::object{{"scope", json::array{kScope}}});
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, account_.impersonation_url, std::move(request), kFetchTimeoutMs));
+    co_return parse_token(answer, machine_.clock.unix_s());
+}
+
+/// cloud.google.com/compute/docs/access/authenticate-workloads#applications
+Task<Result<Token>> TokenSource::from_metadata(net::HttpClient& http) {
+    std::string host = machine_.environment("GCE_METADATA_HOST");
+    if (host.empty()) host = "169.254.169.254";
+    net::Request request;
+    request.headers = {{"Metadata-Flavor", "Google"}};
+    auto answer = co_await ask(http, "http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token", std::move(request), kMetadataTimeoutMs);
+    if (!answer) co_return none_found();
+    co_return parse_token(*answer, machine_.clock.unix_s());
+}
+
+}  // namespace zcdp::origin::gcs

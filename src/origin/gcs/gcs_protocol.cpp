@@ -1,0 +1,89 @@
+#include "src/origin/gcs/gcs_protocol.hpp"
+
+#include "src/origin/gcs/answers.hpp"
+#include "src/origin/remote/answers.hpp"
+
+namespace zcdp::origin::gcs {
+namespace {
+
+constexpr int kRefreshesMax = 3;
+
+class GcsProtocol final : public Protocol {
+  public:
+    explicit GcsProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix, shared_->tokens.identity()}; }
+    std::string name_of(const std::string& key) const override { return "gs://" + shared_->bucket + "/" + key; }
+
+    Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
+        Prepared out;
+        out.endpoint = shared_->endpoint;
+        out.request.method = call.method;
+        out.request.target = "/storage/v1/b/" + uri_encode(shared_->bucket, false) + "/o";
+        if (!call.key.empty()) out.request.target += "/" + uri_encode(call.key, false);
+        char separator = '?';
+        for (const auto& [name, value] : call.query) {
+            out.request.target += separator + uri_encode(name, false) + "=" + uri_encode(value, false);
+            separator = '&';
+        }
+        out.request.headers = call.headers;
+        ZCDP_CO_TRY(const Token token, co_await shared_->tokens.get(credentials_http, shared_->clock_skew_s));
+        if (!token.bearer.empty()) out.request.headers.emplace_back("Authorization", "Bearer " + token.bearer);
+        out.credential = token.bearer;
+        co_return out;
+    }
+
+    Verdict judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+        const ErrorAnswer answer = parse_error(response.status(), body);
+        Verdict verdict{remedy_of(answer), error_of(answer, name)};
+        if (answer.status == 401 && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+            shared_->tokens.expired(sent.credential);
+            verdict.remedy = Verdict::Remedy::at_once;
+        }
+        return verdict;
+    }
+
+    Call head_call(const std::string& key) override { return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0}; }
+    Result<ObjectInfo> info_of(const net::Response&, std::string_view body) override { return parse_object(body); }
+
+    /// gzip is accepted so that objects which are stored compressed come as they are stored.
+    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+        Call call{"GET", key, {{"alt", "media"}}, {{"Accept-Encoding", "gzip"}}, 0};
+        if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag);
+        return call;
+    }
+    std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
+    ObjectChecksum checksum_of(const net::Response& answer) override { return gcs::checksum_of(answer.header("x-goog-hash")); }
+
+    bool can_start_after() const override { return true; }
+    Call page_call(const PageRequest& page) override {
+        Call call;
+        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+        call.query.emplace_back("fields", "items(name,size,generation),prefixes,nextPageToken");
+        call.query.emplace_back("maxResults", "1000");
+        if (!page.token.empty()) call.query.emplace_back("pageToken", page.token);
+        call.query.emplace_back("prefix", shared_->prefix);
+        if (!page.after.empty()) call.query.emplace_back("startOffset", page.after);  // the token goes with the same question
+        return call;
+    }
+    std::unique_ptr<PageParser> page_parser(const PageRequest& page) override { return std::make_unique<ListParser>(page.after); }
+
+  private:
+    std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Result<> Shared::configure() {
+    std::string url = options.endpoint;
+    if (url.empty()) url = machine.environment("STORAGE_EMULATOR_HOST");
+    if (url.empty()) url = "https://storage.googleapis.com";
+    if (url.find("://") == std::string::npos) url = "http://" + url;
+    ZCDP_TRY(endpoint, net::Endpoint::parse(url));
+    ZCDP_CHECK(configure_network());
+    return tokens.choose();
+}
+
+std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<GcsProtocol>(std::move(shared)); }
+
+}  // namespace zcdp::origin::gcs
