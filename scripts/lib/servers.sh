@@ -4,6 +4,8 @@
 
 minio_module=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c  # the last commit that MinIO published
 versitygw_module=github.com/versity/versitygw/cmd/versitygw@v1.8.0
+fake_gcs_module=github.com/fsouza/fake-gcs-server@v1.56.1
+azurite_version=3.35.0
 rclone_module=github.com/rclone/rclone@v1.75.1
 go_version=1.26.8  # fetched where the machine's Go is older than go_version_min
 go_version_min=1.26
@@ -73,6 +75,28 @@ need_servers() {
   flock "$servers_lock"
   need_go_tool versitygw "$versitygw_module"
   need_go_tool minio "$minio_module"
+  exec {servers_lock}>&-
+}
+
+need_fake_gcs() {
+  mkdir -p "$zcdp_cache"
+  exec {servers_lock}>"$zcdp_cache/servers.lock"
+  flock "$servers_lock"
+  need_go_tool fake-gcs-server "$fake_gcs_module"
+  exec {servers_lock}>&-
+}
+
+# Azurite comes from npm into a folder of its own.
+need_azurite() {
+  local folder=$zcdp_cache/azurite
+  [ "$(cat "$folder/.version" 2>/dev/null)" = "$azurite_version" ] && return 0
+  mkdir -p "$folder"
+  exec {servers_lock}>"$zcdp_cache/servers.lock"
+  flock "$servers_lock"
+  command -v npm >/dev/null || need_packages npm nodejs
+  say "installing azurite $azurite_version"
+  (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts --prefix . "azurite@$azurite_version" >/dev/null) || die "npm install azurite failed"
+  printf '%s' "$azurite_version" >"$folder/.version"
   exec {servers_lock}>&-
 }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,7 +19,11 @@ namespace zcdp::test {
 /// The files that an origin under test shows, and how they change.
 class OriginFixture {
   public:
-    explicit OriginFixture(std::filesystem::path folder) : folder_(std::move(folder)) {
+    /// After a file was written or removed: a store that is no folder follows.
+    using Follow = std::function<void(const std::string& path, bool is_there)>;
+
+    explicit OriginFixture(std::filesystem::path folder, Follow follow = [](const std::string&, bool) {})
+        : folder_(std::move(folder)), follow_(std::move(follow)) {
         for (const char* path : {"a-x", "a/b", "a0", "deep/er/and/deeper", "e\xcc\x81t\xc3\xa9", "sp ace+%2F", "zero"})
             put(path, std::string(path) == "zero" ? "" : std::string("content of ") + path);
         put("long", std::string(300'000, 'l') + "end");
@@ -29,15 +34,18 @@ class OriginFixture {
         std::filesystem::remove(at);
         std::ofstream(at, std::ios::binary) << content;
         files_[path] = content;
+        follow_(path, true);
     }
     void remove(const std::string& path) {
         std::filesystem::remove(folder_ / path);
         files_.erase(path);
+        follow_(path, false);
     }
     const std::map<std::string, std::string>& files() const { return files_; }
 
   private:
     std::filesystem::path folder_;
+    Follow follow_;
     std::map<std::string, std::string> files_;
 };
 

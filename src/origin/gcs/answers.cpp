@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/token.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::gcs {
@@ -12,30 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr unsigned kDepthMax = 16;
-
-Result<json::object> parse(std::string_view body) {
-    boost::system::error_code code;
-    json::parse_options options;
-    options.max_depth = kDepthMax;
-    json::value value = json::parse(body, code, {}, options);
-    if (code || !value.is_object()) return Error(ErrorKind::refused, "the answer is no JSON object");
-    return std::move(value.get_object());
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-    const json::value* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-/// 64-bit numbers come as text, for JavaScript's sake.
-bool number_of(const json::object& object, std::string_view name, uint64_t& value) {
-    if (const json::value* found = object.if_contains(name); found && found->is_int64() && found->get_int64() >= 0) {
-        value = static_cast<uint64_t>(found->get_int64());
-        return true;
-    }
-    return to_number(text_of(object, name), value);
-}
+Result<json::object> parse(std::string_view body) { return parse_json_object(body, "the answer", ErrorKind::refused); }
 
 ObjectChecksum checksum(ObjectChecksum::Kind kind, std::string_view base64) {
     const size_t bytes = kind == ObjectChecksum::Kind::crc32c ? 4 : 16;

@@ -13,22 +13,11 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr size_t kFileBytesMax = 1 << 20, kAnswerBytesMax = 256 << 10;
+constexpr size_t kFileBytesMax = 1 << 20;
 constexpr uint64_t kFetchTimeoutMs = 10'000, kMetadataTimeoutMs = 3'000;
 constexpr int64_t kTokenS = 3600;
+constexpr const char* kHint = "check GOOGLE_APPLICATION_CREDENTIALS";
 constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_only";
-
-std::string text_of(const json::object& object, std::string_view name) {
-    const json::value* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-Result<json::object> parse(std::string_view text, const char* what) {
-    boost::system::error_code code;
-    json::value value = json::parse(text, code);
-    if (code || !value.is_object()) return Error(ErrorKind::usage, std::string(what) + " is no JSON object");
-    return std::move(value.get_object());
-}
 
 std::string base64url(std::string_view bytes) {
     std::string out = to_base64(bytes);
@@ -78,25 +67,6 @@ Result<> read_external(const json::object& object, Account& account) {
     return {};
 }
 
-/// An URL as endpoint and target.
-Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
-    const size_t scheme = url.find("://");
-    const size_t path = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
-    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
-    return std::pair(std::move(endpoint), path == url.npos ? std::string("/") : url.substr(path));
-}
-
-Task<Result<std::string>> ask(net::HttpClient& http, std::string url, net::Request request, uint64_t timeout_ms) {
-    ZCDP_CO_TRY(auto where, split_url(url));
-    request.target = std::move(where.second);
-    const std::string name = where.first.url();
-    ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(where.first), std::move(request), Deadline::in_ms(timeout_ms)));
-    ZCDP_CO_TRY(auto body, co_await answer->read_all(kAnswerBytesMax));
-    if (answer->status() == 200) co_return body;
-    co_return Error(answer->status() >= 500 ? ErrorKind::unreachable : ErrorKind::denied,
-                    "asking for a token: HTTP " + std::to_string(answer->status()), name, "check GOOGLE_APPLICATION_CREDENTIALS");
-}
-
 Error none_found() {
     return Error(ErrorKind::denied, "no credentials were found", "",
                  "set GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or use --anonymous");
@@ -105,7 +75,7 @@ Error none_found() {
 }  // namespace
 
 Result<Account> parse_account(std::string_view text) {
-    ZCDP_TRY(const json::object object, parse(text, "the credentials file"));
+    ZCDP_TRY(const json::object object, parse_json_object(text, "the credentials file", ErrorKind::usage));
     Account out;
     const std::string type = text_of(object, "type");
     out.token_url = text_of(object, "token_uri");
@@ -135,21 +105,6 @@ Result<std::string> service_account_jwt(const Account& account, int64_t now) {
     const std::string text = base64url(json::serialize(header)) + "." + base64url(json::serialize(claims));
     ZCDP_TRY(const std::string signature, sign_rs256(account.private_key_pem, text));
     return text + "." + base64url(signature);
-}
-
-Result<Token> parse_token(std::string_view text, int64_t now) {
-    const auto object = parse(text, "the token service's answer");
-    if (!object) return Error(ErrorKind::denied, object.error().what());
-    Token out{text_of(*object, "access_token"), 0};
-    if (out.bearer.empty()) {
-        out.bearer = text_of(*object, "accessToken");
-        out.expires_unix_s = parse_iso8601(text_of(*object, "expireTime"));
-    } else if (const json::value* seconds = object->if_contains("expires_in"); seconds && seconds->is_int64()) {
-        out.expires_unix_s = now + seconds->get_int64();
-    }
-    if (out.expires_unix_s <= now) out.expires_unix_s = now + kTokenS;
-    if (out.bearer.empty() || out.bearer.find_first_of("\r\n ") != std::string::npos) return Error(ErrorKind::denied, "the token service's answer has no token");
-    return out;
 }
 
 TokenSource::TokenSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), token_(machine.log) {}
@@ -193,12 +148,7 @@ Task<Result<Token>> TokenSource::get(net::HttpClient& http, int64_t clock_skew_s
 }
 
 Task<Result<Token>> TokenSource::exchange(net::HttpClient& http, std::string url, std::string form) {
-    net::Request request;
-    request.method = "POST";
-    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
-    request.body = std::move(form);
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(url), std::move(request), kFetchTimeoutMs));
-    co_return parse_token(answer, machine_.clock.unix_s());
+    return exchange_form(http, std::move(url), std::move(form), machine_.clock.unix_s(), kHint);
 }
 
 Task<Result<Token>> TokenSource::fetch(net::HttpClient& http) {
@@ -207,10 +157,9 @@ Task<Result<Token>> TokenSource::fetch(net::HttpClient& http) {
     std::string form;
     if (account_.type == Account::Type::service_account) {
         ZCDP_CO_TRY(const std::string jwt, service_account_jwt(account_, machine_.clock.unix_s()));
-        form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + jwt;
+        form = form_of({{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"}, {"assertion", jwt}});
     } else {
-        form = "grant_type=refresh_token&client_id=" + uri_encode(account_.client_id, false) + "&client_secret=" + uri_encode(account_.client_secret, false) +
-               "&refresh_token=" + uri_encode(account_.refresh_token, false);
+        form = form_of({{"grant_type", "refresh_token"}, {"client_id", account_.client_id}, {"client_secret", account_.client_secret}, {"refresh_token", account_.refresh_token}});
     }
     co_return co_await exchange(http, account_.token_url, std::move(form));
 }
@@ -225,10 +174,10 @@ Task<Result<std::string>> TokenSource::subject_token(net::HttpClient& http) {
     } else {
         net::Request request;
         request.headers = account_.subject_headers;
-        ZCDP_CO_TRY(text, co_await ask(http, account_.subject_url, std::move(request), kFetchTimeoutMs));
+        ZCDP_CO_TRY(text, co_await ask_token_service(http, account_.subject_url, std::move(request), kFetchTimeoutMs, kHint));
     }
     if (!account_.subject_field.empty()) {
-        ZCDP_CO_TRY(const json::object object, parse(text, "the identity token's file"));
+        ZCDP_CO_TRY(const json::object object, parse_json_object(text, "the identity token's file", ErrorKind::denied));
         text = text_of(object, account_.subject_field);
     }
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -240,16 +189,16 @@ Task<Result<std::string>> TokenSource::subject_token(net::HttpClient& http) {
 Task<Result<Token>> TokenSource::external(net::HttpClient& http) {
     ZCDP_CO_TRY(const std::string subject, co_await subject_token(http));
     const std::string scope = account_.impersonation_url.empty() ? kScope : "https://www.googleapis.com/auth/cloud-platform";
-    const std::string form = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&requested_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token"
-                             "&audience=" + uri_encode(account_.audience, false) + "&scope=" + uri_encode(scope, false) +
-                             "&subject_token_type=" + uri_encode(account_.subject_token_type, false) + "&subject_token=" + uri_encode(subject, false);
+    const std::string form = form_of({{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
+                                      {"requested_token_type", "urn:ietf:params:oauth:token-type:access_token"}, {"audience", account_.audience},
+                                      {"scope", scope}, {"subject_token_type", account_.subject_token_type}, {"subject_token", subject}});
     ZCDP_CO_TRY(Token federated, co_await exchange(http, account_.token_url, form));
     if (account_.impersonation_url.empty()) co_return federated;
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + federated.bearer}};
     request.body = json::serialize(json::object{{"scope", json::array{kScope}}});
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, account_.impersonation_url, std::move(request), kFetchTimeoutMs));
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, account_.impersonation_url, std::move(request), kFetchTimeoutMs, kHint));
     co_return parse_token(answer, machine_.clock.unix_s());
 }
 
@@ -259,7 +208,7 @@ Task<Result<Token>> TokenSource::from_metadata(net::HttpClient& http) {
     if (host.empty()) host = "169.254.169.254";
     net::Request request;
     request.headers = {{"Metadata-Flavor", "Google"}};
-    auto answer = co_await ask(http, "http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token", std::move(request), kMetadataTimeoutMs);
+    auto answer = co_await ask_token_service(http, "http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token", std::move(request), kMetadataTimeoutMs, kHint);
     if (!answer) co_return none_found();
     co_return parse_token(*answer, machine_.clock.unix_s());
 }

@@ -10,17 +10,11 @@
 #include <string>
 
 #include "src/origin/remote/refreshing.hpp"
+#include "src/origin/remote/token.hpp"
 #include "zcdp/net/http.hpp"
 #include "zcdp/origin/options.hpp"
 
 namespace zcdp::origin::gcs {
-
-/// An OAuth 2 access token. Never logged, never part of an error.
-struct Token {
-    std::string bearer;  ///< "": anonymous
-    int64_t expires_unix_s = 0;
-    const std::string& id() const { return bearer; }
-};
 
 /// What a credentials file says. Which fields are set depends on `type`.
 struct Account {
@@ -39,9 +33,6 @@ Result<Account> parse_account(std::string_view json);
 
 /// The signed JWT that a service account exchanges for a token (RFC 7523). Errors: usage (no RSA key).
 Result<std::string> service_account_jwt(const Account& account, int64_t now_unix_s);
-
-/// {"access_token", "expires_in"} or, of impersonation, {"accessToken", "expireTime"}. Errors: denied.
-Result<Token> parse_token(std::string_view json, int64_t now_unix_s);
 
 class TokenSource {
   public:

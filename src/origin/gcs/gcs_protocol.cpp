@@ -52,6 +52,7 @@ class GcsProtocol final : public Protocol {
         if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag);
         return call;
     }
+    const char* tag_word() const override { return "generation"; }
     std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
     ObjectChecksum checksum_of(const net::Response& answer) override { return gcs::checksum_of(answer.header("x-goog-hash")); }
 

@@ -4,6 +4,16 @@
 #include <charconv>
 
 namespace zcdp::origin {
+namespace {
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+}  // namespace
 
 bool to_number(std::string_view text, uint64_t& value) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -50,6 +60,35 @@ std::string uri_encode(std::string_view text, bool keep_slash) {
         }
     }
     return out;
+}
+
+bool percent_decode(std::string& text, bool plus) {
+    size_t from = 0;
+    while (from < text.size() && text[from] != '%' && (!plus || text[from] != '+')) ++from;
+    size_t to = from;
+    for (; from < text.size(); ++from) {
+        char c = text[from];
+        if (plus && c == '+') c = ' ';
+        if (c == '%') {
+            const int high = from + 2 < text.size() ? hex_digit(text[from + 1]) : -1;
+            const int low = high < 0 ? -1 : hex_digit(text[from + 2]);
+            if (low < 0) return false;
+            c = static_cast<char>(high << 4 | low);
+            from += 2;
+        }
+        text[to++] = c;
+    }
+    text.resize(to);
+    return true;
+}
+
+Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
+    const size_t scheme = url.find("://");
+    const size_t path = scheme == url.npos ? url.npos : url.find_first_of("/?", scheme + 3);
+    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
+    std::string target = path == url.npos ? "/" : url.substr(path);
+    if (target[0] == '?') target.insert(0, 1, '/');
+    return std::pair(std::move(endpoint), target.substr(0, target.find('#')));
 }
 
 }  // namespace zcdp::origin

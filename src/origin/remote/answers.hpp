@@ -28,4 +28,10 @@ uint64_t retry_after_ms_of(const net::Response& answer);
 /// Each byte but unreserved ones as %XX (RFC 3986 2.3); slashes stay where `keep_slash`.
 std::string uri_encode(std::string_view text, bool keep_slash);
 
+/// Undoes %XX in place, and '+' for a space where `plus`. False when it is malformed.
+bool percent_decode(std::string& text, bool plus);
+
+/// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and target. Errors: usage.
+Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);
+
 }  // namespace zcdp::origin

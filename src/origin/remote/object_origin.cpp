@@ -92,7 +92,7 @@ class ObjectOrigin final : public Origin {
     Result<> check(const net::Response& answer, const ReadSpec& spec, bool whole, const std::string& name) const {
         const std::string tag = requester_->protocol().tag_of(answer);
         if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
-            return changed("its tag is " + printable(tag) + " now", name);
+            return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(tag)), name);
         const auto length = answer.body_bytes();
         if (whole && answer.status() == 200) {
             if (length && *length != spec.object_bytes && !faults::broken("length"))

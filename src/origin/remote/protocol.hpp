@@ -89,6 +89,8 @@ class Protocol {
     virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body) = 0;
     /// `whole`: all of the object in one piece, so that its checksum can be asked for.
     virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
+    /// What a tag is called in messages.
+    virtual const char* tag_word() const { return "ETag"; }
     /// The tag that a read's answer states; "" when it states none.
     virtual std::string tag_of(const net::Response& answer) = 0;
     virtual ObjectChecksum checksum_of(const net::Response& answer) = 0;

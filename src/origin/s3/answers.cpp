@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "src/origin/remote/answers.hpp"
-#include "src/origin/s3/xml.hpp"
+#include "src/origin/remote/xml.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::s3 {

@@ -5,12 +5,11 @@
 #include <boost/json.hpp>
 
 #include "src/origin/remote/answers.hpp"
-#include "src/origin/s3/xml.hpp"
+#include "src/origin/remote/xml.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
 
-constexpr int64_t kRefreshBeforeS = 300;
 constexpr uint64_t kFetchTimeoutMs = 10'000;
 constexpr uint64_t kInstanceTimeoutMs = 2'000;
 constexpr size_t kAnswerBytesMax = 256 << 10;
@@ -26,14 +25,6 @@ Error none_found() {
 bool may_serve_credentials(const net::Endpoint& endpoint) {
     return endpoint.tls || endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1" ||
            endpoint.host == "169.254.170.2" || endpoint.host == "169.254.170.23" || endpoint.host == "fd00:ec2::23";
-}
-
-/// An URL as endpoint and target.
-Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
-    const size_t scheme = url.find("://");
-    const size_t path = scheme == url.npos ? url.npos : url.find('/', scheme + 3);
-    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
-    return std::pair(std::move(endpoint), path == url.npos ? std::string("/") : url.substr(path));
 }
 
 Task<Result<std::string>> ask(net::HttpClient& http, net::Endpoint endpoint, net::Request request, uint64_t timeout_ms) {
@@ -79,7 +70,7 @@ Result<Credentials> parse_json_credentials(std::string_view text) {
     return credentials;
 }
 
-CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine) {
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), current_(machine.log) {
     choose();
 }
 
@@ -100,19 +91,19 @@ void CredentialSource::choose() {
 
     if (options_.anonymous) {
         kind_ = Kind::anonymous;
-        current_ = Credentials{};
+        current_.set(Credentials{});
         return;
     }
     if (!options_.access_key.empty()) {
         kind_ = Kind::fixed;
-        current_ = Credentials{options_.access_key, options_.secret_key, options_.session_token, 0};
+        current_.set(Credentials{options_.access_key, options_.secret_key, options_.session_token, 0});
         return;
     }
     Credentials from_environment{environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"),
                                  environment("AWS_SESSION_TOKEN"), 0};
     if (options_.profile.empty() && !from_environment.access_key.empty() && !from_environment.secret_key.empty()) {
         kind_ = Kind::fixed;
-        current_ = std::move(from_environment);
+        current_.set(std::move(from_environment));
         return;
     }
     choose_from_profile(credentials, config);
@@ -124,7 +115,7 @@ void CredentialSource::choose_from_profile(const Profile& credentials, const Pro
         if (key == profile->end() || secret == profile->end()) continue;
         const auto token = profile->find("aws_session_token");
         kind_ = Kind::fixed;
-        current_ = Credentials{key->second, secret->second, token == profile->end() ? "" : token->second, 0};
+        current_.set(Credentials{key->second, secret->second, token == profile->end() ? "" : token->second, 0});
         return;
     }
     token_file_ = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -158,48 +149,17 @@ std::string CredentialSource::identity() const {
         case Kind::instance: return "instance";
         case Kind::fixed: break;
     }
-    const std::scoped_lock lock(mutex_);
-    return current_ ? current_->access_key : "";
+    const auto present = current_.current();
+    return present ? present->access_key : "";
 }
 
 Task<Result<Credentials>> CredentialSource::get(net::HttpClient& http, int64_t clock_skew_s) {
-    while (true) {
-        {
-            const std::scoped_lock lock(mutex_);
-            const int64_t now = machine_.clock.unix_s() + clock_skew_s;
-            const bool lasts = current_ && (current_->expires_unix_s == 0 || now + kRefreshBeforeS < current_->expires_unix_s);
-            if (lasts) co_return *current_;
-            // Somebody is at it already: the present ones will do until they really end.
-            if (refreshing_ && current_ && now < current_->expires_unix_s) co_return *current_;
-            if (!refreshing_) {
-                refreshing_ = true;
-                break;
-            }
-        }
-        co_await sleep_ms(20);
-    }
-    Result<Credentials> fetched = Error();
-    std::exception_ptr thrown;
-    try {
-        fetched = co_await fetch(http);
-    } catch (...) {
-        thrown = std::current_exception();
-    }
-    const std::scoped_lock lock(mutex_);
-    refreshing_ = false;
-    if (thrown) std::rethrow_exception(thrown);
-    if (fetched) {
-        current_ = *fetched;
-    } else if (current_ && machine_.clock.unix_s() + clock_skew_s < current_->expires_unix_s) {
-        machine_.log.warn("credentials could not be refreshed yet", {{"why", fetched.error().what()}});
-        co_return *current_;
-    }
-    co_return fetched;
+    auto once = [this, &http] { return fetch(http); };  // no coroutine itself; lives in this frame
+    co_return co_await current_.get(machine_.clock, clock_skew_s, once);
 }
 
 void CredentialSource::expired(const std::string& id) {
-    const std::scoped_lock lock(mutex_);
-    if (kind_ != Kind::fixed && kind_ != Kind::anonymous && current_ && current_->id() == id) current_.reset();
+    if (kind_ != Kind::fixed && kind_ != Kind::anonymous) current_.drop(id);
 }
 
 Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {

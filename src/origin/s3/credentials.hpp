@@ -8,10 +8,9 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 
+#include "src/origin/remote/refreshing.hpp"
 #include "src/origin/s3/profile.hpp"
 #include "src/origin/s3/sigv4.hpp"
 #include "zcdp/net/http.hpp"
@@ -50,9 +49,7 @@ class CredentialSource {
     Profile profile_;
     Kind kind_ = Kind::instance;
     std::string role_arn_, token_file_, role_session_;
-    mutable std::mutex mutex_;  ///< what follows
-    std::optional<Credentials> current_;
-    bool refreshing_ = false;
+    Refreshing<Credentials> current_;
 };
 
 /// The answers' parsers. Pure. Errors: failed, denied.

@@ -1,7 +1,8 @@
-#include "list_page.hpp"
+#include "src/origin/s3/list_page.hpp"
 
 #include <charconv>
-#include <cstring>
+
+#include "src/origin/remote/answers.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
@@ -9,39 +10,7 @@ namespace {
 /// S3 answers with at most 1,000; some services take a larger max-keys.
 constexpr size_t kPageItemsMax = 10'000;
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
-std::string_view without_quotes(std::string_view tag) {
-    if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') return tag.substr(1, tag.size() - 2);
-    return tag;
-}
-
 }  // namespace
-
-bool url_decode(std::string& text) {
-    size_t from = 0;
-    while (from < text.size() && text[from] != '%' && text[from] != '+') from++;
-    size_t to = from;
-    for (; from < text.size(); from++) {
-        char c = text[from];
-        if (c == '+') c = ' ';
-        if (c == '%') {
-            const int high = from + 2 < text.size() ? hex_digit(text[from + 1]) : -1;
-            const int low = high < 0 ? -1 : hex_digit(text[from + 2]);
-            if (low < 0) return false;
-            c = static_cast<char>(high << 4 | low);
-            from += 2;
-        }
-        text[to++] = c;
-    }
-    text.resize(to);
-    return true;
-}
 
 Result<> ListParser::bad(std::string_view what) const {
     return Error(ErrorKind::refused, "malformed listing: " + std::string(what));
@@ -113,7 +82,7 @@ Result<> ListParser::object_field(std::string_view name) {
         entry_.path = std::move(text_);
         key_seen_ = true;
     } else if (name == "ETag") {
-        entry_.tag.assign(without_quotes(text_));
+        entry_.tag = plain_tag(text_);
     } else if (name == "Size") {
         const char* end = text_.data() + text_.size();
         const auto [stop, error] = std::from_chars(text_.data(), end, entry_.size_bytes);
@@ -137,9 +106,9 @@ Result<> ListParser::end_of_object() {
 Result<> ListParser::decode_keys() {
     if (url_encoded_) {
         for (Entry& entry : page_.entries)
-            if (!url_decode(entry.path)) return bad("a key that is not URL-encoded: " + printable(entry.path));
+            if (!percent_decode(entry.path, true)) return bad("a key that is not URL-encoded: " + printable(entry.path));
         for (std::string& prefix : page_.prefixes)
-            if (!url_decode(prefix)) return bad("a prefix that is not URL-encoded: " + printable(prefix));
+            if (!percent_decode(prefix, true)) return bad("a prefix that is not URL-encoded: " + printable(prefix));
     }
     for (Entry& entry : page_.entries)
         if (entry.path.ends_with('/')) entry.kind = EntryKind::directory;

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "xml.hpp"
 #include "src/origin/remote/protocol.hpp"
+#include "src/origin/remote/xml.hpp"
 
 namespace zcdp::origin::s3 {
 
@@ -33,8 +33,5 @@ class ListParser final : public PageParser {
     Entry entry_;
     bool key_seen_ = false, size_seen_ = false, url_encoded_ = false;
 };
-
-/// Undoes the listing's encoding-type=url in place: %XX, and '+' for a space. False when it is malformed.
-bool url_decode(std::string& text);
 
 }  // namespace zcdp::origin::s3

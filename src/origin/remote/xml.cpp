@@ -1,9 +1,9 @@
-#include "xml.hpp"
+#include "src/origin/remote/xml.hpp"
 
 #include <charconv>
 #include <cstdint>
 
-namespace zcdp::origin::s3 {
+namespace zcdp::origin {
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -192,6 +192,7 @@ XmlReader::Event XmlReader::open(std::string_view tag) {
     root_seen_ = true;
     open_[depth_].assign(local_name(tag.substr(0, length)));
     name_ = open_[depth_++];
+    attributes_ = tag.substr(length);
     end_pending_ = empty;
     return Event::start;
 }
@@ -225,4 +226,4 @@ Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_
     }
 }
 
-}  // namespace zcdp::origin::s3
+}  // namespace zcdp::origin

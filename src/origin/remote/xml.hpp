@@ -1,4 +1,4 @@
-// A pull parser for the XML that S3 services send: elements, text, the five named entities and numeric ones. Bytes are
+// A pull parser for the XML that object stores send: elements, text, the five named entities and numeric ones. Bytes are
 // fed as they come off the wire; what cannot be decided yet is asked for as `need_more`.
 //
 // Hostile input: no document type, no processing instruction but the declaration, no comments, no CDATA, no entity of
@@ -15,7 +15,7 @@
 
 #include "zcdp/base/error.hpp"
 
-namespace zcdp::origin::s3 {
+namespace zcdp::origin {
 
 inline constexpr size_t kXmlDepthMax = 8;
 inline constexpr size_t kXmlTokenBytesMax = 16u << 10;
@@ -41,6 +41,8 @@ class XmlReader {
     /// Without a namespace prefix.
     std::string_view name() const { return name_; }
     std::string_view text() const { return text_; }
+    /// What follows the name in the start tag that was just read: attributes, as they are written.
+    std::string_view attributes() const { return attributes_; }
     /// Elements that are open; the one just started is counted, the one just ended is not.
     size_t depth() const { return depth_; }
     const std::string& problem() const { return problem_; }
@@ -61,11 +63,11 @@ class XmlReader {
     bool finished_ = false, begun_ = false, root_seen_ = false, end_pending_ = false;
     size_t depth_ = 0;
     std::array<std::string, kXmlDepthMax> open_;
-    std::string_view name_, text_;
+    std::string_view name_, text_, attributes_;
     std::string decoded_, problem_;
 };
 
 /// The leaf elements of a small document, as (name, text) in order; nested names are not told apart.
 Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_view document);
 
-}  // namespace zcdp::origin::s3
+}  // namespace zcdp::origin

@@ -1,0 +1,40 @@
+// Bearer tokens as OAuth 2 services and the clouds' metadata servers hand them out (RFC 6749), and the small JSON they speak.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <string_view>
+
+#include "zcdp/net/http.hpp"
+
+namespace zcdp::origin {
+
+/// An access token. Never logged, never part of an error.
+struct Token {
+    std::string bearer;  ///< "": anonymous
+    int64_t expires_unix_s = 0;
+    const std::string& id() const { return bearer; }
+};
+
+/// {"access_token", "expires_in"} (a number or text), or of Google's impersonation {"accessToken", "expireTime"}.
+/// One that says no end lasts an hour. Pure. Errors: denied.
+Result<Token> parse_token(std::string_view json, int64_t now_unix_s);
+
+/// A JSON object and nothing else. `what` names it in the error. Pure. Errors: `kind`.
+Result<boost::json::object> parse_json_object(std::string_view text, const std::string& what, ErrorKind kind);
+/// A member's text, "" when there is none. Pure.
+std::string text_of(const boost::json::object& object, std::string_view name);
+/// A member that is a whole number, or such a number as text. Pure.
+bool number_of(const boost::json::object& object, std::string_view name, uint64_t& value);
+
+/// Asks a service for a token or what leads to one; the answer's body. `hint`: what to do when it refuses.
+/// Errors: usage (the URL), denied, unreachable, timeout.
+Task<Result<std::string>> ask_token_service(net::HttpClient& http, std::string url, net::Request request, uint64_t timeout_ms, std::string hint);
+
+/// name=value&name=value, percent-encoded.
+std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields);
+
+/// A POST of a form that answers with a token.
+Task<Result<Token>> exchange_form(net::HttpClient& http, std::string url, std::string form, int64_t now_unix_s, std::string hint);
+
+}  // namespace zcdp::origin

@@ -1,0 +1,203 @@
+"""Real object stores of each kind on loopback, all with the same face: put and remove objects, how zcdp names the store
+and which credentials it wants. A store can be written down as JSON and opened by another process:
+    python3 -m tests.support.stores JSON PREFIX put|remove KEY FILE
+"""
+import base64
+import email.utils
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from tests.support import servers, sigv4
+from tests.support.harness import CACHE, ROOT, Failed, clean_env, skip
+
+# No proxy of the environment, and nothing goes anywhere but to the URL.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def send(method, url, body=b"", headers=None):
+    request = urllib.request.Request(url, data=body if method in ("PUT", "POST") else None, method=method, headers=headers or {})
+    try:
+        with _opener.open(request, timeout=30) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        raise Failed(f"{method} {url}: {error.code} {error.read()[:300]!r}") from error
+
+
+def quoted(key, safe=""):
+    return urllib.parse.quote(os.fsencode(key), safe=safe)
+
+
+class S3:
+    """MinIO."""
+    scheme, kind = "s3", "s3"
+
+    def __init__(self, endpoint, bucket):
+        self.endpoint, self.bucket = endpoint, bucket
+        self.flags = ["--endpoint", endpoint]
+        self.env = dict(servers.CREDENTIALS)
+        self.wrong_env = {**self.env, "AWS_SECRET_ACCESS_KEY": "wrong"}
+
+    @classmethod
+    def start(cls, bench, bucket="data"):
+        store = cls(servers.minio(bench), bucket)
+        store._send("PUT", f"/{bucket}", b"")
+        return store
+
+    def _send(self, method, path, body):
+        digest = hashlib.sha256(body).hexdigest()
+        host = self.endpoint.split("://")[1]
+        headers = sigv4.sign(method, path, "", {"Host": host}, digest, servers.ACCESS, servers.SECRET, "us-east-1")
+        send(method, self.endpoint + path, body, headers)
+
+    def put(self, key, content):
+        self._send("PUT", f"/{self.bucket}/{quoted(key, '/')}", content)
+
+    def remove(self, key):
+        self._send("DELETE", f"/{self.bucket}/{quoted(key, '/')}", b"")
+
+
+class Gcs:
+    """fake-gcs-server, which asks nobody for credentials."""
+    scheme, kind = "gs", "gcs"
+
+    def __init__(self, endpoint, bucket):
+        self.endpoint, self.bucket = endpoint, bucket
+        self.flags = ["--endpoint", endpoint, "--anonymous"]
+        self.env, self.wrong_env = {}, None
+
+    @classmethod
+    def start(cls, bench, bucket="data"):
+        binary = servers.need("need_fake_gcs") / "fake-gcs-server"
+        port = servers.free_port()
+        endpoint = f"http://127.0.0.1:{port}"
+        process = servers.start(bench, [binary, "-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory",
+                                        "-public-host", f"127.0.0.1:{port}", "-log-level", "error"], log="gcs.log")
+        servers.wait_for_http(endpoint + "/storage/v1/b", process)
+        send("POST", f"{endpoint}/storage/v1/b?project=p", json.dumps({"name": bucket}).encode(), {"Content-Type": "application/json"})
+        return cls(endpoint, bucket)
+
+    def put(self, key, content):
+        send("POST", f"{self.endpoint}/upload/storage/v1/b/{self.bucket}/o?uploadType=media&name={quoted(key)}", content,
+             {"Content-Type": "application/octet-stream"})
+
+    def remove(self, key):
+        send("DELETE", f"{self.endpoint}/storage/v1/b/{self.bucket}/o/{quoted(key)}")
+
+
+class Azure:
+    """Azurite."""
+    scheme, kind = "az", "azure"
+    account, key = "zcdptest", base64.b64encode(b"a test account's key" * 3).decode()
+    version = "2021-12-02"
+
+    def __init__(self, endpoint, bucket):
+        self.endpoint, self.bucket = endpoint, bucket
+        self.flags = ["--endpoint", endpoint]
+        self.env = {"AZURE_STORAGE_KEY": self.key}
+        self.wrong_env = {"AZURE_STORAGE_KEY": base64.b64encode(b"another key").decode()}
+
+    @classmethod
+    def start(cls, bench, bucket="data"):
+        program = servers.need("need_azurite").parent / "azurite/node_modules/.bin/azurite-blob"
+        port = servers.free_port()
+        endpoint = f"http://127.0.0.1:{port}"
+        folder = bench.path("azurite")
+        folder.mkdir()
+        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--location", folder, "--blobHost", "127.0.0.1",
+                                        "--blobPort", port], {"AZURITE_ACCOUNTS": f"{cls.account}:{cls.key}"}, log="azurite.log")
+        servers.wait_for_http(endpoint, process)
+        store = cls(endpoint, bucket)
+        store._send("PUT", f"/{cls.account}/{bucket}", {"restype": "container"}, b"")
+        return store
+
+    def signed(self, method, path, query, body, headers):
+        """Shared Key, as learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key has it."""
+        headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": self.version, **headers}
+        if body:
+            headers["Content-Type"] = "application/octet-stream"
+        canonical = "".join(f"{name.lower()}:{value}\n" for name, value in sorted(headers.items()) if name.lower().startswith("x-ms-"))
+        resource = f"/{self.account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query.items()))
+        text = "\n".join([method, "", "", str(len(body)) if body else "", "", headers.get("Content-Type", ""), "", "", "", "", "", "", canonical + resource])
+        signature = base64.b64encode(hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()).decode()
+        return {**headers, "Authorization": f"SharedKey {self.account}:{signature}"}
+
+    def _send(self, method, path, query, body, **headers):
+        url = self.endpoint + path + ("?" + urllib.parse.urlencode(query) if query else "")
+        signed = self.signed(method, path, query, body, headers)
+        if method == "PUT" and not body:
+            signed["Content-Type"] = ""  # urllib would add one
+        return send(method, url, body, signed)
+
+    def put(self, key, content):
+        self._send("PUT", f"/{self.account}/{self.bucket}/{quoted(key, '/')}", {}, content, **{"x-ms-blob-type": "BlockBlob"})
+
+    def remove(self, key):
+        self._send("DELETE", f"/{self.account}/{self.bucket}/{quoted(key, '/')}", {}, b"")
+
+    def source(self, prefix=""):
+        return f"az://{self.account}/{self.bucket}/{prefix}"
+
+
+class Nginx:
+    """A web server with an index, over a folder."""
+    scheme, kind = "http", "http"
+
+    def __init__(self, endpoint, folder):
+        self.endpoint, self.bucket, self.folder = endpoint, str(folder), str(folder)
+        self.flags, self.env, self.wrong_env = [], {}, None
+
+    @classmethod
+    def start(cls, bench, form="json"):
+        folder = bench.path("www")
+        folder.mkdir(exist_ok=True)
+        port = servers.free_port()
+        config = bench.path(f"nginx-{port}.conf")
+        temporary = "".join(f"{kind}_temp_path {bench.folder}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config.write_text(f"daemon off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
+                          f"{'user root;' if os.getuid() == 0 else ''}\n"
+                          f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; autoindex_format {form}; }} }}\n")
+        process = servers.start(bench, ["/usr/sbin/nginx", "-c", config], log="nginx.out")
+        endpoint = f"http://127.0.0.1:{port}"
+        servers.wait_for_http(endpoint, process)
+        return cls(endpoint, folder)
+
+    def put(self, key, content):
+        path = os.path.join(self.folder, key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path + ".new", "wb") as file:
+            file.write(content)
+        os.rename(path + ".new", path)
+
+    def remove(self, key):
+        os.remove(os.path.join(self.folder, key))
+
+    def source(self, prefix=""):
+        return f"{self.endpoint}/{prefix}"
+
+
+KINDS = {kind.__name__: kind for kind in (S3, Gcs, Azure, Nginx)}
+
+
+def source_of(store, prefix=""):
+    return store.source(prefix) if hasattr(store, "source") else f"{store.scheme}://{store.bucket}/{prefix}"
+
+
+def written_down(store):
+    return json.dumps([type(store).__name__, store.endpoint, store.bucket])
+
+
+if __name__ == "__main__":
+    kind, endpoint, bucket = json.loads(sys.argv[1])
+    store, key = KINDS[kind](endpoint, bucket), sys.argv[2] + sys.argv[4]
+    if sys.argv[3] == "put":
+        with open(sys.argv[5], "rb") as content:
+            store.put(key, content.read())
+    else:
+        store.remove(key)
