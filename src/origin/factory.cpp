@@ -1,4 +1,5 @@
 // From a SOURCE as a person writes it to the kind of origin.
+#include "src/origin/azure/azure_protocol.hpp"
 #include "src/origin/gcs/gcs_protocol.hpp"
 #include "src/origin/local/local_origin.hpp"
 #include "src/origin/remote/object_origin.hpp"
@@ -35,14 +36,26 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     });
 }
 
+Result<OriginFactory> make_azure_factory(const std::string& source, OriginOptions options, Machine machine) {
+    ZCDP_TRY(auto where, azure::parse_location(source));
+    if (!where.endpoint.empty()) options.endpoint = where.endpoint;
+    if (!where.prefix.empty() && where.prefix.back() != '/') where.prefix += '/';
+    auto shared = std::make_shared<azure::Shared>(where.account, where.container, where.prefix, options, machine);
+    ZCDP_CHECK(shared->configure());
+    return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
+        return make_object_origin(shared, azure::make_azure_protocol(shared), executor);
+    });
+}
+
 }  // namespace
 
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
     if (source.starts_with("s3://")) return make_bucket_factory<s3::Shared>(source, options, machine, s3::make_s3_protocol);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
+    if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);
     if (source.starts_with("file://")) return local::make_local_factory(source.substr(7), options, machine);
     if (const size_t scheme = source.find("://"); scheme != std::string::npos)
-        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, file:///DIR or DIR");
+        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, file:///DIR or DIR");
     if (source.empty()) return Error(ErrorKind::usage, "no source is given");
     return local::make_local_factory(source, options, machine);
 }

@@ -108,9 +108,7 @@ class Azure:
         program = servers.need("need_azurite").parent / "azurite/node_modules/.bin/azurite-blob"
         port = servers.free_port()
         endpoint = f"http://127.0.0.1:{port}"
-        folder = bench.path("azurite")
-        folder.mkdir()
-        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--location", folder, "--blobHost", "127.0.0.1",
+        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--blobHost", "127.0.0.1",
                                         "--blobPort", port], {"AZURITE_ACCOUNTS": f"{cls.account}:{cls.key}"}, log="azurite.log")
         servers.wait_for_http(endpoint, process)
         store = cls(endpoint, bucket)

@@ -1,4 +1,4 @@
-// What a person can say about an origin, and the URL forms: s3://BUCKET[/PREFIX], file:///DIR, DIR.
+// What a person can say about an origin, and the URL forms: docs/origins.md.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ struct OriginOptions {
     std::string ca_pem;       ///< PEM text, instead of a file
     std::string access_key, secret_key, session_token;  ///< set: these credentials and no others are used
     std::string google_credentials;  ///< the JSON of a credentials file; empty: as Google's libraries find it
+    std::string azure_key;           ///< the storage account's, base64
+    std::string azure_sas;           ///< a SAS token, instead of the key
     std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
     std::string proxy_user, proxy_password;  ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to

@@ -149,9 +149,28 @@ Task<> read_ahead(std::shared_ptr<Lane> lane) {
     }
 }
 
+/// Counts against the limit on objects, and takes the prefix off the keys.
+class Finish {
+  public:
+    explicit Finish(Requester& requester) : requester_(requester) {}
+    Result<std::vector<Entry>> operator()(std::vector<Entry> entries) {
+        const Remote& remote = requester_.remote();
+        const uint64_t most = remote.options.objects_max > 0 ? remote.options.objects_max : kObjectsMax;
+        if ((seen_ += entries.size()) > most)
+            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects", requester_.protocol().name_of(remote.prefix), "sync a part of it");
+        if (const size_t cut = remote.prefix.size(); cut > 0)
+            for (Entry& entry : entries) entry.path.erase(0, cut);
+        return entries;
+    }
+
+  private:
+    Requester& requester_;
+    uint64_t seen_ = 0;
+};
+
 class RangedListing final : public Listing {
   public:
-    explicit RangedListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
+    explicit RangedListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)), finish_(*requester_) {}
     ~RangedListing() override {
         for (const auto& lane : lanes_) {
             lane->abandoned = true;
@@ -163,7 +182,7 @@ class RangedListing final : public Listing {
         if (!begun_) {
             begun_ = true;
             ZCDP_CO_TRY(auto first, co_await begin());
-            if (!first.empty()) co_return relative(std::move(first));
+            if (!first.empty()) co_return finish_(std::move(first));
         }
         while (!lanes_.empty()) {
             const auto lane = lanes_.front();
@@ -171,7 +190,7 @@ class RangedListing final : public Listing {
                 auto page = std::move(lane->pages.front());
                 lane->pages.pop_front();
                 lane->notify();
-                co_return relative(std::move(page));
+                co_return finish_(std::move(page));
             }
             if (lane->error) co_return std::move(*lane->error);
             if (lane->done) lanes_.pop_front();
@@ -218,20 +237,56 @@ class RangedListing final : public Listing {
         co_return ranges;
     }
 
-    Result<std::vector<Entry>> relative(std::vector<Entry> entries) {
-        const size_t cut = requester_->remote().prefix.size();
-        const uint64_t most = requester_->remote().options.objects_max > 0 ? requester_->remote().options.objects_max : kObjectsMax;
-        if ((seen_ += entries.size()) > most)
-            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects",
-                         requester_->protocol().name_of(requester_->remote().prefix), "sync a part of it");
-        if (cut > 0)
-            for (Entry& entry : entries) entry.path.erase(0, cut);
-        return entries;
+    std::shared_ptr<Requester> requester_;
+    Finish finish_;
+    std::deque<std::shared_ptr<Lane>> lanes_;
+    bool begun_ = false;
+};
+
+/// For a service with an order of its own: everything is held, sorted, and handed out in pages.
+class SortedListing final : public Listing {
+  public:
+    explicit SortedListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)), finish_(*requester_) {}
+
+    Task<Result<std::vector<Entry>>> next() override {
+        if (!std::exchange(begun_, true)) ZCDP_CO_CHECK(co_await collect());
+        const size_t end = std::min(entries_.size(), at_ + kPageEntries);
+        std::vector<Entry> page(std::make_move_iterator(entries_.begin() + static_cast<ptrdiff_t>(at_)),
+                                std::make_move_iterator(entries_.begin() + static_cast<ptrdiff_t>(end)));
+        at_ = end;
+        co_return finish_(std::move(page));
+    }
+
+  private:
+    static constexpr size_t kPageEntries = 5000;
+    static constexpr size_t kEntriesMax = 5'000'000;
+
+    Error refused(const std::string& what, const char* hint = "") const {
+        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix), hint);
+    }
+    Task<Result<>> collect() {
+        PageRequest at;
+        std::unordered_set<std::string> tokens;
+        do {
+            ZCDP_CO_TRY(ListPage page, co_await fetch_page(*requester_, at));
+            if (page.truncated && (page.next_token.empty() || !tokens.insert(page.next_token).second)) co_return refused("repeats a continuation token");
+            at.token = page.truncated ? std::move(page.next_token) : "";
+            for (Entry& entry : page.entries) {
+                if (!entry.path.starts_with(requester_->remote().prefix)) co_return refused("has a key outside of its prefix: " + printable(entry.path));
+                if (entry.path.size() > requester_->remote().prefix.size()) entries_.push_back(std::move(entry));
+            }
+            if (entries_.size() > kEntriesMax) co_return refused("has more than 5,000,000 objects, which must be sorted in memory", "sync a part of it");
+        } while (!at.token.empty());
+        std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });
+        const auto twice = std::adjacent_find(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) { return a.path == b.path; });
+        if (twice != entries_.end()) co_return refused("has a key twice: " + printable(twice->path));
+        co_return Result<>();
     }
 
     std::shared_ptr<Requester> requester_;
-    std::deque<std::shared_ptr<Lane>> lanes_;
-    uint64_t seen_ = 0;
+    Finish finish_;
+    std::vector<Entry> entries_;
+    size_t at_ = 0;
     bool begun_ = false;
 };
 
@@ -244,6 +299,9 @@ std::vector<size_t> cut_points(size_t points, size_t ranges) {
     return cuts;
 }
 
-std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester) { return std::make_unique<RangedListing>(std::move(requester)); }
+std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester) {
+    if (!requester->protocol().is_ordered()) return std::make_unique<SortedListing>(std::move(requester));
+    return std::make_unique<RangedListing>(std::move(requester));
+}
 
 }  // namespace zcdp::origin

@@ -74,7 +74,9 @@ class ObjectOrigin final : public Origin {
         if (!whole) call.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
         const std::string name = requester_->protocol().name_of(call.key);
         for (uint32_t attempt = 1;; ++attempt) {
-            ZCDP_CO_TRY(auto answer, co_await requester_->send(call));
+            auto sent = co_await requester_->send(call);
+            if (!sent) co_return co_await changed_or_gone(std::move(sent).error(), std::move(spec.path));
+            auto answer = std::move(*sent);
             auto checked = check(*answer, spec, whole, name);
             if (checked)
                 co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(answer), spec.length_bytes, requester_, name));
@@ -88,6 +90,13 @@ class ObjectOrigin final : public Origin {
     uint32_t concurrency() const override { return requester_->remote().concurrency.now(); }
 
   private:
+    /// Some services judge the condition before they look whether the object is there at all.
+    Task<Error> changed_or_gone(Error error, std::string path) {
+        if (error.kind() == ErrorKind::source_changed)
+            if (auto now = co_await head(std::move(path)); !now && now.error().kind() == ErrorKind::not_found) co_return std::move(now).error();
+        co_return error;
+    }
+
     /// Everything the header says against what was asked for.
     Result<> check(const net::Response& answer, const ReadSpec& spec, bool whole, const std::string& name) const {
         const std::string tag = requester_->protocol().tag_of(answer);

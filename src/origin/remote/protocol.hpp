@@ -97,6 +97,8 @@ class Protocol {
 
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.
     virtual bool can_start_after() const = 0;
+    /// Whether pages come in raw byte order; else all of the listing is held and sorted here.
+    virtual bool is_ordered() const { return true; }
     virtual Call page_call(const PageRequest& page) = 0;
     virtual std::unique_ptr<PageParser> page_parser(const PageRequest& page) = 0;
 };

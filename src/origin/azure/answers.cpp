@@ -1,0 +1,159 @@
+#include "src/origin/azure/answers.hpp"
+
+#include <fmt/format.h>
+
+#include "src/origin/remote/answers.hpp"
+#include "zcdp/base/base64.hpp"
+
+namespace zcdp::origin::azure {
+namespace {
+
+constexpr size_t kPageItemsMax = 10'000;
+
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+    return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+}  // namespace
+
+ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body) {
+    ErrorAnswer out{status, std::string(code_header), ""};
+    if (auto leaves = xml_leaves(body))
+        for (auto& [name, text] : *leaves) {
+            if (name == "Code" && out.code.empty()) out.code = std::move(text);
+            else if (name == "Message") out.message = text.substr(0, text.find('\n'));
+        }
+    return out;
+}
+
+Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
+    using Remedy = Verdict::Remedy;
+    if (answer.status == 429 || answer.code == "ServerBusy" || answer.code == "TooManyRequests" || answer.status == 503) return Remedy::slow_down;
+    if (answer.status == 408 || answer.code == "OperationTimedOut" || (answer.status >= 500 && answer.status != 501)) return Remedy::retry;
+    return Remedy::none;
+}
+
+Error error_of(const ErrorAnswer& answer, const std::string& object) {
+    std::string what = fmt::format("HTTP {}", answer.status);
+    if (!answer.code.empty()) what += " " + printable(answer.code);
+    if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
+    if (is_one_of(answer.code, {"BlobArchived", "BlobBeingRehydrated"}))
+        return Error(ErrorKind::refused, "is in the archive tier: " + what, object, "rehydrate it to the hot or cool tier first");
+    switch (answer.status) {
+        case 404: return Error(ErrorKind::not_found, "there is no such blob, container or account: " + what, object, "check the names and the --endpoint");
+        case 412:
+        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
+        case 401:
+        case 403: return Error(ErrorKind::denied, "access is denied: " + what, object,
+                               "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or the role Storage Blob Data Reader)");
+        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
+        case 409: if (answer.code == "PublicAccessNotPermitted") return Error(ErrorKind::denied, "takes no anonymous requests: " + what, object); break;
+        default: break;
+    }
+    if (remedy_of(answer) == Verdict::Remedy::slow_down) return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
+    return Error(answer.status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
+}
+
+ObjectChecksum md5_of(std::string_view base64) {
+    ObjectChecksum out;
+    if (auto raw = from_base64(base64); raw && raw->size() == 16) out.kind = ObjectChecksum::Kind::md5, out.raw = std::move(*raw);
+    return out;
+}
+
+Result<> ListParser::bad(std::string_view what) const { return Error(ErrorKind::refused, "malformed listing: " + std::string(what)); }
+
+Result<> ListParser::feed(std::string_view bytes) {
+    reader_.feed(bytes);
+    return run();
+}
+
+Result<> ListParser::run() {
+    while (true) {
+        switch (reader_.next()) {
+            case XmlReader::Event::start: start(reader_.name()); break;
+            case XmlReader::Event::text: text_.assign(reader_.text()); break;
+            case XmlReader::Event::end: ZCDP_CHECK(end(reader_.name())); break;
+            case XmlReader::Event::need_more:
+            case XmlReader::Event::done: return {};
+            case XmlReader::Event::bad: return bad(reader_.problem());
+        }
+    }
+}
+
+// EnumerationResults / Blobs / Blob / Name, Properties/*, Metadata/*; Blobs / BlobPrefix / Name; NextMarker.
+void ListParser::start(std::string_view name) {
+    text_.clear();
+    if (reader_.depth() == 1) root_seen_ = name == "EnumerationResults";
+    if (name == "Name") name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos;
+    if (reader_.depth() != 3) return;
+    if (name == "Blob") {
+        inside_ = Inside::blob;
+        entry_ = Entry{};
+        size_seen_ = directory_ = false;
+    } else if (name == "BlobPrefix") {
+        inside_ = Inside::prefix;
+    }
+}
+
+Result<> ListParser::end(std::string_view name) {
+    if (!root_seen_) return {};
+    if (reader_.depth() == 1 && name == "NextMarker") {
+        page_.next_token = text_;
+        page_.truncated = !text_.empty();
+    } else if (reader_.depth() == 2) {
+        const Inside was = std::exchange(inside_, Inside::nothing);
+        if (was == Inside::blob) return end_of_blob();
+    } else if (inside_ == Inside::prefix && name == "Name") {
+        ZCDP_TRY(std::string prefix, decoded_name());
+        if (page_.prefixes.size() == kPageItemsMax) return bad("more than 10,000 prefixes in a page");
+        page_.prefixes.push_back(std::move(prefix));
+    } else if (inside_ == Inside::blob) {
+        return blob_field(name);
+    }
+    return {};
+}
+
+/// Characters that XML cannot say come percent-encoded (since version 2021-02-12).
+Result<std::string> ListParser::decoded_name() {
+    std::string name = std::move(text_);
+    if (name_encoded_ && !percent_decode(name, false)) return Error(ErrorKind::refused, "malformed listing: a name that is not URL-encoded: " + printable(name));
+    return name;
+}
+
+Result<> ListParser::blob_field(std::string_view name) {
+    if (reader_.depth() == 3 && name == "Name") {
+        ZCDP_TRY(entry_.path, decoded_name());
+    } else if (name == "Etag") {
+        entry_.tag = plain_tag(text_);
+    } else if (name == "Content-Length") {
+        if (!to_number(text_, entry_.size_bytes)) return bad("Content-Length is '" + printable(text_) + "'");
+        size_seen_ = true;
+    } else if ((name == "ResourceType" && text_ == "directory") || (name == "hdi_isfolder" && text_ == "true")) {
+        directory_ = true;
+    }
+    return {};
+}
+
+Result<> ListParser::end_of_blob() {
+    if (entry_.path.empty()) return bad("a blob without a Name");
+    if (directory_ || entry_.path.ends_with('/')) {
+        entry_.kind = EntryKind::directory;
+        if (!entry_.path.ends_with('/')) entry_.path += '/';
+        entry_.size_bytes = 0;
+    } else if (!size_seen_) {
+        return Error(ErrorKind::refused, "malformed listing: no Content-Length", entry_.path);
+    }
+    if (entry_.tag.empty()) return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
+    if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 blobs in a page");
+    page_.entries.push_back(std::move(entry_));
+    return {};
+}
+
+Result<ListPage> ListParser::finish() {
+    reader_.finish();
+    ZCDP_CHECK(run());
+    if (!root_seen_) return Error(ErrorKind::refused, "malformed listing: the root is no EnumerationResults");
+    return std::move(page_);
+}
+
+}  // namespace zcdp::origin::azure

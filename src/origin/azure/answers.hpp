@@ -1,0 +1,49 @@
+// What Azure Blob Storage answers (learn.microsoft.com/rest/api/storageservices/blob-service-rest-api). Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "src/origin/remote/protocol.hpp"
+#include "src/origin/remote/xml.hpp"
+
+namespace zcdp::origin::azure {
+
+/// The code is in x-ms-error-code (also of a HEAD) or in <Error><Code>, <Message>.
+struct ErrorAnswer {
+    int status = 0;
+    std::string code, message;
+};
+ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body);
+Verdict::Remedy remedy_of(const ErrorAnswer& answer);
+Error error_of(const ErrorAnswer& answer, const std::string& object);
+
+/// A Content-MD5 (base64); kind none when it is none.
+ObjectChecksum md5_of(std::string_view base64);
+
+/// One answer of List Blobs, parsed as its bytes arrive. Directories of a hierarchical namespace (ResourceType directory,
+/// or the hdi_isfolder of Hadoop's drivers) become directory entries.
+class ListParser final : public PageParser {
+  public:
+    Result<> feed(std::string_view bytes) override;
+    Result<ListPage> finish() override;
+
+  private:
+    Result<> run();
+    Result<> bad(std::string_view what) const;
+    void start(std::string_view name);
+    Result<> end(std::string_view name);
+    Result<> blob_field(std::string_view name);
+    Result<> end_of_blob();
+    Result<std::string> decoded_name();
+
+    enum class Inside { nothing, blob, prefix };
+    XmlReader reader_;
+    ListPage page_;
+    Inside inside_ = Inside::nothing;
+    bool root_seen_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false;
+    std::string text_;
+    Entry entry_;
+};
+
+}  // namespace zcdp::origin::azure

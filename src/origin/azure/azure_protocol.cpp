@@ -1,0 +1,158 @@
+#include "src/origin/azure/azure_protocol.hpp"
+
+#include "src/origin/azure/answers.hpp"
+#include "src/origin/remote/answers.hpp"
+
+namespace zcdp::origin::azure {
+namespace {
+
+constexpr int kRefreshesMax = 3;
+constexpr const char* kVersion = "2021-12-02";
+constexpr const char* kBlobHost = ".blob.core.windows.net";
+
+class AzureProtocol final : public Protocol {
+  public:
+    explicit AzureProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    OriginIdentity identity() const override {
+        return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix, shared_->credentials.identity()};
+    }
+    std::string name_of(const std::string& key) const override { return "az://" + shared_->account + "/" + shared_->container + "/" + key; }
+
+    Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
+
+    Verdict judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+        const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
+        Verdict verdict{remedy_of(answer), error_of(answer, name)};
+        const bool refused = answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
+        if (refused && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+            shared_->credentials.expired(sent.credential);
+            verdict.remedy = Verdict::Remedy::at_once;
+        }
+        return verdict;
+    }
+
+    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view) override {
+        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
+    }
+    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+        Call call{"GET", key, {}, {}, 0};
+        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        return call;
+    }
+    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    /// Content-MD5 is of what was sent; of a range, that of the whole comes under another name.
+    ObjectChecksum checksum_of(const net::Response& answer) override {
+        return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));
+    }
+
+    bool can_start_after() const override { return false; }
+    /// A hierarchical namespace lists folder by folder, and nothing says how flat ones compare names.
+    bool is_ordered() const override { return false; }
+    Call page_call(const PageRequest& page) override {
+        Call call;
+        call.query.emplace_back("comp", "list");
+        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+        call.query.emplace_back("include", "metadata");
+        if (!page.token.empty()) call.query.emplace_back("marker", page.token);
+        call.query.emplace_back("maxresults", "5000");
+        if (!shared_->prefix.empty()) call.query.emplace_back("prefix", shared_->prefix);
+        call.query.emplace_back("restype", "container");
+        return call;
+    }
+    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
+
+  private:
+    std::shared_ptr<Shared> shared_;
+};
+
+Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient& credentials_http) {
+    using Kind = CredentialSource::Kind;
+    const CredentialSource& credentials = shared_->credentials;
+    Prepared out;
+    out.endpoint = shared_->endpoint;
+    out.request.method = call.method;
+    const std::string path = shared_->path_prefix + "/" + shared_->container + (call.key.empty() ? "" : "/" + uri_encode(call.key, true));
+    out.request.target = path;
+    char separator = '?';
+    for (const auto& [name, value] : call.query) {
+        out.request.target += separator + name + "=" + uri_encode(value, false);
+        separator = '&';
+    }
+    out.request.headers = call.headers;
+    out.request.headers.emplace_back("x-ms-date", http_date(shared_->machine.clock.unix_s() + shared_->clock_skew_s));
+    out.request.headers.emplace_back("x-ms-version", kVersion);
+    if (credentials.kind() == Kind::anonymous) co_return out;
+    if (credentials.kind() == Kind::sas) {
+        out.request.target += separator + credentials.sas();
+    } else if (credentials.kind() == Kind::shared_key) {
+        const SigningInput input{call.method, shared_->account, path, call.query, out.request.headers};
+        out.request.headers.emplace_back("Authorization", shared_key_authorization(input, credentials.shared_key()));
+    } else {
+        ZCDP_CO_TRY(const Token token, co_await shared_->credentials.get(credentials_http, shared_->clock_skew_s));
+        out.request.headers.emplace_back("Authorization", "Bearer " + token.bearer);
+        out.credential = token.bearer;
+    }
+    co_return out;
+}
+
+/// learn.microsoft.com/azure/storage/common/storage-account-overview: 3 to 24 small letters and digits.
+bool is_account(std::string_view name) {
+    return name.size() >= 3 && name.size() <= 24 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == name.npos;
+}
+
+/// Names of containers: small letters, digits and hyphens; $root and $web are Azure's own.
+bool is_container(std::string_view name) {
+    if (name == "$root" || name == "$web") return true;
+    return name.size() >= 3 && name.size() <= 63 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+}
+
+}  // namespace
+
+bool is_blob_url(const std::string& source) {
+    if (source.starts_with("az://")) return true;
+    const auto url = split_url(source);
+    return url && url->first.tls && url->first.host.find(".blob.core.") != std::string::npos;
+}
+
+Result<Location> parse_location(const std::string& source) {
+    Location out;
+    std::string rest;
+    if (source.starts_with("az://")) {
+        rest = source.substr(5);
+    } else {
+        ZCDP_TRY(const auto url, split_url(source));
+        out.endpoint = url.first.url();
+        rest = url.first.host.substr(0, url.first.host.find('.')) + url.second;
+        if (rest.find('?') != std::string::npos)
+            return Error(ErrorKind::usage, "has a query", rest.substr(0, rest.find('?')), "give a SAS token by AZURE_STORAGE_SAS_TOKEN");
+        if (!percent_decode(rest, false)) return Error(ErrorKind::usage, "is not URL-encoded", source);
+    }
+    const size_t first = rest.find('/');
+    const size_t second = first == rest.npos ? rest.npos : rest.find('/', first + 1);
+    out.account = rest.substr(0, first);
+    if (first != rest.npos) out.container = rest.substr(first + 1, second == rest.npos ? rest.npos : second - first - 1);
+    if (second != rest.npos) out.prefix = rest.substr(second + 1);
+    if (!is_account(out.account) || !is_container(out.container))
+        return Error(ErrorKind::usage, "names no account and container", source, "write az://ACCOUNT/CONTAINER/PREFIX/");
+    return out;
+}
+
+Result<> Shared::configure() {
+    std::string url = options.endpoint;
+    if (url.empty()) url = connection_string_field(machine.environment("AZURE_STORAGE_CONNECTION_STRING"), "BlobEndpoint");
+    if (url.empty()) url = "https://" + account + kBlobHost;
+    // An emulator's endpoint may end in the account's name.
+    if (url.ends_with('/')) url.pop_back();
+    if (url.ends_with("/" + account)) url.resize(url.size() - account.size() - 1);
+    ZCDP_TRY(endpoint, net::Endpoint::parse(url));
+    const bool host_says_it = endpoint.host == account || endpoint.host.starts_with(account + ".") || endpoint.host.starts_with(account + "-secondary.");
+    if (!host_says_it || options.path_style) path_prefix = "/" + account;
+    ZCDP_CHECK(configure_network());
+    return credentials.choose();
+}
+
+std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<AzureProtocol>(std::move(shared)); }
+
+}  // namespace zcdp::origin::azure

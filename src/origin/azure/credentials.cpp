@@ -1,0 +1,152 @@
+#include "src/origin/azure/credentials.hpp"
+
+#include <algorithm>
+
+#include "src/origin/remote/answers.hpp"
+#include "zcdp/base/base64.hpp"
+#include "zcdp/base/digest.hpp"
+
+namespace zcdp::origin::azure {
+namespace {
+
+constexpr size_t kFileBytesMax = 1 << 20;
+constexpr uint64_t kMetadataTimeoutMs = 3'000;
+constexpr const char* kHint = "check AZURE_TENANT_ID, AZURE_CLIENT_ID and the identity's federation";
+constexpr const char* kScope = "https://storage.azure.com/.default";
+
+std::string header_of(const std::vector<net::Header>& headers, std::string_view name) {
+    for (const auto& [have, value] : headers)
+        if (have.size() == name.size() && std::equal(have.begin(), have.end(), name.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); })) return value;
+    return "";
+}
+
+std::string lower(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    return text;
+}
+
+}  // namespace
+
+std::string string_to_sign(const SigningInput& input) {
+    std::string text = input.method + "\n";
+    // Content-Length is empty for a request without a body, Date because x-ms-date is there.
+    for (const char* name : {"Content-Encoding", "Content-Language", "", "Content-MD5", "Content-Type", "", "If-Modified-Since", "If-Match",
+                             "If-None-Match", "If-Unmodified-Since", "Range"})
+        text += (*name ? header_of(input.headers, name) : "") + "\n";
+    std::vector<net::Header> own;
+    for (const auto& [name, value] : input.headers)
+        if (std::string key = lower(name); key.starts_with("x-ms-")) own.emplace_back(std::move(key), value);
+    std::sort(own.begin(), own.end());
+    for (const auto& [name, value] : own) text += name + ":" + value + "\n";
+    text += "/" + input.account + input.path;
+    for (const auto& [name, value] : input.query) text += "\n" + lower(name) + ":" + value;
+    return text;
+}
+
+std::string shared_key_authorization(const SigningInput& input, std::string_view key) {
+    const auto mac = hmac_sha256({reinterpret_cast<const uint8_t*>(key.data()), key.size()}, string_to_sign(input));
+    return "SharedKey " + input.account + ":" + to_base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+}
+
+std::string connection_string_field(std::string_view text, std::string_view name) {
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = std::min(text.find(';', begin), text.size());
+        const std::string_view field = text.substr(begin, end - begin);
+        const size_t equals = field.find('=');  // a key ends in '=', too: the first one counts
+        if (equals != field.npos && field.substr(0, equals) == name) return std::string(field.substr(equals + 1));
+        begin = end + 1;
+    }
+    return "";
+}
+
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), token_(machine.log) {}
+
+Result<> CredentialSource::choose() {
+    if (options_.anonymous) {
+        kind_ = Kind::anonymous;
+        return {};
+    }
+    const std::string connection = environment("AZURE_STORAGE_CONNECTION_STRING");
+    const bool given = !options_.azure_key.empty() || !options_.azure_sas.empty();
+    std::string key = options_.azure_key, sas = options_.azure_sas;
+    if (!given) key = connection_string_field(connection, "AccountKey");
+    if (!given && key.empty()) sas = connection_string_field(connection, "SharedAccessSignature");
+    if (!given && key.empty() && sas.empty()) key = environment("AZURE_STORAGE_KEY");
+    if (!given && key.empty() && sas.empty()) sas = environment("AZURE_STORAGE_SAS_TOKEN");
+    if (!key.empty()) {
+        auto raw = from_base64(key);
+        if (!raw || raw->empty()) return Error(ErrorKind::usage, "the storage account's key is no base64");
+        kind_ = Kind::shared_key, key_ = std::move(*raw);
+        return {};
+    }
+    if (!sas.empty()) {
+        kind_ = Kind::sas, sas_ = sas.starts_with('?') ? sas.substr(1) : sas;
+        if (sas_.find_first_of(" \r\n") != std::string::npos) return Error(ErrorKind::usage, "the SAS token is no query string");
+        return {};
+    }
+    tenant_ = environment("AZURE_TENANT_ID"), client_ = environment("AZURE_CLIENT_ID");
+    token_file_ = environment("AZURE_FEDERATED_TOKEN_FILE"), client_secret_ = environment("AZURE_CLIENT_SECRET");
+    if (!tenant_.empty() && !client_.empty() && !token_file_.empty()) kind_ = Kind::federated;
+    else if (!tenant_.empty() && !client_.empty() && !client_secret_.empty()) kind_ = Kind::secret;
+    return {};
+}
+
+std::string CredentialSource::identity() const {
+    switch (kind_) {
+        case Kind::anonymous: return "anonymous";
+        case Kind::shared_key: return "key:" + to_hex(Sha256::of(key_)).substr(0, 16);
+        case Kind::sas: return "sas:" + to_hex(Sha256::of(sas_)).substr(0, 16);
+        case Kind::federated:
+        case Kind::secret: return "client:" + client_;
+        case Kind::managed: break;
+    }
+    return "managed:" + environment("AZURE_CLIENT_ID");
+}
+
+Task<Result<Token>> CredentialSource::get(net::HttpClient& http, int64_t clock_skew_s) {
+    auto once = [this, &http] { return fetch(http); };  // no coroutine itself; lives in this frame
+    co_return co_await token_.get(machine_.clock, clock_skew_s, once);
+}
+
+/// learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+Task<Result<Token>> CredentialSource::fetch(net::HttpClient& http) {
+    if (kind_ == Kind::managed) co_return co_await from_metadata(http);
+    std::string authority = environment("AZURE_AUTHORITY_HOST");
+    if (authority.empty()) authority = "https://login.microsoftonline.com/";
+    if (authority.back() != '/') authority += '/';
+    std::vector<std::pair<std::string, std::string>> form{{"client_id", client_}, {"grant_type", "client_credentials"}, {"scope", kScope}};
+    if (kind_ == Kind::federated) {
+        // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew each time.
+        auto assertion = read_user_file(machine_.fs, token_file_, kFileBytesMax);
+        if (!assertion) co_return system_error(assertion.error(), "reading AZURE_FEDERATED_TOKEN_FILE", token_file_);
+        while (!assertion->empty() && (assertion->back() == '\n' || assertion->back() == '\r')) assertion->pop_back();
+        form.emplace_back("client_assertion", *assertion);
+        form.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    } else {
+        form.emplace_back("client_secret", client_secret_);
+    }
+    co_return co_await exchange_form(http, authority + uri_encode(tenant_, false) + "/oauth2/v2.0/token", form_of(form), machine_.clock.unix_s(), kHint);
+}
+
+/// learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token; App Service and Arc name
+/// another address and want a header of their own.
+Task<Result<Token>> CredentialSource::from_metadata(net::HttpClient& http) {
+    net::Request request;
+    std::string url = environment("IDENTITY_ENDPOINT");
+    if (url.empty()) {
+        url = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
+        request.headers = {{"Metadata", "true"}};
+    } else {
+        url += "?api-version=2019-08-01";
+        request.headers = {{"X-IDENTITY-HEADER", environment("IDENTITY_HEADER")}};
+    }
+    url += "&resource=" + uri_encode("https://storage.azure.com/", false);
+    if (const std::string client = environment("AZURE_CLIENT_ID"); !client.empty()) url += "&client_id=" + uri_encode(client, false);
+    const auto answer = co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kHint);
+    if (!answer)
+        co_return Error(ErrorKind::denied, "no credentials were found", "", "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or use --anonymous");
+    co_return parse_token(*answer, machine_.clock.unix_s());
+}
+
+}  // namespace zcdp::origin::azure
