@@ -179,6 +179,21 @@ Result<> sum_resumed_chunks(LongFile& file, const FetchJob& job) {
     return {};
 }
 
+/// A SHA-256 of the whole that somebody stated: chunks that came in any order cannot answer it, so the bytes are read back.
+Result<> sum_whole(LongFile& file, const FetchJob& job) {
+    if (file.claimed.kind != origin::ObjectChecksum::Kind::sha256 || chunk_count(file.size_bytes()) == 1) return {};
+    Sha256 sum;
+    std::vector<std::byte> buffer(kBufferBytesMax);
+    for (uint64_t at = 0; at < file.size_bytes();) {
+        if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
+        const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), file.size_bytes() - at));
+        ZCDP_CHECK(file.partial->read(at, piece));
+        sum.update(piece);
+        at += piece.size();
+    }
+    return verify_whole(sum.finish(), file.claimed);
+}
+
 }  // namespace
 
 Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
@@ -187,7 +202,10 @@ Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
     auto done = co_await offload(job_.disk, [&]() -> Result<> {
         ZCDP_CHECK(sum_resumed_chunks(*file, job_));
         ZCDP_TRY(const Digest digest, file->partial->finish());
-        if (auto verified = verify_chunks(entry.size_bytes, digest, file->chunk_crcs, file->claimed); !verified) {
+        auto verified = verify_chunks(entry.size_bytes, digest, file->chunk_crcs, file->claimed);
+        if (verified) verified = sum_whole(*file, job_);
+        if (!verified && verified.error().kind() != ErrorKind::corrupt) return verified;
+        if (!verified) {
             damaged = true;
             ZCDP_CHECK(file->partial->discard());
             return std::move(verified).error();

@@ -85,4 +85,6 @@ Result<> verify_chunks(uint64_t size_bytes, const Digest& digest, std::span<cons
     return {};
 }
 
+Result<> verify_whole(const Sha256Bytes& sum, const origin::ObjectChecksum& claimed) { return compare(raw_of(sum), claimed); }
+
 }  // namespace zcdp::sync

@@ -17,9 +17,12 @@ inline constexpr int kReadsOfDamaged = 3;
 Result<> verify_content(std::span<const std::byte> content, const Digest& digest, const origin::ObjectChecksum& claimed);
 
 /// A content of chunks. `chunk_crcs` holds each chunk's CRC when the claim is a CRC, else it is empty. SHA-256 composites
-/// of 8 MiB parts are compared with the tree digest; a claim that chunks in any order cannot answer (MD5, SHA-1, SHA-256
-/// of more than one chunk) is passed over.
+/// of 8 MiB parts are compared with the tree digest; a claim that chunks in any order cannot answer is passed over: MD5,
+/// SHA-1, and SHA-256 of more than one chunk, for which there is verify_whole().
 Result<> verify_chunks(uint64_t size_bytes, const Digest& digest, std::span<const uint64_t> chunk_crcs,
                        const origin::ObjectChecksum& claimed);
+
+/// The SHA-256 of all the bytes against what was stated. Errors: corrupt.
+Result<> verify_whole(const Sha256Bytes& sum, const origin::ObjectChecksum& claimed);
 
 }  // namespace zcdp::sync

@@ -25,6 +25,9 @@ struct OriginOptions {
     std::string google_credentials;  ///< the JSON of a credentials file; empty: as Google's libraries find it
     std::string azure_key;           ///< the storage account's, base64
     std::string azure_sas;           ///< a SAS token, instead of the key
+    std::string http_authorization;  ///< web servers: the Authorization header's value; sent to the source's own host alone
+    std::string sha256;              ///< a single file's digest as hex, which its bytes must have
+    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS)
     std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
     std::string proxy_user, proxy_password;  ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to

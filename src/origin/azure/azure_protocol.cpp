@@ -21,7 +21,7 @@ class AzureProtocol final : public Protocol {
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
 
-    Verdict judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         const bool refused = answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
@@ -33,7 +33,7 @@ class AzureProtocol final : public Protocol {
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view) override {
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string&) override {
         return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
@@ -43,7 +43,7 @@ class AzureProtocol final : public Protocol {
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
     /// Content-MD5 is of what was sent; of a range, that of the whole comes under another name.
-    ObjectChecksum checksum_of(const net::Response& answer) override {
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));
     }
 

@@ -33,7 +33,7 @@ class GcsProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         if (answer.status == 401 && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
@@ -44,7 +44,7 @@ class GcsProtocol final : public Protocol {
     }
 
     Call head_call(const std::string& key) override { return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0}; }
-    Result<ObjectInfo> info_of(const net::Response&, std::string_view body) override { return parse_object(body); }
+    Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const std::string&) override { return parse_object(body); }
 
     /// gzip is accepted so that objects which are stored compressed come as they are stored.
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
@@ -54,7 +54,7 @@ class GcsProtocol final : public Protocol {
     }
     const char* tag_word() const override { return "generation"; }
     std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
-    ObjectChecksum checksum_of(const net::Response& answer) override { return gcs::checksum_of(answer.header("x-goog-hash")); }
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return gcs::checksum_of(answer.header("x-goog-hash")); }
 
     bool can_start_after() const override { return true; }
     Call page_call(const PageRequest& page) override {

@@ -18,16 +18,27 @@ Error changed(const std::string& what, const std::string& object) {
 /// A range's bytes, counted and held to the bandwidth.
 class RemoteBody final : public Body {
   public:
-    RemoteBody(std::unique_ptr<net::Response> answer, uint64_t bytes, std::shared_ptr<Requester> requester, std::string name)
-        : answer_(std::move(answer)), left_(bytes), checksum_(requester->protocol().checksum_of(*answer_)), requester_(std::move(requester)), name_(std::move(name)) {}
+    /// `skip`: bytes that come before the range, from a server that sends the whole.
+    RemoteBody(std::unique_ptr<net::Response> answer, uint64_t skip, uint64_t bytes, ObjectChecksum checksum, std::shared_ptr<Requester> requester, std::string name)
+        : answer_(std::move(answer)), skip_(skip), left_(bytes), checksum_(std::move(checksum)), requester_(std::move(requester)), name_(std::move(name)) {}
 
     Task<Result<size_t>> read_some(std::span<std::byte> into) override {
-        if (left_ == 0) co_return size_t{0};
-        if (into.size() > left_) into = into.first(left_);
+        if (left_ == 0 || into.empty()) co_return size_t{0};
+        while (skip_ > 0) {
+            ZCDP_CO_TRY(const size_t skipped, co_await receive(into.first(std::min<uint64_t>(into.size(), skip_))));
+            skip_ -= skipped;
+        }
+        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), left_))));
+        left_ -= got;
+        co_return got;
+    }
+    const ObjectChecksum& checksum() const override { return checksum_; }
+
+  private:
+    Task<Result<size_t>> receive(std::span<std::byte> into) {
         auto got = co_await answer_->read_some(into);
         if (!got) co_return std::move(got).error().about(name_);
-        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", left_), name_);
-        left_ -= *got;
+        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + left_), name_);
         Remote& remote = requester_->remote();
         remote.bytes.add(*got);
         if (remote.options.bytes_per_second > 0) {
@@ -36,11 +47,9 @@ class RemoteBody final : public Body {
         }
         co_return got;
     }
-    const ObjectChecksum& checksum() const override { return checksum_; }
 
-  private:
     std::unique_ptr<net::Response> answer_;
-    uint64_t left_;
+    uint64_t skip_, left_;
     ObjectChecksum checksum_;
     std::shared_ptr<Requester> requester_;
     std::string name_;
@@ -57,6 +66,7 @@ class ObjectOrigin final : public Origin {
         Call call = requester_->protocol().head_call(requester_->remote().prefix + path);
         const bool bodiless = call.method == "HEAD";
         const std::string name = requester_->protocol().name_of(call.key);
+        const std::string key = call.key;
         ZCDP_CO_TRY(const auto answer, co_await requester_->send(std::move(call)));
         std::string body;
         if (!bodiless) {
@@ -64,7 +74,7 @@ class ObjectOrigin final : public Origin {
             if (!text) co_return std::move(text).error().about(name);
             body = std::move(*text);
         }
-        co_return requester_->protocol().info_of(*answer, body);
+        co_return requester_->protocol().info_of(*answer, body, key);
     }
 
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
@@ -78,8 +88,11 @@ class ObjectOrigin final : public Origin {
             if (!sent) co_return co_await changed_or_gone(std::move(sent).error(), std::move(spec.path));
             auto answer = std::move(*sent);
             auto checked = check(*answer, spec, whole, name);
-            if (checked)
-                co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(answer), spec.length_bytes, requester_, name));
+            if (checked) {
+                const uint64_t skip = answer->status() == 200 && !whole ? spec.offset_bytes : 0;
+                auto checksum = requester_->protocol().checksum_of(*answer, call.key);
+                co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(answer), skip, spec.length_bytes, std::move(checksum), requester_, name));
+            }
             // A wrong answer may come from one broken server of many.
             const bool again = co_await requester_->retry_after(checked.error(), attempt);
             if (!again) co_return std::move(checked).error();
@@ -103,7 +116,7 @@ class ObjectOrigin final : public Origin {
         if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
             return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(tag)), name);
         const auto length = answer.body_bytes();
-        if (whole && answer.status() == 200) {
+        if (answer.status() == 200 && (whole || requester_->protocol().ranges_are_optional())) {
             if (length && *length != spec.object_bytes && !faults::broken("length"))
                 return changed(fmt::format("it has {} bytes now, not {}", *length, spec.object_bytes), name);
             return {};
@@ -128,7 +141,9 @@ class ObjectOrigin final : public Origin {
 }  // namespace
 
 std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor) {
-    return std::make_unique<ObjectOrigin>(std::make_shared<Requester>(std::move(remote), std::move(protocol), executor));
+    return make_object_origin(std::make_shared<Requester>(std::move(remote), std::move(protocol), executor));
 }
+
+std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Requester> requester) { return std::make_unique<ObjectOrigin>(std::move(requester)); }
 
 }  // namespace zcdp::origin

@@ -21,6 +21,7 @@ struct Call {
     std::vector<std::pair<std::string, std::string>> query;  ///< sorted by name
     std::vector<net::Header> headers;                        ///< in lower case where they are signed
     uint64_t body_bytes = 0;                                 ///< expected, for the deadline
+    std::string location;                                    ///< an URL that a redirect led to; "" for the source's own
 };
 
 /// The same, ready for the wire.
@@ -44,7 +45,7 @@ struct Verdict {
 
 /// What one call has tried already, so that nothing is mended for ever.
 struct Tried {
-    int refreshes = 0, regions = 0;
+    int refreshes = 0, regions = 0, redirects = 0;
     bool clock_corrected = false;
 };
 
@@ -82,25 +83,30 @@ class Protocol {
     /// Adds address and authorisation. Credentials that must be fetched are, with `credentials_http`.
     /// `call` must outlive the task.
     virtual Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) = 0;
-    virtual Verdict judge(const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) = 0;
+    /// May change `call` where that is the remedy (a redirect).
+    virtual Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) = 0;
 
     virtual Call head_call(const std::string& key) = 0;
     /// `body`: empty for a HEAD.
-    virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body) = 0;
+    virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body, const std::string& key) = 0;
     /// `whole`: all of the object in one piece, so that its checksum can be asked for.
     virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
     /// What a tag is called in messages.
     virtual const char* tag_word() const { return "ETag"; }
     /// The tag that a read's answer states; "" when it states none.
     virtual std::string tag_of(const net::Response& answer) = 0;
-    virtual ObjectChecksum checksum_of(const net::Response& answer) = 0;
+    /// What the origin claims of the whole object `key`.
+    virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
+    /// Whether a server may answer a range with the whole object, of which the range is then cut.
+    virtual bool ranges_are_optional() const { return false; }
 
+    // --- Listing by pages; a protocol that has no such thing leaves these as they are. ---
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.
-    virtual bool can_start_after() const = 0;
+    virtual bool can_start_after() const { return false; }
     /// Whether pages come in raw byte order; else all of the listing is held and sorted here.
     virtual bool is_ordered() const { return true; }
-    virtual Call page_call(const PageRequest& page) = 0;
-    virtual std::unique_ptr<PageParser> page_parser(const PageRequest& page) = 0;
+    virtual Call page_call(const PageRequest&) { return {}; }
+    virtual std::unique_ptr<PageParser> page_parser(const PageRequest&) { return nullptr; }
 };
 
 }  // namespace zcdp::origin

@@ -9,6 +9,8 @@ net::TlsOptions tls_options(const OriginOptions& options) {
     net::TlsOptions out;
     out.ca_bundle = options.ca_bundle;
     out.ca_pem = options.ca_pem;
+    out.client_cert_pem = options.client_cert_pem;
+    out.client_key_pem = options.client_key_pem;
     return out;
 }
 

@@ -58,7 +58,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             retry_after = retry_after_ms_of(**answer);
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
-            Verdict verdict = protocol_->judge(prepared, **answer, body, name, tried);
+            Verdict verdict = protocol_->judge(call, prepared, **answer, body, name, tried);
             remote_->machine.log.debug("the origin refuses", {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
             if (verdict.remedy == Remedy::at_once) {
                 remote_->retries.add();

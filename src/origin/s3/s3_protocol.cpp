@@ -35,11 +35,11 @@ class S3Protocol final : public Protocol {
     std::string name_of(const std::string& key) const override { return "s3://" + shared_->bucket + "/" + key; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
-    Verdict judge(const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
+    Verdict judge(Call&, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {{"x-amz-checksum-mode", "ENABLED"}}, 0}; }
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view) override {
-        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer)};
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call{"GET", key, {}, {}, 0};
@@ -48,7 +48,7 @@ class S3Protocol final : public Protocol {
         return call;
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
-    ObjectChecksum checksum_of(const net::Response& answer) override { return s3::checksum_of(answer); }
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return s3::checksum_of(answer); }
 
     bool can_start_after() const override { return true; }
     Call page_call(const PageRequest& page) override {
@@ -118,7 +118,7 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
     }
 }
 
-Verdict S3Protocol::judge(const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
+Verdict S3Protocol::judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
     const ErrorAnswer answer = parse_error(response, body);
     const Remedy remedy = remedy_of(answer);
     Verdict verdict{Verdict::Remedy::none, error_of(answer, name)};

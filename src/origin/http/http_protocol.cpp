@@ -1,0 +1,144 @@
+#include "src/origin/http/http_protocol.hpp"
+
+#include <fmt/format.h>
+
+#include "src/origin/remote/answers.hpp"
+#include "zcdp/base/digest.hpp"
+
+namespace zcdp::origin::http {
+namespace {
+
+constexpr int kRedirectsMax = 5;
+constexpr std::string_view kDatePrefix = "modified ";
+
+Error error_of(int status, const std::string& name) {
+    const std::string what = fmt::format("HTTP {}", status);
+    switch (status) {
+        case 404:
+        case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, "check the URL; a folder's ends in /");
+        case 401:
+        case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD (or HF_TOKEN)");
+        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name, "check HTTP_PROXY or the backend's Secret");
+        case 412:
+        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, name);
+        case 429:
+        case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, name);
+        default: return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, name);
+    }
+}
+
+class HttpProtocol final : public Protocol {
+  public:
+    explicit HttpProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    OriginIdentity identity() const override {
+        const std::string who = shared_->authorization.empty() ? "anonymous" : "authorization:" + to_hex(Sha256::of(shared_->authorization)).substr(0, 16);
+        const bool tree = shared_->kind == Kind::tree;
+        return {shared_->endpoint.url(), tree ? shared_->repository : shared_->source, tree ? shared_->folder : "", who};
+    }
+    std::string name_of(const std::string& key) const override {
+        return shared_->kind == Kind::file || key.empty() ? shared_->source : shared_->source.substr(0, shared_->source.rfind('/') + 1) + key;
+    }
+
+    Task<Result<Prepared>> prepare(const Call& call, net::HttpClient&) override {
+        Prepared out;
+        out.endpoint = shared_->endpoint;
+        out.request.method = call.method;
+        if (call.location.empty()) {
+            out.request.target = shared_->target_of(call.key);
+        } else {
+            ZCDP_CO_TRY(auto where, split_url(call.location));
+            out.endpoint = std::move(where.first), out.request.target = std::move(where.second);
+        }
+        out.request.headers = call.headers;
+        if (!shared_->authorization.empty() && out.endpoint == shared_->endpoint) out.request.headers.emplace_back("Authorization", shared_->authorization);
+        co_return out;
+    }
+
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view, const std::string& name, Tried& tried) override {
+        using Remedy = Verdict::Remedy;
+        const int status = answer.status();
+        if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) return follow(call, sent, answer, name, tried);
+        // Some places take no HEAD: addresses that are signed for GET alone, small servers.
+        if (call.method == "HEAD" && (status == 405 || status == 501 || (status == 403 && sent.request.target.find('?') != std::string::npos))) {
+            call.method = "GET";
+            call.headers.emplace_back("Range", "bytes=0-0");
+            return {Remedy::at_once, error_of(status, name)};
+        }
+        Verdict verdict{Remedy::none, error_of(status, name)};
+        if (status == 429 || status == 503) verdict.remedy = Remedy::slow_down;
+        else if (status == 408 || (status >= 500 && status != 501)) verdict.remedy = Remedy::retry;
+        return verdict;
+    }
+
+    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
+
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+        std::optional<uint64_t> size = answer.body_bytes();
+        if (answer.status() == 206) {
+            const auto range = parse_content_range(answer.header("content-range"));
+            size = range ? std::optional(range->total) : std::nullopt;
+        }
+        if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length");
+        ObjectInfo out{*size, tag_of(answer), checksum_of(answer, key)};
+        if (shared_->kind == Kind::tree) out.tag = shared_->claim_of(key).tag;
+        if (out.tag.empty() && out.checksum.kind != ObjectChecksum::Kind::none) out.tag = "sha256 " + to_hex({reinterpret_cast<const uint8_t*>(out.checksum.raw.data()), out.checksum.raw.size()});
+        if (out.tag.empty()) return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed", name_of(key), "give --sha256 or a SHA256SUMS");
+        return out;
+    }
+
+    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+        Call call{"GET", key, {}, {}, 0, ""};
+        if (shared_->kind == Kind::tree) return call;  // a commit never changes
+        if (spec.tag.starts_with(kDatePrefix)) call.headers.emplace_back("If-Unmodified-Since", spec.tag.substr(kDatePrefix.size()));
+        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with("sha256 ")) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        return call;
+    }
+
+    /// A strong ETag without its quotes, a weak one as it is, else the date.
+    std::string tag_of(const net::Response& answer) override {
+        if (shared_->kind == Kind::tree) return "";
+        const std::string_view etag = answer.header("etag");
+        if (etag.starts_with("W/")) return std::string(etag);
+        if (!etag.empty()) return plain_tag(etag);
+        const std::string_view date = answer.header("last-modified");
+        return date.empty() ? "" : std::string(kDatePrefix) + std::string(date);
+    }
+
+    ObjectChecksum checksum_of(const net::Response&, const std::string& key) override {
+        ObjectChecksum out;
+        out.raw = shared_->claim_of(key).sha256;
+        if (!out.raw.empty()) out.kind = ObjectChecksum::Kind::sha256;
+        return out;
+    }
+    bool ranges_are_optional() const override { return true; }
+
+  private:
+    Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name, Tried& tried) {
+        auto next = redirected(sent.endpoint, sent.request.target, answer.header("location"));
+        if (!next) return {Verdict::Remedy::none, std::move(next).error().about(name)};
+        if (++tried.redirects > kRedirectsMax) return {Verdict::Remedy::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
+        call.location = std::move(*next);
+        return {Verdict::Remedy::at_once, Error(ErrorKind::failed, fmt::format("HTTP {}", answer.status()), name)};
+    }
+
+    std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Result<std::string> redirected(const net::Endpoint& from, const std::string& target, std::string_view location) {
+    if (location.empty()) return Error(ErrorKind::failed, "is redirected to nowhere");
+    std::string url(location);
+    if (url.starts_with("//")) url = (from.tls ? "https:" : "http:") + url;
+    else if (url.starts_with('/')) url = from.url() + url;
+    else if (url.find("://") == url.npos) url = from.url() + target.substr(0, target.substr(0, target.find('?')).rfind('/') + 1) + url;
+    const auto where = split_url(url);
+    if (!where) return Error(ErrorKind::failed, "is redirected to what is no http URL: " + printable(url.substr(0, url.find('?'))));
+    if (from.tls && !where->first.tls) return Error(ErrorKind::failed, "is redirected from https to http, which is not followed");
+    return url;
+}
+
+std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<HttpProtocol>(std::move(shared)); }
+
+}  // namespace zcdp::origin::http

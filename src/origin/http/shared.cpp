@@ -1,0 +1,116 @@
+#include "src/origin/http/shared.hpp"
+
+#include "src/origin/http/pages.hpp"
+#include "src/origin/remote/answers.hpp"
+#include "zcdp/base/base64.hpp"
+#include "zcdp/base/digest.hpp"
+
+namespace zcdp::origin::http {
+namespace {
+
+constexpr const char* kForms = "write https://HOST/FOLDER/, https://HOST/PATH/FILE or https://HOST/PATH/SHA256SUMS";
+
+bool is_plain_value(const std::string& text) { return text.find_first_of("\r\n") == text.npos; }
+
+}  // namespace
+
+Result<> Shared::choose_authorization(const std::string& from_environment) {
+    authorization = options.http_authorization.empty() ? from_environment : options.http_authorization;
+    if (options.anonymous) authorization.clear();
+    if (!is_plain_value(authorization)) return Error(ErrorKind::usage, "the token for the web server has a line break");
+    return {};
+}
+
+Result<> Shared::configure_url(const std::string& url) {
+    source = url.substr(0, url.find('?'));
+    if (const size_t host = url.find("://") + 3; url.substr(host, url.find_first_of("/?", host) - host).find('@') != url.npos)
+        return Error(ErrorKind::usage, "has a user or password in it", "the source's URL", "set ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
+    ZCDP_TRY(const auto where, split_url(url));
+    endpoint = where.first;
+    file_target_ = where.second;
+    const std::string path = where.second.substr(0, where.second.find('?'));
+    const bool has_query = path.size() != where.second.size();
+    base_path_ = path.substr(0, path.rfind('/') + 1);
+    name = path.substr(base_path_.size());
+    if (!percent_decode(name, false)) return Error(ErrorKind::usage, "is not URL-encoded", source, kForms);
+    kind = name.empty() ? Kind::index : is_sums_file(name) && !has_query ? Kind::sums : Kind::file;
+    if (kind == Kind::index && has_query) return Error(ErrorKind::usage, "is a folder with a query", source, kForms);
+    if (!options.sha256.empty()) {
+        if (kind != Kind::file) return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
+        const auto digest = sha256_from_hex(options.sha256);
+        if (!digest) return Error(ErrorKind::usage, "is no SHA-256 in hex", options.sha256);
+        set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
+    }
+    ZCDP_CHECK(configure_network());
+    const std::string user = machine.environment("ZCDP_HTTP_USER"), token = machine.environment("ZCDP_HTTP_TOKEN");
+    if (!token.empty()) return choose_authorization("Bearer " + token);
+    return choose_authorization(user.empty() ? "" : "Basic " + to_base64(user + ":" + machine.environment("ZCDP_HTTP_PASSWORD")));
+}
+
+Result<> Shared::configure_repository(const std::string& text) {
+    kind = Kind::tree;
+    source = text;
+    std::string rest = text.substr(5);
+    std::string type = "models";
+    for (const char* other : {"datasets", "models"})
+        if (rest.starts_with(std::string(other) + "/")) type = other, rest.erase(0, type.size() + 1);
+    const size_t slash = rest.find('/'), end = slash == rest.npos ? rest.npos : rest.find('/', slash + 1);
+    std::string id = rest.substr(0, end);
+    if (end != rest.npos) folder = rest.substr(end + 1);
+    if (!folder.empty() && folder.back() != '/') folder += '/';
+    const size_t at = id.find('@');
+    revision = at == id.npos ? "main" : id.substr(at + 1);
+    id = id.substr(0, at);
+    const bool plain = id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos;
+    if (slash == rest.npos || slash == 0 || id.size() == slash + 1 || revision.empty() || !plain || id.find("..") != id.npos)
+        return Error(ErrorKind::usage, "names no repository", text, "write hf://ORG/NAME@REVISION/FOLDER/ or hf://datasets/ORG/NAME");
+    repository = type + "/" + id;
+    std::string url = options.endpoint.empty() ? machine.environment("HF_ENDPOINT") : options.endpoint;
+    if (url.empty()) url = "https://huggingface.co";
+    ZCDP_TRY(endpoint, net::Endpoint::parse(url));
+    ZCDP_CHECK(configure_network());
+    std::string token = machine.environment("HF_TOKEN");
+    if (token.empty()) {
+        std::string home = machine.environment("HF_HOME");
+        if (home.empty()) home = machine.environment("HOME") + "/.cache/huggingface";
+        if (auto file = read_user_file(machine.fs, home + "/token", 64 << 10)) token = file->substr(0, file->find_first_of("\r\n"));
+    }
+    return choose_authorization(token.empty() ? "" : "Bearer " + token);
+}
+
+std::string Shared::target_of(const std::string& key) const {
+    if (kind == Kind::file) return file_target_;
+    if (kind != Kind::tree) return base_path_ + uri_encode(key, true);
+    // Models lie at the root, all else below its kind.
+    const std::string at = repository.starts_with("models/") ? repository.substr(7) : repository;
+    return "/" + at + "/resolve/" + uri_encode(commit(), false) + "/" + uri_encode(folder + key, true);
+}
+
+std::string Shared::commit() const {
+    const std::scoped_lock lock(mutex_);
+    return commit_;
+}
+
+void Shared::set_commit(std::string commit) {
+    const std::scoped_lock lock(mutex_);
+    commit_ = std::move(commit);
+}
+
+void Shared::set_claims(Claims claims) {
+    const std::scoped_lock lock(mutex_);
+    claims_ = std::move(claims);
+    has_claims_ = true;
+}
+
+bool Shared::has_claims() const {
+    const std::scoped_lock lock(mutex_);
+    return has_claims_;
+}
+
+Claim Shared::claim_of(const std::string& key) const {
+    const std::scoped_lock lock(mutex_);
+    const auto found = claims_.find(key);
+    return found == claims_.end() ? Claim() : found->second;
+}
+
+}  // namespace zcdp::origin::http

@@ -1,0 +1,61 @@
+// What all loops that read one web server's files share. Thread rule: any thread, once configured.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "src/origin/remote/remote.hpp"
+
+namespace zcdp::origin::http {
+
+/// What the source's URL names.
+enum class Kind {
+    file,   ///< one file
+    index,  ///< a folder whose pages list what is in it
+    sums,   ///< a list of digests (SHA256SUMS); the files lie beside it
+    tree,   ///< a repository in Hugging Face's layout
+};
+
+/// What somebody states of a file besides what its server says.
+struct Claim {
+    std::string sha256;  ///< raw; "" when it is not known
+    std::string tag;     ///< kind tree alone: of the listing
+};
+using Claims = std::unordered_map<std::string, Claim>;
+
+class Shared final : public Remote {
+  public:
+    Shared(OriginOptions options, Machine machine) : Remote("", std::move(options), machine) {}
+    /// From http[s]://HOST/PATH. Errors: usage.
+    Result<> configure_url(const std::string& source);
+    /// From hf://[datasets/]ORG/NAME[@REVISION][/FOLDER]. Errors: usage.
+    Result<> configure_repository(const std::string& source);
+
+    Kind kind = Kind::file;
+    net::Endpoint endpoint;
+    std::string source;         ///< for messages; without a query, which may hold a secret
+    std::string authorization;  ///< the header's value; "" for none
+    std::string name;           ///< kind file: what it is called in the dataset; kind sums: of the list itself
+    std::string repository, revision, folder;  ///< kind tree; `repository` is "models/ORG/NAME" or "datasets/ORG/NAME"
+
+    /// Path and query on the wire of the file `key`.
+    std::string target_of(const std::string& key) const;
+    /// kind tree: the commit that the revision stands for, once it is known; "" before.
+    std::string commit() const;
+    void set_commit(std::string commit);
+    void set_claims(Claims claims);
+    bool has_claims() const;
+    Claim claim_of(const std::string& key) const;
+
+  private:
+    Result<> choose_authorization(const std::string& from_environment);
+    std::string base_path_;    ///< encoded; ends in '/'
+    std::string file_target_;  ///< kind file: path and query as given
+    mutable std::mutex mutex_;  ///< what follows
+    std::string commit_;
+    Claims claims_;
+    bool has_claims_ = false;
+};
+
+}  // namespace zcdp::origin::http
