@@ -37,11 +37,14 @@ Examples:
   zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
   zcdp sync dataset/llama-3 -n team-a --nodes gpu-pool=a100    onto nodes of a cluster, before any pod
+  zcdp sync gs://models/llama-3/        zcdp sync az://account/container/llama-3/
+  zcdp sync https://host/data/SHA256SUMS               the files that it lists, each checked against it
+  zcdp sync hf://org/model@v1.0 ./model                a repository in Hugging Face's layout
   zcdp sync --include '*.safetensors' --dry-run s3://models/llama-3/
 
-Credentials, in this order: --anonymous; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile (--profile,
+Credentials for s3://, in this order: --anonymous; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile (--profile,
 AWS_PROFILE) in ~/.aws/credentials and ~/.aws/config; web identity (AWS_WEB_IDENTITY_TOKEN_FILE); container
-credentials (EKS Pod Identity, ECS); the instance's role (IMDSv2).
+credentials (EKS Pod Identity, ECS); the instance's role (IMDSv2). Those of the other kinds are in docs/origins.md.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused input (bad keys, limits), 4 not found, 5 access denied,
 6 no space, 7 the source changed, 130 interrupted (run it again to go on).)";
@@ -113,9 +116,10 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
-        flags.origin.access_key = machine.environment("AWS_ACCESS_KEY_ID");
-        flags.origin.secret_key = machine.environment("AWS_SECRET_ACCESS_KEY");
-        flags.origin.session_token = machine.environment("AWS_SESSION_TOKEN");
+        for (const std::string& name : origin::credential_names())
+            if (std::string value = machine.environment(name.c_str()); !value.empty()) flags.origin.credentials[name] = std::move(value);
+        if (const std::string path = machine.environment("GOOGLE_APPLICATION_CREDENTIALS"); !path.empty())
+            if (auto file = read_user_file(context.fs, path, 1 << 20)) flags.origin.credentials["GOOGLE_APPLICATION_CREDENTIALS_JSON"] = std::move(*file);
     }
     sync::Progress progress;
     ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
@@ -163,11 +167,12 @@ int run_sync(Context& context, Flags& flags) {
 }
 
 void add_origin_flags(CLI::App& sync, origin::OriginOptions& origin) {
-    sync.add_option("--endpoint", origin.endpoint, "S3 endpoint, http[s]://HOST[:PORT] (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)")->type_name("URL");
+    sync.add_option("--endpoint", origin.endpoint, "the service's address, http[s]://HOST[:PORT] (AWS_ENDPOINT_URL_S3, STORAGE_EMULATOR_HOST, HF_ENDPOINT)")->type_name("URL");
     sync.add_option("--region", origin.region, "S3 region (AWS_REGION); found by itself on AWS")->type_name("NAME");
     sync.add_option("--profile", origin.profile, "profile of the AWS config files (AWS_PROFILE)")->type_name("NAME");
     sync.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
     sync.add_flag("--anonymous", origin.anonymous, "send no credentials");
+    sync.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")->type_name("HEX");
     sync.add_option("--ca-bundle", origin.ca_bundle, "PEM file of trusted CA certificates")->type_name("FILE");
     sync.add_option("--retries", origin.retries, "attempts after the first, per request")->capture_default_str();
 }

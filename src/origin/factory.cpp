@@ -50,6 +50,21 @@ Result<OriginFactory> make_azure_factory(const std::string& source, OriginOption
 
 }  // namespace
 
+const std::vector<std::string>& credential_names() {
+    static const std::vector<std::string> names{
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS_JSON",
+        "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
+        "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN",
+        "ZCDP_HTTP_TOKEN", "ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD", "HF_TOKEN"};
+    return names;
+}
+
+std::string credential(const OriginOptions& options, const Machine& machine, const std::string& name) {
+    if (options.credentials.empty()) return machine.environment(name.c_str());
+    const auto found = options.credentials.find(name);
+    return found == options.credentials.end() ? "" : found->second;
+}
+
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
     if (source.starts_with("s3://")) return make_bucket_factory<s3::Shared>(source, options, machine, s3::make_s3_protocol);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);

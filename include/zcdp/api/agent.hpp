@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "zcdp/api/meta.hpp"
+
 #include "zcdp/api/codec.hpp"
 
 namespace zcdp::api {
@@ -12,7 +14,8 @@ namespace zcdp::api {
 struct SyncRequest {
     std::string source, endpoint, region, profile;
     bool path_style = false, anonymous = false, skip_bad_keys = false;
-    std::string access_key, secret_key, session_token;
+    StringMap credentials;  ///< by the names of environment variables
+    std::string sha256;
     std::vector<std::string> include, exclude;
     uint32_t connections = 0;
     uint64_t bytes_per_second = 0;
@@ -20,7 +23,7 @@ struct SyncRequest {
     static void fields(Self& self, F&& field) {
         field("source", self.source), field("endpoint", self.endpoint), field("region", self.region), field("profile", self.profile);
         field("path_style", self.path_style), field("anonymous", self.anonymous), field("skip_bad_keys", self.skip_bad_keys);
-        field("access_key", self.access_key), field("secret_key", self.secret_key), field("session_token", self.session_token);
+        field("credentials", self.credentials), field("sha256", self.sha256);
         field("include", self.include), field("exclude", self.exclude), field("connections", self.connections);
         field("bytes_per_second", self.bytes_per_second);
     }

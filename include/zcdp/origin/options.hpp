@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,9 @@ struct OriginOptions {
     bool anonymous = false;
     std::string ca_bundle;    ///< PEM file
     std::string ca_pem;       ///< PEM text, instead of a file
-    std::string access_key, secret_key, session_token;  ///< set: these credentials and no others are used
-    std::string google_credentials;  ///< the JSON of a credentials file; empty: as Google's libraries find it
-    std::string azure_key;           ///< the storage account's, base64
-    std::string azure_sas;           ///< a SAS token, instead of the key
-    std::string http_authorization;  ///< web servers: the Authorization header's value; sent to the source's own host alone
+    /// Credentials by the names of the environment variables that hold them elsewhere (credential_names()). When there are
+    /// any, the environment, files and metadata services are not asked.
+    std::map<std::string, std::string> credentials;
     std::string sha256;              ///< a single file's digest as hex, which its bytes must have
     std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS)
     std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
@@ -48,6 +47,11 @@ struct Machine {
     /// An environment variable, "" when unset.
     std::string (*environment)(const char* name);
 };
+
+/// Every name that OriginOptions::credentials may have: AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, …
+const std::vector<std::string>& credential_names();
+/// One of the given credentials; when none at all are given, the environment's. "" when there is none.
+std::string credential(const OriginOptions& options, const Machine& machine, const std::string& name);
 
 /// The factory for a SOURCE as written by a person. Errors: usage (no such scheme, malformed).
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine);

@@ -67,13 +67,11 @@ Result<> CredentialSource::choose() {
         kind_ = Kind::anonymous;
         return {};
     }
-    const std::string connection = environment("AZURE_STORAGE_CONNECTION_STRING");
-    const bool given = !options_.azure_key.empty() || !options_.azure_sas.empty();
-    std::string key = options_.azure_key, sas = options_.azure_sas;
-    if (!given) key = connection_string_field(connection, "AccountKey");
-    if (!given && key.empty()) sas = connection_string_field(connection, "SharedAccessSignature");
-    if (!given && key.empty() && sas.empty()) key = environment("AZURE_STORAGE_KEY");
-    if (!given && key.empty() && sas.empty()) sas = environment("AZURE_STORAGE_SAS_TOKEN");
+    const std::string connection = credential(options_, machine_, "AZURE_STORAGE_CONNECTION_STRING");
+    std::string key = connection_string_field(connection, "AccountKey"), sas;
+    if (key.empty()) sas = connection_string_field(connection, "SharedAccessSignature");
+    if (key.empty() && sas.empty()) key = credential(options_, machine_, "AZURE_STORAGE_KEY");
+    if (key.empty() && sas.empty()) sas = credential(options_, machine_, "AZURE_STORAGE_SAS_TOKEN");
     if (!key.empty()) {
         auto raw = from_base64(key);
         if (!raw || raw->empty()) return Error(ErrorKind::usage, "the storage account's key is no base64");

@@ -114,8 +114,8 @@ Result<> TokenSource::choose() {
         kind_ = Kind::anonymous;
         return {};
     }
-    std::string text = options_.google_credentials;
-    if (text.empty()) {
+    std::string text = credential(options_, machine_, "GOOGLE_APPLICATION_CREDENTIALS_JSON");
+    if (text.empty() && options_.credentials.empty()) {
         const std::string named = machine_.environment("GOOGLE_APPLICATION_CREDENTIALS");
         const std::string home = machine_.environment("HOME");
         const std::string path = named.empty() ? home + "/.config/gcloud/application_default_credentials.json" : named;

@@ -10,14 +10,11 @@ namespace {
 
 constexpr const char* kForms = "write https://HOST/FOLDER/, https://HOST/PATH/FILE or https://HOST/PATH/SHA256SUMS";
 
-bool is_plain_value(const std::string& text) { return text.find_first_of("\r\n") == text.npos; }
-
 }  // namespace
 
-Result<> Shared::choose_authorization(const std::string& from_environment) {
-    authorization = options.http_authorization.empty() ? from_environment : options.http_authorization;
-    if (options.anonymous) authorization.clear();
-    if (!is_plain_value(authorization)) return Error(ErrorKind::usage, "the token for the web server has a line break");
+Result<> Shared::authorize(std::string value) {
+    if (!options.anonymous) authorization = std::move(value);
+    if (authorization.find_first_of("\r\n") != authorization.npos) return Error(ErrorKind::usage, "the token for the web server has a line break");
     return {};
 }
 
@@ -42,9 +39,10 @@ Result<> Shared::configure_url(const std::string& url) {
         set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
     }
     ZCDP_CHECK(configure_network());
-    const std::string user = machine.environment("ZCDP_HTTP_USER"), token = machine.environment("ZCDP_HTTP_TOKEN");
-    if (!token.empty()) return choose_authorization("Bearer " + token);
-    return choose_authorization(user.empty() ? "" : "Basic " + to_base64(user + ":" + machine.environment("ZCDP_HTTP_PASSWORD")));
+    const auto given = [&](const char* what) { return credential(options, machine, what); };
+    const std::string user = given("ZCDP_HTTP_USER"), token = given("ZCDP_HTTP_TOKEN");
+    if (!token.empty()) return authorize("Bearer " + token);
+    return authorize(user.empty() ? "" : "Basic " + to_base64(user + ":" + given("ZCDP_HTTP_PASSWORD")));
 }
 
 Result<> Shared::configure_repository(const std::string& text) {
@@ -69,13 +67,13 @@ Result<> Shared::configure_repository(const std::string& text) {
     if (url.empty()) url = "https://huggingface.co";
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));
     ZCDP_CHECK(configure_network());
-    std::string token = machine.environment("HF_TOKEN");
-    if (token.empty()) {
+    std::string token = credential(options, machine, "HF_TOKEN");
+    if (token.empty() && options.credentials.empty()) {
         std::string home = machine.environment("HF_HOME");
         if (home.empty()) home = machine.environment("HOME") + "/.cache/huggingface";
         if (auto file = read_user_file(machine.fs, home + "/token", 64 << 10)) token = file->substr(0, file->find_first_of("\r\n"));
     }
-    return choose_authorization(token.empty() ? "" : "Bearer " + token);
+    return authorize(token.empty() ? "" : "Bearer " + token);
 }
 
 std::string Shared::target_of(const std::string& key) const {

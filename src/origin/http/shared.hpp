@@ -49,7 +49,7 @@ class Shared final : public Remote {
     Claim claim_of(const std::string& key) const;
 
   private:
-    Result<> choose_authorization(const std::string& from_environment);
+    Result<> authorize(std::string value);
     std::string base_path_;    ///< encoded; ends in '/'
     std::string file_target_;  ///< kind file: path and query as given
     mutable std::mutex mutex_;  ///< what follows

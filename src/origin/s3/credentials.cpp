@@ -94,17 +94,15 @@ void CredentialSource::choose() {
         current_.set(Credentials{});
         return;
     }
-    if (!options_.access_key.empty()) {
-        kind_ = Kind::fixed;
-        current_.set(Credentials{options_.access_key, options_.secret_key, options_.session_token, 0});
-        return;
-    }
-    Credentials from_environment{environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"),
-                                 environment("AWS_SESSION_TOKEN"), 0};
-    if (options_.profile.empty() && !from_environment.access_key.empty() && !from_environment.secret_key.empty()) {
-        kind_ = Kind::fixed;
-        current_.set(std::move(from_environment));
-        return;
+    // Given ones, or the environment's unless a profile was asked for.
+    if (!options_.credentials.empty() || options_.profile.empty()) {
+        const auto named = [&](const char* name) { return credential(options_, machine_, name); };
+        Credentials keys{named("AWS_ACCESS_KEY_ID"), named("AWS_SECRET_ACCESS_KEY"), named("AWS_SESSION_TOKEN"), 0};
+        if (!keys.access_key.empty() && !keys.secret_key.empty()) {
+            kind_ = Kind::fixed;
+            current_.set(std::move(keys));
+            return;
+        }
     }
     choose_from_profile(credentials, config);
 }

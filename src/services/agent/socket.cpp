@@ -64,7 +64,7 @@ void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWr
     origin::OriginOptions origin;
     origin.endpoint = request.endpoint, origin.region = request.region, origin.profile = request.profile;
     origin.path_style = request.path_style, origin.anonymous = request.anonymous, origin.connections = request.connections;
-    origin.access_key = request.access_key, origin.secret_key = request.secret_key, origin.session_token = request.session_token;
+    origin.credentials = request.credentials, origin.sha256 = request.sha256;
     origin.bytes_per_second = request.bytes_per_second;
     sync::Progress progress;
     sync::Stop stop{false};

@@ -111,7 +111,7 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
 Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options, const origin::OriginOptions& origin,
                                        sync::Progress& progress, const sync::Stop& stop) {
     api::SyncRequest request{options.source, origin.endpoint, origin.region, origin.profile, origin.path_style, origin.anonymous, options.skip_bad_keys,
-                             origin.access_key, origin.secret_key, origin.session_token, options.include, options.exclude, options.connections, origin.bytes_per_second};
+                             origin.credentials, origin.sha256, options.include, options.exclude, options.connections, origin.bytes_per_second};
     asio::io_context loop;
     Socket connection(loop);
     ZCDP_CHECK(send(connection, socket, "/v1/sync", boost::json::serialize(api::to_json(request))));

@@ -1,6 +1,9 @@
 #include "src/services/cluster/backend_access.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <map>
 
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/units.hpp"
@@ -22,17 +25,39 @@ Error missing(kube::ApiError error, const std::string& what) {
     return Error(kind, error.message(), what);
 }
 
+/// The sets of keys of which a Secret must have one.
+const std::vector<std::vector<std::string>>& key_sets(const std::string& type) {
+    static const std::map<std::string, std::vector<std::vector<std::string>>> sets{
+        {"s3", {{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}}},
+        {"oss", {{"OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET"}}},
+        {"gcs", {{"GOOGLE_APPLICATION_CREDENTIALS_JSON"}}},
+        {"azure", {{"AZURE_STORAGE_KEY"}, {"AZURE_STORAGE_SAS_TOKEN"}, {"AZURE_STORAGE_CONNECTION_STRING"}}},
+        {"http", {{"ZCDP_HTTP_TOKEN"}, {"ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD"}}},
+    };
+    return sets.at(type);
+}
+
+bool has_credentials(const std::string& type, const std::map<std::string, std::string>& have) {
+    const auto& sets = key_sets(type);
+    return std::any_of(sets.begin(), sets.end(), [&](const auto& set) { return std::all_of(set.begin(), set.end(), [&](const auto& key) { return have.contains(key); }); });
+}
+
+std::string wanted_keys(const std::string& type) {
+    std::string out;
+    for (const auto& set : key_sets(type)) out += fmt::format("{}{}", out.empty() ? "" : ", and no ", fmt::join(set, " or no "));
+    return out;
+}
+
 Result<> add_secret(kube::Api& api, const api::StorageBackend& backend, const AccessRules& rules, BackendAccess& access) {
     const std::string& name = backend.spec.secret_ref.name;
     if (name.empty()) return {};
     const std::string what = "Secret " + rules.system_namespace + "/" + name;
     auto secret = api.get(kube::resources::secrets, rules.system_namespace, name);
     if (!secret) return missing(secret.error(), what);
-    access.options.access_key = secret_value(*secret, "AWS_ACCESS_KEY_ID");
-    access.options.secret_key = secret_value(*secret, "AWS_SECRET_ACCESS_KEY");
-    access.options.session_token = secret_value(*secret, "AWS_SESSION_TOKEN");
-    if (access.options.access_key.empty() || access.options.secret_key.empty())
-        return Error(ErrorKind::denied, "has no AWS_ACCESS_KEY_ID or no AWS_SECRET_ACCESS_KEY", what, "kubectl edit it");
+    for (const std::string& key : origin::credential_names())
+        if (std::string value = secret_value(*secret, key.c_str()); !value.empty()) access.options.credentials[key] = std::move(value);
+    if (!has_credentials(backend.spec.type, access.options.credentials))
+        return Error(ErrorKind::denied, "has no " + wanted_keys(backend.spec.type), what, "kubectl edit it");
     access.options.proxy_user = secret_value(*secret, "PROXY_USER");
     access.options.proxy_password = secret_value(*secret, "PROXY_PASSWORD");
     return {};

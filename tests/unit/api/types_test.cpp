@@ -60,7 +60,7 @@ TEST_CASE("null is absent, unknown members are passed over, wrong kinds are refu
 }
 
 TEST_CASE("the agent's socket: a golden a message") {
-    round_trip<SyncRequest>(R"({"source":"s3://b/","endpoint":"http://h","path_style":true,"access_key":"k","secret_key":"s","include":["a"],"connections":4})");
+    round_trip<SyncRequest>(R"({"source":"s3://b/","endpoint":"http://h","path_style":true,"credentials":{"AWS_ACCESS_KEY_ID":"k","AWS_SECRET_ACCESS_KEY":"s"},"sha256":"00","include":["a"],"connections":4})");
     round_trip<SyncLine>(R"({"progress":{"phase":2,"bytes_total":10,"bytes_done":5}})");
     round_trip<SyncLine>(R"({"result":{"snapshot":"s","path":"/p","objects":1,"milliseconds":12}})");
     const Error error(ErrorKind::denied, "what", "object", "hint");
