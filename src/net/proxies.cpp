@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/net/endpoint.hpp"
 
 namespace zcdp::net {
@@ -17,19 +18,10 @@ std::string lower(std::string_view text) {
     return out;
 }
 
+/// As it stands where it is not encoded.
 std::string percent_decoded(std::string_view text) {
-    std::string out;
-    for (size_t i = 0; i < text.size(); ++i) {
-        unsigned value = 0;
-        if (text[i] == '%' && i + 2 < text.size() &&
-            std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
-            out += static_cast<char>(value);
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
+    std::string out(text);
+    return percent_decode(out, false) ? out : std::string(text);
 }
 
 /// The words of a list that commas or spaces separate.

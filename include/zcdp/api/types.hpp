@@ -32,6 +32,7 @@ struct BackendLimits {
 
 struct StorageBackendSpec {
     std::string type, endpoint, region, bucket;
+    std::string account;                ///< azure: the storage account
     bool path_style = false;
     NameRef secret_ref;                 ///< a Secret in zcdp's namespace
     std::string identity;               ///< "", WebIdentity, Instance, Anonymous
@@ -43,7 +44,7 @@ struct StorageBackendSpec {
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("type", self.type), field("endpoint", self.endpoint), field("region", self.region);
-        field("bucket", self.bucket), field("pathStyle", self.path_style), field("secretRef", self.secret_ref);
+        field("bucket", self.bucket), field("account", self.account), field("pathStyle", self.path_style), field("secretRef", self.secret_ref);
         field("identity", self.identity), field("caBundleRef", self.ca_bundle_ref), field("proxy", self.proxy), field("limits", self.limits);
         field("allowedNamespaces", self.allowed_namespaces), field("allowClusterEndpoint", self.allow_cluster_endpoint);
     }

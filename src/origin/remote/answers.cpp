@@ -4,16 +4,6 @@
 #include <charconv>
 
 namespace zcdp::origin {
-namespace {
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
-}  // namespace
 
 bool to_number(std::string_view text, uint64_t& value) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -41,45 +31,6 @@ std::string plain_tag(std::string_view etag) {
 uint64_t retry_after_ms_of(const net::Response& answer) {
     uint64_t seconds = 0;
     return to_number(answer.header("retry-after"), seconds) ? std::min<uint64_t>(seconds, 60) * 1000 : 0;
-}
-
-std::string uri_encode(std::string_view text, bool keep_slash) {
-    static constexpr char digits[] = "0123456789ABCDEF";
-    std::string out;
-    out.reserve(text.size() + 8);
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        const bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '.' || c == '_' || c == '~' || (c == '/' && keep_slash);
-        if (plain) {
-            out += c;
-        } else {
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    return out;
-}
-
-bool percent_decode(std::string& text, bool plus) {
-    size_t from = 0;
-    while (from < text.size() && text[from] != '%' && (!plus || text[from] != '+')) ++from;
-    size_t to = from;
-    for (; from < text.size(); ++from) {
-        char c = text[from];
-        if (plus && c == '+') c = ' ';
-        if (c == '%') {
-            const int high = from + 2 < text.size() ? hex_digit(text[from + 1]) : -1;
-            const int low = high < 0 ? -1 : hex_digit(text[from + 2]);
-            if (low < 0) return false;
-            c = static_cast<char>(high << 4 | low);
-            from += 2;
-        }
-        text[to++] = c;
-    }
-    text.resize(to);
-    return true;
 }
 
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "zcdp/base/percent.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::origin {
@@ -24,12 +25,6 @@ std::string plain_tag(std::string_view etag);
 
 /// What Retry-After asks for, a minute at most; 0 when it says nothing in seconds.
 uint64_t retry_after_ms_of(const net::Response& answer);
-
-/// Each byte but unreserved ones as %XX (RFC 3986 2.3); slashes stay where `keep_slash`.
-std::string uri_encode(std::string_view text, bool keep_slash);
-
-/// Undoes %XX in place, and '+' for a space where `plus`. False when it is malformed.
-bool percent_decode(std::string& text, bool plus);
 
 /// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and target. Errors: usage.
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);

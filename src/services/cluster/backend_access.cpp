@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "src/services/cluster/backend_source.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/units.hpp"
 
@@ -92,10 +93,9 @@ bool namespace_allowed(const api::StorageBackendSpec& backend, const std::string
 
 Result<BackendAccess> plain_access(const api::StorageBackend& backend, const std::string& prefix, const AccessRules& rules) {
     const api::StorageBackendSpec& spec = backend.spec;
-    if (spec.type != "s3") return Error(ErrorKind::usage, "type " + spec.type + " is not built yet", "StorageBackend " + backend.metadata.name);
     BackendAccess out;
-    out.source = "s3://" + spec.bucket + "/" + prefix;
-    out.options.endpoint = spec.endpoint;
+    ZCDP_TRY(out.source, source_of(backend, prefix));
+    if (spec.type != "http") out.options.endpoint = spec.endpoint;  // there it is part of the source
     out.options.region = spec.region;
     out.options.path_style = spec.path_style;
     out.options.anonymous = spec.identity == "Anonymous";

@@ -14,7 +14,7 @@ namespace zcdp::services {
 /// How to read a backend's bucket.
 struct BackendAccess {
     origin::OriginOptions options;
-    std::string source;  ///< s3://BUCKET/PREFIX/
+    std::string source;  ///< s3://BUCKET/PREFIX/ and the like
 };
 
 struct AccessRules {

@@ -1,6 +1,7 @@
 // Where a Dataset's data is, which revisions its listings have given, and when it is listed again.
 #include <fmt/format.h>
 
+#include "src/services/cluster/backend_source.hpp"
 #include "src/services/cluster/backend_access.hpp"
 #include "src/services/controller/dataset_draft.hpp"
 #include "zcdp/base/units.hpp"
@@ -105,14 +106,11 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
         out.reason = "BackendNotFound", out.message = fmt::format("there is no StorageBackend {}", source.backend);
         return out;
     }
-    const std::string rest = source.uri.starts_with("s3://") ? source.uri.substr(5) : "";
-    const size_t slash = std::min(rest.find('/'), rest.size());
-    api::DatasetSource below = source;
-    below.prefix = rest.substr(std::min(slash + 1, rest.size()));
-    out.prefix = api::source_prefix(below);
-    for (const auto& backend : backends)
-        if (backend->spec.type == "s3" && backend->spec.bucket == rest.substr(0, slash) && namespace_allowed(backend->spec, ns)) out.backend = backend;
-    if (!out.backend) out.reason = "BackendNotFound", out.message = fmt::format("no StorageBackend that allows namespace {} has the bucket of {}", ns, printable(source.uri));
+    for (const auto& backend : backends) {
+        const auto prefix = prefix_of_uri(backend->spec, source.uri);
+        if (prefix && namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix + (source.version.empty() ? "" : source.version + "/");
+    }
+    if (!out.backend) out.reason = "BackendNotFound", out.message = fmt::format("no StorageBackend that allows namespace {} is for {}", ns, printable(source.uri));
     return out;
 }
 

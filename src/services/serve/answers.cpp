@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "uri.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -21,7 +22,7 @@ void field(std::string& out, std::string_view name, std::string_view text) {
 void key_field(std::string& out, std::string_view name, std::string_view key, bool url_encoded) {
     if (!url_encoded) return field(out, name, key);
     std::string encoded;
-    append_percent_encoded(encoded, key, true);
+    append_uri_encoded(encoded, key, true);
     field(out, name, encoded);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "uri.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -32,9 +33,9 @@ std::string canonical_query(const Query& query) {
     std::vector<std::string> pairs;
     for (const auto& [name, value] : query) {
         std::string pair;
-        append_percent_encoded(pair, name, false);
+        append_uri_encoded(pair, name, false);
         pair += '=';
-        append_percent_encoded(pair, value, false);
+        append_uri_encoded(pair, value, false);
         pairs.push_back(std::move(pair));
     }
     std::sort(pairs.begin(), pairs.end());
@@ -45,7 +46,7 @@ std::string canonical_query(const Query& query) {
 
 std::string canonical_request(const HttpRequest& request, const Target& target, std::string_view signed_headers) {
     std::string out = request.method + "\n";
-    append_percent_encoded(out, target.path, true);
+    append_uri_encoded(out, target.path, true);
     out += "\n" + canonical_query(target.query) + "\n";
     for (std::string_view names = signed_headers; !names.empty();) {
         const size_t end = names.find(';');

@@ -1,4 +1,4 @@
-// Request targets: percent-encoding (RFC 3986 2.1) and the path-style S3 target /BUCKET/KEY?QUERY. Pure.
+// Request targets: the path-style S3 target /BUCKET/KEY?QUERY. Pure.
 #pragma once
 
 #include <optional>
@@ -8,13 +8,6 @@
 #include <vector>
 
 namespace zcdp::s3door {
-
-/// nullopt when a '%' is not followed by two hex digits. In a query a '+' means a space.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
-
-/// Leaves A-Z a-z 0-9 - . _ ~ (and '/' if told), encodes the rest in upper-case hex: the form that SigV4 signs and that
-/// `encoding-type=url` answers with.
-void append_percent_encoded(std::string& out, std::string_view text, bool keep_slash);
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 

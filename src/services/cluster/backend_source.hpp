@@ -1,0 +1,17 @@
+// What a StorageBackend and a Dataset's source name, as the SOURCE that the origin layer takes, and back. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "zcdp/api/types.hpp"
+
+namespace zcdp::services {
+
+/// s3://, gs://, az://, oss:// or http[s]:// for the folder `prefix` of the backend. Errors: usage (the spec).
+Result<std::string> source_of(const api::StorageBackend& backend, const std::string& prefix);
+
+/// A Dataset's source.uri against a backend: the prefix below the backend, when the backend is what the URI names.
+std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& backend, const std::string& uri);
+
+}  // namespace zcdp::services
