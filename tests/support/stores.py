@@ -10,11 +10,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from tests.support import servers, sigv4
+from tests.support import google, servers, sigv4
 from tests.support.harness import CACHE, ROOT, Failed, clean_env, skip
 
 # No proxy of the environment, and nothing goes anywhere but to the URL.
@@ -45,10 +46,16 @@ class S3:
         self.wrong_env = {**self.env, "AWS_SECRET_ACCESS_KEY": "wrong"}
 
     @classmethod
-    def start(cls, bench, bucket="data"):
-        store = cls(servers.minio(bench), bucket)
-        store._send("PUT", f"/{bucket}", b"")
-        return store
+    def start(cls, bench, bucket="data", host="127.0.0.1"):
+        store = cls(servers.minio(bench, host), bucket)
+        for attempt in range(100):  # MinIO answers a while before it can do anything
+            try:
+                store._send("PUT", f"/{bucket}", b"")
+                return store
+            except Failed as error:
+                if "NotInitialized" not in str(error) or attempt == 99:
+                    raise
+                time.sleep(0.1)
 
     def _send(self, method, path, body):
         digest = hashlib.sha256(body).hexdigest()
@@ -73,15 +80,31 @@ class Gcs:
         self.env, self.wrong_env = {}, None
 
     @classmethod
-    def start(cls, bench, bucket="data"):
+    def start(cls, bench, bucket="data", host="127.0.0.1"):
         binary = servers.need("need_fake_gcs") / "fake-gcs-server"
         port = servers.free_port()
-        endpoint = f"http://127.0.0.1:{port}"
-        process = servers.start(bench, [binary, "-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory",
-                                        "-public-host", f"127.0.0.1:{port}", "-log-level", "error"], log="gcs.log")
+        endpoint = f"http://{host}:{port}"
+        process = servers.start(bench, [binary, "-scheme", "http", "-host", host, "-port", port, "-backend", "memory",
+                                        "-public-host", f"{host}:{port}", "-log-level", "error"], log="gcs.log")
         servers.wait_for_http(endpoint + "/storage/v1/b", process)
         send("POST", f"{endpoint}/storage/v1/b?project=p", json.dumps({"name": bucket}).encode(), {"Content-Type": "application/json"})
         return cls(endpoint, bucket)
+
+    def behind_a_door(self, bench, host="127.0.0.1"):
+        """From now on zcdp reads as a service account."""
+        folder = bench.path("google")
+        folder.mkdir()
+        self.door = google.Door(host, self.endpoint, folder)
+        bench.closers.append(self.door.close)
+        self.credentials, public = google.service_account(folder, self.door.endpoint + "/token")
+        self.wrong_credentials, _ = google.service_account(folder, self.door.endpoint + "/token", "stranger")
+        self.door.trust(public)
+        for name, content in (("reader", self.credentials), ("stranger", self.wrong_credentials)):
+            (folder / f"{name}.json").write_text(content)
+        self.flags = ["--endpoint", self.door.endpoint]
+        self.env = {"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "reader.json")}
+        self.wrong_env = {"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "stranger.json")}
+        return self
 
     def put(self, key, content):
         send("POST", f"{self.endpoint}/upload/storage/v1/b/{self.bucket}/o?uploadType=media&name={quoted(key)}", content,
@@ -104,11 +127,11 @@ class Azure:
         self.wrong_env = {"AZURE_STORAGE_KEY": base64.b64encode(b"another key").decode()}
 
     @classmethod
-    def start(cls, bench, bucket="data"):
+    def start(cls, bench, bucket="data", host="127.0.0.1"):
         program = servers.need("need_azurite").parent / "azurite/node_modules/.bin/azurite-blob"
         port = servers.free_port()
-        endpoint = f"http://127.0.0.1:{port}"
-        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--blobHost", "127.0.0.1",
+        endpoint = f"http://{host}:{port}"
+        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--blobHost", host,
                                         "--blobPort", port], {"AZURITE_ACCOUNTS": f"{cls.account}:{cls.key}"}, log="azurite.log")
         servers.wait_for_http(endpoint, process)
         store = cls(endpoint, bucket)
@@ -144,27 +167,38 @@ class Azure:
 
 
 class Nginx:
-    """A web server with an index, over a folder."""
+    """A web server with an index, over a folder; with credentials where `user` is set."""
     scheme, kind = "http", "http"
+    user, password = "reader", "pass word"
 
-    def __init__(self, endpoint, folder):
+    def __init__(self, endpoint, folder, asks=False):
         self.endpoint, self.bucket, self.folder = endpoint, str(folder), str(folder)
-        self.flags, self.env, self.wrong_env = [], {}, None
+        self.flags = []
+        self.env = {"ZCDP_HTTP_USER": self.user, "ZCDP_HTTP_PASSWORD": self.password} if asks else {}
+        self.wrong_env = {**self.env, "ZCDP_HTTP_PASSWORD": "wrong"} if asks else None
 
     @classmethod
-    def start(cls, bench, form="json"):
+    def start(cls, bench, form="json", host="127.0.0.1", asks=False, tls=None):
+        """form: of the index. tls: (certificate, key)."""
         folder = bench.path("www")
         folder.mkdir(exist_ok=True)
         port = servers.free_port()
-        config = bench.path(f"nginx-{port}.conf")
-        temporary = "".join(f"{kind}_temp_path {bench.folder}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config, users = bench.path(f"nginx-{port}.conf"), bench.path(f"users-{port}")
+        users.write_text(f"{cls.user}:{{PLAIN}}{cls.password}\n")
+        temporary = "".join(f"{kind}_temp_path {bench.path('tmp')}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         config.write_text(f"daemon off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
                           f"{'user root;' if os.getuid() == 0 else ''}\n"
-                          f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen 127.0.0.1:{port}; root {folder}; autoindex on; autoindex_format {form}; }} }}\n")
+                          f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen {host}:{port}{' ssl' if tls else ''}; root {folder};\n"
+                          + (f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};\n" if tls else "")
+                          + (f"auth_basic all; auth_basic_user_file {users};\n" if asks else "") + f"autoindex on; autoindex_format {form}; }} }}\n")
         process = servers.start(bench, ["/usr/sbin/nginx", "-c", config], log="nginx.out")
-        endpoint = f"http://127.0.0.1:{port}"
-        servers.wait_for_http(endpoint, process)
-        return cls(endpoint, folder)
+        endpoint = f"{'https' if tls else 'http'}://{host}:{port}"
+        servers.wait_for_http(endpoint.replace("https", "http"), process)
+        return cls(endpoint, folder, asks)
+
+    def ask_for_credentials(self, server):
+        """From now on zcdp reads by another server of the same folder, which asks for them."""
+        self.__init__(server.endpoint, self.folder, asks=True)
 
     def put(self, key, content):
         path = os.path.join(self.folder, key)

@@ -62,8 +62,11 @@ Task<Result<std::string>> ask_token_service(net::HttpClient& http, std::string u
     ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(where.first), std::move(request), Deadline::in_ms(timeout_ms)));
     ZCDP_CO_TRY(auto body, co_await answer->read_all(kAnswerBytesMax));
     if (answer->status() == 200) co_return body;
-    co_return Error(answer->status() >= 500 ? ErrorKind::unreachable : ErrorKind::denied,
-                    "asking for a token: HTTP " + std::to_string(answer->status()), name, hint);
+    const auto why = parse_json_object(body, "", ErrorKind::denied);
+    const std::string code = why ? printable(text_of(*why, "error").substr(0, 100)) : "";  // RFC 6749 5.2: a word, no secret
+    const bool away = answer->status() >= 500;
+    co_return Error(away ? ErrorKind::unreachable : ErrorKind::denied, std::string(away ? "" : "access is denied: ") + "asking for a token: HTTP " +
+                    std::to_string(answer->status()) + (code.empty() ? "" : " " + code), name, hint);
 }
 
 std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
