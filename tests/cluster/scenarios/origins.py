@@ -1,0 +1,49 @@
+"""Every type of StorageBackend on its own server: pods read from it, wrong credentials name themselves and heal."""
+from tests.cluster.kit import HOST
+from tests.support import stores
+
+
+def _secret(kit, scene, **keys):
+    kit.kubectl("-n", "zcdp-system", "delete", "secret", scene.ns, "--ignore-not-found")
+    kit.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": scene.ns, "namespace": "zcdp-system"}, "stringData": keys})
+
+
+def _backend(scene, type, endpoint, **spec):
+    backend = scene.backend_object(type=type, endpoint=endpoint, **spec)
+    del backend["spec"]["pathStyle"]
+    if type == "http":
+        del backend["spec"]["bucket"]
+    return backend
+
+
+def _serves(kit, scene, store, backend, right, wrong, uri):
+    content = b"the same from everywhere"
+    store.put("set/x", content)
+    _secret(kit, scene, **wrong)
+    kit.apply(backend, scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
+    kit.wait("wrong credentials: the dataset's condition says AccessDenied", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "AccessDenied")
+    kit.wait("and so does the backend's", lambda: any(c["reason"] == "AccessDenied" for c in kit.get("storagebackend", scene.backend).get("status", {}).get("conditions", [])))
+    _secret(kit, scene, **right)
+    scene.running("p", 120)
+    kit.check("the pod reads its bytes", scene.exec("p", "cat", "/data/x").stdout == content.decode())
+    named = scene.dataset_object("named")
+    named["spec"]["source"] = {"uri": uri}
+    kit.apply(named, scene.claim_object("named"), scene.pod_object("q", claim="named"))
+    scene.running("q", 90)
+    kit.check("a Dataset's uri finds the backend", scene.exec("q", "cat", "/data/x").stdout == content.decode())
+
+
+def google_cloud_storage_serves_pods(kit, scene):
+    store = stores.Gcs.start(kit, host=HOST).behind_a_door(kit, HOST)
+    key = "GOOGLE_APPLICATION_CREDENTIALS_JSON"
+    _serves(kit, scene, store, _backend(scene, "gcs", store.door.endpoint), {key: store.credentials}, {key: store.wrong_credentials}, "gs://data/set/")
+
+
+def azure_blob_storage_serves_pods(kit, scene):
+    store = stores.Azure.start(kit, host=HOST)
+    _serves(kit, scene, store, _backend(scene, "azure", store.endpoint, account=store.account), store.env, store.wrong_env, store.source("set/"))
+
+
+def a_web_server_serves_pods(kit, scene):
+    store = stores.Nginx.start(kit, host=HOST, asks=True)
+    _serves(kit, scene, store, _backend(scene, "http", store.endpoint), store.env, store.wrong_env, store.source("set/"))

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# ctest: 120
+"""Web servers as origins: a file with its digest, SHA256SUMS, indexes in HTML and JSON, servers without ranges, redirects
+within rules, Hugging Face's layout. nginx and Python's own server are the real ones; hub.py speaks the hub's API."""
+import functools
+import hashlib
+import http.server
+import threading
+
+from tests.support import hub, stores
+from tests.support.harness import Bench, bytes_of, sums
+
+BIG = bytes_of(7, 20 << 20)  # three chunks
+FILES = {"a/b": b"1", "a-x": b"2", "big.bin": BIG, "odd & <name>.txt": b"3", "percent%41": b"4", "sub/empty": b"", "sub/sub/deep": b"5"}
+
+
+def filled(bench):
+    web = stores.Nginx.start(bench)
+    for name, content in FILES.items():
+        web.put("set/" + name, content)
+    return web
+
+
+def want(names=FILES):
+    return {name: hashlib.sha256(FILES[name]).hexdigest() for name in names}
+
+
+def indexes(bench, web):
+    for form in ("json", "html"):
+        server = stores.Nginx.start(bench, form=form)
+        done = bench.sync("--store", bench.path(f"index-{form}"), server.source("set/"))
+        bench.equal(f"an index in {form} is walked", sums(done["path"]), want())
+    code, _, err = bench.zcdp("sync", "--no-store", web.source("set/sub/sub/nothing/"), bench.path("n"))
+    bench.check("a folder that is not there", code == 4 and err.count("\n") == 1, (code, err))
+
+
+def one_file(bench, web):
+    digest = hashlib.sha256(BIG).hexdigest()
+    done = bench.sync("--store", bench.path("one"), "--sha256", digest, web.source("set/big.bin"))
+    bench.equal("a file with its digest", sums(done["path"]), {"big.bin": digest})
+    code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), "--sha256", "0" * 64, web.source("set/big.bin"))
+    bench.check("another digest is never visible", code == 1 and "SHA-256" in err and not list(bench.path("wrong").glob("snapshots/*/tree/*")), (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), "--sha256", "12", web.source("set/big.bin"))
+    bench.check("a digest that is none is refused", code == 2, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), web.source("set/big.bin").replace("http://", "http://user:secret@"))
+    bench.check("a password in the URL is refused and not shown", code == 2 and "secret" not in err, (code, err))
+
+
+def list_of_digests(bench, web):
+    names = ["a/b", "big.bin", "sub/empty", "odd & <name>.txt"]
+    text = "# made by sha256sum\n" + "".join(f"{hashlib.sha256(FILES[name]).hexdigest()}  {name}\n" for name in names)
+    web.put("set/SHA256SUMS", text.encode())
+    done = bench.sync("--store", bench.path("listed"), web.source("set/SHA256SUMS"))
+    bench.equal("what the list names, and nothing else", sums(done["path"]), want(names))
+    again = bench.sync("--store", bench.path("listed"), web.source("set/SHA256SUMS"))
+    bench.equal("a second time nothing is fetched", again["bytes_fetched"], 0)
+    for name in ("a/b", "big.bin"):
+        broken = text.replace(hashlib.sha256(FILES[name]).hexdigest(), hashlib.sha256(b"else").hexdigest())
+        web.put("set/SHA256SUMS", broken.encode())
+        code, _, err = bench.zcdp("sync", "--store", bench.path("broken"), web.source("set/SHA256SUMS"))
+        bench.check(f"{name} with another digest than listed ends it and is named", code == 1 and name in err and "SHA-256" in err, (code, err))
+    web.put("set/SHA256SUMS", b"0" * 64 + b"  ../../etc/passwd\n")
+    code, _, err = bench.zcdp("sync", "--store", bench.path("broken"), web.source("set/SHA256SUMS"))
+    bench.check("a list that climbs is refused", code == 3 and "outside" in err, (code, err))
+    web.remove("set/SHA256SUMS")
+
+
+def without_ranges(bench, web):
+    """Python's own server sends whole files only, and an index of its own."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=web.folder)
+    handler.func.log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # a client that hangs up is no news
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bench.closers.append(server.shutdown)
+    done = bench.sync("--store", bench.path("whole"), f"http://127.0.0.1:{server.server_address[1]}/set/", timeout=60)
+    bench.equal("a server without ranges will do", sums(done["path"]), want())
+
+
+def repositories(bench):
+    files = {"config.json": b"{}", "model-00001.safetensors": BIG, "data/part.bin": bytes_of(3, 5000), "data/notes.txt": b"n", "README.md": b"# r", "z/\u00fc.txt": b"u"}
+    token = "hf_secret"
+    server = hub.Hub("models/org/name", files, token)
+    bench.closers.append(server.close)
+    env = {"HF_ENDPOINT": server.endpoint, "HF_TOKEN": token, "HF_HOME": "/nonexistent"}
+    all_sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    done = bench.sync("--store", bench.path("hub"), "hf://org/name", env=env)
+    bench.equal("a repository, page by page, LFS through its redirects", sums(done["path"]), all_sums)
+    bench.equal("a second time nothing is fetched", bench.sync("--store", bench.path("hub"), "hf://org/name@main", env=env)["bytes_fetched"], 0)
+    part = bench.sync("--store", bench.path("hub"), "hf://org/name/data/", env=env)
+    bench.equal("a folder of it", sums(part["path"]), {name.removeprefix("data/"): digest for name, digest in all_sums.items() if name.startswith("data/")})
+    bench.check("the token went to no other host", not server.leaked, server.leaked)
+    code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/name", env={**env, "HF_TOKEN": "wrong"})
+    bench.check("a wrong token: exit 5, one line, not shown", code == 5 and err.count("\n") == 1 and "wrong" not in err, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/other", env=env)
+    bench.equal("a repository that is not there", code, 4)
+    server.damage = True
+    code, _, err = bench.zcdp("sync", "--store", bench.path("hub3"), "hf://org/name", env=env)
+    bench.check("LFS bytes that are not their sha256 are refused", code == 1 and "SHA-256" in err, (code, err))
+
+
+with Bench() as bench:
+    web = filled(bench)
+    indexes(bench, web)
+    one_file(bench, web)
+    list_of_digests(bench, web)
+    without_ranges(bench, web)
+    repositories(bench)
