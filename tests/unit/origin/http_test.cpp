@@ -1,0 +1,78 @@
+// Web servers: indexes, lists of digests, trees, redirects.
+#include "src/origin/http/http_protocol.hpp"
+#include "src/origin/http/pages.hpp"
+#include "tests/support/doctest.hpp"
+
+namespace zcdp::origin::http {
+namespace {
+
+using Names = std::vector<std::string>;
+
+const std::string kHex(64, 'a');
+
+}  // namespace
+
+TEST_CASE("nginx's index: what is in the folder, sorted, and nothing that leads out of it") {
+    const char* html = "<html><head><title>Index of /d/</title></head><body><h1>Index of /d/</h1><hr><pre><a href=\"../\">../</a>\n"
+                       "<a href=\"sub/\">sub/</a> 21-Nov-2026 14:00 -\n<a href=\"a%20b%26.txt\">a b&amp;.txt</a> 21-Nov-2026 14:00 3\n"
+                       "<A HREF='c'>c</A><a href=\"c\">again</a></pre></body></html>";
+    CHECK(parse_index(html, "text/html", "/d/").value() == Names{"a b&.txt", "c", "sub/"});
+}
+
+TEST_CASE("Apache's: columns to sort by, absolute links, links elsewhere") {
+    const char* html = "<a href=\"?C=N;O=D\">Name</a><a href=\"/\">Parent</a><a href=\"/d/x\">x</a><a href=\"/other/y\">y</a><a href=\"//host/z\">z</a>"
+                       "<a href=\"https://host/w\">w</a><a href=\"./v\">v</a><a href=\"u/v\">deeper</a><a href=\"%2e%2e/\">up</a><a href=\"a%2fb\">slash</a><a href=\"#top\">top</a><a name=\"x\">";
+    CHECK(parse_index(html, "text/html;charset=UTF-8", "/d/").value() == Names{"v", "x"});
+}
+
+TEST_CASE("indexes in JSON: nginx's and Caddy's; names that climb are refused") {
+    CHECK(parse_index(R"([{"name":"b","type":"file","size":3},{"name":"a","type":"directory"}])", "application/json", "/").value() == Names{"a/", "b"});
+    CHECK(parse_index(R"([{"name":"a/","is_dir":true},{"name":"c","is_dir":false}])", "application/json", "/").value() == Names{"a/", "c"});
+    for (const char* wrong : {R"([{"name":".."}])", R"([{"name":"a/b"}])", R"([{"size":1}])", R"({"name":"a"})", "[", R"(["a"])"}) {
+        INFO(wrong);
+        CHECK(parse_index(wrong, "application/json", "/").error().kind() == ErrorKind::refused);
+    }
+}
+
+TEST_CASE("lists of digests as sha256sum writes them") {
+    const auto sums = parse_sums("# comment\r\n" + kHex + "  plain\r\n" + kHex + " *./binary\n\\" + kHex + "  with\\nnewline\\\\\nSHA256 (b s d) = " + kHex + "\n\n").value();
+    REQUIRE(sums.size() == 4);
+    CHECK(sums[0].path == "plain");
+    CHECK(sums[1].path == "binary");
+    CHECK(sums[2].path == "with\nnewline\\");
+    CHECK(sums[3].path == "b s d");
+    CHECK(sums[0].sha256 == std::string(32, '\xaa'));
+    for (const std::string& wrong : {std::string(kHex), kHex + " x", kHex.substr(1) + "  x", "\\" + kHex + "  a\\q", std::string("SHA256 (x) = 12"), "<html>" + kHex + "  x"}) {
+        INFO(wrong);
+        CHECK(parse_sums(wrong).error().kind() == ErrorKind::refused);
+    }
+    for (const char* name : {"SHA256SUMS", "sha256sums.txt", "SHA256SUM", "model.sha256", "checksums.txt"}) CHECK(is_sums_file(name));
+    for (const char* name : {"model.bin", "SHA256SUMS.gpg", "SHA512SUMS"}) CHECK_FALSE(is_sums_file(name));
+}
+
+TEST_CASE("a repository's tree: LFS files by their sha256, folders left out") {
+    const auto files = parse_tree(R"([{"type":"directory","path":"d","oid":"1"},{"type":"file","path":"d/a","oid":"0f","size":3},)"
+                                  R"({"type":"file","path":"m","oid":"1e","size":134,"lfs":{"oid":")" + kHex + R"(","size":99,"pointerSize":134},"xetHash":"x"}])").value();
+    REQUIRE(files.size() == 2);
+    CHECK(files[0].entry.tag == "0f");
+    CHECK(files[0].sha256.empty());
+    CHECK(files[1].entry.size_bytes == 99);
+    CHECK(files[1].sha256 == std::string(32, '\xaa'));
+    for (const char* wrong : {R"({"error":"x"})", R"([1])", R"([{"type":"file","path":"a","size":1}])", R"([{"type":"file","path":"a","oid":"1","size":1,"lfs":{"oid":"short","size":1}}])"})
+        CHECK(parse_tree(wrong).error().kind() == ErrorKind::refused);
+    CHECK(next_link("<https://h/a?cursor=1>; rel=\"next\"") == "https://h/a?cursor=1");
+    CHECK(next_link("<https://h/p>; rel=\"prev\", <https://h/n>; rel=\"next\"") == "https://h/n");
+    CHECK(next_link("nonsense") == "");
+}
+
+TEST_CASE("redirects: relative ones, other hosts, never from https to http") {
+    const auto secure = net::Endpoint::parse("https://h:444").value();
+    const auto plain = net::Endpoint::parse("http://h").value();
+    CHECK(redirected(secure, "/a/b?x", "c").value() == "https://h:444/a/c");
+    CHECK(redirected(secure, "/a/b", "/c?y").value() == "https://h:444/c?y");
+    CHECK(redirected(plain, "/a", "//other/c").value() == "http://other/c");
+    CHECK(redirected(plain, "/a", "https://other/c").value() == "https://other/c");
+    for (const char* wrong : {"http://h/c", "", "ftp://h/c", "https://user@h/c"}) CHECK_FALSE(redirected(secure, "/a", wrong).has_value());
+}
+
+}  // namespace zcdp::origin::http
