@@ -27,6 +27,7 @@ std::string reason_of(ErrorKind kind) {
         case ErrorKind::no_space: return "NoSpace";
         case ErrorKind::source_changed: return "SourceChanged";
         case ErrorKind::timeout:
+        case ErrorKind::stalled:
         case ErrorKind::unreachable:
         case ErrorKind::throttled: return "OriginUnreachable";
         case ErrorKind::corrupt: return "SnapshotMismatch";

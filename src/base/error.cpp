@@ -33,6 +33,7 @@ std::string_view name(ErrorKind kind) {
         case ErrorKind::interrupted: return "interrupted";
         case ErrorKind::corrupt: return "corrupt";
         case ErrorKind::timeout: return "timeout";
+        case ErrorKind::stalled: return "stalled";
         case ErrorKind::unreachable: return "unreachable";
         case ErrorKind::throttled: return "throttled";
         case ErrorKind::busy: return "busy";

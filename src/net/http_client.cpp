@@ -90,15 +90,17 @@ class Loan {
     Endpoint endpoint_;
 };
 
+Error stalled(uint32_t silence_ms) { return Error(ErrorKind::stalled, "nothing came for " + std::to_string(silence_ms) + " ms"); }
+
 class HttpResponse final : public Response {
   public:
-    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, Deadline deadline)
-        : loan_(std::move(loan)), header_(std::move(header)), limits_(limits), deadline_(deadline),
+    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline)
+        : loan_(std::move(loan)), header_(std::move(header)), limits_(limits), silence_ms_(silence_ms), deadline_(deadline),
           peer_(loan_.connection->transport.peer()) {
         if (bodiless) left_ = 0;
         else if (!header_.chunked()) left_ = header_.content_length();
         if (left_ == 0) finish();
-        else window_began_ns_ = loan_.connection->transport.waited_ns();
+        else window_began_ns_ = heard_ns_ = loan_.connection->transport.waited_ns();
     }
 
     int status() const override { return header_.status(); }
@@ -163,9 +165,13 @@ class HttpResponse final : public Response {
                 window_bytes_ = 0;
                 continue;
             }
-            auto got = co_await transport.read_some(into, deadline_.min(Deadline::in_ms((window_ns - waited) / 1'000'000 + 1)));
+            const uint64_t silent_ms = (transport.waited_ns() - heard_ns_) / 1'000'000;
+            if (silence_ms_ > 0 && silent_ms >= silence_ms_) co_return stalled(silence_ms_);
+            uint64_t patience_ms = (window_ns - waited) / 1'000'000 + 1;
+            if (silence_ms_ > 0) patience_ms = std::min(patience_ms, silence_ms_ - silent_ms + 1);
+            auto got = co_await transport.read_some(into, deadline_.min(Deadline::in_ms(patience_ms)));
             if (!got && got.error().kind() == ErrorKind::timeout && !deadline_.passed()) continue;
-            if (got) window_bytes_ += *got;
+            if (got) window_bytes_ += *got, heard_ns_ = transport.waited_ns();
             co_return got;
         }
     }
@@ -197,6 +203,7 @@ class HttpResponse final : public Response {
     Loan loan_;
     ResponseHeader header_;
     const Limits limits_;
+    const uint32_t silence_ms_;
     Deadline deadline_;
     std::string peer_;
     std::optional<uint64_t> left_;
@@ -204,6 +211,7 @@ class HttpResponse final : public Response {
     ChunkedDecoder chunks_;
     bool ended_ = false;
     uint64_t window_began_ns_ = 0, window_bytes_ = 0;
+    uint64_t heard_ns_ = 0;  ///< of the time spent waiting, when the last byte came
 };
 
 class Client final : public HttpClient {
@@ -233,7 +241,7 @@ class Client final : public HttpClient {
                                                          asio::ip::tcp::endpoint address, Deadline deadline);
     Task<Result<>> open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline);
     bool allowed(const Endpoint& endpoint, const std::string& address) const;
-    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, Deadline deadline);
+    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline);
 
     std::shared_ptr<Pool> pool_;
     Counter& connects_;
@@ -274,7 +282,7 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
     const std::string authority = endpoint.host_and_port();
     std::string bytes = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     append_authorization(bytes, proxy);
-    ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", deadline));
+    ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", 0, deadline));
     if (answer.silent) co_return Error(ErrorKind::unreachable, "the proxy closed the connection without an answer to CONNECT");
     const int status = answer.header.status();
     if (status == 407 || status == 401 || status == 403)
@@ -342,7 +350,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
 }
 
 /// Sends the request and reads the answer's header; informational answers are passed over.
-Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, Deadline deadline) {
+Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline) {
     const Limits& limits = pool_->options.limits;
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
@@ -350,7 +358,8 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
         answer.silent = true;  // an answer may be there all the same, but this connection is done
         co_return answer;
     }
-    const Deadline header_by = deadline.min(Deadline::in_ms(limits.header_timeout_ms));
+    const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
+    const Deadline header_by = deadline.min(Deadline::in_ms(impatient ? silence_ms : limits.header_timeout_ms));
     bool any = false;
     while (true) {
         auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, header_by);
@@ -358,6 +367,7 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
             answer.silent = true;
             co_return answer;
         }
+        if (!got && impatient && got.error().kind() == ErrorKind::timeout && !deadline.passed()) co_return stalled(silence_ms);
         if (!got) co_return std::move(got).error();
         if (*got == 0) co_return Error(ErrorKind::unreachable, "the answer's header was cut off");
         any = true;
@@ -383,7 +393,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
             ZCDP_CO_TRY(loan.connection, co_await connect(endpoint, deadline));
         }
         const bool used_before = loan.connection->used_before;
-        auto answer = co_await exchange(*loan.connection, bytes, deadline);
+        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline);
         if (!answer) co_return std::move(answer).error().about(endpoint.url());
         if (answer->silent) {
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
@@ -394,7 +404,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         const int status = answer->header.status();
         const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
         co_return std::unique_ptr<Response>(std::make_unique<HttpResponse>(
-            std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, deadline));
+            std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, request.silence_ms, deadline));
     }
 }
 

@@ -24,6 +24,7 @@ enum class ErrorKind {
     interrupted,     ///< stopped by a signal
     corrupt,         ///< bytes that do not have their digest or their format
     timeout,         ///< a deadline or the minimum rate was missed
+    stalled,         ///< silent for longer than the caller would wait before asking somebody else
     unreachable,     ///< no address of the peer answers
     throttled,       ///< the peer asked for fewer requests (503 SlowDown, 429)
     busy,            ///< somebody else holds the lock or the lease

@@ -33,6 +33,7 @@ struct Request {
     std::string target = "/";          ///< path and query, already percent-encoded
     std::vector<Header> headers;       ///< without Host, Content-Length and Connection
     std::string body;
+    uint32_t silence_ms = 0;           ///< longest wait for the header, and for any next byte of the body; 0: the client's limits
 };
 
 struct Limits {
@@ -69,7 +70,8 @@ class HttpClient {
   public:
     virtual ~HttpClient() = default;
     /// Sends and reads the answer's header. `deadline` also bounds the reading of the body.
-    /// Errors: unreachable (resolve, connect, TLS, with every address's reason), timeout, failed (malformed answer).
+    /// Errors: unreachable (resolve, connect, TLS, with every address's reason), timeout, stalled (the request's silence_ms;
+    /// also from the body's reads), failed (malformed answer).
     virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
     /// Closes idle connections and makes later sends fail.
     virtual void close() = 0;

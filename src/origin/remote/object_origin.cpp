@@ -15,58 +15,26 @@ Error changed(const std::string& what, const std::string& object) {
     return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
 }
 
-/// A range's bytes, counted and held to the bandwidth.
-class RemoteBody final : public Body {
-  public:
-    /// `skip`: bytes that come before the range, from a server that sends the whole.
-    RemoteBody(std::unique_ptr<net::Response> answer, uint64_t skip, uint64_t bytes, ObjectChecksum checksum, std::shared_ptr<Requester> requester, std::string name)
-        : answer_(std::move(answer)), skip_(skip), left_(bytes), checksum_(std::move(checksum)), requester_(std::move(requester)), name_(std::move(name)) {}
-
-    Task<Result<size_t>> read_some(std::span<std::byte> into) override {
-        if (left_ == 0 || into.empty()) co_return size_t{0};
-        while (skip_ > 0) {
-            ZCDP_CO_TRY(const size_t skipped, co_await receive(into.first(std::min<uint64_t>(into.size(), skip_))));
-            skip_ -= skipped;
-        }
-        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), left_))));
-        left_ -= got;
-        co_return got;
-    }
-    const ObjectChecksum& checksum() const override { return checksum_; }
-
-  private:
-    Task<Result<size_t>> receive(std::span<std::byte> into) {
-        auto got = co_await answer_->read_some(into);
-        if (!got) co_return std::move(got).error().about(name_);
-        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + left_), name_);
-        Remote& remote = requester_->remote();
-        remote.bytes.add(*got);
-        if (remote.options.bytes_per_second > 0) {
-            const uint64_t rest = remote.limiter.rest_ms(*got, remote.machine.clock.monotonic_ns());
-            if (rest > 0) co_await sleep_ms(rest);
-        }
-        co_return got;
-    }
-
-    std::unique_ptr<net::Response> answer_;
-    uint64_t skip_, left_;
-    ObjectChecksum checksum_;
-    std::shared_ptr<Requester> requester_;
-    std::string name_;
+/// An answer that is what was asked for.
+struct Opened {
+    std::unique_ptr<net::Response> answer;
+    uint64_t skip_bytes = 0;  ///< before the range, from a server that sends the whole
+    ObjectChecksum checksum;
 };
 
-class ObjectOrigin final : public Origin {
+/// Opens ranges of objects and asks what objects are. Shared by an Origin and its bodies.
+class Reader {
   public:
-    explicit ObjectOrigin(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
+    explicit Reader(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
 
-    OriginIdentity identity() const override { return requester_->protocol().identity(); }
-    std::unique_ptr<Listing> list() override { return make_listing(requester_); }
+    Requester& requester() { return *requester_; }
+    std::shared_ptr<Requester> shared_requester() const { return requester_; }
+    std::string name_of(const std::string& path) const { return requester_->protocol().name_of(requester_->remote().prefix + path); }
 
-    Task<Result<ObjectInfo>> head(std::string path) override {
+    Task<Result<ObjectInfo>> head(std::string path) {
         Call call = requester_->protocol().head_call(requester_->remote().prefix + path);
+        const std::string key = call.key, name = requester_->protocol().name_of(key);
         const bool bodiless = call.method == "HEAD";
-        const std::string name = requester_->protocol().name_of(call.key);
-        const std::string key = call.key;
         ZCDP_CO_TRY(const auto answer, co_await requester_->send(std::move(call)));
         std::string body;
         if (!bodiless) {
@@ -77,30 +45,25 @@ class ObjectOrigin final : public Origin {
         co_return requester_->protocol().info_of(*answer, body, key);
     }
 
-    Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
+    Task<Result<Opened>> open(ReadSpec spec) {
         const bool whole = spec.offset_bytes == 0 && spec.length_bytes == spec.object_bytes;
         Call call = requester_->protocol().read_call(requester_->remote().prefix + spec.path, spec, whole);
         call.body_bytes = spec.length_bytes;
         if (!whole) call.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
-        const std::string name = requester_->protocol().name_of(call.key);
         for (uint32_t attempt = 1;; ++attempt) {
             auto sent = co_await requester_->send(call);
             if (!sent) co_return co_await changed_or_gone(std::move(sent).error(), std::move(spec.path));
-            auto answer = std::move(*sent);
-            auto checked = check(*answer, spec, whole, name);
+            auto checked = check(**sent, spec, whole);
             if (checked) {
-                const uint64_t skip = answer->status() == 200 && !whole ? spec.offset_bytes : 0;
-                auto checksum = requester_->protocol().checksum_of(*answer, call.key);
-                co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(answer), skip, spec.length_bytes, std::move(checksum), requester_, name));
+                const uint64_t skip = (*sent)->status() == 200 && !whole ? spec.offset_bytes : 0;
+                auto checksum = requester_->protocol().checksum_of(**sent, call.key);
+                co_return Opened{std::move(*sent), skip, std::move(checksum)};
             }
             // A wrong answer may come from one broken server of many.
             const bool again = co_await requester_->retry_after(checked.error(), attempt);
             if (!again) co_return std::move(checked).error();
         }
     }
-
-    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return requester_->retry_after(error, attempt); }
-    uint32_t concurrency() const override { return requester_->remote().concurrency.now(); }
 
   private:
     /// Some services judge the condition before they look whether the object is there at all.
@@ -111,12 +74,13 @@ class ObjectOrigin final : public Origin {
     }
 
     /// Everything the header says against what was asked for.
-    Result<> check(const net::Response& answer, const ReadSpec& spec, bool whole, const std::string& name) const {
-        const std::string tag = requester_->protocol().tag_of(answer);
+    Result<> check(const net::Response& answer, const ReadSpec& spec, bool whole) const {
+        const Protocol& protocol = requester_->protocol();
+        const std::string name = name_of(spec.path), tag = requester_->protocol().tag_of(answer);
         if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
-            return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(tag)), name);
+            return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag)), name);
         const auto length = answer.body_bytes();
-        if (answer.status() == 200 && (whole || requester_->protocol().ranges_are_optional())) {
+        if (answer.status() == 200 && (whole || protocol.ranges_are_optional())) {
             if (length && *length != spec.object_bytes && !faults::broken("length"))
                 return changed(fmt::format("it has {} bytes now, not {}", *length, spec.object_bytes), name);
             return {};
@@ -136,6 +100,72 @@ class ObjectOrigin final : public Origin {
     }
 
     std::shared_ptr<Requester> requester_;
+};
+
+/// A range's bytes, counted and held to the bandwidth. A server that falls silent is given up, and the rest of the range
+/// asked for on another connection.
+class RemoteBody final : public Body {
+  public:
+    RemoteBody(Opened opened, ReadSpec rest, std::shared_ptr<Reader> reader)
+        : answer_(std::move(opened.answer)), skip_(opened.skip_bytes), checksum_(std::move(opened.checksum)), rest_(std::move(rest)), reader_(std::move(reader)) {}
+
+    Task<Result<size_t>> read_some(std::span<std::byte> into) override {
+        if (rest_.length_bytes == 0 || into.empty()) co_return size_t{0};
+        while (skip_ > 0) {
+            ZCDP_CO_TRY(const size_t skipped, co_await receive(into.first(std::min<uint64_t>(into.size(), skip_))));
+            skip_ -= std::min<uint64_t>(skip_, skipped);
+        }
+        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), rest_.length_bytes))));
+        rest_.offset_bytes += got, rest_.length_bytes -= got;
+        co_return got;
+    }
+    const ObjectChecksum& checksum() const override { return checksum_; }
+
+  private:
+    Task<Result<size_t>> receive(std::span<std::byte> into) {
+        auto got = co_await answer_->read_some(into);
+        if (!got && got.error().kind() == ErrorKind::stalled && skip_ == 0) {
+            reader_->requester().give_up(reader_->name_of(rest_.path), got.error());
+            answer_.reset();
+            ZCDP_CO_TRY(Opened again, co_await reader_->open(rest_));
+            answer_ = std::move(again.answer), skip_ = again.skip_bytes;
+            if (skip_ > 0) co_return Error(ErrorKind::unreachable, "the body was cut off, and the server has no ranges", reader_->name_of(rest_.path));
+            got = co_await answer_->read_some(into);
+        }
+        if (!got) co_return std::move(got).error().about(reader_->name_of(rest_.path));
+        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + rest_.length_bytes), reader_->name_of(rest_.path));
+        Remote& remote = reader_->requester().remote();
+        remote.bytes.add(*got);
+        if (remote.options.bytes_per_second > 0) {
+            const uint64_t rest = remote.limiter.rest_ms(*got, remote.machine.clock.monotonic_ns());
+            if (rest > 0) co_await sleep_ms(rest);
+        }
+        co_return got;
+    }
+
+    std::unique_ptr<net::Response> answer_;
+    uint64_t skip_;
+    ObjectChecksum checksum_;
+    ReadSpec rest_;  ///< what has not been handed out
+    std::shared_ptr<Reader> reader_;
+};
+
+class ObjectOrigin final : public Origin {
+  public:
+    explicit ObjectOrigin(std::shared_ptr<Requester> requester) : reader_(std::make_shared<Reader>(std::move(requester))) {}
+
+    OriginIdentity identity() const override { return reader_->requester().protocol().identity(); }
+    std::unique_ptr<Listing> list() override { return make_listing(reader_->shared_requester()); }
+    Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(std::move(path)); }
+    Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
+        ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));
+        co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(opened), std::move(spec), reader_));
+    }
+    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return reader_->requester().retry_after(error, attempt); }
+    uint32_t concurrency() const override { return reader_->requester().remote().concurrency.now(); }
+
+  private:
+    std::shared_ptr<Reader> reader_;
 };
 
 }  // namespace

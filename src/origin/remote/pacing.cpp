@@ -1,6 +1,7 @@
 #include "src/origin/remote/pacing.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace zcdp::origin {
 namespace {
@@ -36,6 +37,26 @@ bool RetryBudget::take() {
 void RetryBudget::refund() {
     int have = tokens_.load(std::memory_order_relaxed);
     if (have < kFull) tokens_.compare_exchange_strong(have, have + 1);
+}
+
+void Patience::answered(double ms) {
+    const std::scoped_lock lock(mutex_);
+    if (samples_++ == 0) smooth_ms_ = ms, deviation_ms_ = ms / 2;
+    deviation_ms_ += (std::abs(ms - smooth_ms_) - deviation_ms_) / 8;  // RFC 6298's, slower: thousands of samples come
+    smooth_ms_ += (ms - smooth_ms_) / 16;
+    purse_ = std::min(kPurseMost, purse_ + kShare);
+}
+
+uint32_t Patience::silence_ms(int hedges) const {
+    const std::scoped_lock lock(mutex_);
+    if (hedges >= kHedgesMost || purse_ < 1) return 0;
+    const double bound = samples_ < kSamplesFirst ? kUnknownMs : std::clamp(smooth_ms_ + 8 * deviation_ms_, kFloorMs, kCeilingMs);
+    return static_cast<uint32_t>(bound) << hedges;
+}
+
+void Patience::gave_up() {
+    const std::scoped_lock lock(mutex_);
+    purse_ -= 1;
 }
 
 uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_ms) {

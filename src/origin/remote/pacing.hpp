@@ -36,6 +36,26 @@ class RetryBudget {
     std::atomic<int> tokens_{kFull};
 };
 
+/// How long a request may be silent before it is given up and sent again on another connection: hedging, for the slowest
+/// few (Dean and Barroso, "The Tail at Scale", 2013). The bound follows the latencies seen, as TCP's retransmission timer
+/// does (RFC 6298), and a purse that successes fill keeps hedges below one request in twenty.
+class Patience {
+  public:
+    /// The header of an answer came after `ms`.
+    void answered(double ms);
+    /// For a request that was given up `hedges` times already; 0: wait as long as the limits say.
+    uint32_t silence_ms(int hedges) const;
+    /// A request was given up: takes from the purse.
+    void gave_up();
+
+  private:
+    static constexpr int kSamplesFirst = 20, kHedgesMost = 3;
+    static constexpr double kPurseMost = 32, kPurseFirst = 8, kShare = 0.05, kFloorMs = 500, kCeilingMs = 10'000, kUnknownMs = 2'000;
+    mutable std::mutex mutex_;
+    double smooth_ms_ = 0, deviation_ms_ = 0, purse_ = kPurseFirst;
+    uint64_t samples_ = 0;
+};
+
 /// The pause before attempt `attempt` + 1: full jitter over an exponentially growing span (AWS Architecture Blog,
 /// "Exponential Backoff And Jitter"), never less than what Retry-After asks for.
 uint64_t backoff_ms(uint32_t attempt, double random_unit, uint64_t retry_after_ms);

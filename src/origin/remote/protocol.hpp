@@ -45,7 +45,7 @@ struct Verdict {
 
 /// What one call has tried already, so that nothing is mended for ever.
 struct Tried {
-    int refreshes = 0, regions = 0, redirects = 0;
+    int refreshes = 0, regions = 0, redirects = 0, hedges = 0;
     bool clock_corrected = false;
 };
 

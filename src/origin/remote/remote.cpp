@@ -22,6 +22,7 @@ Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
       tls(net::make_tls_context(tls_options(options))),
       requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
       retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
+      hedges(machine.metrics.counter("zcdp_origin_hedges_total", "Requests to origins that were given up as silent and sent again on another connection.")),
       bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
 
 Result<> Remote::configure_network() {

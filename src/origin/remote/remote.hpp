@@ -25,12 +25,13 @@ class Remote {
     Machine machine;
     Concurrency concurrency;
     RetryBudget budget;
+    Patience patience;
     RateLimiter limiter;
     std::atomic<int64_t> clock_skew_s{0};
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
     net::AddressRules address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
-    Counter &requests, &retries, &bytes;
+    Counter &requests, &retries, &hedges, &bytes;
 };
 
 }  // namespace zcdp::origin

@@ -10,7 +10,7 @@ constexpr size_t kErrorBytesMax = 64 << 10;
 
 bool is_transient(ErrorKind kind) {
     return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled ||
-           kind == ErrorKind::failed || kind == ErrorKind::corrupt;
+           kind == ErrorKind::stalled || kind == ErrorKind::failed || kind == ErrorKind::corrupt;
 }
 
 }  // namespace
@@ -38,6 +38,12 @@ Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t
     co_return true;
 }
 
+void Requester::give_up(const std::string& name, const Error& error) {
+    remote_->patience.gave_up();
+    remote_->hedges.add();
+    remote_->machine.log.debug("given up as silent, sent again", {{"object", name}, {"why", error.what()}});
+}
+
 Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     using Remedy = Verdict::Remedy;
     Tried tried;
@@ -46,10 +52,18 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     for (uint32_t attempt = 1;;) {
         ZCDP_CO_TRY(auto prepared, co_await protocol_->prepare(call, *credentials_http_));
         remote_->requests.add();
+        prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
+        const auto sent_at = Deadline::clock::now();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;
         uint64_t retry_after = 0;
+        if (!answer && answer.error().kind() == ErrorKind::stalled) {
+            give_up(name, answer.error());
+            ++tried.hedges;
+            continue;
+        }
         if (answer) {
+            remote_->patience.answered(std::chrono::duration<double, std::milli>(Deadline::clock::now() - sent_at).count());
             if ((*answer)->status() / 100 == 2) {
                 remote_->budget.refund();
                 remote_->concurrency.succeeded();

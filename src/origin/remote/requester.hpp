@@ -16,6 +16,8 @@ class Requester {
     Task<Result<std::unique_ptr<net::Response>>> send(Call call);
     /// Whether to ask again after `error`; waits first.
     Task<bool> retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms = 0);
+    /// Counts a request that was silent for too long (ErrorKind::stalled) and is sent again at once.
+    void give_up(const std::string& name, const Error& error);
     Protocol& protocol() { return *protocol_; }
     Remote& remote() { return *remote_; }
 

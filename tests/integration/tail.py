@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# ctest: 200
+"""The slowest few requests do not decide when a sync ends: 1 % that stall for 30 s, before the answer or within it, cost a
+fraction of the run; an origin that is slow as a whole is not asked twice."""
+import random
+import threading
+import time
+
+from tests.support import servers
+from tests.support.fault_server import FaultServer
+from tests.support.harness import Bench, bytes_of, sums
+
+STALL_S = 30
+
+
+class Stalls:
+    """One object request in `one_in` stalls, each by turns before its header or in the middle of its body."""
+
+    def __init__(self, server, one_in, pause_s=0.0):
+        self.server, self.one_in, self.pause_s = server, one_in, pause_s
+        self.random, self.lock, self.count = random.Random(5), threading.Lock(), 0
+
+    def __call__(self, request, found):
+        if not found or request.method != "GET":
+            return None
+        with self.lock:
+            stall = self.one_in and self.random.randrange(self.one_in) == 0
+            self.count += stall
+            kind = self.count % 2
+        honest = self.server.honest(request, found)
+        half = len(honest) // 2 if kind else 0
+        if stall:
+            return [("send", honest[:half]), ("stall", STALL_S), ("send", honest[half:])]
+        return [("stall", self.pause_s), ("send", honest)] if self.pause_s else None
+
+
+def timed(bench, server, name, one_in=0, pause_s=0.0):
+    server.reset()
+    server.fault = stalls = Stalls(server, one_in, pause_s)
+    began = time.monotonic()
+    done = bench.sync("--store", bench.path(name), "--endpoint", server.endpoint, "s3://data/", env=servers.CREDENTIALS, timeout=150)
+    return time.monotonic() - began, done, stalls.count
+
+
+with Bench() as bench:
+    files = {f"{i:05}": bytes_of(i, 20_000) for i in range(4000)} | {f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)}
+    server = FaultServer(bench, files)
+    # A pause of 60 ms on each request stands for a network; without it the run would end before anything can be called slow.
+    plain, first, _ = timed(bench, server, "plain", 0, 0.06)
+    slow, second, stalled = timed(bench, server, "stalls", 100, 0.06)
+    print(f"     {plain:.1f} s without stalls, {slow:.1f} s with {stalled} of {len(server.requests)} requests stalled for {STALL_S} s")
+    bench.check("some requests did stall", stalled >= 10, stalled)
+    bench.check("1 % of requests that stall for 30 s cost less than 0.3 of the run", slow <= 1.3 * plain + 0.5, (plain, slow))
+    bench.equal("and the bytes are the same", sums(second["path"]), sums(first["path"]))
+    extra = len(server.requests) - 4004
+    bench.check("hedges are few: one request in twenty at most", extra <= 0.05 * 4004 + 32, extra)
+    # All of it slow: nothing is gained by asking again, so nearly nothing is asked again.
+    server.objects = {key: value for key, value in list(server.objects.items())[:300]}
+    took, _, _ = timed(bench, server, "slow", 0, 1.0)
+    extra = server.count(lambda request: request.method == "GET" and request.key) - 300
+    bench.check("an origin that answers late is not asked twice", extra <= 20, extra)
