@@ -105,6 +105,7 @@ uint64_t update_kind(CrcKind kind, uint64_t value, std::span<const std::byte> by
     switch (kind) {
         case CrcKind::crc32: return update<crc::Crc32Field>(value, bytes, portable);
         case CrcKind::crc32c: return update<crc::Crc32cField>(value, bytes, portable);
+        case CrcKind::crc64xz: return update<crc::Crc64XzField>(value, bytes, portable);
         case CrcKind::crc64nvme: return update<crc::Crc64NvmeField>(value, bytes, portable);
     }
     __builtin_unreachable();
@@ -128,6 +129,7 @@ uint64_t crc_combine(CrcKind kind, uint64_t crc_a, uint64_t crc_b, uint64_t b_by
     switch (kind) {
         case CrcKind::crc32: return combine<crc::Crc32Field>(crc_a, crc_b, b_bytes);
         case CrcKind::crc32c: return combine<crc::Crc32cField>(crc_a, crc_b, b_bytes);
+        case CrcKind::crc64xz: return combine<crc::Crc64XzField>(crc_a, crc_b, b_bytes);
         case CrcKind::crc64nvme: return combine<crc::Crc64NvmeField>(crc_a, crc_b, b_bytes);
     }
     __builtin_unreachable();
@@ -135,7 +137,7 @@ uint64_t crc_combine(CrcKind kind, uint64_t crc_a, uint64_t crc_b, uint64_t b_by
 
 std::string crc_raw(CrcKind kind, uint64_t value) {
     std::string raw;
-    for (int shift = kind == CrcKind::crc64nvme ? 56 : 24; shift >= 0; shift -= 8)
+    for (int shift = kind == CrcKind::crc64nvme || kind == CrcKind::crc64xz ? 56 : 24; shift >= 0; shift -= 8)
         raw.push_back(static_cast<char>(value >> shift));
     return raw;
 }
@@ -144,6 +146,7 @@ std::optional<CrcKind> crc_kind(ObjectChecksum::Kind kind) {
     switch (kind) {
         case ObjectChecksum::Kind::crc32: return CrcKind::crc32;
         case ObjectChecksum::Kind::crc32c: return CrcKind::crc32c;
+        case ObjectChecksum::Kind::crc64xz: return CrcKind::crc64xz;
         case ObjectChecksum::Kind::crc64nvme: return CrcKind::crc64nvme;
         default: return std::nullopt;
     }

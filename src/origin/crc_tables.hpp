@@ -60,6 +60,7 @@ struct Field {
 
 using Crc32Field = Field<uint32_t, 0xedb88320u>;
 using Crc32cField = Field<uint32_t, 0x82f63b78u>;
+using Crc64XzField = Field<uint64_t, 0xc96c5795d7870f42ull>;
 using Crc64NvmeField = Field<uint64_t, 0x9a6c9329ac4bc9b5ull>;
 
 }  // namespace zcdp::origin::crc

@@ -3,6 +3,7 @@
 #include "src/origin/gcs/gcs_protocol.hpp"
 #include "src/origin/http/http_origin.hpp"
 #include "src/origin/local/local_origin.hpp"
+#include "src/origin/oss/oss_protocol.hpp"
 #include "src/origin/remote/object_origin.hpp"
 #include "src/origin/s3/s3_protocol.hpp"
 
@@ -68,12 +69,13 @@ std::string credential(const OriginOptions& options, const Machine& machine, con
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
     if (source.starts_with("s3://")) return make_bucket_factory<s3::Shared>(source, options, machine, s3::make_s3_protocol);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
+    if (source.starts_with("oss://")) return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);
     if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);
     if (source.starts_with("https://") || source.starts_with("http://")) return http::make_url_factory(source, options, machine);
     if (source.starts_with("hf://")) return http::make_repository_factory(source, options, machine);
     if (source.starts_with("file://")) return local::make_local_factory(source.substr(7), options, machine);
     if (const size_t scheme = source.find("://"); scheme != std::string::npos)
-        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR");
+        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, oss://BUCKET/PREFIX/, https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR");
     if (source.empty()) return Error(ErrorKind::usage, "no source is given");
     return local::make_local_factory(source, options, machine);
 }

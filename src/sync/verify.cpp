@@ -16,6 +16,7 @@ std::string_view name_of(Kind kind) {
         case Kind::none: return "none";
         case Kind::crc32: return "CRC32";
         case Kind::crc32c: return "CRC32C";
+        case Kind::crc64xz: return "CRC64";
         case Kind::crc64nvme: return "CRC64NVME";
         case Kind::sha256: return "SHA-256";
         case Kind::sha256_composite: return "SHA-256 of parts";

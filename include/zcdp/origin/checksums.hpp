@@ -18,6 +18,7 @@ namespace zcdp::origin {
 enum class CrcKind : uint8_t {
     crc32,      ///< ISO-HDLC: gzip, Ethernet
     crc32c,     ///< Castagnoli (RFC 3720)
+    crc64xz,    ///< ECMA-182, reflected: xz, Alibaba OSS
     crc64nvme,  ///< NVM Express; what new S3 uploads carry by default
 };
 

@@ -51,7 +51,7 @@ class Listing {
 
 /// A checksum that the origin claims for the whole object; only ever used to verify.
 struct ObjectChecksum {
-    enum class Kind : uint8_t { none, crc32, crc32c, crc64nvme, sha256, sha256_composite, sha1, md5 };
+    enum class Kind : uint8_t { none, crc32, crc32c, crc64xz, crc64nvme, sha256, sha256_composite, sha1, md5 };
     Kind kind = Kind::none;
     std::string raw;              ///< big-endian bytes
     uint64_t part_bytes = 0;      ///< sha256_composite: size of the parts; 0 unknown

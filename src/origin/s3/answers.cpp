@@ -22,6 +22,7 @@ size_t raw_bytes_of(ObjectChecksum::Kind kind) {
     switch (kind) {
         case Kind::crc32:
         case Kind::crc32c: return 4;
+        case Kind::crc64xz:
         case Kind::crc64nvme: return 8;
         case Kind::sha1: return 20;
         default: return 32;

@@ -48,7 +48,7 @@ def kubectl_shows_where_how_far_and_how_big(kit, scene):
 
 def what_the_schema_forbids_is_refused_with_a_reason(kit, scene):
     for what, change, words in [
-            ("a backend of a type that is not built", scene.backend_object(type="oss"), "type oss is not built yet"),
+            ("a backend of a type that there is not", scene.backend_object(type="tape"), "Unsupported value"),
             ("an Azure backend without an account", scene.backend_object(type="azure"), "account is the storage account"),
             ("a web server with a bucket", scene.backend_object(type="http"), "has no bucket"),
             ("an endpoint with a path", scene.backend_object(endpoint="http://h/x"), "without a path"),

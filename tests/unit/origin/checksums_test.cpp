@@ -9,7 +9,7 @@ using namespace zcdp::origin;
 
 namespace {
 
-constexpr CrcKind kKinds[] = {CrcKind::crc32, CrcKind::crc32c, CrcKind::crc64nvme};
+constexpr CrcKind kKinds[] = {CrcKind::crc32, CrcKind::crc32c, CrcKind::crc64xz, CrcKind::crc64nvme};
 
 std::string noise(size_t n) {
     std::string text(n, '\0');
@@ -23,9 +23,10 @@ std::string noise(size_t n) {
 
 /// One bit at a time, straight from the definition.
 uint64_t slow(CrcKind kind, std::string_view bytes) {
-    const int bits = kind == CrcKind::crc64nvme ? 64 : 32;
+    const int bits = kind == CrcKind::crc64nvme || kind == CrcKind::crc64xz ? 64 : 32;
     const uint64_t polynomial = kind == CrcKind::crc32    ? 0xedb88320ull
                                 : kind == CrcKind::crc32c ? 0x82f63b78ull
+                                : kind == CrcKind::crc64xz ? 0xc96c5795d7870f42ull
                                                           : 0x9a6c9329ac4bc9b5ull;
     const uint64_t ones = bits == 64 ? ~0ull : 0xffffffffull;
     uint64_t v = ones;
@@ -43,6 +44,7 @@ std::span<const std::byte> bytes_of(std::string_view text) { return std::as_byte
 TEST_CASE("The CRCs have the check values of the catalogue and of RFC 3720") {
     CHECK(Crc::of(CrcKind::crc32, "123456789") == 0xcbf43926u);
     CHECK(Crc::of(CrcKind::crc32c, "123456789") == 0xe3069283u);
+    CHECK(Crc::of(CrcKind::crc64xz, "123456789") == 0x995dc9bbdf1939faull);
     CHECK(Crc::of(CrcKind::crc64nvme, "123456789") == 0xae8b14860a799888ull);
     CHECK(Crc::of(CrcKind::crc32c, std::string(32, '\0')) == 0x8a9136aau);
     CHECK(Crc::of(CrcKind::crc32c, std::string(32, '\xff')) == 0x62a8ab43u);

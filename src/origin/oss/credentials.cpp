@@ -1,0 +1,103 @@
+#include "src/origin/oss/credentials.hpp"
+
+#include <boost/json/object.hpp>
+
+#include "src/origin/remote/token.hpp"
+
+namespace zcdp::origin::oss {
+namespace {
+
+constexpr size_t kFileBytesMax = 1 << 20;
+constexpr uint64_t kFetchTimeoutMs = 10'000, kMetadataTimeoutMs = 3'000;
+constexpr const char* kHint = "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or use --anonymous";
+constexpr const char* kMetadata = "http://100.100.100.200/latest/";
+
+}  // namespace
+
+Result<Credentials> parse_credentials(std::string_view text) {
+    ZCDP_TRY(const boost::json::object answer, parse_json_object(text, "the answer with credentials", ErrorKind::denied));
+    const boost::json::value* inner = answer.if_contains("Credentials");
+    const boost::json::object& object = inner && inner->is_object() ? inner->get_object() : answer;
+    Credentials out{text_of(object, "AccessKeyId"), text_of(object, "AccessKeySecret"), text_of(object, "SecurityToken"), parse_iso8601(text_of(object, "Expiration"))};
+    if (out.access_key.empty() || out.secret_key.empty() || out.security_token.empty() || out.expires_unix_s <= 0)
+        return Error(ErrorKind::denied, "the answer has no credentials");
+    return out;
+}
+
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : machine_(machine), current_(machine.log) {
+    if (options.anonymous) {
+        kind_ = Kind::anonymous;
+        return;
+    }
+    const auto named = [&](const char* name) { return credential(options, machine, name); };
+    Credentials keys{named("OSS_ACCESS_KEY_ID"), named("OSS_ACCESS_KEY_SECRET"), named("OSS_SESSION_TOKEN"), 0};
+    if (keys.access_key.empty() && options.credentials.empty())
+        keys = {environment("ALIBABA_CLOUD_ACCESS_KEY_ID"), environment("ALIBABA_CLOUD_ACCESS_KEY_SECRET"), environment("ALIBABA_CLOUD_SECURITY_TOKEN"), 0};
+    if (!keys.access_key.empty() && !keys.secret_key.empty()) {
+        kind_ = Kind::fixed;
+        current_.set(std::move(keys));
+    } else if (!environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE").empty()) {
+        kind_ = Kind::oidc;
+    }
+}
+
+std::string CredentialSource::identity() const {
+    switch (kind_) {
+        case Kind::anonymous: return "anonymous";
+        case Kind::oidc: return environment("ALIBABA_CLOUD_ROLE_ARN");
+        case Kind::instance: return "instance";
+        case Kind::fixed: break;
+    }
+    const auto present = current_.current();
+    return present ? present->access_key : "";
+}
+
+Task<Result<Credentials>> CredentialSource::get(net::HttpClient& http, int64_t clock_skew_s) {
+    auto once = [this, &http] { return fetch(http); };  // no coroutine itself; lives in this frame
+    co_return co_await current_.get(machine_.clock, clock_skew_s, once);
+}
+
+void CredentialSource::expired(const std::string& id) {
+    if (kind_ == Kind::oidc || kind_ == Kind::instance) current_.drop(id);
+}
+
+Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
+    if (kind_ == Kind::oidc) co_return co_await fetch_oidc(http);
+    co_return co_await fetch_instance(http);
+}
+
+/// alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc
+Task<Result<Credentials>> CredentialSource::fetch_oidc(net::HttpClient& http) {
+    const std::string path = environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE");
+    auto token = read_user_file(machine_.fs, path, kFileBytesMax);
+    if (!token) co_return system_error(token.error(), "reading ALIBABA_CLOUD_OIDC_TOKEN_FILE", path);
+    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+    std::string host = environment("ALIBABA_CLOUD_STS_ENDPOINT");
+    if (host.empty()) host = "https://sts.aliyuncs.com";
+    if (host.find("://") == host.npos) host = "https://" + host;
+    net::Request request;
+    request.method = "POST";
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
+    request.body = form_of({{"Action", "AssumeRoleWithOIDC"}, {"Format", "JSON"}, {"Version", "2015-04-01"}, {"RoleArn", environment("ALIBABA_CLOUD_ROLE_ARN")},
+                            {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")}, {"OIDCToken", *token}, {"RoleSessionName", "zcdp"}});
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, host + "/", std::move(request), kFetchTimeoutMs, "check ALIBABA_CLOUD_ROLE_ARN"));
+    co_return parse_credentials(answer);
+}
+
+/// alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata: the hardened mode asks for a token first.
+Task<Result<Credentials>> CredentialSource::fetch_instance(net::HttpClient& http) {
+    net::Request for_token;
+    for_token.method = "PUT";
+    for_token.headers = {{"X-aliyun-ecs-metadata-token-ttl-seconds", "21600"}};
+    auto token = co_await ask_token_service(http, std::string(kMetadata) + "api/token", std::move(for_token), kMetadataTimeoutMs, kHint);
+    if (!token) co_return Error(ErrorKind::denied, "no credentials were found", "", kHint);
+    net::Request request;
+    request.headers = {{"X-aliyun-ecs-metadata-token", *token}};
+    const std::string roles = std::string(kMetadata) + "meta-data/ram/security-credentials/";
+    auto role = co_await ask_token_service(http, roles, request, kMetadataTimeoutMs, kHint);
+    if (!role) co_return Error(ErrorKind::denied, "no credentials were found: the instance has no role", "", kHint);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, roles + *role, std::move(request), kMetadataTimeoutMs, kHint));
+    co_return parse_credentials(answer);
+}
+
+}  // namespace zcdp::origin::oss

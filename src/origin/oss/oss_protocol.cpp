@@ -1,0 +1,134 @@
+#include "src/origin/oss/oss_protocol.hpp"
+
+#include "src/origin/oss/signature.hpp"
+#include "src/origin/remote/answers.hpp"
+#include "src/origin/s3/answers.hpp"
+#include "src/origin/s3/list_page.hpp"
+#include "zcdp/origin/checksums.hpp"
+
+namespace zcdp::origin::oss {
+namespace {
+
+constexpr int kRefreshesMax = 3;
+
+class OssProtocol final : public Protocol {
+  public:
+    explicit OssProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+
+    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix, shared_->credentials.identity()}; }
+    std::string name_of(const std::string& key) const override { return "oss://" + shared_->bucket + "/" + key; }
+
+    Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
+        Prepared out;
+        out.endpoint = shared_->endpoint;
+        out.request.method = call.method;
+        out.request.target = shared_->path_prefix + "/" + uri_encode(call.key, true);
+        char separator = '?';
+        for (const auto& [name, value] : call.query) {
+            out.request.target += separator + uri_encode(name, false) + (value.empty() ? "" : "=" + uri_encode(value, false));
+            separator = '&';
+        }
+        out.request.headers = call.headers;
+        if (shared_->credentials.anonymous()) co_return out;
+        ZCDP_CO_TRY(const Credentials used, co_await shared_->credentials.get(credentials_http, shared_->clock_skew_s));
+        const std::string date = amz_date(shared_->machine.clock.unix_s() + shared_->clock_skew_s);
+        SigningInput input{call.method, shared_->bucket, call.key, shared_->region, call.query, {}, date};
+        input.headers = {{"x-oss-content-sha256", "UNSIGNED-PAYLOAD"}, {"x-oss-date", date}};
+        if (!used.security_token.empty()) input.headers.emplace_back("x-oss-security-token", used.security_token);
+        out.request.headers.emplace_back("Authorization", authorization(input, used.access_key, used.secret_key));
+        for (auto& header : input.headers) out.request.headers.push_back(std::move(header));
+        out.credential = used.id();
+        co_return out;
+    }
+
+    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+        const s3::ErrorAnswer answer = s3::parse_error(response, body);
+        const auto remedy = s3::remedy_of(answer);
+        Verdict verdict{Verdict::Remedy::none, s3::error_of(answer, name)};
+        if (verdict.error.kind() == ErrorKind::denied)
+            verdict.error = Error(ErrorKind::denied, verdict.error.what(), name, "check OSS_ACCESS_KEY_ID, --region and the right to list and read");
+        if (remedy == s3::Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
+        if (remedy == s3::Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
+        const bool old = answer.code == "SecurityTokenExpired" || answer.code == "InvalidSecurityToken";
+        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+            shared_->credentials.expired(sent.credential);
+            verdict.remedy = Verdict::Remedy::at_once;
+        }
+        if (remedy == s3::Remedy::correct_clock) {
+            const int64_t server = parse_http_date(std::string(response.header("date")));
+            if (server >= 0 && !std::exchange(tried.clock_corrected, true)) {
+                shared_->clock_skew_s = server - shared_->machine.clock.unix_s();
+                verdict.remedy = Verdict::Remedy::at_once;
+            }
+        }
+        return verdict;
+    }
+
+    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
+    }
+    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+        Call call{"GET", key, {}, {}, 0, ""};
+        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        return call;
+    }
+    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    /// x-oss-hash-crc64ecma is of the whole object, in decimal, on every answer.
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+        ObjectChecksum out;
+        uint64_t value = 0;
+        if (!to_number(answer.header("x-oss-hash-crc64ecma"), value)) return out;
+        out.kind = ObjectChecksum::Kind::crc64xz;
+        out.raw = crc_raw(CrcKind::crc64xz, value);
+        return out;
+    }
+
+    bool can_start_after() const override { return true; }
+    Call page_call(const PageRequest& page) override {
+        Call call;
+        if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
+        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+        call.query.emplace_back("encoding-type", "url");
+        call.query.emplace_back("list-type", "2");
+        call.query.emplace_back("max-keys", "1000");
+        if (!shared_->prefix.empty()) call.query.emplace_back("prefix", shared_->prefix);
+        if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
+        return call;
+    }
+    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<s3::ListParser>(); }
+
+  private:
+    std::shared_ptr<Shared> shared_;
+};
+
+bool is_region(const std::string& text) {
+    return !text.empty() && text.size() <= 32 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
+}
+
+}  // namespace
+
+Result<> Shared::configure() {
+    region = options.region;
+    for (const char* name : {"OSS_REGION", "ALIBABA_CLOUD_REGION_ID"})
+        if (region.empty()) region = machine.environment(name);
+    std::string url = options.endpoint.empty() ? machine.environment("OSS_ENDPOINT") : options.endpoint;
+    if (!url.empty() && url.find("://") == url.npos) url = "https://" + url;
+    // https://oss-cn-hangzhou[-internal].aliyuncs.com says the region, too.
+    if (const size_t at = url.find("://oss-"); region.empty() && at != url.npos) {
+        region = url.substr(at + 7, url.find('.', at) - at - 7);
+        if (region.ends_with("-internal")) region.resize(region.size() - 9);
+    }
+    if (region.starts_with("oss-")) region.erase(0, 4);
+    if (!is_region(region)) return Error(ErrorKind::usage, "has no region", "oss://" + bucket, "add --region cn-hangzhou, or set OSS_REGION");
+    if (url.empty()) url = "https://oss-" + region + ".aliyuncs.com";
+    ZCDP_TRY(endpoint, net::Endpoint::parse(url));
+    const bool in_host = !options.path_style && !endpoint.is_numeric() && endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
+    if (in_host) endpoint.host = bucket + "." + endpoint.host;
+    else path_prefix = "/" + uri_encode(bucket, false);
+    return configure_network();
+}
+
+std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<OssProtocol>(std::move(shared)); }
+
+}  // namespace zcdp::origin::oss
