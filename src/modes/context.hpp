@@ -35,6 +35,7 @@ struct Context {
 /// A command: adds itself to the parser; `action` is what it does once everything is parsed, and returns the exit code.
 using Action = std::function<int(Context&)>;
 void add_sync(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
 void add_store(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
 void add_agent(CLI::App& app, Action& action);

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
     app.require_subcommand(1);
     Action action;
     add_sync(app, action);
+    add_verify(app, action);
     add_store(app, action);
     add_serve(app, action);
     add_agent(app, action);

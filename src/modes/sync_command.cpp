@@ -5,6 +5,7 @@
 #include "src/modes/context.hpp"
 #include "src/modes/json.hpp"
 #include "src/modes/kube_flags.hpp"
+#include "src/modes/origin_flags.hpp"
 #include "src/modes/progress_view.hpp"
 #include "src/modes/signals.hpp"
 #include "zcdp/base/units.hpp"
@@ -166,17 +167,6 @@ int run_sync(Context& context, Flags& flags) {
     return show(context, flags, done);
 }
 
-void add_origin_flags(CLI::App& sync, origin::OriginOptions& origin) {
-    sync.add_option("--endpoint", origin.endpoint, "the service's address, http[s]://HOST[:PORT] (AWS_ENDPOINT_URL_S3, STORAGE_EMULATOR_HOST, HF_ENDPOINT)")->type_name("URL");
-    sync.add_option("--region", origin.region, "S3 region (AWS_REGION); found by itself on AWS")->type_name("NAME");
-    sync.add_option("--profile", origin.profile, "profile of the AWS config files (AWS_PROFILE)")->type_name("NAME");
-    sync.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
-    sync.add_flag("--anonymous", origin.anonymous, "send no credentials");
-    sync.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")->type_name("HEX");
-    sync.add_option("--ca-bundle", origin.ca_bundle, "PEM file of trusted CA certificates")->type_name("FILE");
-    sync.add_option("--retries", origin.retries, "attempts after the first, per request")->capture_default_str();
-}
-
 }  // namespace
 
 void add_sync(CLI::App& app, Action& action) {
@@ -193,8 +183,8 @@ void add_sync(CLI::App& app, Action& action) {
     no_store->excludes("--store");
     sync.add_flag("--delete", flags->sync.delete_extra, "remove from DEST what zcdp put there and the source has no more");
     sync.add_flag("--dry-run", flags->sync.dry_run, "only say what would be fetched, reused and removed");
-    sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB");
-    sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")->type_name("GLOB");
+    sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB")->allow_extra_args(false);
+    sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")->type_name("GLOB")->allow_extra_args(false);
     sync.add_option("--bad-keys", flags->bad_keys, "keys that cannot be paths: refuse the sync, or leave them out")
         ->check(CLI::IsMember({"error", "skip"}))->capture_default_str();
     add_origin_flags(sync, flags->origin);

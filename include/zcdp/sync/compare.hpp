@@ -1,0 +1,41 @@
+// A directory against a source: is every byte on disk what the source has? Nothing is written.
+//
+// compare() blocks the calling thread; it makes its own loops, and everything it started has ended when it returns.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "zcdp/origin/options.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::sync {
+
+struct CompareOptions {
+    std::string folder;
+    std::vector<std::string> include, exclude;  ///< as SyncOptions
+    bool one_way = false;  ///< files that only the folder has are no difference
+    bool read = true;      ///< bytes are fetched where the source states no checksum; else such files are `unknown`
+};
+
+struct Difference {
+    enum class Kind { missing, extra, type, size, content, unknown };
+    Kind kind;
+    std::string path;
+    std::string what;  ///< in words
+};
+const char* name_of(Difference::Kind kind);
+
+struct CompareReport {
+    uint64_t files = 0, bytes = 0;           ///< of the source, compared
+    uint64_t by_checksum = 0, by_reading = 0;  ///< how their contents were judged
+    uint64_t differences = 0;
+    double seconds = 0;
+};
+
+/// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the folder).
+Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, origin::Machine machine,
+                              const std::function<void(const Difference&)>& found, Stop& stop);
+
+}  // namespace zcdp::sync

@@ -1,0 +1,13 @@
+// The flags of every command that reads from an origin.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "zcdp/origin/options.hpp"
+
+namespace zcdp::modes {
+
+/// Adds --endpoint, --region, --profile, --path-style, --anonymous, --sha256, --ca-bundle, --retries.
+void add_origin_flags(CLI::App& command, origin::OriginOptions& origin);
+
+}  // namespace zcdp::modes

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# ctest: 120
+"""zcdp verify DIR --against SOURCE: by checksums where the source states them, by bytes where it does not."""
+import hashlib
+import json
+import os
+
+from tests.support import servers, stores
+from tests.support.harness import Bench, bytes_of, sums, write_tree
+
+FILES = {"a": b"1", "b/c": bytes_of(1, 300_000), "b-x": b"", "big": bytes_of(2, 20 << 20), "z/\u00fc": b"3"}
+
+
+def verify(bench, folder, source, *flags, env=None):
+    code, out, err = bench.zcdp("verify", "--json", *flags, folder, "--against", source, env=env)
+    return code, (json.loads(out) if out else None), err
+
+
+def differences(bench, folder, source, *flags, env=None):
+    """Every kind of difference is found, each named, and nothing else."""
+    name = f"{source}"
+    code, done, err = verify(bench, folder, source, *flags, env=env)
+    bench.check(f"{name}: equal", code == 0 and done["files"] == len(FILES) and done["found"] == [], (code, done, err))
+    before = sums(folder)
+    with open(folder / "big", "r+b") as file:
+        file.seek(19 << 20)
+        file.write(b"!")
+    (folder / "a").write_bytes(b"22")
+    os.remove(folder / "b-x")
+    (folder / "new").write_bytes(b"n")
+    os.remove(folder / "z/\u00fc")
+    (folder / "z/\u00fc").symlink_to("../a")
+    code, done, err = verify(bench, folder, source, *flags, env=env)
+    kinds = sorted(line.split(":")[0] for line in done["found"])
+    bench.check(f"{name}: each difference by its kind", code == 1 and kinds == ["content big", "extra new", "missing b-x", "size a", "type z/\u00fc"], (code, done, err))
+    code, done, err = verify(bench, folder, source, "--one-way", "--include", "b/**", "--include", "new", *flags, env=env)
+    bench.check(f"{name}: --one-way and --include", code == 0 and done["files"] == 1, (code, done, err))
+    bench.check(f"{name}: nothing was written", sums(folder)["b/c"] == before["b/c"])
+    os.remove(folder / "z/\u00fc")
+    os.remove(folder / "new")
+    write_tree(folder, FILES)
+    return verify(bench, folder, source, *flags, env=env)[1]
+
+
+with Bench() as bench:
+    folder, other = bench.path("folder"), bench.path("other")
+    write_tree(folder, FILES)
+    write_tree(other, FILES)
+    done = differences(bench, folder, other)
+    bench.equal("a folder states no checksums: all is read", (done["by_checksum"], done["by_reading"]), (0, len(FILES)))
+    code, done, _ = verify(bench, folder, other, "--no-read")
+    bench.check("--no-read: then nothing is known", code == 1 and all(line.startswith("unknown ") for line in done["found"]), done)
+    # zcdp serve's bucket has no checksums, MinIO's objects neither; fake-gcs-server states CRC32C, Azurite MD5.
+    for store in (stores.Gcs.start(bench), stores.Azure.start(bench), stores.S3.start(bench)):
+        for key, content in FILES.items():
+            store.put("set/" + key, content)
+        done = differences(bench, folder, stores.source_of(store, "set/"), *store.flags, env=store.env)
+        print(f"     {store.kind}: {done['by_checksum']} by checksum, {done['by_reading']} by reading")
+        if store.kind != "s3":
+            bench.equal(f"{store.kind}: states sums of all", done["by_reading"], 0)
+    web = stores.Nginx.start(bench)
+    for key, content in FILES.items():
+        web.put(key, content)
+    web.put("SHA256SUMS", "".join(f"{hashlib.sha256(content).hexdigest()}  {key}\n" for key, content in FILES.items()).encode())
+    done = differences(bench, folder, web.source("SHA256SUMS"))
+    bench.equal("SHA256SUMS: all by their digests", done["by_reading"], 0)
+    code, _, err = bench.zcdp("verify", bench.path("nothing"), "--against", other)
+    bench.check("no directory: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
+    code, _, err = bench.zcdp("verify", folder, "--against", "s3://data/set/", "--endpoint", "http://127.0.0.1:1", "--retries", "0", env=servers.CREDENTIALS)
+    bench.check("a source that is away: one line", code == 1 and err.count("\n") == 1, (code, err))
