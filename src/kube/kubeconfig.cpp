@@ -1,16 +1,13 @@
 // Who speaks to which cluster: a kubeconfig (kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig),
 // or the ServiceAccount of the pod that this runs in.
 #include <boost/json/parse.hpp>
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <optional>
 
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/process.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {
@@ -52,33 +49,11 @@ Result<std::string> run_plugin(const YAML::Node& exec) {
     if (exec["args"] && exec["args"].IsSequence())
         for (const YAML::Node& word : exec["args"]) words.push_back(word.as<std::string>());
     std::vector<std::string> variables;
-    for (char** variable = environ; *variable; ++variable) variables.emplace_back(*variable);
     if (exec["env"] && exec["env"].IsSequence())
         for (const YAML::Node& pair : exec["env"]) variables.push_back(text(pair, "name") + "=" + text(pair, "value"));
     const std::string version = text(exec, "apiVersion");
     variables.push_back("KUBERNETES_EXEC_INFO={\"apiVersion\":\"" + version + "\",\"kind\":\"ExecCredential\",\"spec\":{\"interactive\":false}}");
-    std::vector<char*> arguments, environment;
-    for (std::string& word : words) arguments.push_back(word.data());
-    for (std::string& variable : variables) environment.push_back(variable.data());
-    arguments.push_back(nullptr), environment.push_back(nullptr);
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error(errno, "running", words[0]);
-    Fd read_end(ends[0]), write_end(ends[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
-    pid_t child = 0;
-    const int failed = ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environment.data());
-    posix_spawn_file_actions_destroy(&actions);
-    write_end.reset();
-    if (failed != 0) return errno_error(failed, "running the credential plugin", words[0]);
-    std::string out;
-    char buffer[4096];
-    for (ssize_t n; (n = ::read(read_end.get(), buffer, sizeof buffer)) > 0 && out.size() < kFileMax;) out.append(buffer, static_cast<size_t>(n));
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Error(ErrorKind::denied, "the credential plugin failed", words[0]);
-    return out;
+    return run_program(std::move(words), std::move(variables), kFileMax);
 }
 
 Result<> use_plugin(const YAML::Node& exec, Connection& connection) {

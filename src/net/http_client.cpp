@@ -60,6 +60,7 @@ struct Pool {
     std::shared_ptr<Ticker> ticker;
     Semaphore permits;
     std::map<Endpoint, Host, EndpointLess> hosts;
+    asio::ip::address from;  ///< unspecified: the system's choice
     bool closed = false;
 
     void give_back(const Endpoint& endpoint, std::unique_ptr<Connection> connection, bool usable) {
@@ -218,7 +219,10 @@ class Client final : public HttpClient {
   public:
     Client(asio::any_io_executor executor, HttpClientOptions options, Metrics& metrics, Logger& log)
         : pool_(std::make_shared<Pool>(executor, std::move(options))),
-          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")), log_(log) {}
+          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")), log_(log) {
+        boost::system::error_code code;
+        pool_->from = asio::ip::make_address(pool_->options.source_address, code);  // checked where it was written
+    }
     ~Client() override { close(); }
 
     void close() override {
@@ -295,7 +299,7 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
 Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy,
                                                              asio::ip::tcp::endpoint address, Deadline deadline) {
     auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker);
-    ZCDP_CO_CHECK(co_await connection->transport.connect(address, deadline));
+    ZCDP_CO_CHECK(co_await connection->transport.connect(address, pool_->from, deadline));
     if (endpoint.tls) {
         if (proxy) ZCDP_CO_CHECK(co_await open_tunnel(endpoint, *proxy, *connection, deadline));
         if (!pool_->options.tls) co_return Error(ErrorKind::failed, "there is no TLS here");
@@ -330,6 +334,11 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
     ErrorKind kind = ErrorKind::unreachable;
     for (size_t tried = 0; tried < addresses.size() && !deadline.passed(); ++tried) {
         const auto address = addresses[host.next_address++ % addresses.size()];
+        const bool other_family = !pool_->from.is_unspecified() && pool_->from.is_v6() != address.address().is_v6();
+        if (other_family) {
+            reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": is of another family than " + pool_->from.to_string();
+            continue;
+        }
         if (!allowed(endpoint, address.address().to_string())) {
             reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": such addresses are not allowed here";
             kind = ErrorKind::denied;

@@ -73,7 +73,7 @@ Task<Result<>> Transport::wait(Wait what, Deadline deadline) {
     co_return Result<>();
 }
 
-Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, Deadline deadline) {
+Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::address from, Deadline deadline) {
     peer_ = (address.address().is_v6() ? "[" + address.address().to_string() + "]" : address.address().to_string()) + ":" +
             std::to_string(address.port());
     boost::system::error_code code;
@@ -82,6 +82,8 @@ Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, Deadline dead
     if (!code) socket_.native_non_blocking(true, code);
     if (!code) socket_.set_option(asio::ip::tcp::no_delay(true), code);
     if (code) co_return Error(ErrorKind::failed, "opening a socket: " + code.message());
+    if (!from.is_unspecified()) socket_.bind({from, 0}, code);
+    if (code) co_return Error(ErrorKind::usage, "cannot come from " + from.to_string() + ": " + code.message());
     if (::connect(socket_.native_handle(), address.data(), static_cast<socklen_t>(address.size())) == 0) co_return Result<>();
     if (errno != EINPROGRESS) co_return socket_error(errno, "connecting");
     ZCDP_CO_CHECK(co_await wait(Wait::write, deadline));

@@ -83,6 +83,7 @@ struct HttpClientOptions {
     Proxies proxies;
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
+    std::string source_address;  ///< an IP address of this machine; only peers of its family are tried. "": the system's choice
 };
 
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,

@@ -20,6 +20,10 @@ struct OriginOptions {
     std::string profile;      ///< empty: $AWS_PROFILE, "default"
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
     bool anonymous = false;
+    bool request_payer = false;  ///< S3: who asks pays for the requests
+    bool dual_stack = false;  ///< S3: AWS's hosts that have IPv6 addresses as well ($AWS_USE_DUALSTACK_ENDPOINT)
+    std::string sse_c_key;    ///< S3: the 32 bytes that the objects were encrypted with (SSE-C)
+    std::string source_address;  ///< the local address that connections come from; "": the system's choice
     std::string ca_bundle;    ///< PEM file
     std::string ca_pem;       ///< PEM text, instead of a file
     /// Credentials by the names of the environment variables that hold them elsewhere (credential_names()). When there are

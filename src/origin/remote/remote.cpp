@@ -27,6 +27,7 @@ Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
 
 Result<> Remote::configure_network() {
     ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
+    if (!options.source_address.empty()) ZCDP_CHECK(net::AddressRules::parse({options.source_address + (options.source_address.find(':') == std::string::npos ? "/32" : "/128")}));
     if (options.proxy.empty()) {
         ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
         return {};

@@ -21,6 +21,7 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     options.tls = remote_->tls;
     options.user_agent = "zcdp";
     options.proxies = remote_->proxies;
+    options.source_address = remote_->options.source_address;
     options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
     credentials_http_ = net::make_http_client(executor, options, remote_->machine.metrics, remote_->machine.log);

@@ -61,6 +61,7 @@ Result<Credentials> parse_json_credentials(std::string_view text) {
         return member && member->is_string() ? std::string(member->as_string()) : std::string();
     };
     Credentials credentials{field("AccessKeyId"), field("SecretAccessKey"), field("Token"), 0};
+    if (credentials.session_token.empty()) credentials.session_token = field("SessionToken");  // a program's word for it
     if (const std::string ends = field("Expiration"); !ends.empty()) {
         credentials.expires_unix_s = parse_iso8601(ends);
         if (credentials.expires_unix_s < 0) return Error(ErrorKind::failed, "the credentials' end is no date");
@@ -84,7 +85,8 @@ void CredentialSource::choose() {
     };
     std::string name = options_.profile.empty() ? environment("AWS_PROFILE") : options_.profile;
     if (name.empty()) name = "default";
-    const Profile config = read_profile(read("AWS_CONFIG_FILE", "/.aws/config"), name, true);
+    const std::string config_text = read("AWS_CONFIG_FILE", "/.aws/config");
+    const Profile config = read_profile(config_text, name, true);
     const Profile credentials = read_profile(read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), name, false);
     profile_ = config;
     for (const auto& [key, value] : credentials) profile_[key] = value;
@@ -104,16 +106,21 @@ void CredentialSource::choose() {
             return;
         }
     }
-    choose_from_profile(credentials, config);
+    choose_from_profile(credentials, config, config_text);
 }
 
-void CredentialSource::choose_from_profile(const Profile& credentials, const Profile& config) {
+void CredentialSource::choose_from_profile(const Profile& credentials, const Profile& config, std::string_view config_text) {
     for (const Profile* profile : {&credentials, &config}) {
         const auto key = profile->find("aws_access_key_id"), secret = profile->find("aws_secret_access_key");
         if (key == profile->end() || secret == profile->end()) continue;
         const auto token = profile->find("aws_session_token");
         kind_ = Kind::fixed;
         current_.set(Credentials{key->second, secret->second, token == profile->end() ? "" : token->second, 0});
+        return;
+    }
+    process_ = setting("credential_process");
+    if (!process_.empty() || read_sso(profile_, config_text, sso_)) {
+        kind_ = process_.empty() ? Kind::sso : Kind::process;
         return;
     }
     token_file_ = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -142,6 +149,8 @@ std::string CredentialSource::identity() const {
     switch (kind_) {
         case Kind::anonymous: return "anonymous";
         case Kind::web_identity: return role_arn_;
+        case Kind::process: return "process:" + process_;
+        case Kind::sso: return "sso:" + sso_.account_id + "/" + sso_.role_name;
         case Kind::container: return "container:" + environment("AWS_CONTAINER_CREDENTIALS_FULL_URI") +
                                      environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
         case Kind::instance: return "instance";
@@ -162,6 +171,8 @@ void CredentialSource::expired(const std::string& id) {
 
 Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
     switch (kind_) {
+        case Kind::process: co_return co_await credentials_of_process(process_);
+        case Kind::sso: co_return co_await credentials_of_sso(sso_, machine_, http);
         case Kind::web_identity: co_return co_await fetch_web_identity(http);
         case Kind::container: co_return co_await fetch_container(http);
         default: co_return co_await fetch_instance(http);

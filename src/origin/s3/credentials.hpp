@@ -1,6 +1,6 @@
 // Where credentials come from, in this order (docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html):
 // anonymous if asked for; $AWS_ACCESS_KEY_ID (not with an explicit profile); the profile in the credentials and config
-// files; web identity ($AWS_WEB_IDENTITY_TOKEN_FILE, STS); container ($AWS_CONTAINER_CREDENTIALS_FULL_URI or
+// files, its keys, its credential_process or its SSO session; web identity ($AWS_WEB_IDENTITY_TOKEN_FILE, STS); container ($AWS_CONTAINER_CREDENTIALS_FULL_URI or
 // _RELATIVE_URI: EKS Pod Identity, ECS); the instance (IMDSv2). Those with an end are fetched again before it; token
 // files are read again each time.
 //
@@ -11,7 +11,7 @@
 #include <string>
 
 #include "src/origin/remote/refreshing.hpp"
-#include "src/origin/s3/profile.hpp"
+#include "src/origin/s3/profile_credentials.hpp"
 #include "src/origin/s3/sigv4.hpp"
 #include "zcdp/net/http.hpp"
 #include "zcdp/origin/options.hpp"
@@ -34,9 +34,9 @@ class CredentialSource {
     std::string setting(const std::string& name) const;
 
   private:
-    enum class Kind { anonymous, fixed, web_identity, container, instance };
+    enum class Kind { anonymous, fixed, process, sso, web_identity, container, instance };
     void choose();
-    void choose_from_profile(const Profile& credentials, const Profile& config);
+    void choose_from_profile(const Profile& credentials, const Profile& config, std::string_view config_text);
     Task<Result<Credentials>> fetch(net::HttpClient& http);
     Task<Result<Credentials>> fetch_web_identity(net::HttpClient& http);
     Task<Result<Credentials>> fetch_container(net::HttpClient& http);
@@ -48,7 +48,8 @@ class CredentialSource {
     Machine machine_;
     Profile profile_;
     Kind kind_ = Kind::instance;
-    std::string role_arn_, token_file_, role_session_;
+    std::string role_arn_, token_file_, role_session_, process_;
+    Sso sso_;
     Refreshing<Credentials> current_;
 };
 

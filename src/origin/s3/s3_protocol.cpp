@@ -37,12 +37,16 @@ class S3Protocol final : public Protocol {
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
     Verdict judge(Call&, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
 
-    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {{"x-amz-checksum-mode", "ENABLED"}}, 0}; }
+    Call head_call(const std::string& key) override {
+        Call call{"HEAD", key, {}, shared_->object_headers(), 0, ""};
+        call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+        return call;
+    }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
         return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
-        Call call{"GET", key, {}, {}, 0};
+        Call call{"GET", key, {}, shared_->object_headers(), 0, ""};
         if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
         if (whole) call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
         return call;
@@ -59,6 +63,7 @@ class S3Protocol final : public Protocol {
         call.query.emplace_back("list-type", "2");
         call.query.emplace_back("max-keys", "1000");
         call.query.emplace_back("prefix", shared_->prefix);
+        if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }

@@ -25,6 +25,8 @@ class Shared final : public Remote {
     Result<> configure();
 
     Address address() const;
+    /// Headers that every request of an object carries: who pays, and the key of SSE-C.
+    std::vector<net::Header> object_headers() const;
     /// The origin says that the bucket is in `region`; false when that is known already or is none.
     bool move_to_region(const std::string& region);
 

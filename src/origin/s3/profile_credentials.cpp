@@ -1,0 +1,74 @@
+#include "src/origin/s3/profile_credentials.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+#include <boost/json/object.hpp>
+#include <openssl/evp.h>
+
+#include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/token.hpp"
+#include "src/origin/s3/credentials.hpp"
+#include "zcdp/base/process.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+constexpr size_t kOutputBytesMax = 1 << 20;
+constexpr uint64_t kFetchTimeoutMs = 10'000;
+constexpr const char* kLogin = "run: aws sso login";
+
+std::string setting(const Profile& profile, const char* name) {
+    const auto found = profile.find(name);
+    return found == profile.end() ? "" : found->second;
+}
+
+/// The cache's files are called by the SHA-1 of the session's name or URL.
+std::string sha1_hex(const std::string& text) {
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (EVP_Digest(text.data(), text.size(), bytes, &length, EVP_sha1(), nullptr) != 1) return "";
+    return to_hex({bytes, length});
+}
+
+}  // namespace
+
+Task<Result<Credentials>> credentials_of_process(std::string command) {
+    asio::thread_pool aside(1);
+    ZCDP_CO_TRY(const std::string printed, co_await offload(aside, [&] { return run_program({"/bin/sh", "-c", command}, {}, kOutputBytesMax); }));
+    co_return parse_json_credentials(printed);
+}
+
+bool read_sso(const Profile& profile, std::string_view config, Sso& sso) {
+    const std::string session = setting(profile, "sso_session");
+    const Profile from = session.empty() ? profile : read_profile(config, "sso-session " + session, false);
+    sso = {session.empty() ? setting(profile, "sso_start_url") : session, setting(from, "sso_region"), setting(profile, "sso_account_id"), setting(profile, "sso_role_name")};
+    return !sso.cache_name.empty() && !sso.region.empty() && !sso.account_id.empty() && !sso.role_name.empty();
+}
+
+Task<Result<Credentials>> credentials_of_sso(Sso sso, Machine machine, net::HttpClient& http) {
+    const std::string path = machine.environment("HOME") + "/.aws/sso/cache/" + sha1_hex(sso.cache_name) + ".json";
+    const auto cached = read_user_file(machine.fs, path, kOutputBytesMax);
+    if (!cached) co_return Error(ErrorKind::denied, "nobody has logged in to AWS SSO here", path, kLogin);
+    ZCDP_CO_TRY(const auto token, parse_json_object(*cached, "the cached SSO token", ErrorKind::denied));
+    if (parse_iso8601(text_of(token, "expiresAt")) <= machine.clock.unix_s()) co_return Error(ErrorKind::denied, "the login to AWS SSO has ended", path, kLogin);
+    std::string host = machine.environment("AWS_ENDPOINT_URL_SSO");
+    if (host.empty()) host = "https://portal.sso." + sso.region + ".amazonaws.com";
+    net::Request request;
+    request.headers = {{"x-amz-sso_bearer_token", text_of(token, "accessToken")}};
+    const std::string url = host + "/federation/credentials?role_name=" + uri_encode(sso.role_name, false) + "&account_id=" + uri_encode(sso.account_id, false);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kFetchTimeoutMs, kLogin));
+    co_return parse_sso_answer(answer);
+}
+
+Result<Credentials> parse_sso_answer(std::string_view text) {
+    ZCDP_TRY(const auto answer, parse_json_object(text, "SSO's answer", ErrorKind::denied));
+    const boost::json::value* role = answer.if_contains("roleCredentials");
+    if (!role || !role->is_object()) return Error(ErrorKind::denied, "SSO's answer has no roleCredentials");
+    const boost::json::object& object = role->get_object();
+    Credentials out{text_of(object, "accessKeyId"), text_of(object, "secretAccessKey"), text_of(object, "sessionToken"), 0};
+    uint64_t ends_ms = 0;
+    if (out.access_key.empty() || out.secret_key.empty() || !number_of(object, "expiration", ends_ms)) return Error(ErrorKind::denied, "SSO's answer has no credentials");
+    out.expires_unix_s = static_cast<int64_t>(ends_ms / 1000);
+    return out;
+}
+
+}  // namespace zcdp::origin::s3
