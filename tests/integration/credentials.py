@@ -4,6 +4,7 @@
 rotating token file, web identity with one, and instance metadata. The object server checks every signature and refuses
 what has expired; the identity servers refuse a stale token. No secret is ever printed."""
 import datetime
+import hashlib
 import http.server
 import json
 import threading
@@ -68,6 +69,12 @@ def identity_server(bench, keys):
         def do_GET(self):
             if self.path == "/container":
                 return self.json_of(keys.issue(self.headers.get("Authorization")))
+            if self.path == "/federation/credentials?role_name=reader&account_id=1":
+                if self.headers.get("x-amz-sso_bearer_token") != "sso":
+                    return self.answer(401, "")
+                access, secret, session, _ = keys.issue(f"token-{keys.number}")
+                role = {"accessKeyId": access, "secretAccessKey": secret, "sessionToken": session, "expiration": int(time.time() + 3600) * 1000}
+                return self.answer(200, json.dumps({"roleCredentials": role}))
             if self.headers.get("X-aws-ec2-metadata-token") != "imds":
                 return self.answer(401, "")
             if self.path.endswith("/security-credentials/"):
@@ -125,9 +132,19 @@ with Bench() as bench:
     server = FaultServer(bench, OBJECTS)
     want = bench.path("want")
     write_tree(want, OBJECTS)
+    config = bench.path("aws-config")
+    config.write_text(f"[profile process]\ncredential_process = curl -sf -H \"Authorization: $(cat {token_file})\" {identity}/container\n"
+                      "[profile sso]\nsso_session = work\nsso_account_id = 1\nsso_role_name = reader\n[sso-session work]\nsso_region = eu-west-1\nsso_start_url = https://start\n")
+    cache = bench.path("home/.aws/sso/cache")
+    cache.mkdir(parents=True)
+    login = cache / (hashlib.sha1(b"work").hexdigest() + ".json")
+    login.write_text(json.dumps({"accessToken": "sso", "expiresAt": "2099-01-01T00:00:00Z"}))
+    sso = {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "sso", "HOME": str(bench.path("home")), "AWS_ENDPOINT_URL_SSO": identity}
     kinds = {
         "container credentials": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": identity + "/container", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token_file)},
         "web identity": {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token_file), "AWS_ROLE_ARN": "arn:aws:iam::1:role/reader", "AWS_ENDPOINT_URL_STS": identity},
+        "credential_process": {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "process"},
+        "SSO": sso,
         "instance metadata": {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": identity},
     }
     for number, (kind, env) in enumerate(kinds.items()):
@@ -140,6 +157,10 @@ with Bench() as bench:
         said = out + err
         bench.check(f"{kind}: no secret and no token is printed", not any(word in said for word in ("secret/of", "session-", "token-")), said)
     bench.equal("a rotated token file was read again each time", keys.refused_tokens, 0)
+
+    login.write_text(json.dumps({"accessToken": "sso", "expiresAt": "2020-01-01T00:00:00Z"}))
+    code, out, err = bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--region", REGION, "--store", bench.path("refused"), "s3://data/", env=sso, timeout=60)
+    bench.check("an SSO login that has ended: exit code 5, and what to do", code == 5 and "aws sso login" in err and len(err.strip().splitlines()) == 1, (code, err))
 
     keys.token_file.write_text("token-of-yesterday\n")
     code, out, err = bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--region", REGION, "--store", bench.path("refused"), "s3://data/",

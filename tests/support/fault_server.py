@@ -65,6 +65,7 @@ class FaultServer:
     def __init__(self, bench, objects, tls=None, page=1000, host="127.0.0.1"):
         self.objects = {key: value if isinstance(value, Object) else Object(value) for key, value in objects.items()}
         self.fault, self.page, self.tls = None, page, tls
+        self.peers = set()  # addresses that connections came from
         self.lock, self.requests, self.bytes_sent = threading.Lock(), [], 0
         self.listener = socket.create_server((host, 0), backlog=256)
         self.port = self.listener.getsockname()[1]
@@ -83,7 +84,8 @@ class FaultServer:
     def _accept(self):
         while True:
             try:
-                connection, _ = self.listener.accept()
+                connection, (peer, *_) = self.listener.accept()
+                self.peers.add(peer)
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
