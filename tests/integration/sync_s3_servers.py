@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: 900
+# ctest: 1500
 """The main job against servers that nobody here wrote: MinIO and versitygw, byte for byte, counted at the server."""
 import os
 import shutil
