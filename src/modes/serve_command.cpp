@@ -1,4 +1,4 @@
-// zcdp serve DIR
+// zcdp serve DIR, zcdp serve --store
 #include <fmt/core.h>
 
 #include <cstdio>
@@ -6,22 +6,32 @@
 
 #include "src/modes/context.hpp"
 #include "src/modes/signals.hpp"
+#include "zcdp/net/http_server.hpp"
+#include "zcdp/services/health.hpp"
 #include "zcdp/services/serve.hpp"
 
 namespace zcdp::modes {
 namespace {
 
 constexpr const char* kFooter = R"(
-The directory appears as one bucket; its files are the keys. Symlinks and what they point to are not shown.
+The directory appears as one bucket; its files are the keys. Symlinks and what they point to are not shown. With --store
+each ready snapshot is a bucket, called by the first 32 digits of its id, and a pinned one also by its name.
 With ZCDP_SERVE_ACCESS_KEY and ZCDP_SERVE_SECRET_KEY in the environment requests must be signed with them; else
-everybody who reaches the address may read.
+everybody who reaches the address may read. Presigned URLs are taken as well.
 
 Examples:
   zcdp serve ./data --listen 127.0.0.1:9000
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/ ./copy
-  aws s3 ls --endpoint-url http://127.0.0.1:9000 --no-sign-request s3://data/)";
+  aws s3 ls --endpoint-url http://127.0.0.1:9000 --no-sign-request s3://data/
+  zcdp serve --store /var/lib/zcdp --listen 0.0.0.0:9000 --tls-cert cert.pem --tls-key key.pem --metrics 127.0.0.1:9090)";
 
-int run_serve(Context& context, services::ServeOptions options) {
+struct Flags {
+    services::ServeOptions serve;
+    std::string store, metrics;
+};
+
+int run_serve(Context& context, Flags flags) {
+    services::ServeOptions& options = flags.serve;
     forbid_core_files();
     raise_open_files();
     std::atomic<bool> stop{false};
@@ -35,10 +45,26 @@ int run_serve(Context& context, services::ServeOptions options) {
     if (options.access_key.empty() != options.secret_key.empty())
         return report(Error(ErrorKind::usage, "only one of ZCDP_SERVE_ACCESS_KEY and ZCDP_SERVE_SECRET_KEY is set"));
     Logger log = context.logger();
-    auto server = services::Server::open(options, context.fs, context.clock, context.metrics, log);
+    std::unique_ptr<store::Store> store;
+    if (!flags.store.empty()) {
+        store::StoreOptions wanted;
+        wanted.root = flags.store, wanted.mode = store::StoreMode::read;
+        auto opened = store::Store::open(wanted, context.fs, context.clock, context.random, log, context.metrics);
+        if (!opened) return report(opened.error());
+        store = std::move(*opened);
+    }
+    const std::string what = store ? "the snapshots of " + flags.store : options.directory + " as s3://" + options.bucket + "/";
+    auto server = services::Server::open(options, context.fs, context.clock, context.metrics, log, std::move(store));
     if (!server) return report(server.error());
-    fmt::print("serving {} as s3://{}/ at {}{}\n", options.directory, options.bucket, (*server)->url(),
-               options.access_key.empty() ? " to everybody" : "");
+    std::unique_ptr<net::HttpServer> health;
+    if (!flags.metrics.empty()) {
+        net::HttpServerOptions wanted;
+        wanted.listen = flags.metrics;
+        auto opened = net::HttpServer::open(wanted, [&](const net::ServerRequest& request) { return services::health(request, context.metrics, ""); }, log);
+        if (!opened) return report(opened.error());
+        health = std::move(*opened);
+    }
+    fmt::print("serving {} at {}{}\n", what, (*server)->url(), options.access_key.empty() ? " to everybody" : "");
     std::fflush(stdout);
     if (auto done = (*server)->run(stop); !done) return report(done.error());
     return 0;
@@ -47,14 +73,21 @@ int run_serve(Context& context, services::ServeOptions options) {
 }  // namespace
 
 void add_serve(CLI::App& app, Action& action) {
-    auto options = std::make_shared<services::ServeOptions>();
-    CLI::App& serve = *app.add_subcommand("serve", "show a directory as a read-only S3 bucket");
+    auto flags = std::make_shared<Flags>();
+    services::ServeOptions* options = &flags->serve;
+    CLI::App& serve = *app.add_subcommand("serve", "show a directory, or a store's snapshots, as read-only S3 buckets");
     serve.footer(kFooter);
-    serve.add_option("DIR", options->directory, "the directory")->required();
+    auto* directory = serve.add_option("DIR", options->directory, "the directory");
+    serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")->type_name("DIR")->excludes(directory);
     serve.add_option("--listen", options->listen, "address to listen on; port 0 takes a free one")->type_name("ADDRESS:PORT")->capture_default_str();
     serve.add_option("--bucket", options->bucket, "the bucket's name")->type_name("NAME")->capture_default_str();
-    serve.callback([options, &action] {
-        action = [options](Context& context) { return run_serve(context, *options); };
+    auto* certificate = serve.add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")->type_name("FILE");
+    auto* key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key")->type_name("FILE");
+    certificate->needs(key), key->needs(certificate);
+    serve.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")->type_name("ADDRESS:PORT");
+    serve.callback([flags, &action] {
+        if (flags->serve.directory.empty() && flags->store.empty()) throw CLI::RequiredError("DIR or --store");
+        action = [flags](Context& context) { return run_serve(context, *flags); };
     });
 }
 

@@ -67,8 +67,19 @@ def list_of_digests(bench, web):
 
 def without_ranges(bench, web):
     """Python's own server sends whole files only, and an index of its own."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=web.folder)
-    handler.func.log_message = lambda *_: None
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def send_head(self):
+            if self.path != "/set/moved":
+                return super().send_head()
+            self.send_response(302)
+            self.send_header("Location", "sub/../big.bin")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    handler = functools.partial(Handler, directory=web.folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that hangs up is no news
@@ -76,6 +87,8 @@ def without_ranges(bench, web):
     bench.closers.append(server.shutdown)
     done = bench.sync("--store", bench.path("whole"), f"http://127.0.0.1:{server.server_address[1]}/set/", timeout=60)
     bench.equal("a server without ranges will do", sums(done["path"]), want())
+    done = bench.sync("--store", bench.path("moved"), f"http://127.0.0.1:{server.server_address[1]}/set/moved")
+    bench.equal("a relative redirect is followed, and the name stays", sums(done["path"]), {"moved": hashlib.sha256(BIG).hexdigest()})
 
 
 def repositories(bench):

@@ -1,4 +1,4 @@
-// `zcdp serve`: a directory as a read-only S3 bucket, for any S3 client.
+// `zcdp serve`: a directory as a read-only S3 bucket, or a store's snapshots as a bucket each, for any S3 client.
 //
 // A thread a connection, blocking calls, bodies by sendfile(2). Nothing outside of the directory can be reached: every
 // open is RESOLVE_BENEATH without symlinks. Thread rule: one owner; stop() from any thread.
@@ -13,6 +13,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/store/store.hpp"
 
 namespace zcdp::services {
 
@@ -21,6 +22,7 @@ struct ServeOptions {
     std::string bucket = "data";
     std::string listen = "127.0.0.1:9000";  ///< ADDRESS:PORT; port 0 takes a free one
     std::string access_key, secret_key;     ///< both or none; none: everybody may read
+    std::string certificate_file, key_file; ///< PEM; both or none; none: no TLS
     unsigned connections_max = 512;
     unsigned idle_timeout_s = 60;
 };
@@ -28,10 +30,11 @@ struct ServeOptions {
 class Server {
   public:
     virtual ~Server() = default;
-    /// Binds. Errors: usage (no such address), denied, failed (in use), not_found (no such directory).
+    /// Binds. `store`, if there is one (opened for reading), is shown instead of the directory. Errors: usage (no such
+    /// address, certificate), denied, failed (in use), not_found (no such directory).
     static Result<std::unique_ptr<Server>> open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics,
-                                                Logger& log);
-    /// "http://ADDRESS:PORT" as it was bound.
+                                                Logger& log, std::unique_ptr<store::Store> store = nullptr);
+    /// "http[s]://ADDRESS:PORT" as it was bound.
     virtual const std::string& url() const = 0;
     /// Serves until `stop` is set; answers that are under way have two seconds to end.
     virtual Result<> run(const std::atomic<bool>& stop) = 0;

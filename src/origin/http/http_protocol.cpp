@@ -60,7 +60,7 @@ class HttpProtocol final : public Protocol {
         const int status = answer.status();
         if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) return follow(call, sent, answer, name, tried);
         // Some places take no HEAD: addresses that are signed for GET alone, small servers.
-        if (call.method == "HEAD" && (status == 405 || status == 501 || (status == 403 && sent.request.target.find('?') != std::string::npos))) {
+        if (call.method == "HEAD" && (status == 405 || status == 501 || (status == 403 && sent.target.find('?') != std::string::npos))) {
             call.method = "GET";
             call.headers.emplace_back("Range", "bytes=0-0");
             return {Remedy::at_once, error_of(status, name)};
@@ -115,7 +115,7 @@ class HttpProtocol final : public Protocol {
 
   private:
     Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name, Tried& tried) {
-        auto next = redirected(sent.endpoint, sent.request.target, answer.header("location"));
+        auto next = redirected(sent.endpoint, sent.target, answer.header("location"));
         if (!next) return {Verdict::Remedy::none, std::move(next).error().about(name)};
         if (++tried.redirects > kRedirectsMax) return {Verdict::Remedy::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
         call.location = std::move(*next);

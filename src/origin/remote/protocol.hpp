@@ -28,6 +28,7 @@ struct Call {
 struct Prepared {
     net::Endpoint endpoint;
     net::Request request;
+    std::string target;      ///< the request's, kept for the verdict when the request itself is on its way
     std::string credential;  ///< which one was used, so that a refusal tells which has expired; never shown
 };
 

@@ -54,6 +54,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         ZCDP_CO_TRY(auto prepared, co_await protocol_->prepare(call, *credentials_http_));
         remote_->requests.add();
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
+        prepared.target = prepared.request.target;
         const auto sent_at = Deadline::clock::now();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;

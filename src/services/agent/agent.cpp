@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "src/services/cluster/health.hpp"
+#include "zcdp/services/health.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
 #include "src/services/cluster/listed_origin.hpp"

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "src/services/cluster/health.hpp"
+#include "zcdp/services/health.hpp"
 #include "src/services/controller/certificates.hpp"
 #include "src/services/controller/reconcile.hpp"
 #include "src/services/controller/roles.hpp"

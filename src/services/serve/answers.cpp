@@ -71,11 +71,14 @@ Answer error_answer(int status, std::string_view code, std::string_view message,
     return answer;
 }
 
-Answer list_buckets(std::string_view bucket) {
-    std::string body = std::string(kHead) + "<ListAllMyBucketsResult " + std::string(kNamespace) +
-                       "><Owner><ID>zcdp</ID><DisplayName>zcdp</DisplayName></Owner><Buckets><Bucket>";
-    field(body, "Name", bucket);
-    return xml(body + "<CreationDate>2006-02-03T16:45:09.000Z</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>");
+Answer list_buckets(const std::vector<std::string>& buckets) {
+    std::string body = std::string(kHead) + "<ListAllMyBucketsResult " + std::string(kNamespace) + "><Owner><ID>zcdp</ID><DisplayName>zcdp</DisplayName></Owner><Buckets>";
+    for (const std::string& bucket : buckets) {
+        body += "<Bucket>";
+        field(body, "Name", bucket);
+        body += "<CreationDate>2006-02-03T16:45:09.000Z</CreationDate></Bucket>";
+    }
+    return xml(body + "</Buckets></ListAllMyBucketsResult>");
 }
 
 std::string token_for(std::string_view from) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "list_page.hpp"
 
@@ -18,7 +19,7 @@ std::string_view reason_phrase(int status);
 void append_xml(std::string& out, std::string_view text);
 
 Answer error_answer(int status, std::string_view code, std::string_view message, std::string_view resource);
-Answer list_buckets(std::string_view bucket);
+Answer list_buckets(const std::vector<std::string>& buckets);
 
 struct ListRequest {
     bool version_2 = true, url_encoded = false;

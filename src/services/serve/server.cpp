@@ -5,7 +5,6 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -15,12 +14,14 @@
 #include <mutex>
 #include <thread>
 
-#include "answers.hpp"
-#include "conditions.hpp"
-#include "folder_cursor.hpp"
-#include "http_request.hpp"
-#include "signature.hpp"
-#include "uri.hpp"
+#include "src/services/serve/answers.hpp"
+#include "src/services/serve/buckets.hpp"
+#include "src/services/serve/conditions.hpp"
+#include "src/services/serve/folder_cursor.hpp"
+#include "src/services/serve/http_request.hpp"
+#include "src/services/serve/peer.hpp"
+#include "src/services/serve/signature.hpp"
+#include "src/services/serve/uri.hpp"
 #include "zcdp/services/serve.hpp"
 
 namespace zcdp::services {
@@ -28,99 +29,38 @@ namespace {
 
 using namespace s3door;
 
-constexpr size_t kHeaderBytesMax = 16 << 10;
 constexpr uint64_t kBodyBytesMax = 1 << 20;
 constexpr int kLookEveryMs = 100;
 constexpr auto kPatience = std::chrono::seconds(2);
 
-/// One connection: reads and writes with the socket's own timeouts.
-class Peer {
-  public:
-    explicit Peer(Fd socket) : socket_(std::move(socket)) {}
-    int fd() const { return socket_.get(); }
-
-    /// The next request's header with its empty line; "" when the peer is gone, silent or sends nonsense at length.
-    std::string next_header() {
-        while (true) {
-            if (const size_t end = buffer_.find("\r\n\r\n"); end != buffer_.npos) {
-                std::string header = buffer_.substr(0, end + 4);
-                buffer_.erase(0, end + 4);
-                return header;
-            }
-            if (buffer_.size() > kHeaderBytesMax || !receive()) return {};
-        }
-    }
-    bool skip(uint64_t bytes) {
-        while (buffer_.size() < bytes) {
-            bytes -= buffer_.size();
-            buffer_.clear();
-            if (!receive()) return false;
-        }
-        buffer_.erase(0, bytes);
-        return true;
-    }
-    bool send(std::string_view bytes, bool more) {
-        while (!bytes.empty()) {
-            const ssize_t put = ::send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-            if (put < 0 && errno == EINTR) continue;
-            if (put <= 0) return false;
-            bytes.remove_prefix(static_cast<size_t>(put));
-        }
-        return true;
-    }
-    bool send_file(int file, uint64_t offset, uint64_t length) {
-        auto at = static_cast<off_t>(offset);
-        while (length > 0) {
-            const ssize_t put = ::sendfile(fd(), file, &at, std::min<uint64_t>(length, 8 << 20));
-            if (put < 0 && errno == EINTR) continue;
-            if (put <= 0) return false;  // 0: the file became shorter; the peer sees a body that is cut off
-            length -= static_cast<uint64_t>(put);
-        }
-        return true;
-    }
-
-  private:
-    bool receive() {
-        char bytes[8192];
-        while (true) {
-            const ssize_t got = ::recv(fd(), bytes, sizeof bytes, 0);
-            if (got < 0 && errno == EINTR) continue;
-            if (got <= 0) return false;
-            buffer_.append(bytes, static_cast<size_t>(got));
-            return true;
-        }
-    }
-    Fd socket_;
-    std::string buffer_;
-};
-
 class S3Server final : public Server {
   public:
-    S3Server(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics, Logger& log)
-        : options_(options), fs_(fs), clock_(clock), log_(log),
+    S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, TlsServer tls, Fs& fs, Clock& clock, Metrics& metrics, Logger& log)
+        : options_(options), buckets_(std::move(buckets)), tls_(std::move(tls)), fs_(fs), clock_(clock), log_(log),
           requests_(metrics.counter("zcdp_serve_requests_total", "Requests answered by zcdp serve.")),
           bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")) {}
 
-    Result<> open();
+    Result<> bind();
     const std::string& url() const override { return url_; }
     Result<> run(const std::atomic<bool>& stop) override;
 
   private:
-    Result<> bind();
     void serve(uint64_t number, int socket);
     bool answer(Peer& peer, const HttpRequest& request);
     bool send(Peer& peer, const HttpRequest& request, const Answer& answer);
     Answer refuse(const HttpRequest& request, const Target& target) const;
-    Answer list(const Target& target);
-    bool object(Peer& peer, const HttpRequest& request, const Target& target);
+    Answer list(const Target& target, int root);
+    bool object(Peer& peer, const HttpRequest& request, const Target& target, int root);
     void log_access(const HttpRequest& request, int status, uint64_t bytes);
 
     const ServeOptions options_;
+    const std::unique_ptr<Buckets> buckets_;
+    const TlsServer tls_;  ///< null: plain
     Fs& fs_;
     Clock& clock_;
     Logger& log_;
     Counter &requests_, &bytes_;
-    Fd root_, listener_;
+    Fd listener_;
     std::string url_;
     std::mutex mutex_;
     std::condition_variable ended_;
@@ -128,13 +68,6 @@ class S3Server final : public Server {
     uint64_t accepted_ = 0;
     size_t running_ = 0;               ///< threads
 };
-
-Result<> S3Server::open() {
-    auto root = fs_.open(AT_FDCWD, (options_.directory + "/.").c_str(), O_RDONLY | O_DIRECTORY);
-    if (!root) return system_error(root.error(), "opening the directory", options_.directory);
-    root_ = std::move(*root);
-    return bind();
-}
 
 Result<> S3Server::bind() {
     const size_t colon = options_.listen.rfind(':');
@@ -158,7 +91,8 @@ Result<> S3Server::bind() {
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&bound), &length);
     char text[INET6_ADDRSTRLEN], port[8];
     ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, text, sizeof text, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-    url_ = bound.ss_family == AF_INET6 ? fmt::format("http://[{}]:{}", text, port) : fmt::format("http://{}:{}", text, port);
+    const char* scheme = tls_ ? "https" : "http";
+    url_ = bound.ss_family == AF_INET6 ? fmt::format("{}://[{}]:{}", scheme, text, port) : fmt::format("{}://{}:{}", scheme, text, port);
     return {};
 }
 
@@ -192,7 +126,7 @@ void S3Server::serve(uint64_t number, int socket) {
     {
         Peer peer{Fd(socket)};
         try {
-            while (true) {
+            for (bool usable = !tls_ || peer.start_tls(tls_.get()); usable;) {
                 const std::string header = peer.next_header();
                 if (header.empty()) break;
                 const auto request = parse_request(header);
@@ -238,26 +172,25 @@ Answer S3Server::refuse(const HttpRequest& request, const Target& target) const 
                 return error_answer(403, "InvalidAccessKeyId", "The access key is not known here.", target.path);
             case SignatureVerdict::skewed:
                 return error_answer(403, "RequestTimeTooSkewed", "The request's time is too far from the server's.", target.path);
+            case SignatureVerdict::expired: return error_answer(403, "AccessDenied", "Request has expired.", target.path);
             case SignatureVerdict::wrong:
                 return error_answer(403, "SignatureDoesNotMatch", "The signature is not that of the secret key.", target.path);
         }
     }
     if (request.method != "GET" && request.method != "HEAD")
         return error_answer(405, "MethodNotAllowed", "This bucket is read-only.", target.path);
-    if (!target.bucket.empty() && target.bucket != options_.bucket)
-        return error_answer(404, "NoSuchBucket", "The bucket here is called " + options_.bucket + ".", target.path);
     for (const char* sub : {"acl", "policy", "uploads", "tagging", "cors", "lifecycle", "versions", "torrent", "attributes"})
         if (target.find(sub)) return error_answer(501, "NotImplemented", "zcdp serve only lists and reads.", target.path);
     return {};
 }
 
-Answer S3Server::list(const Target& target) {
+Answer S3Server::list(const Target& target, int root) {
     const auto parameter = [&](std::string_view name) {
         const std::string* value = target.find(name);
         return value ? *value : std::string();
     };
     ListRequest request;
-    request.bucket = options_.bucket;
+    request.bucket = target.bucket;
     request.version_2 = parameter("list-type") == "2";
     request.url_encoded = parameter("encoding-type") == "url";
     request.prefix = parameter("prefix"), request.delimiter = parameter("delimiter");
@@ -279,7 +212,7 @@ Answer S3Server::list(const Target& target) {
     } else {
         query.from = after_marker(request.version_2 ? request.start_after : request.marker, query.prefix, query.delimiter);
     }
-    FolderCursor cursor(fs_, root_.get());
+    FolderCursor cursor(fs_, root);
     const auto page = list_page(query, cursor);
     if (!page) {
         log_.error("listing failed", {{"why", page.error().line()}});
@@ -288,10 +221,10 @@ Answer S3Server::list(const Target& target) {
     return list_objects(request, *page);
 }
 
-bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& target) {
+bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& target, int root) {
     const auto missing = [&] { return send(peer, request, error_answer(404, "NoSuchKey", "There is no such key.", target.path)); };
     if (target.key.ends_with('/')) return missing();
-    auto file = fs_.open_beneath(root_.get(), target.key.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    auto file = fs_.open_beneath(root, target.key.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file || target.key.find('\0') != std::string::npos) {
         if (!file && file.error().value() == EACCES)
             return send(peer, request, error_answer(403, "AccessDenied", "The file cannot be read.", target.path));
@@ -333,8 +266,11 @@ bool S3Server::answer(Peer& peer, const HttpRequest& request) {
     const auto target = parse_target(request.target);
     if (!target) return send(peer, request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
     if (const Answer refused = refuse(request, *target); refused.status != 200) return send(peer, request, refused);
-    if (target->bucket.empty()) return send(peer, request, list_buckets(options_.bucket));
-    if (!target->key.empty()) return object(peer, request, *target);
+    if (target->bucket.empty()) return send(peer, request, list_buckets(buckets_->names()));
+    const auto root = buckets_->open(target->bucket);
+    if (!root) return send(peer, request, error_answer(500, "InternalError", "The store cannot be read.", target->path));
+    if (!*root) return send(peer, request, error_answer(404, "NoSuchBucket", "There is no such bucket here.", target->path));
+    if (!target->key.empty()) return object(peer, request, *target, (*root)->get());
     if (target->find("location"))
         return send(peer, request, {200, "Content-Type: application/xml\r\n",
                                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint "
@@ -344,14 +280,25 @@ bool S3Server::answer(Peer& peer, const HttpRequest& request) {
                                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<VersioningConfiguration "
                                     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
     if (request.method == "HEAD") return send(peer, request, {});
-    return send(peer, request, list(*target));
+    return send(peer, request, list(*target, (*root)->get()));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics, Logger& log) {
-    auto server = std::make_unique<S3Server>(options, fs, clock, metrics, log);
-    ZCDP_CHECK(server->open());
+Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics, Logger& log,
+                                             std::unique_ptr<store::Store> store) {
+    std::unique_ptr<Buckets> buckets;
+    if (store) {
+        buckets = make_store_buckets(std::move(store), fs);
+    } else {
+        ZCDP_TRY(buckets, make_folder_bucket(options.directory, options.bucket, fs));
+    }
+    TlsServer tls;
+    if (!options.certificate_file.empty()) {
+        ZCDP_TRY(tls, make_tls_server(options.certificate_file, options.key_file));
+    }
+    auto server = std::make_unique<S3Server>(options, std::move(buckets), std::move(tls), fs, clock, metrics, log);
+    ZCDP_CHECK(server->bind());
     return std::unique_ptr<Server>(std::move(server));
 }
 

@@ -1,9 +1,10 @@
-#include "signature.hpp"
+#include "src/services/serve/signature.hpp"
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <optional>
 
-#include "uri.hpp"
+#include "src/services/serve/uri.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
@@ -11,7 +12,7 @@
 namespace zcdp::s3door {
 namespace {
 
-constexpr int64_t kSkewMaxS = 15 * 60;
+constexpr int64_t kSkewMaxS = 15 * 60, kPresignedMaxS = 7 * 24 * 3600;
 
 /// "Credential=…, SignedHeaders=…, Signature=…": the value of one.
 std::string_view part_of(std::string_view authorization, std::string_view name) {
@@ -29,6 +30,13 @@ int64_t unix_of(std::string_view amz) {
                          t.substr(11, 2) + ":" + t.substr(13, 2) + "Z");
 }
 
+/// What a request says about its own signature.
+struct Claim {
+    std::string access_key, scope, date, signed_headers, signature, payload;
+    Query query;                ///< what is signed of it
+    int64_t lasts_s = 0;        ///< presigned: since `date`; 0: in a header
+};
+
 std::string canonical_query(const Query& query) {
     std::vector<std::string> pairs;
     for (const auto& [name, value] : query) {
@@ -44,19 +52,17 @@ std::string canonical_query(const Query& query) {
     return out;
 }
 
-std::string canonical_request(const HttpRequest& request, const Target& target, std::string_view signed_headers) {
+std::string canonical_request(const HttpRequest& request, const Target& target, const Claim& claim) {
     std::string out = request.method + "\n";
     append_uri_encoded(out, target.path, true);
-    out += "\n" + canonical_query(target.query) + "\n";
-    for (std::string_view names = signed_headers; !names.empty();) {
+    out += "\n" + canonical_query(claim.query) + "\n";
+    for (std::string_view names = claim.signed_headers; !names.empty();) {
         const size_t end = names.find(';');
         const std::string_view name = names.substr(0, end);
         out.append(name).append(":").append(request.header(name)).append("\n");
         names = end == names.npos ? std::string_view() : names.substr(end + 1);
     }
-    out += "\n" + std::string(signed_headers) + "\n";
-    const std::string_view payload = request.header("x-amz-content-sha256");
-    return out.append(payload.empty() ? "UNSIGNED-PAYLOAD" : payload);
+    return out + "\n" + claim.signed_headers + "\n" + claim.payload;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -66,35 +72,68 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
+std::optional<Claim> claim_in_header(const HttpRequest& request, const Target& target) {
+    const std::string_view authorization = request.header("authorization");
+    if (!authorization.starts_with("AWS4-HMAC-SHA256 ")) return std::nullopt;
+    const std::string credential(part_of(authorization, "Credential"));
+    const size_t slash = std::min(credential.find('/'), credential.size());
+    const std::string_view payload = request.header("x-amz-content-sha256");
+    return Claim{credential.substr(0, slash), credential.substr(std::min(slash + 1, credential.size())), std::string(request.header("x-amz-date")),
+                 std::string(part_of(authorization, "SignedHeaders")), std::string(part_of(authorization, "Signature")),
+                 payload.empty() ? "UNSIGNED-PAYLOAD" : std::string(payload), target.query, 0};
+}
+
+std::optional<Claim> claim_in_query(const Target& target) {
+    const auto value = [&](std::string_view name) {
+        const std::string* found = target.find(name);
+        return found ? *found : std::string();
+    };
+    if (value("X-Amz-Algorithm") != "AWS4-HMAC-SHA256" || value("X-Amz-Signature").empty()) return std::nullopt;
+    const std::string credential = value("X-Amz-Credential"), lasts = value("X-Amz-Expires");
+    const size_t slash = std::min(credential.find('/'), credential.size());
+    Claim claim{credential.substr(0, slash), credential.substr(std::min(slash + 1, credential.size())), value("X-Amz-Date"), value("X-Amz-SignedHeaders"),
+                value("X-Amz-Signature"), "UNSIGNED-PAYLOAD", target.query, 0};
+    std::erase_if(claim.query, [](const auto& pair) { return pair.first == "X-Amz-Signature"; });
+    int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(lasts.data(), lasts.data() + lasts.size(), seconds);
+    if (error != std::errc() || end != lasts.data() + lasts.size()) seconds = -1;
+    claim.lasts_s = seconds < 1 || seconds > kPresignedMaxS ? -1 : seconds;
+    return claim;
+}
+
+/// Whether the time that a request states allows it now.
+SignatureVerdict judge_time(const Claim& claim, int64_t now_unix_s) {
+    const int64_t when = unix_of(claim.date);
+    if (when < 0 || when - now_unix_s > kSkewMaxS || claim.lasts_s < 0) return SignatureVerdict::skewed;
+    if (claim.lasts_s == 0) return now_unix_s - when > kSkewMaxS ? SignatureVerdict::skewed : SignatureVerdict::right;
+    return now_unix_s > when + claim.lasts_s ? SignatureVerdict::expired : SignatureVerdict::right;
+}
+
 }  // namespace
 
 SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys, int64_t now_unix_s) {
-    const std::string_view authorization = request.header("authorization");
-    if (!authorization.starts_with("AWS4-HMAC-SHA256 ")) return SignatureVerdict::missing;
-    const std::string_view credential = part_of(authorization, "Credential");
-    const std::string_view signed_headers = part_of(authorization, "SignedHeaders");
-    const std::string_view signature = part_of(authorization, "Signature");
-    const size_t slash = credential.find('/');
-    if (slash == credential.npos || credential.substr(0, slash) != keys.access_key) return SignatureVerdict::unknown_key;
-    const std::string_view scope = credential.substr(slash + 1);
-    const std::string_view date = request.header("x-amz-date");
-    const int64_t when = unix_of(date);
-    if (when < 0 || std::abs(when - now_unix_s) > kSkewMaxS) return SignatureVerdict::skewed;
     const auto target = parse_target(request.target);
-    if (!target || scope.size() < 9 || scope.substr(0, 8) != date.substr(0, 8)) return SignatureVerdict::wrong;
-    const bool host_signed = (";" + std::string(signed_headers) + ";").find(";host;") != std::string::npos;
+    if (!target) return SignatureVerdict::wrong;
+    auto claim = claim_in_header(request, *target);
+    if (!claim) claim = claim_in_query(*target);
+    if (!claim) return SignatureVerdict::missing;
+    if (claim->access_key != keys.access_key) return SignatureVerdict::unknown_key;
+    if (const auto verdict = judge_time(*claim, now_unix_s); verdict != SignatureVerdict::right) return verdict;
+    const std::string_view scope = claim->scope;
+    if (scope.size() < 9 || scope.substr(0, 8) != std::string_view(claim->date).substr(0, 8)) return SignatureVerdict::wrong;
+    const bool host_signed = (";" + claim->signed_headers + ";").find(";host;") != std::string::npos;
     if (!host_signed || !scope.ends_with("/s3/aws4_request")) return SignatureVerdict::wrong;
 
-    std::string to_sign = "AWS4-HMAC-SHA256\n" + std::string(date) + "\n" + std::string(scope) + "\n";
-    to_sign += to_hex(Sha256::of(canonical_request(request, *target, signed_headers)));
+    std::string to_sign = "AWS4-HMAC-SHA256\n" + claim->date + "\n" + claim->scope + "\n";
+    to_sign += to_hex(Sha256::of(canonical_request(request, *target, *claim)));
     const std::string_view region = scope.substr(9, scope.find('/', 9) - 9);
     const std::string first = "AWS4" + keys.secret_key;
     Sha256Bytes key = hmac_sha256({reinterpret_cast<const uint8_t*>(first.data()), first.size()}, scope.substr(0, 8));
     key = hmac_sha256(key, region);
     key = hmac_sha256(key, "s3");
     key = hmac_sha256(key, "aws4_request");
-    return equal_in_constant_time(to_hex(hmac_sha256(key, to_sign)), signature) ? SignatureVerdict::right
-                                                                                 : SignatureVerdict::wrong;
+    return equal_in_constant_time(to_hex(hmac_sha256(key, to_sign)), claim->signature) ? SignatureVerdict::right
+                                                                                        : SignatureVerdict::wrong;
 }
 
 }  // namespace zcdp::s3door
