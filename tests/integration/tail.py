@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # ctest: 200
 """The slowest few requests do not decide when a sync ends: 1 % that stall for 100 s, before the answer or within it, are given
-up and sent again; an origin that is slow as a whole is not asked twice. (What they cost is bench/tail.py's to measure.)"""
+up and sent again; an origin that is slow as a whole is not asked twice. The times are printed, not judged."""
 import random
 import threading
 import time
