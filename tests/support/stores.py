@@ -186,7 +186,7 @@ class Nginx:
         config, users = bench.path(f"nginx-{port}.conf"), bench.path(f"users-{port}")
         users.write_text(f"{cls.user}:{{PLAIN}}{cls.password}\n")
         temporary = "".join(f"{kind}_temp_path {bench.path('tmp')}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        config.write_text(f"daemon off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
+        config.write_text(f"daemon off; master_process off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
                           f"{'user root;' if os.getuid() == 0 else ''}\n"
                           f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen {host}:{port}{' ssl' if tls else ''}; root {folder};\n"
                           + (f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};\n" if tls else "")
