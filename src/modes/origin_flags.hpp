@@ -7,7 +7,7 @@
 
 namespace zcdp::modes {
 
-/// Adds --endpoint, --region, --profile, --path-style, --anonymous, --sha256, --ca-bundle, --retries.
+/// Adds --endpoint, --anonymous, --retries and the rest; what they name must outlive the parsing.
 void add_origin_flags(CLI::App& command, origin::OriginOptions& origin);
 
 }  // namespace zcdp::modes

@@ -48,10 +48,12 @@ def fish(bench):
     bench.check("and nothing of other places", "--no-store" not in complete("zcdp store --no"), complete("zcdp store --no"))
 
 
-missing = [shell for shell in ("bash", "zsh", "fish") if not shutil.which(shell)]
-if missing:
-    skip(f"{' and '.join(missing)} not installed")
+missing = [shell for shell in ("zsh", "fish") if not shutil.which(shell)]
 with Bench() as bench:
     bash(bench)
-    zsh(bench)
-    fish(bench)
+    if "zsh" not in missing:
+        zsh(bench)
+    if "fish" not in missing:
+        fish(bench)
+if missing:
+    skip(f"{' and '.join(missing)} not installed; the other shells pass")

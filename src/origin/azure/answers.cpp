@@ -68,16 +68,9 @@ Result<> ListParser::feed(std::string_view bytes) {
 }
 
 Result<> ListParser::run() {
-    while (true) {
-        switch (reader_.next()) {
-            case XmlReader::Event::start: start(reader_.name()); break;
-            case XmlReader::Event::text: text_.assign(reader_.text()); break;
-            case XmlReader::Event::end: ZCDP_CHECK(end(reader_.name())); break;
-            case XmlReader::Event::need_more:
-            case XmlReader::Event::done: return {};
-            case XmlReader::Event::bad: return bad(reader_.problem());
-        }
-    }
+    return read_events(
+        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { text_.assign(text); },
+        [this](std::string_view name) { return end(name); });
 }
 
 // EnumerationResults / Blobs / Blob / Name, Properties/*, Metadata/*; Blobs / BlobPrefix / Name; NextMarker.

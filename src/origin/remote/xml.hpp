@@ -67,6 +67,22 @@ class XmlReader {
     std::string decoded_, problem_;
 };
 
+/// Hands the events that are there to `start(name)`, `text(text)` and `end(name)`, of which the last may fail, until more
+/// bytes are needed or the document is over. Errors: end's; refused (malformed).
+template <class Start, class Text, class End>
+Result<> read_events(XmlReader& reader, Start start, Text text, End end) {
+    while (true) {
+        switch (reader.next()) {
+            case XmlReader::Event::start: start(reader.name()); break;
+            case XmlReader::Event::text: text(reader.text()); break;
+            case XmlReader::Event::end: ZCDP_CHECK(end(reader.name())); break;
+            case XmlReader::Event::need_more:
+            case XmlReader::Event::done: return {};
+            case XmlReader::Event::bad: return Error(ErrorKind::refused, "malformed listing: " + reader.problem());
+        }
+    }
+}
+
 /// The leaf elements of a small document, as (name, text) in order; nested names are not told apart.
 Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_view document);
 
