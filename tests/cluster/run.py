@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files; none: all.
 
-Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. A failing one
-prints what the controller and the agents said; the others still run.
+Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. One that passes
+is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
+its checks and what the controller and the agents said; the others still run.
 """
+import contextlib
 import importlib
 import inspect
+import io
 import os
 import pathlib
 import shutil
@@ -35,13 +38,27 @@ def explain_failure(kit):
     print(run("kubectl", "get", "nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-4000:])
 
 
+def attempt(kit, name, function):
+    """Whether the scenario passed; prints its checks, and why it failed."""
+    try:
+        with Scene(kit, name) as scene:
+            function(kit, scene)
+        return True
+    except (Exception, SystemExit) as problem:  # also a server that cannot be had here
+        print(f"  FAILED: {problem}")
+        explain_failure(kit)
+        return False
+
+
 def main():
     if os.geteuid() != 0:
         skip("the cluster needs root")
     for tool in ("etcd", "containerd", "runc", "ip", "nft", "curl"):
         if not shutil.which(tool):
             skip(f"the cluster needs {tool}")
-    chosen = scenarios(set(sys.argv[1:]))
+    names = set(sys.argv[1:]) - {"--verbose"}
+    verbose = bool(sys.argv[1:])
+    chosen = scenarios(names)
     if not chosen:
         print("no such scenario")
         return 1
@@ -50,16 +67,16 @@ def main():
     with Kit() as kit:
         kit.install()
         for group, name, function in chosen:
-            began = time.monotonic()
-            print(f"{group}: {name}", flush=True)
-            try:
-                with Scene(kit, name) as scene:
-                    function(kit, scene)
-            except (Exception, SystemExit) as problem:  # also a server that cannot be had here
+            began, checks = time.monotonic(), kit.checks
+            said = io.StringIO()
+            if verbose:
+                print(f"{group}: {name}", flush=True)
+            with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(said):
+                passed = attempt(kit, name, function)
+            if not passed:
                 failed.append(name)
-                print(f"  FAILED: {problem}")
-                explain_failure(kit)
-            print(f"  {time.monotonic() - began:.1f} s", flush=True)
+            print("".join(line + "\n" for line in said.getvalue().splitlines() if not passed or "skipped:" in line), end="")
+            print(f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({kit.checks - checks} checks, {time.monotonic() - began:.1f} s)", flush=True)
         checks = kit.checks
     print(f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}")
     return 1 if failed or checks == 0 else 0
