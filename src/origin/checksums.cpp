@@ -44,8 +44,8 @@ typename F::Word by_tables(typename F::Word state, const unsigned char* p, size_
 template <class F, unsigned kBits>
 __attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i a, __m128i next) {
     // A product of two reflected words stands one bit too far: hence the -1.
-    const __m128i k = _mm_set_epi64x(static_cast<long long>(F::fold_constant(kBits - 1)),
-                                     static_cast<long long>(F::fold_constant(kBits + 64 - 1)));
+    constexpr uint64_t upper = F::fold_constant(kBits - 1), lower = F::fold_constant(kBits + 64 - 1);
+    const __m128i k = _mm_set_epi64x(static_cast<long long>(upper), static_cast<long long>(lower));
     const __m128i low = _mm_clmulepi64_si128(a, k, 0x00);
     const __m128i high = _mm_clmulepi64_si128(a, k, 0x11);
     return _mm_xor_si128(_mm_xor_si128(low, high), next);

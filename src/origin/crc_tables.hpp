@@ -24,17 +24,17 @@ struct Field {
         return product;
     }
 
-    /// x^n mod P, for the small n that folding needs.
-    static constexpr Word x_to_the(unsigned n) {
+    /// x^n mod P, for the small n that folding needs. consteval: at run time it would cost more than what it helps to compute.
+    static consteval Word x_to_the(unsigned n) {
         Word v = kOne;
         while (n-- > 0) v = times_x(v);
         return v;
     }
     /// The same as the upper end of 64 reflected bits, as a carry-less multiplication takes it.
-    static constexpr uint64_t fold_constant(unsigned n) { return static_cast<uint64_t>(x_to_the(n)) << (64 - kBits); }
+    static consteval uint64_t fold_constant(unsigned n) { return static_cast<uint64_t>(x_to_the(n)) << (64 - kBits); }
 
     /// x^(8 * 2^i) for every i: what appending 2^i zero bytes multiplies by.
-    static constexpr std::array<Word, 64> zero_bytes_powers() {
+    static consteval std::array<Word, 64> zero_bytes_powers() {
         std::array<Word, 64> powers{};
         powers[0] = x_to_the(8);
         for (size_t i = 1; i < powers.size(); i++) powers[i] = multiply(powers[i - 1], powers[i - 1]);
@@ -42,7 +42,7 @@ struct Field {
     }
 
     /// table[j][b]: byte b followed by j zero bytes.
-    static constexpr std::array<std::array<Word, 256>, 8> byte_tables() {
+    static consteval std::array<std::array<Word, 256>, 8> byte_tables() {
         std::array<std::array<Word, 256>, 8> tables{};
         for (unsigned b = 0; b < 256; b++) {
             Word v = static_cast<Word>(b);
