@@ -62,7 +62,7 @@ def main():
     if not chosen:
         print("no such scenario")
         return 1
-    failed = []
+    failed, quiet = [], []
     started = time.monotonic()
     with Kit() as kit:
         kit.install()
@@ -75,9 +75,13 @@ def main():
                 passed = attempt(kit, name, function)
             if not passed:
                 failed.append(name)
-            print("".join(line + "\n" for line in said.getvalue().splitlines() if not passed or "skipped:" in line), end="")
-            print(f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({kit.checks - checks} checks, {time.monotonic() - began:.1f} s)", flush=True)
+            summary = f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({kit.checks - checks} checks, {time.monotonic() - began:.1f} s)"
+            if passed and not verbose:  # after what failed, which a CI's log should begin with
+                quiet += [summary, *(line for line in said.getvalue().splitlines() if "skipped:" in line)]
+            else:
+                print(said.getvalue() + summary, flush=True)
         checks = kit.checks
+    print("\n".join(quiet))
     print(f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}")
     return 1 if failed or checks == 0 else 0
 

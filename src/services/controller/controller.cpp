@@ -38,7 +38,10 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
         if (one->has_gate(api::kGate)) queue.add("pod/" + one->metadata.key());
 }
 
-void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine, std::stop_token stop) {
+/// `passed_over` becomes true when a key was due while this replica did not lead: whoever leads then looks at everything. (A leader that
+/// was paused finds events of the meantime before it has its lease again.)
+void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine, std::atomic<bool>& passed_over,
+          std::stop_token stop) {
     Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
     Counter& looks = machine.metrics.counter("zcdp_reconciles_total", "Looks at an object.");
     Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
@@ -46,6 +49,7 @@ void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLeas
         looks.add();
         kube::ApiResult<std::optional<uint64_t>> done = std::optional<uint64_t>();
         if (lease.is_leader()) done = reconciler.reconcile(*key);
+        else passed_over = true;
         queue.done(*key);
         depth.set(queue.depth());
         if (!done) {
@@ -90,6 +94,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
         return health(request, machine.metrics, world.synced() && (serving || !options.webhook) ? "" : "the caches are not full yet");
     }, log));
 
+    std::atomic<bool> passed_over{false};
     std::jthread worker;
     bool led = false;
     int64_t certificates_at_s = 0;
@@ -99,11 +104,10 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
         if (now_ns < next_ns) continue;
         next_ns = now_ns + int64_t{kRetryMs} * 1'000'000;
         const bool leads = world.synced() && lease.step();
-        if (leads && !led) {
-            lister->forget_outcomes();
-            queue_everything(world, queue);
-            if (!worker.joinable()) worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, ending); });
-        }
+        if (leads && !led) lister->forget_outcomes();
+        if (leads && (passed_over.exchange(false) || !led)) queue_everything(world, queue);
+        if (leads && !worker.joinable())
+            worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, passed_over, ending); });
         if (leads && (leads != led || ++rounds % kRetireRounds == 0)) {
             if (auto retired = reconciler.retire_ownerless(); !retired) log.info("tried again later", {{"why", retired.error().message()}});
             keep_role();

@@ -192,6 +192,7 @@ def a_watch_history_that_is_lost_loses_no_event(kit, scene):
         kit.in_node(node, "sh", "-c", "kill -STOP $(pgrep -f '^/zcdp (agent|controller)')")
     kit.kubectl("-n", scene.ns, "delete", "dataset", "set", "--wait=false")
     kit.apply(scene.dataset_object("late", placement={"replicas": "All"}))
+    time.sleep(12)  # the events lie in the stopped controllers' sockets, and the leader's time is over
     kit.cluster("kill", "apiserver")
     etcd = "http://127.0.0.1:23790/v3/kv/"
     revision = json.loads(run("curl", "-fsS", etcd + "range", "-d", '{"key": "AA=="}').stdout)["header"]["revision"]
