@@ -1,5 +1,6 @@
 """The servers and peers of the benchmark: nginx with a canned listing, and rclone, curl and the aws cli as they are found."""
 import itertools
+import json
 import os
 import pathlib
 import platform
@@ -10,6 +11,7 @@ import subprocess
 import time
 import urllib.request
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CACHE = pathlib.Path(os.environ.get("ZCDP_CACHE") or
@@ -26,16 +28,29 @@ http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; keepalive_timeout 600s; etag on;
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   open_file_cache max=12000 inactive=600s; open_file_cache_valid 600s;
-  map $args $page {{ default 0; "~delimiter=" flat; "~continuation-token=p(?<number>[0-9]+)" $number; }}
+  map_hash_bucket_size 256; map_hash_max_size 65536;
+  map $args $page {{ default 0; "~delimiter=" flat; "~(continuation-token|pageToken|marker)=p(?<number>[0-9]+)" $number; }}
+  map $uri $crc32c {{ default ""; include {folder}/crc32c; }}
+  ssl_protocols TLSv1.3; ssl_session_cache shared:s:4m; ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
   server {{
     listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{tls_port} ssl backlog=4096;
     root {folder}/root;
+    default_type application/octet-stream;
     location = /{name} {{ default_type application/xml; try_files /lists/$page.xml =404; }}
     location = /{name}/ {{ default_type application/xml; try_files /lists/$page.xml =404; }}
-    location / {{ default_type application/octet-stream; }}
+    location / {{ }}
+    # As Google Cloud Storage: its listing, and media with the CRC32C that it would send.
+    location = /storage/v1/b/{name}/o {{ default_type application/json; try_files /lists/$page.json =404; }}
+    location /storage/ {{ rewrite ^/storage/v1/b/[^/]+/o/(.+)$ /gcs/$1 last; }}
+    location /gcs/ {{ internal; alias {folder}/root/{name}/; add_header x-goog-generation 1; add_header x-goog-hash $crc32c; }}
+    # As Azure Blob Storage.
+    location = /{account}/{name} {{ default_type application/xml; try_files /lists/$page.azure.xml =404; }}
+    location /{account}/ {{ alias {folder}/root/; }}
   }}
 }}
 """
+ACCOUNT = "benchaccount"
 
 
 def free_port():
@@ -56,20 +71,40 @@ def page_xml(name, entries, token, key_count):
     return "".join(parts) + "</ListBucketResult>"
 
 
+def page_json(entries, token):
+    """Google Cloud Storage's."""
+    page = {"kind": "storage#objects", "items": [{"name": key, "size": str(size), "generation": "1"} for key, size, _ in entries]}
+    return json.dumps(page | ({"nextPageToken": token} if token else {}))
+
+
+def page_azure(entries, token):
+    blobs = "".join(f"<Blob><Name>{escape(key)}</Name><Properties><Etag>{tag}</Etag><Content-Length>{size}</Content-Length>"
+                    "<Content-Type>application/octet-stream</Content-Type><BlobType>BlockBlob</BlobType></Properties></Blob>"
+                    for key, size, tag in entries)
+    return f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{token}</NextMarker></EnumerationResults>'
+
+
 class Server:
+    """An S3 endpoint over HTTP and TLS; where a subclass fills them in, also Google's and Azure's."""
+
     def __init__(self, name, folder):
         self.name, self.folder = name, pathlib.Path(folder)
-        self.endpoint = None
+        self.endpoint = self.tls_endpoint = self.port = None
 
     def __enter__(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "root/lists").mkdir(parents=True)
         self.fill()
         # What a delimiter listing answers: truncated, so that clients list in one line (there is nothing to split by).
-        (self.folder / "root/lists/flat.xml").write_text(page_xml(self.name, [], "flat", 0))
-        port = free_port()
-        self.endpoint = f"http://127.0.0.1:{port}"
-        (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder, port=port, name=self.name, user="user root;\n" if os.geteuid() == 0 else ""))
+        self.write_page("flat", [], "flat")
+        self.port, tls_port = free_port(), free_port()
+        self.endpoint, self.tls_endpoint = f"http://127.0.0.1:{self.port}", f"https://127.0.0.1:{tls_port}"
+        self.ca = self.folder / "tls.crt"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "tls.key", "-out", self.ca], check=True, capture_output=True)
+        (self.folder / "crc32c").touch()
+        (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder, port=self.port, tls_port=tls_port, name=self.name, account=ACCOUNT,
+                                                             user="user root;\n" if os.geteuid() == 0 else ""))
         self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder, "-e", self.folder / "error.log"])
         for _ in range(200):
             try:
@@ -90,15 +125,37 @@ class Server:
         for i in range(max(1, -(-count // PAGE))):
             page = list(itertools.islice(entries, PAGE))
             token = f"p{i + 1}" if (i + 1) * PAGE < count else ""
-            (self.folder / f"root/lists/{i}.xml").write_text(page_xml(self.name, page, token, len(page)))
+            self.write_page(i, page, token)
+
+    def write_page(self, number, page, token):
+        for form, text in self.forms(page, token):
+            (self.folder / f"root/lists/{number}.{form}").write_text(text)
+
+    def forms(self, page, token):
+        return [("xml", page_xml(self.name, page, token, len(page)))]
+
+
+CRC32C = """
+import base64, pathlib, sys
+from awscrt.checksums import crc32c
+root = pathlib.Path(sys.argv[1])
+for path in sorted(root.rglob("*")):
+    if path.is_file():
+        total = 0
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                total = crc32c(block, total)
+        print(f'"/gcs/{path.relative_to(root)}" "crc32c={base64.b64encode(total.to_bytes(4, "big")).decode()}";')
+"""
 
 
 class Bucket(Server):
-    """Objects of random bytes, {key: size}; their ETags are nginx's own."""
+    """Objects of random bytes, {key: size}; their ETags are nginx's own. With `crt`, a Python that has awscrt, Google's answers
+    carry their CRC32C, as they always do."""
 
-    def __init__(self, name, objects, folder):
+    def __init__(self, name, objects, folder, crt=None):
         super().__init__(name, folder)
-        self.objects = objects
+        self.objects, self.crt = objects, crt
         self.keys = sorted(objects)
         self.bytes = sum(objects.values())
 
@@ -115,7 +172,13 @@ class Bucket(Server):
                     file.write(piece)
                     left -= len(piece)
                     head = os.urandom(8)
+        if self.crt:
+            with open(self.folder / "crc32c", "wb") as file:
+                subprocess.run([self.crt, "-c", CRC32C, self.folder / "root" / self.name], check=True, stdout=file)
         self.write_pages(map(self.entry, sorted(self.objects, key=str.encode)), len(self.objects))
+
+    def forms(self, page, token):
+        return [*super().forms(page, token), ("json", page_json(page, token)), ("azure.xml", page_azure(page, token))]
 
     def entry(self, key):
         """What the listing says of a key; its ETag is nginx's own."""
@@ -136,7 +199,7 @@ class ListOnly(Server):
 
 
 def tools():
-    command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers && . {ROOT}/scripts/lib/venv.sh && need_venv"
+    command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers && . {ROOT}/scripts/lib/venv.sh && need_venv && need_crt_venv"
     subprocess.run(["bash", "-c", command], check=True)
     config = CACHE / "rclone-bench.conf"
     config.write_text("[s]\ntype = s3\nprovider = Other\naccess_key_id = bench\nsecret_access_key = bench\nforce_path_style = true\n"
@@ -145,6 +208,8 @@ def tools():
     aws = CACHE / "venv/bin/aws"
     if aws.exists():
         found["aws"] = aws
+    if (CACHE / "venv-crt/bin/python").exists():
+        found["crt"] = CACHE / "venv-crt/bin/python"
     return found
 
 
@@ -158,6 +223,8 @@ def versions(found, zcdp):
              "curl": first_line([found["curl"], "--version"]), "nginx": first_line([found["nginx"], "-v"])}
     if "aws" in found:
         lines["aws cli"] = first_line([found["aws"], "--version"])
+    if "crt" in found:
+        lines["AWS CRT"] = first_line([found["crt"], "-c", "import awscrt, boto3; print('awscrt', awscrt.__version__, 'boto3', boto3.__version__)"])
     lines["commit"] = first_line(["git", "-C", ROOT, "rev-parse", "HEAD"])
     return lines
 

@@ -16,10 +16,14 @@ import sys
 import tempfile
 import threading
 import time
+import types
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from bench import origin, report  # noqa: E402
+from bench.link import BYTES_PER_S, DELAY_S, Link  # noqa: E402
+from tests.support.fault_server import FaultServer  # noqa: E402
+from tests.support.stalls import Stalls, many_objects  # noqa: E402
 
 ZCDP = ROOT / "build/release/zcdp"
 MIB = 1 << 20
@@ -64,7 +68,7 @@ class Bench:
 def timed(command):
     """Runs a command to its end: CPU seconds, wall seconds, peak resident MiB. It must succeed."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZCDP_"))}
-    env.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench", AWS_DEFAULT_REGION="us-east-1", HOME="/nonexistent")
+    env.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench", AWS_DEFAULT_REGION="us-east-1", AZURE_STORAGE_KEY="YmVuY2g=", HOME="/nonexistent")
     started = time.monotonic()
     with tempfile.TemporaryFile() as err:
         process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=err)
@@ -124,9 +128,23 @@ class Place:
             shutil.rmtree(entry)
 
 
-def rclone_copy(tools, bucket, target, *flags):
-    return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--s3-endpoint", bucket.endpoint,
-            "--fast-list", "--ignore-checksum", *flags]
+def zcdp_sync(bucket, tls=False):
+    return [ZCDP, "sync", "-q", *(["--ca-bundle", bucket.ca] if tls else []), "--endpoint", bucket.tls_endpoint if tls else bucket.endpoint,
+            f"s3://{bucket.name}/"]
+
+
+def rclone_copy(tools, bucket, target, *flags, tls=False):
+    return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--fast-list", "--ignore-checksum",
+            *(["--ca-cert", bucket.ca] if tls else []), "--s3-endpoint", bucket.tls_endpoint if tls else bucket.endpoint, *flags]
+
+
+RCLONE_LARGE = ("--transfers", "32", "--buffer-size", "0")
+RCLONE_SMALL = ("--transfers", "32", "--checkers", "32", "--buffer-size", "0")
+
+
+def crt_copy(tools, bucket, target, tls=False):
+    return [tools["crt"], ROOT / "bench/crt_download.py", bucket.tls_endpoint if tls else bucket.endpoint, bucket.ca if tls else "-", bucket.name,
+            target, *bucket.keys]
 
 
 def aws_copy(tools, bucket, target):
@@ -140,7 +158,7 @@ def large(bench, tools, bucket, label):
         return
     folder = bench.disk / "run"
     store, dest, peer = folder / "store", folder / "dest", folder / "peer"
-    zcdp = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
+    zcdp = zcdp_sync(bucket)
     curl = [tools["curl"], "-sS", "--create-dirs"]
     for key in bucket.keys:
         curl += ["-o", peer / key, f"{bucket.endpoint}/{bucket.name}/{key}"]
@@ -150,15 +168,16 @@ def large(bench, tools, bucket, label):
         "zcdp, store and linked DEST": [*zcdp, "--store", store, "--as", "link", dest],
         "zcdp, --no-store": [*zcdp, "--no-store", dest],
         "rclone": rclone_copy(tools, bucket, peer),
-        "rclone, 32 at once": rclone_copy(tools, bucket, peer, "--transfers", "32", "--buffer-size", "0"),
+        "rclone, 32 at once": rclone_copy(tools, bucket, peer, *RCLONE_LARGE),
         "rclone, then sha256sum and sync": ["sh", "-c", '"$@" && sha256sum "$0"/* && sync "$0"/* "$0"', peer,
-                                            *rclone_copy(tools, bucket, peer, "--transfers", "32", "--buffer-size", "0")],
+                                            *rclone_copy(tools, bucket, peer, *RCLONE_LARGE)],
         "curl": curl,
         "dd, as many direct writes (the disk alone)": ["sh", "-c", 'mkdir "$0" && exec dd if=/dev/zero of="$0/zeros" bs=4M "count=$1" oflag=direct conv=fsync',
                                                        peer, bucket.bytes >> 22],
     }
     if tools.get("aws") and bucket.bytes < 2 << 30:
         contenders["aws cli"] = aws_copy(tools, bucket, peer)
+        contenders["AWS CRT"] = crt_copy(tools, bucket, peer)
     folder.mkdir()
     bench.measure(row, {name: (fresh_below(folder), command) for name, command in contenders.items()}, "CPU-s/GiB",
                   bucket.bytes / (1 << 30))
@@ -170,18 +189,117 @@ def small(bench, tools, bucket, where, label):
     if not bench.wanted(row):
         return
     place = Place(where)
-    zcdp = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
+    zcdp = zcdp_sync(bucket)
     contenders = {
         "zcdp, store": lambda: [*zcdp, "--store", place.path("store")],
         "zcdp, store and DEST": lambda: [*zcdp, "--store", place.path("store"), place.path("dest")],
         "zcdp, store and linked DEST": lambda: [*zcdp, "--store", place.path("store"), "--as", "link", place.path("dest")],
         "zcdp, --no-store": lambda: [*zcdp, "--no-store", place.path("dest")],
         "rclone": lambda: rclone_copy(tools, bucket, place.path("peer")),
-        "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), "--transfers", "32", "--checkers", "32",
-                                                  "--buffer-size", "0"),
+        "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), *RCLONE_SMALL),
     }
     bench.measure(row, {name: (place.prepare, command) for name, command in contenders.items()}, "CPU µs/file",
                   len(bucket.keys) / 1e6)
+    place.clear()
+
+
+def large_tls(bench, tools, bucket):
+    row = "4 × 256 MiB, TLS 1.3 to ext4"
+    if not bench.wanted(row):
+        return
+    folder = bench.disk / "tls"
+    store, peer = folder / "store", folder / "peer"
+    contenders = {
+        "zcdp, store": [*zcdp_sync(bucket, tls=True), "--store", store],
+        "rclone": rclone_copy(tools, bucket, peer, tls=True),
+        "rclone, 32 at once": rclone_copy(tools, bucket, peer, *RCLONE_LARGE, tls=True),
+        "AWS CRT": crt_copy(tools, bucket, peer, tls=True),
+    }
+    folder.mkdir()
+    bench.measure(row, {name: (fresh_below(folder), command) for name, command in contenders.items()}, "CPU-s/GiB", bucket.bytes / (1 << 30))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def small_tls(bench, tools, bucket):
+    row = f"{len(bucket.keys):,} × 16 KiB, TLS 1.3 to tmpfs"
+    if not bench.wanted(row):
+        return
+    place = Place(bench.tmpfs)
+    contenders = {
+        "zcdp, store": lambda: [*zcdp_sync(bucket, tls=True), "--store", place.path("store")],
+        "rclone": lambda: rclone_copy(tools, bucket, place.path("peer"), tls=True),
+        "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), *RCLONE_SMALL, tls=True),
+    }
+    bench.measure(row, {name: (place.prepare, command) for name, command in contenders.items()}, "CPU µs/file", len(bucket.keys) / 1e6)
+    place.clear()
+
+
+def protocols(bench, bucket, label, where, unit, divide_by):
+    """The same bytes by S3's, Google's and Azure's protocol, into the store."""
+    row = f"{label}, by protocol, HTTP to {'tmpfs' if where == bench.tmpfs else 'ext4'}"
+    if not bench.wanted(row):
+        return
+    place = Place(where)
+    sync = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint]
+    contenders = {
+        "zcdp, S3": lambda: [*sync, f"s3://{bucket.name}/", "--store", place.path("store")],
+        "zcdp, GCS": lambda: [*sync, "--anonymous", f"gs://{bucket.name}/", "--store", place.path("store")],
+        "zcdp, Azure": lambda: [*sync, f"az://{origin.ACCOUNT}/{bucket.name}/", "--store", place.path("store")],
+    }
+
+    def prepare():
+        if bucket.bytes > MIB << 9:
+            place.clear()
+        place.prepare()
+    bench.measure(row, {name: (prepare, command) for name, command in contenders.items()}, unit, divide_by)
+    place.clear()
+
+
+def latency(bench, tools):
+    """One object of 1 GiB over a link of 250 MiB/s with 20 ms: what any client needs is the size over the bandwidth, and a round trip."""
+    row = f"1 × 1 GiB, a link of {BYTES_PER_S >> 20} MiB/s and {2000 * DELAY_S:.0f} ms, to tmpfs"
+    if not bench.wanted(row):
+        return
+    place = Place(bench.tmpfs)
+    with origin.Bucket("far", {"one.bin": 1 << 30}, bench.tmpfs / "far") as bucket, Link(bucket.port) as link:
+        near, bucket.endpoint = bucket.endpoint, f"http://127.0.0.1:{link.port}"
+
+        def prepare():
+            place.clear()
+            place.prepare()
+        ranges = "".join(f" curl -sS -o /dev/null -r {i << 27}-{(i + 1 << 27) - 1} {bucket.endpoint}/far/one.bin &" for i in range(8))
+        contenders = {
+            "zcdp, store": lambda: [*zcdp_sync(bucket), "--store", place.path("store")],
+            "rclone": lambda: rclone_copy(tools, bucket, place.path("peer")),
+            "curl, one connection": lambda: [tools["curl"], "-sS", "-o", "/dev/null", f"{bucket.endpoint}/far/one.bin"],
+            "the link alone: 8 curls with a range each": ["sh", "-c", ranges + " wait"],
+        }
+        bench.measure(row, {name: (prepare, command) for name, command in contenders.items()}, "CPU-s/GiB", 1)
+        bucket.endpoint = near
+    place.clear()
+    if row in bench.results:
+        bench.results[row]["optimum_s"] = (1 << 30) / BYTES_PER_S + 2 * DELAY_S
+
+
+def stalls(bench):
+    """4,000 small requests and four large objects, of which one in a hundred stalls for 30 s; a pause of 60 ms on each stands for a network."""
+    row = "4,004 requests, 1 % stall for 30 s"
+    if not bench.wanted(row):
+        return
+    place = Place(bench.tmpfs)
+    owner = types.SimpleNamespace(closers=[])
+    server = FaultServer(owner, many_objects())
+
+    def contender(one_in):
+        def command():
+            server.fault = Stalls(server, one_in, stall_s=30, pause_s=0.06)
+            return [ZCDP, "sync", "-q", "--endpoint", server.endpoint, "s3://data/", "--store", place.path("store")]
+        return place.prepare, command
+    try:
+        bench.measure(row, {"zcdp, no stalls": contender(0), "zcdp, 1 % stall": contender(100)}, "CPU-s", 1)
+    finally:
+        for close in owner.closers:
+            close()
     place.clear()
 
 
@@ -294,16 +412,23 @@ def main():
     try:
         timed([ZCDP, "version"])
         bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
-        if bench.wanted("4 × 256 MiB, HTTP to ext4"):
-            with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large") as bucket:
+        if bench.wanted("4 × 256 MiB, HTTP to ext4") or bench.wanted("4 × 256 MiB, TLS 1.3 by protocol"):
+            with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")) as bucket:
                 large(bench, tools, bucket, "4 × 256 MiB")
+                large_tls(bench, tools, bucket)
+                protocols(bench, bucket, "4 × 256 MiB", bench.disk, "CPU-s/GiB", bucket.bytes / (1 << 30))
         if bench.wanted("1 × 4 GiB, HTTP to ext4"):
             with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
                 large(bench, tools, bucket, "1 × 4 GiB")
-        with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small") as bucket:
+        with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small",
+                           tools.get("crt")) as bucket:
             small(bench, tools, bucket, bench.tmpfs, "tmpfs")
             small(bench, tools, bucket, bench.disk, "ext4, durable")
+            small_tls(bench, tools, bucket)
+            protocols(bench, bucket, f"{args.small_count:,} × 16 KiB", bench.tmpfs, "CPU µs/file", args.small_count / 1e6)
             durable(bench, bucket)
+        latency(bench, tools)
+        stalls(bench)
         listing(bench, tools, 1_000_000)
         second_sync(bench, 100_000)
     finally:

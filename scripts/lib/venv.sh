@@ -2,6 +2,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/deps.sh"
 
 need_venv() { make_venv venv "awscli>=1.40,<2 boto3"; }
+need_crt_venv() { make_venv venv-crt "boto3[crt]"; }  # benchmarks only
 need_grpc_venv() { make_venv venv-grpc "grpcio>=1.60,<2 grpcio-tools>=1.60,<2"; }
 
 # make_venv NAME "PACKAGE..."

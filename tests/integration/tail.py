@@ -2,50 +2,26 @@
 # ctest: 200
 """The slowest few requests do not decide when a sync ends: 1 % that stall for 100 s, before the answer or within it, are given
 up and sent again; an origin that is slow as a whole is not asked twice. The times are printed, not judged."""
-import random
-import threading
 import time
 
 from tests.support import servers
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import Bench, sums
+from tests.support.stalls import Stalls, many_objects
 
 STALL_S = 100
 
 
-class Stalls:
-    """One object request in `one_in` stalls, each by turns before its header or in the middle of its body."""
-
-    def __init__(self, server, one_in, pause_s=0.0):
-        self.server, self.one_in, self.pause_s = server, one_in, pause_s
-        self.random, self.lock, self.count = random.Random(5), threading.Lock(), 0
-
-    def __call__(self, request, found):
-        if not found or request.method != "GET":
-            return None
-        with self.lock:
-            stall = self.one_in and self.random.randrange(self.one_in) == 0
-            self.count += stall
-            kind = self.count % 2
-        honest = self.server.honest(request, found)
-        half = len(honest) // 2 if kind else 0
-        if stall:
-            return [("send", honest[:half]), ("stall", STALL_S), ("send", honest[half:])]
-        return [("stall", self.pause_s), ("send", honest)] if self.pause_s else None
-
-
 def timed(bench, server, name, one_in=0, pause_s=0.0):
     server.reset()
-    server.fault = stalls = Stalls(server, one_in, pause_s)
+    server.fault = stalls = Stalls(server, one_in, STALL_S, pause_s)
     began = time.monotonic()
     done = bench.sync("--store", bench.path(name), "--endpoint", server.endpoint, "s3://data/", env=servers.CREDENTIALS, timeout=150)
     return time.monotonic() - began, done, stalls.count
 
 
 with Bench() as bench:
-    files = {f"{i:05}": bytes_of(i, 20_000) for i in range(4000)} | {f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)}
-    server = FaultServer(bench, files)
-    # A pause of 60 ms on each request stands for a network; without it the run would end before anything can be called slow.
+    server = FaultServer(bench, many_objects())
     plain, first, _ = timed(bench, server, "plain", 0, 0.06)
     slow, second, stalled = timed(bench, server, "stalls", 100, 0.06)
     print(f"     {plain:.1f} s without stalls, {slow:.1f} s with {stalled} of {len(server.requests)} requests stalled for {STALL_S} s")
