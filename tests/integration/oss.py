@@ -1,73 +1,20 @@
 #!/usr/bin/env python3
 # ctest: 60
-"""oss:// against a server that checks OSS's V4 signatures (written from the vendor's documentation) and states CRC64."""
-import functools
+"""oss:// against a server that checks OSS's V4 signatures and states CRC64."""
 import hashlib
-import hmac
-import re
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from tests.support.fault_server import FaultServer, answer, error
 from tests.support.harness import Bench, bytes_of, sums
-
-ACCESS, SECRET, REGION = "oss-key", "oss-secret", "cn-hangzhou"
-AUTHORIZATION = re.compile(r"^OSS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/oss/aliyun_v4_request,Signature=([0-9a-f]{64})$")
-
-TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0xc96c5795d7870f42 if byte & 1 else 0)
-    TABLE.append(byte)
-
-
-@functools.cache
-def crc64(content):
-    value = (1 << 64) - 1
-    for byte in content:
-        value = TABLE[(value ^ byte) & 255] ^ (value >> 8)
-    return value ^ ((1 << 64) - 1)
-
-
-def rightly_signed(request):
-    found = AUTHORIZATION.match(request.headers.get("authorization", ""))
-    if not found or found[1] != ACCESS or found[3] != REGION:
-        return False
-    url = urlsplit(request.target)
-    query = sorted((quote(k, safe="-_.~"), quote(v, safe="-_.~")) for k, v in parse_qsl(url.query, keep_blank_values=True))
-    own = sorted((k, v) for k, v in request.headers.items() if k.startswith("x-oss-"))
-    canonical = "\n".join([request.method, quote(unquote(url.path), safe="/-_.~"), "&".join(f"{k}={v}" if v else k for k, v in query),
-                           "".join(f"{k}:{v}\n" for k, v in own), "", "UNSIGNED-PAYLOAD"])
-    scope = f"{found[2]}/{REGION}/oss/aliyun_v4_request"
-    text = "\n".join(["OSS4-HMAC-SHA256", request.headers["x-oss-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = ("aliyun_v4" + SECRET).encode()
-    for part in (found[2], REGION, "oss", "aliyun_v4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest() == found[4]
-
-
-class Oss(FaultServer):
-    damaged = ""
-
-    def honest(self, request, found):
-        if not rightly_signed(request):
-            return error(403, "SignatureDoesNotMatch")
-        content = super().honest(request, found)
-        if found is None or request.listing or not content.startswith(b"HTTP/1.1 20"):
-            return content
-        head, _, body = content.partition(b"\r\n")
-        sum_of = crc64(found.content) ^ (request.key == self.damaged)
-        return head + b"\r\nx-oss-hash-crc64ecma: %d\r\n" % sum_of + body
-
+from tests.support.oss_server import REGION, Oss
 
 with Bench() as bench:
     files = {"set/a": b"1", "set/b c+d%": b"2", "set/\u00fc/x": bytes_of(1, 300_000), "set/big": bytes_of(2, 9 << 20), "set/empty": b""}
     server = Oss(bench, files)
-    env = {"OSS_ACCESS_KEY_ID": ACCESS, "OSS_ACCESS_KEY_SECRET": SECRET, "OSS_REGION": REGION}
+    env = {**server.env, "OSS_REGION": REGION}
     flags = ["--endpoint", server.endpoint, "oss://data/set/"]
     done = bench.sync("--store", bench.path("s"), *flags, env=env)
     bench.equal("every byte is there", sums(done["path"]), {k.removeprefix("set/"): hashlib.sha256(v).hexdigest() for k, v in files.items()})
     bench.equal("a second time nothing is fetched", bench.sync("--store", bench.path("s"), *flags, env=env)["bytes_fetched"], 0)
-    code, _, err = bench.zcdp("sync", "--store", bench.path("t"), *flags, env={**env, "OSS_ACCESS_KEY_SECRET": "wrong"})
+    code, _, err = bench.zcdp("sync", "--store", bench.path("t"), *flags, env={**env, **server.wrong_env})
     bench.check("a wrong secret: exit 5, one line that names what to check", code == 5 and "OSS_ACCESS_KEY_ID" in err and err.count("\n") == 1, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("t"), *flags, env={k: v for k, v in env.items() if k != "OSS_REGION"})
     bench.check("without a region: usage", code == 2 and "region" in err, (code, err))

@@ -7,12 +7,12 @@ import threading
 import urllib.parse
 
 
-def _serve(handler):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def _serve(handler, host):
+    server = http.server.ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
     server.handle_error = lambda *_: None  # a client that hangs up is no news
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, f"http://127.0.0.1:{server.server_address[1]}"
+    return server, f"http://{host}:{server.server_address[1]}"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,8 +45,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Hub:
     """repository: "models/org/name"; files: path -> content; those over `lfs_bytes` lie in LFS."""
 
-    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3):
-        self.files, self.commit, self.leaked, self.damage = files, hashlib.sha1(repository.encode()).hexdigest(), [], False
+    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1"):
+        self.token, self.files, self.commit, self.leaked, self.damage = token, files, hashlib.sha1(repository.encode()).hexdigest(), [], False
         lfs = {hashlib.sha256(content).hexdigest(): content for content in files.values() if len(content) > lfs_bytes}
         hub = self
 
@@ -57,11 +57,11 @@ class Hub:
                 content = lfs.get(self.path.split("/")[-1].split("?")[0], b"")
                 self.send_range(content[:-1] + b"!" if hub.damage else content, ETag='"of-the-cdn"')
 
-        self.cdn, cdn_url = _serve(Cdn)
+        self.cdn, cdn_url = _serve(Cdn, host)
 
         class Api(Handler):
             def do_GET(self):
-                if token and self.headers.get("Authorization") != f"Bearer {token}":
+                if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
                     return self.answer(401, b'{"error":"Invalid credentials"}')
                 url = urllib.parse.urlsplit(self.path)
                 path, query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
@@ -92,7 +92,7 @@ class Hub:
                     return self.send_range(content, ETag='"' + hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() + '"')
                 self.answer(404, b'{"error":"Repository not found"}')
 
-        self.api, self.endpoint = _serve(Api)
+        self.api, self.endpoint = _serve(Api, host)
 
     def close(self):
         for server in (self.api, self.cdn):

@@ -34,6 +34,7 @@ const std::vector<std::vector<std::string>>& key_sets(const std::string& type) {
         {"gcs", {{"GOOGLE_APPLICATION_CREDENTIALS_JSON"}}},
         {"azure", {{"AZURE_STORAGE_KEY"}, {"AZURE_STORAGE_SAS_TOKEN"}, {"AZURE_STORAGE_CONNECTION_STRING"}}},
         {"http", {{"ZCDP_HTTP_TOKEN"}, {"ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD"}}},
+        {"hf", {{"HF_TOKEN"}}},
     };
     return sets.at(type);
 }

@@ -10,6 +10,7 @@ std::string root_of(const api::StorageBackendSpec& spec) {
     if (spec.type == "s3" || spec.type == "oss") return spec.type + "://" + spec.bucket + "/";
     if (spec.type == "gcs") return "gs://" + spec.bucket + "/";
     if (spec.type == "azure") return "az://" + spec.account + "/" + spec.bucket + "/";
+    if (spec.type == "hf") return "hf://";  // the prefix begins with the repository
     if (spec.type == "http") return spec.endpoint + (spec.endpoint.ends_with('/') ? "" : "/");
     return "";
 }

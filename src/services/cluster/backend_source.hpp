@@ -8,7 +8,7 @@
 
 namespace zcdp::services {
 
-/// s3://, gs://, az://, oss:// or http[s]:// for the folder `prefix` of the backend. Errors: usage (the spec).
+/// s3://, gs://, az://, oss://, hf:// or http[s]:// for the folder `prefix` of the backend. Errors: usage (the spec).
 Result<std::string> source_of(const api::StorageBackend& backend, const std::string& prefix);
 
 /// A Dataset's source.uri against a backend: the prefix below the backend, when the backend is what the URI names.

@@ -1,6 +1,8 @@
 """Every type of StorageBackend on its own server: pods read from it, wrong credentials name themselves and heal."""
 from tests.cluster.kit import HOST
 from tests.support import stores
+from tests.support.hub import Hub
+from tests.support.oss_server import REGION, Oss
 
 
 def _secret(kit, scene, **keys):
@@ -11,7 +13,7 @@ def _secret(kit, scene, **keys):
 def _backend(scene, type, endpoint, **spec):
     backend = scene.backend_object(type=type, endpoint=endpoint, **spec)
     del backend["spec"]["pathStyle"]
-    if type == "http":
+    if type in ("http", "hf"):
         del backend["spec"]["bucket"]
     return backend
 
@@ -47,3 +49,25 @@ def azure_blob_storage_serves_pods(kit, scene):
 def a_web_server_serves_pods(kit, scene):
     store = stores.Nginx.start(kit, host=HOST, asks=True)
     _serves(kit, scene, store, _backend(scene, "http", store.endpoint), store.env, store.wrong_env, store.source("set/"))
+
+
+def alibaba_oss_serves_pods(kit, scene):
+    store = Oss(kit, {}, host=HOST)
+    _serves(kit, scene, store, _backend(scene, "oss", store.endpoint, region=REGION), store.env, store.wrong_env, store.source("set/"))
+
+
+def a_hub_of_models_serves_pods(kit, scene):
+    content = bytes(range(256)) * 40  # in LFS, which is on another host
+    hub = Hub("models/org/tiny", {"config.json": b"{}", "model.safetensors": content}, token="hf_right", host=HOST)
+    kit.closers.append(hub.close)
+    _secret(kit, scene, HF_TOKEN="hf_wrong")
+    kit.apply(_backend(scene, "hf", hub.endpoint), scene.dataset_object("tiny", "org/tiny@main/"), scene.claim_object("tiny"), scene.pod_object("p", claim="tiny"))
+    kit.wait("a wrong token: the dataset's condition says AccessDenied", lambda: scene.condition("dataset", "tiny", "Listed").get("reason") == "AccessDenied")
+    _secret(kit, scene, HF_TOKEN="hf_right")
+    scene.running("p", 120)
+    kit.check("the pod reads the model", scene.exec("p", "wc", "-c", "/data/model.safetensors").stdout.split()[0] == str(len(content)))
+    kit.check("the token did not go to the other host", not hub.leaked, hub.leaked)
+    named = scene.dataset_object("named")
+    named["spec"]["source"] = {"uri": "hf://org/tiny@main/"}
+    kit.apply(named, scene.claim_object("named"), scene.pod_object("q", claim="named"))
+    scene.running("q", 90)
