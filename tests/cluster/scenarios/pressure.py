@@ -79,7 +79,7 @@ problems, collections, done = [], [0], threading.Event()
 
 
 def publish_again(uid):
-    """kubelet knows no such pods and may sweep their empty folders away before the agent gets to them."""
+    # kubelet knows no such pods and may sweep their empty folders away before the agent gets to them.
     for left in (2, 1, 0):
         try:
             make_folder(pods, uid)
