@@ -1,5 +1,5 @@
-// The running SHA-256: buffers what is short of a block and feeds whole blocks to the lanes; where the core has none,
-// OpenSSL's implementation does all of it (it knows Arm's instructions and the rest).
+// The running SHA-256: buffers what is short of a block and feeds whole blocks to an engine; where the core has none,
+// OpenSSL's implementation does all of it.
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -7,16 +7,13 @@
 #include <cstring>
 #include <new>
 
-#include "src/base/sha256_lanes.hpp"
+#include "src/base/sha256_engine.hpp"
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp {
 namespace {
 
-bool use_lanes() {
-    static const bool has = has_sha256_lanes();
-    return has;
-}
+bool has_engine() { return sha256_choice().few != nullptr; }
 
 /// Fetched once: EVP_sha256() looks the algorithm up again at every init, which costs more than hashing 1 KiB.
 const EVP_MD* fetched_sha256() {
@@ -38,7 +35,7 @@ struct Sha256::State {
     std::array<std::byte, kSha256BlockBytes> tail;
 
     State() {
-        if (use_lanes()) return;
+        if (has_engine()) return;
         openssl = EVP_MD_CTX_new();
         if (!openssl) throw std::bad_alloc();
     }
@@ -70,7 +67,7 @@ struct Sha256::State {
     }
     void compress(const std::byte* data, size_t blocks) {
         const Sha256Lane lane{&words, data};
-        compress_sha256_lanes({&lane, 1}, blocks);
+        compress_sha256({&lane, 1}, blocks);
     }
     void update(std::span<const std::byte> bytes) {
         bytes = begin(bytes);
@@ -120,7 +117,7 @@ Sha256Bytes Sha256::of(std::span<const std::byte> bytes) {
 }
 
 void update_together(std::span<const HashUpdate> updates) {
-    if (!use_lanes()) {
+    if (!has_engine()) {
         for (const HashUpdate& update : updates) update.hash->update(update.bytes);
         return;
     }
@@ -129,11 +126,12 @@ void update_together(std::span<const HashUpdate> updates) {
         std::span<const std::byte> bytes;
         size_t blocks() const { return bytes.size() / kSha256BlockBytes; }
     };
+    const size_t at_once = sha256_lanes_for(updates.size());
     std::array<Feed, kSha256LanesMax> feeds;
     size_t count = 0, next = 0;
     // Each turn as far as the shortest goes; who is through makes room for the next.
     while (true) {
-        while (count < feeds.size() && next < updates.size()) {
+        while (count < at_once && next < updates.size()) {
             const HashUpdate& update = updates[next++];
             feeds[count] = {update.hash->state_.get(), {}};
             feeds[count].bytes = feeds[count].state->begin(update.bytes);
@@ -146,7 +144,7 @@ void update_together(std::span<const HashUpdate> updates) {
             lanes[i] = {&feeds[i].state->words, feeds[i].bytes.data()};
             blocks = std::min(blocks, feeds[i].blocks());
         }
-        if (blocks > 0) compress_sha256_lanes(std::span(lanes).first(count), blocks);
+        if (blocks > 0) compress_sha256(std::span(lanes).first(count), blocks);
         size_t kept = 0;
         for (size_t i = 0; i < count; ++i) {
             feeds[i].bytes = feeds[i].bytes.subspan(blocks * kSha256BlockBytes);

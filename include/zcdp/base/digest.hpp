@@ -45,7 +45,7 @@ std::optional<Sha256Bytes> sha256_from_hex(std::string_view hex);
 
 struct HashUpdate;
 
-/// A running SHA-256: our own lanes where the core has x86's SHA extensions, else OpenSSL's (src/base/sha256.cpp).
+/// A running SHA-256: our own where the core has instructions for it (src/base/sha256_engine.hpp), else OpenSSL's.
 class Sha256 {
   public:
     Sha256();
@@ -73,8 +73,8 @@ struct HashUpdate {
     Sha256* hash;
     std::span<const std::byte> bytes;
 };
-/// update() of several different hashes. Four of them cost little more than half of one after another where the core has
-/// the instructions; any number and any lengths are fine.
+/// update() of several different hashes. Where the core has the instructions, four of them cost little more than half of
+/// one after another, and sixteen of like length with AVX-512 a third; any number and any lengths are fine.
 void update_together(std::span<const HashUpdate> updates);
 
 /// HMAC-SHA-256 (RFC 2104), as SigV4 needs it.
