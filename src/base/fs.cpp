@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "zcdp/base/faults.hpp"
 
@@ -110,7 +111,7 @@ class SystemFs final : public Fs {
         target.resize(static_cast<size_t>(length));
         return target;
     }
-    SysResult<std::vector<DirEntry>> list(int dir) override;
+    SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override;
 
     SysResult<size_t> read(int fd, std::span<std::byte> into, uint64_t offset) override;
     SysResult<> write(int fd, std::span<const std::byte> bytes, uint64_t offset) override;
@@ -170,24 +171,22 @@ class SystemFs final : public Fs {
     }
 };
 
-SysResult<std::vector<DirEntry>> SystemFs::list(int dir) {
+SysResult<> SystemFs::scan(int dir, const std::function<bool(const SeenEntry&)>& more) {
     // A descriptor of its own: `dir`'s read position stays where it is.
     auto own = openat2(dir, ".", O_RDONLY | O_DIRECTORY, 0, 0);
     if (!own) return own.error();
-    DIR* stream = ::fdopendir(own->get());
+    const std::unique_ptr<DIR, decltype(&::closedir)> stream(::fdopendir(own->get()), ::closedir);
     if (!stream) return last_error();
     own->release();
-    std::vector<DirEntry> entries;
-    errno = 0;
-    while (const dirent* entry = ::readdir(stream)) {
-        const std::string_view name = entry->d_name;
-        if (name != "." && name != "..") entries.push_back({std::string(name), entry->d_type, entry->d_ino});
+    while (true) {
         errno = 0;
+        const dirent* entry = ::readdir(stream.get());
+        if (!entry) break;
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != ".." && !more({entry->d_name, entry->d_type, entry->d_ino})) return {};
     }
-    const auto error = last_error();
-    ::closedir(stream);
-    if (error) return error;
-    return entries;
+    if (const auto error = last_error()) return error;
+    return {};
 }
 
 SysResult<size_t> SystemFs::read(int fd, std::span<std::byte> into, uint64_t offset) {
@@ -238,6 +237,16 @@ SysResult<uint64_t> SystemFs::copy(int from_fd, int to_fd, uint64_t size_bytes) 
 }
 
 }  // namespace
+
+SysResult<std::vector<DirEntry>> Fs::list(int dir) {
+    std::vector<DirEntry> entries;
+    const auto seen = scan(dir, [&](const SeenEntry& entry) {
+        entries.push_back({entry.name, entry.type, entry.inode});
+        return true;
+    });
+    if (!seen) return seen.error();
+    return entries;
+}
 
 Fs& system_fs() {
     static SystemFs fs;

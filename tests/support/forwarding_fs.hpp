@@ -32,7 +32,7 @@ class ForwardingFs : public Fs {
     SysResult<> rmdir(int dir, const char* path) override { return below_.rmdir(dir, path); }
     SysResult<struct stat> stat(int dir, const char* path) override { return below_.stat(dir, path); }
     SysResult<std::string> readlink(int dir, const char* path) override { return below_.readlink(dir, path); }
-    SysResult<std::vector<DirEntry>> list(int dir) override { return below_.list(dir); }
+    SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override { return below_.scan(dir, more); }
     SysResult<size_t> read(int fd, std::span<std::byte> into, uint64_t offset) override {
         return below_.read(fd, into, offset);
     }

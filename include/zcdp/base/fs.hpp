@@ -60,6 +60,13 @@ struct DirEntry {
     uint64_t inode;
 };
 
+/// The same while it is shown; `name` ends in a NUL.
+struct SeenEntry {
+    const char* name;
+    unsigned char type;
+    uint64_t inode;
+};
+
 class Fs {
   public:
     virtual ~Fs() = default;
@@ -80,8 +87,10 @@ class Fs {
     virtual SysResult<> rmdir(int dir, const char* path) = 0;
     virtual SysResult<struct stat> stat(int dir, const char* path) = 0;
     virtual SysResult<std::string> readlink(int dir, const char* path) = 0;
-    /// All names but "." and "..", in no order.
-    virtual SysResult<std::vector<DirEntry>> list(int dir) = 0;
+    /// Shows all names but "." and "..", in no order and holding none of them, until `more` answers false.
+    virtual SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) = 0;
+    /// All that scan() shows.
+    SysResult<std::vector<DirEntry>> list(int dir);
 
     // Files.
     virtual SysResult<size_t> read(int fd, std::span<std::byte> into, uint64_t offset) = 0;  ///< 0: end of file
