@@ -4,61 +4,106 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "zcdp/base/paths.hpp"
 
 namespace zcdp::s3door {
+namespace {
 
-Result<> FolderCursor::enter(int parent, const std::string& name) {
-    Level level;
-    level.path = (levels_.empty() ? "" : levels_.back().path) + name;
-    const std::string component = name.empty() ? "." : name.substr(0, name.size() - 1);
-    auto fd = fs_.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
-    if (!fd) {
-        // Vanished, replaced or not readable: as S3 would have it, there is nothing there.
-        if (!name.empty()) return {};
-        return system_error(fd.error(), "opening", level.path);
+constexpr std::string_view kOwn = ".zcdp";  ///< zcdp's folder at the top of what it synced into
+/// After so many entries without a file the folder's names are sorted after all, which is done once and then known.
+constexpr size_t kLookAtMost = 1000;
+/// So that a page ends, however many folders have no files.
+constexpr size_t kFoldersAPage = 10'000;
+
+bool is_own(std::string_view path) { return path == kOwn || (path.starts_with(kOwn) && path[kOwn.size()] == '/'); }
+
+}  // namespace
+
+std::optional<std::string_view> first_name(std::string_view path, std::string_view from) {
+    if (from <= path) return "";
+    if (!from.starts_with(path)) return std::nullopt;
+    const std::string_view rest = from.substr(path.size());
+    return rest.substr(0, std::min(rest.find('/'), rest.size() - 1) + 1);
+}
+
+void FolderCursor::seek(std::string_view from) {
+    if (from > from_) from_ = from;
+}
+
+/// Every key lies below the folder that the prefix names, so the ones above it need not be read.
+Result<> FolderCursor::begin() {
+    const std::string folder = prefix_.substr(0, prefix_.rfind('/') + 1);
+    if (folder.empty()) {
+        auto fd = fs_.open(root_, ".", O_RDONLY | O_DIRECTORY);
+        if (!fd) return system_error(fd.error(), "opening", "the bucket");
+        enter(std::move(fd), "");
+    } else if (check_path(folder) == PathProblem::none && !is_own(folder)) {
+        enter(fs_.open_beneath(root_, folder.c_str(), O_RDONLY | O_DIRECTORY), folder);
     }
-    level.fd = std::move(*fd);
-    auto names = fs_.list(level.fd.get());
-    if (!names) return system_error(names.error(), "reading the folder", level.path);
-    for (DirEntry& entry : *names) {
-        unsigned char type = entry.type;
-        if (type == DT_UNKNOWN)
-            if (const auto st = fs_.stat(level.fd.get(), entry.name.c_str())) type = S_ISDIR(st->st_mode) ? DT_DIR : S_ISREG(st->st_mode) ? DT_REG : DT_LNK;
-        if (type != DT_DIR && type != DT_REG) continue;
-        if (check_path(entry.name) != PathProblem::none) continue;
-        if (level.path.empty() && entry.name == ".zcdp") continue;
-        level.names.push_back(type == DT_DIR ? entry.name + "/" : std::move(entry.name));
-    }
-    std::sort(level.names.begin(), level.names.end());
-    levels_.push_back(std::move(level));
     return {};
+}
+
+/// One that vanished, was replaced or cannot be read: as S3 would have it, there is nothing there.
+void FolderCursor::enter(SysResult<Fd> folder, std::string path) {
+    if (folder) levels_.push_back({std::move(*folder), std::move(path), {}, 0, false, {}});
+}
+
+/// Moves to the level's next name that may hold keys >= from_; false when it has none.
+Result<bool> FolderCursor::advance(Level& level) {
+    const auto first = first_name(level.path, from_);
+    if (!first) return false;
+    if (*first > level.behind) level.behind = *first;
+    const auto begin = level.names.begin();
+    level.next = static_cast<size_t>(std::lower_bound(begin + static_cast<ptrdiff_t>(level.next), level.names.end(), level.behind) - begin);
+    if (level.next < level.names.size()) return true;
+    if (level.at_end) return false;
+    auto more = windows_.names(level.fd.get(), level.behind, names_most_, page_);
+    if (!more) return system_error(more.error(), "reading the folder", level.path);
+    level.names = std::move(more->names);
+    level.next = 0;
+    level.at_end = more->at_end;
+    return !level.names.empty();
+}
+
+bool FolderCursor::holds_file(int folder) {
+    size_t seen = 0;
+    bool found = false;
+    (void)fs_.scan(folder, [&](const SeenEntry& entry) {
+        const std::string part = key_part(fs_, folder, entry);
+        found = !part.empty() && part.back() != '/';
+        return !found && ++seen < kLookAtMost;
+    });
+    return found;
 }
 
 Result<KeyCursor::Step> FolderCursor::next() {
     if (!begun_) {
         begun_ = true;
-        ZCDP_CHECK(enter(root_, ""));
+        ZCDP_CHECK(begin());
     }
     while (!levels_.empty()) {
         Level& level = levels_.back();
-        if (level.next == level.names.size()) {
+        ZCDP_TRY(const bool there, advance(level));
+        if (!there) {
             levels_.pop_back();
             continue;
         }
-        const std::string name = level.names[level.next++];
-        const std::string path = level.path + name;
-        if (name.ends_with('/')) {
-            // A folder all of whose keys lie before `from` is not even read.
-            if (path < from_ && !std::string_view(from_).starts_with(path)) continue;
-            ZCDP_CHECK(enter(level.fd.get(), name));
-            continue;
-        }
-        if (path < from_) continue;
+        const std::string& name = level.names[level.next];
+        std::string path = level.path + name;
         key_ = path;
-        return Step::key;
+        const bool is_folder = name.ends_with('/');
+        if (is_folder && opened_ == kFoldersAPage) return Step::paused;
+        ++level.next;
+        level.behind = name + '\0';
+        if (is_own(path)) continue;
+        if (!path.starts_with(prefix_)) return Step::end;
+        if (!is_folder) return Step::key;
+        ++opened_;
+        auto folder = fs_.open(level.fd.get(), name.substr(0, name.size() - 1).c_str(), O_RDONLY | O_DIRECTORY);
+        if (!folder) continue;
+        if (folds_ && from_ <= path && path.size() > prefix_.size() && holds_file(folder->get())) return Step::key;
+        enter(std::move(folder), std::move(path));
     }
     return Step::end;
 }

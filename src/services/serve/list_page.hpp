@@ -12,7 +12,7 @@
 
 namespace zcdp::s3door {
 
-/// All keys of a bucket in raw byte order.
+/// All keys of a bucket in raw byte order; in the place of keys that a page rolls up it may give their common prefix.
 class KeyCursor {
   public:
     enum class Step {

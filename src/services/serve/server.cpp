@@ -38,7 +38,8 @@ class S3Server final : public Server {
     S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, TlsServer tls, Fs& fs, Clock& clock, Metrics& metrics, Logger& log)
         : options_(options), buckets_(std::move(buckets)), tls_(std::move(tls)), fs_(fs), clock_(clock), log_(log),
           requests_(metrics.counter("zcdp_serve_requests_total", "Requests answered by zcdp serve.")),
-          bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")) {}
+          bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")),
+          windows_(fs, clock, metrics.counter("zcdp_serve_folder_reads_total", "Folders that zcdp serve read from end to end for listings.")) {}
 
     Result<> bind();
     const std::string& url() const override { return url_; }
@@ -60,6 +61,7 @@ class S3Server final : public Server {
     Clock& clock_;
     Logger& log_;
     Counter &requests_, &bytes_;
+    FolderWindows windows_;
     Fd listener_;
     std::string url_;
     std::mutex mutex_;
@@ -212,7 +214,7 @@ Answer S3Server::list(const Target& target, int root) {
     } else {
         query.from = after_marker(request.version_2 ? request.start_after : request.marker, query.prefix, query.delimiter);
     }
-    FolderCursor cursor(fs_, root);
+    FolderCursor cursor(fs_, windows_, root, query);
     const auto page = list_page(query, cursor);
     if (!page) {
         log_.error("listing failed", {{"why", page.error().line()}});
