@@ -38,6 +38,7 @@ Examples:
   zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
   zcdp sync dataset/llama-3 -n team-a --nodes gpu-pool=a100    onto nodes of a cluster, before any pod
+  zcdp sync 's3://models/llama-3/model.bin?versionId=ID' ./llama    one version of one object
   zcdp sync gs://models/llama-3/        zcdp sync az://account/container/llama-3/
   zcdp sync https://host/data/SHA256SUMS               the files that it lists, each checked against it
   zcdp sync hf://org/model@v1.0 ./model                a repository in Hugging Face's layout

@@ -10,15 +10,6 @@
 namespace zcdp::origin {
 namespace {
 
-bool is_bucket(std::string_view name) {
-    if (name.empty() || name.size() > 255) return false;
-    for (const char c : name) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '-' && c != '.' && c != '_') return false;
-    }
-    return name != "." && name != "..";
-}
-
 /// SCHEME://BUCKET/PREFIX by `Shared` (what its loops share) and `make_protocol`.
 template <class Shared>
 Result<OriginFactory> make_bucket_factory(const std::string& source, const OriginOptions& options, Machine machine,
@@ -35,6 +26,15 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared, make_protocol](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, make_protocol(shared), executor);
+    });
+}
+
+Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+    ZCDP_TRY(auto where, s3::parse_location(source));
+    auto shared = std::make_shared<s3::Shared>(std::move(where), options, machine);
+    ZCDP_CHECK(shared->configure());
+    return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
+        return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
     });
 }
 
@@ -67,7 +67,7 @@ std::string credential(const OriginOptions& options, const Machine& machine, con
 }
 
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
-    if (source.starts_with("s3://")) return make_bucket_factory<s3::Shared>(source, options, machine, s3::make_s3_protocol);
+    if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
     if (source.starts_with("oss://")) return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);
     if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);

@@ -290,6 +290,31 @@ class SortedListing final : public Listing {
     bool begun_ = false;
 };
 
+/// A source that is one object.
+class SingleListing final : public Listing {
+  public:
+    explicit SingleListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
+
+    Task<Result<std::vector<Entry>>> next() override {
+        std::vector<Entry> page;
+        if (std::exchange(done_, true)) co_return page;
+        Protocol& protocol = requester_->protocol();
+        const std::string key = protocol.single();
+        ZCDP_CO_TRY(const auto answer, co_await requester_->send(protocol.head_call(key)));
+        auto info = protocol.info_of(*answer, "", key);
+        if (!info) co_return std::move(info).error().about(protocol.name_of(key));
+        Entry entry;
+        entry.path = key.substr(requester_->remote().prefix.size());
+        entry.size_bytes = info->size_bytes, entry.tag = std::move(info->tag);
+        page.push_back(std::move(entry));
+        co_return page;
+    }
+
+  private:
+    std::shared_ptr<Requester> requester_;
+    bool done_ = false;
+};
+
 }  // namespace
 
 std::vector<size_t> cut_points(size_t points, size_t ranges) {
@@ -300,6 +325,7 @@ std::vector<size_t> cut_points(size_t points, size_t ranges) {
 }
 
 std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester) {
+    if (!requester->protocol().single().empty()) return std::make_unique<SingleListing>(std::move(requester));
     if (!requester->protocol().is_ordered()) return std::make_unique<SortedListing>(std::move(requester));
     return std::make_unique<RangedListing>(std::move(requester));
 }

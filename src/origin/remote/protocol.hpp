@@ -101,6 +101,9 @@ class Protocol {
     /// Whether a server may answer a range with the whole object, of which the range is then cut.
     virtual bool ranges_are_optional() const { return false; }
 
+    /// The key of the one object that the source is; "": all below the prefix.
+    virtual std::string single() const { return ""; }
+
     // --- Listing by pages; a protocol that has no such thing leaves these as they are. ---
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.
     virtual bool can_start_after() const { return false; }

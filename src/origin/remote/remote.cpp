@@ -16,6 +16,15 @@ net::TlsOptions tls_options(const OriginOptions& options) {
 
 }  // namespace
 
+bool is_bucket(std::string_view name) {
+    if (name.empty() || name.size() > 255) return false;
+    for (const char c : name) {
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && c != '-' && c != '.' && c != '_') return false;
+    }
+    return name != "." && name != "..";
+}
+
 Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
     : prefix(std::move(key_prefix)), options(std::move(origin_options)), machine(on),
       concurrency(options.connections > 0 ? options.connections : kConcurrencyMost), limiter(options.bytes_per_second),

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string_view>
 
 #include "src/origin/remote/pacing.hpp"
 #include "src/origin/remote/rate_limiter.hpp"
@@ -11,6 +12,9 @@
 #include "zcdp/origin/options.hpp"
 
 namespace zcdp::origin {
+
+/// Whether this can be a bucket's name at one of the services. Pure.
+bool is_bucket(std::string_view name);
 
 class Remote {
   public:

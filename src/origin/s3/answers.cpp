@@ -90,6 +90,15 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     }
 }
 
+Error error_of_version(const ErrorAnswer& answer, const std::string& object) {
+    const auto none = [&](const std::string& what) {
+        return Error(ErrorKind::not_found, fmt::format("{}: HTTP {} {}", what, answer.status, printable(answer.code)), object, "check the versionId");
+    };
+    if (answer.code == "NoSuchVersion" || (answer.status == 400 && answer.code == "InvalidArgument")) return none("there is no such version");
+    if (answer.status == 405) return none("that version is a delete marker");
+    return error_of(answer, object);
+}
+
 ObjectChecksum checksum_of(const net::Response& answer) {
     using Kind = ObjectChecksum::Kind;
     static constexpr std::pair<Kind, std::string_view> kHeaders[] = {

@@ -28,6 +28,9 @@ enum class Remedy {
 };
 Remedy remedy_of(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
+/// The same for a request that named a version: one that there is not, that is malformed or a delete marker is not_found
+/// (docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, DeleteMarker.html).
+Error error_of_version(const ErrorAnswer& answer, const std::string& object);
 
 /// The whole object's checksum from the headers of a HEAD or GET in checksum mode; kind none when there is none.
 ObjectChecksum checksum_of(const net::Response& answer);

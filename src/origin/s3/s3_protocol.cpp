@@ -32,26 +32,38 @@ class S3Protocol final : public Protocol {
         if (address.path_prefix.empty() && !address.aws) address.endpoint.host.erase(0, shared_->bucket.size() + 1);
         return {address.aws ? "https://s3.amazonaws.com" : address.endpoint.url(), shared_->bucket, shared_->prefix, shared_->credentials.identity()};
     }
-    std::string name_of(const std::string& key) const override { return "s3://" + shared_->bucket + "/" + key; }
+    std::string name_of(const std::string& key) const override {
+        return "s3://" + shared_->bucket + "/" + key + (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");
+    }
+    std::string single() const override { return shared_->location.object; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
-    Verdict judge(Call&, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
 
     Call head_call(const std::string& key) override {
-        Call call{"HEAD", key, {}, shared_->object_headers(), 0, ""};
+        Call call = object_call("HEAD", key);
         call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
         return call;
     }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+        const std::string& wanted = shared_->location.version;
+        const std::string_view served = answer.header("x-amz-version-id");
+        if (!wanted.empty() && served != wanted && !(served.empty() && wanted == "null"))
+            return Error(ErrorKind::refused, "another version than the one asked for: " + (served.empty() ? "the origin keeps none" : printable(served)), name_of(key));
         return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
-        Call call{"GET", key, {}, shared_->object_headers(), 0, ""};
-        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        Call call = object_call("GET", key);
+        const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
+        if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
         if (whole) call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
         return call;
     }
-    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    /// Of a single version the version is part of the tag, so that nothing takes one for another.
+    std::string tag_of(const net::Response& answer) override {
+        const std::string etag = plain_tag(answer.header("etag"));
+        return etag.empty() ? etag : etag + tag_suffix();
+    }
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return s3::checksum_of(answer); }
 
     bool can_start_after() const override { return true; }
@@ -70,6 +82,12 @@ class S3Protocol final : public Protocol {
     std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
+    std::string tag_suffix() const { return shared_->location.version.empty() ? "" : "@" + shared_->location.version; }
+    Call object_call(const char* method, const std::string& key) const {
+        Call call{method, key, {}, shared_->object_headers(), 0, ""};
+        if (!shared_->location.version.empty()) call.query.emplace_back("versionId", shared_->location.version);
+        return call;
+    }
     /// Whether asking again at once can help.
     bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried);
     std::shared_ptr<Shared> shared_;
@@ -123,10 +141,17 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
     }
 }
 
-Verdict S3Protocol::judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
+Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
     const ErrorAnswer answer = parse_error(response, body);
     const Remedy remedy = remedy_of(answer);
-    Verdict verdict{Verdict::Remedy::none, error_of(answer, name)};
+    const bool versioned = !call.key.empty() && !shared_->location.version.empty();
+    Verdict verdict{Verdict::Remedy::none, versioned ? error_of_version(answer, name) : error_of(answer, name)};
+    // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
+    if (remedy == Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403)) {
+        call.method = "GET";
+        verdict.remedy = Verdict::Remedy::at_once;
+        return verdict;
+    }
     if (mend(remedy, answer, response, sent, tried)) verdict.remedy = Verdict::Remedy::at_once;
     else if (remedy == Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
     else if (remedy == Remedy::retry) verdict.remedy = Verdict::Remedy::retry;

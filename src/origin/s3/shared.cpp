@@ -20,8 +20,8 @@ bool host_takes_buckets(const net::Endpoint& endpoint, const std::string& bucket
 
 }  // namespace
 
-Shared::Shared(std::string bucket_name, std::string key_prefix, OriginOptions origin_options, Machine on)
-    : Remote(std::move(key_prefix), std::move(origin_options), on), bucket(std::move(bucket_name)), credentials(options, machine) {}
+Shared::Shared(Location where, OriginOptions origin_options, Machine on)
+    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine) {}
 
 Result<> Shared::configure() {
     endpoint_url_ = options.endpoint;

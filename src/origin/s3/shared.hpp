@@ -7,6 +7,7 @@
 
 #include "src/origin/remote/remote.hpp"
 #include "src/origin/s3/credentials.hpp"
+#include "src/origin/s3/location.hpp"
 
 namespace zcdp::origin::s3 {
 
@@ -20,7 +21,7 @@ struct Address {
 
 class Shared final : public Remote {
   public:
-    Shared(std::string bucket, std::string prefix, OriginOptions options, Machine machine);
+    Shared(Location location, OriginOptions options, Machine machine);
     /// Reads the settings. Errors: usage.
     Result<> configure();
 
@@ -30,7 +31,8 @@ class Shared final : public Remote {
     /// The origin says that the bucket is in `region`; false when that is known already or is none.
     bool move_to_region(const std::string& region);
 
-    const std::string bucket;
+    const Location location;
+    const std::string& bucket = location.bucket;
     CredentialSource credentials;
 
   private:

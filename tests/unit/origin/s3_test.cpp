@@ -2,6 +2,7 @@
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/listing.hpp"
 #include "src/origin/s3/answers.hpp"
+#include "src/origin/s3/location.hpp"
 #include "src/origin/s3/profile.hpp"
 #include "src/origin/s3/shared.hpp"
 #include "src/origin/s3/sigv4.hpp"
@@ -152,4 +153,37 @@ TEST_CASE("key space is cut into even runs") {
     CHECK(cut_points(1, 8).empty());
     CHECK(cut_points(2, 8) == std::vector<size_t>{1});
     CHECK(cut_points(16, 4) == std::vector<size_t>{4, 8, 12});
+}
+
+TEST_CASE("a source is a prefix, or one version of one object") {
+    const auto folder = parse_location("s3://b/models/llama").value();
+    CHECK(folder.bucket == "b");
+    CHECK(folder.prefix == "models/llama/");
+    CHECK(folder.object.empty());
+    const auto one = parse_location("s3://b/a/what?.bin?versionId=L4kqtJlcp+1").value();
+    CHECK(one.prefix == "a/");
+    CHECK(one.object == "a/what?.bin");
+    CHECK(one.version == "L4kqtJlcp+1");
+    CHECK(parse_location("s3://b/key?versionId=null").value().prefix.empty());
+    // A '?' alone makes no query, and a folder's '/' ends all doubt.
+    CHECK(parse_location("s3://b/who?").value().prefix == "who?/");
+    CHECK(parse_location("s3://b/q?a=b/").value().prefix == "q?a=b/");
+    for (const char* wrong : {"s3://", "s3://?versionId=A", "s3://b?versionId=A", "s3://b/?versionId=A", "s3://b/p/?versionId=A", "s3://b/k?versionId=",
+                              "s3://b/k?versionId=A&x=1", "s3://b/k?x=1", "s3://b/k?versionid=A", "s3://../k"}) {
+        INFO(wrong);
+        const auto refused = parse_location(wrong);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().kind() == ErrorKind::usage);
+        CHECK(refused.error().line().find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found") {
+    const auto kind = [](int status, const char* code) { return error_of_version({status, code, "", "", ""}, "s3://b/k?versionId=A").kind(); };
+    CHECK(kind(404, "NoSuchVersion") == ErrorKind::not_found);
+    CHECK(kind(400, "InvalidArgument") == ErrorKind::not_found);
+    CHECK(kind(405, "MethodNotAllowed") == ErrorKind::not_found);
+    CHECK(kind(404, "NoSuchKey") == ErrorKind::not_found);
+    CHECK(kind(403, "AccessDenied") == ErrorKind::denied);
+    CHECK(kind(400, "AuthorizationHeaderMalformed") == ErrorKind::failed);
 }
