@@ -41,3 +41,6 @@ with Bench() as bench:
     bench.check("an address of another family reaches nobody, and the error says why", code == 1 and "family" in err, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("v6"), "--source-address", "here", "s3://data/", env=servers.CREDENTIALS)
     bench.check("what is no address is refused", code == 2 and "IP address" in err, (code, err))
+
+    code, _, err = bench.zcdp("sync", "--store", bench.path("version"), "--endpoint", server.endpoint, "s3://data/big?versionId=A", env=servers.CREDENTIALS)
+    bench.check("a server that passes over versionId is refused", code == 3 and "keeps none" in err, (code, err))
