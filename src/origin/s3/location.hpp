@@ -7,12 +7,15 @@
 
 namespace zcdp::origin::s3 {
 
-/// s3://BUCKET/PREFIX/ or s3://BUCKET/KEY?versionId=ID.
+/// s3://BUCKET/PREFIX/, s3://BUCKET/KEY?versionId=ID; instead of BUCKET an access point's ARN,
+/// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME (its alias is a bucket's name).
 struct Location {
-    std::string bucket;
-    std::string prefix;   ///< "" or ends in '/'; of a single object what is before its name
-    std::string object;   ///< the key of a single object; "": all below the prefix
-    std::string version;  ///< of the single object
+    std::string bucket;        ///< the bucket, or the ARN
+    std::string access_point;  ///< NAME-ACCOUNT, what its host begins with; "" for a bucket
+    std::string region;        ///< of the ARN; "" for a bucket
+    std::string prefix;        ///< "" or ends in '/'; of a single object what is before its name
+    std::string object;        ///< the key of a single object; "": all below the prefix
+    std::string version;       ///< of the single object
 };
 
 /// What follows the last '?' is a query when it has a '=' and no '/'; keys may have a '?' as well. Errors: usage.

@@ -7,27 +7,17 @@
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::origin::s3 {
-namespace {
-
-bool is_region(const std::string& text) {
-    return !text.empty() && text.size() <= 32 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
-}
-
-bool host_takes_buckets(const net::Endpoint& endpoint, const std::string& bucket) {
-    const bool dots_over_tls = endpoint.tls && bucket.find('.') != std::string::npos;
-    return !endpoint.is_numeric() && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos && !dots_over_tls;
-}
-
-}  // namespace
 
 Shared::Shared(Location where, OriginOptions origin_options, Machine on)
     : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine) {}
 
 Result<> Shared::configure() {
-    endpoint_url_ = options.endpoint;
+    std::string& endpoint = addressing_.endpoint_url = options.endpoint;
     for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
-        if (endpoint_url_.empty()) endpoint_url_ = machine.environment(name);
-    if (endpoint_url_.empty()) endpoint_url_ = credentials.setting("endpoint_url");
+        if (endpoint.empty()) endpoint = machine.environment(name);
+    if (endpoint.empty()) endpoint = credentials.setting("endpoint_url");
+    addressing_.path_style = options.path_style;
+    addressing_.dual_stack = options.dual_stack || machine.environment("AWS_USE_DUALSTACK_ENDPOINT") == "true";
     std::string region = options.region;
     for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"})
         if (region.empty()) region = machine.environment(name);
@@ -35,30 +25,8 @@ Result<> Shared::configure() {
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!options.sse_c_key.empty() && options.sse_c_key.size() != 32) return Error(ErrorKind::usage, "SSE-C's key has " + std::to_string(options.sse_c_key.size()) + " bytes, not 32");
-    if (!endpoint_url_.empty()) ZCDP_CHECK(net::Endpoint::parse(endpoint_url_));
-    ZCDP_CHECK(configure_network());
-    address_ = address_for(region);
-    return {};
-}
-
-Address Shared::address_for(const std::string& region) const {
-    Address address;
-    address.region = region;
-    address.aws = endpoint_url_.empty();
-    const std::string domain = region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com";
-    const bool dual = options.dual_stack || machine.environment("AWS_USE_DUALSTACK_ENDPOINT") == "true";
-    address.endpoint = address.aws ? net::Endpoint{true, (dual ? "s3.dualstack." : "s3.") + region + domain, 443}
-                                   : net::Endpoint::parse(endpoint_url_).value();
-    // Of others only hosts under AWS's own names are known to answer as bucket.host.
-    const bool virtual_hosted = !options.path_style && host_takes_buckets(address.endpoint, bucket) &&
-                                (address.aws || address.endpoint.host.ends_with(".amazonaws.com") ||
-                                 address.endpoint.host.ends_with(".amazonaws.com.cn") ||
-                                 address.endpoint.host.ends_with(".aliyuncs.com"));
-    if (virtual_hosted)
-        address.endpoint.host = bucket + "." + address.endpoint.host;
-    else
-        address.path_prefix = "/" + uri_encode(bucket, false);
-    return address;
+    ZCDP_TRY(address_, address_of(location, addressing_, region));
+    return configure_network();
 }
 
 /// docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html and RequesterPaysBuckets.html
@@ -82,8 +50,10 @@ Address Shared::address() const {
 
 bool Shared::move_to_region(const std::string& region) {
     const std::scoped_lock lock(mutex_);
-    if (!is_region(region) || region == address_.region) return false;
-    address_ = address_for(region);
+    if (!is_region(region) || region == address_.region || !location.region.empty()) return false;
+    auto moved = address_of(location, addressing_, region);
+    if (!moved) return false;
+    address_ = std::move(*moved);
     machine.log.info("the bucket is in another region", {{"bucket", bucket}, {"region", region}});
     return true;
 }

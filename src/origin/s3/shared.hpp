@@ -6,18 +6,10 @@
 #include <string>
 
 #include "src/origin/remote/remote.hpp"
+#include "src/origin/s3/address.hpp"
 #include "src/origin/s3/credentials.hpp"
-#include "src/origin/s3/location.hpp"
 
 namespace zcdp::origin::s3 {
-
-/// Where a bucket is spoken to.
-struct Address {
-    net::Endpoint endpoint;
-    std::string path_prefix;  ///< "" or "/bucket"
-    std::string region;
-    bool aws = false;         ///< region decides the host
-};
 
 class Shared final : public Remote {
   public:
@@ -36,10 +28,9 @@ class Shared final : public Remote {
     CredentialSource credentials;
 
   private:
-    Address address_for(const std::string& region) const;
     mutable std::mutex mutex_;
     Address address_;
-    std::string endpoint_url_;
+    Addressing addressing_;
 };
 
 }  // namespace zcdp::origin::s3

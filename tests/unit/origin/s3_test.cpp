@@ -1,6 +1,7 @@
 // S3's pure parts: signatures against AWS's own examples, profiles, errors, ranges, checksums, back-off, concurrency.
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/listing.hpp"
+#include "src/origin/s3/address.hpp"
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/location.hpp"
 #include "src/origin/s3/profile.hpp"
@@ -186,4 +187,63 @@ TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found"
     CHECK(kind(404, "NoSuchKey") == ErrorKind::not_found);
     CHECK(kind(403, "AccessDenied") == ErrorKind::denied);
     CHECK(kind(400, "AuthorizationHeaderMalformed") == ErrorKind::failed);
+}
+
+TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
+    const auto address = [](const char* source, const Addressing& how) { return address_of(parse_location(source).value(), how, "eu-central-1").value(); };
+    CHECK(address("s3://b/p", {}).endpoint.url() == "https://b.s3.eu-central-1.amazonaws.com");
+    CHECK(address("s3://b/p", {"", false, true}).endpoint.url() == "https://b.s3.dualstack.eu-central-1.amazonaws.com");
+    CHECK(address("s3://b/p", {"", true, false}).path_prefix == "/b");
+    CHECK(address("s3://b.c/p", {}).path_prefix == "/b.c");
+    CHECK(address("s3://b/p", {"http://127.0.0.1:9000", false, false}).path_prefix == "/b");
+    const auto private_link = address("s3://b/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", false, false});
+    CHECK(private_link.endpoint.host == "b.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
+    CHECK(private_link.service_url == "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
+}
+
+TEST_CASE("an access point's ARN gives the host, path and signing region of AWS's examples") {
+    // The S3 user guide, "Using access points", and the endpoint rules' own examples.
+    const auto where = parse_location("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint/models/llama").value();
+    CHECK(where.bucket == "arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint");
+    CHECK(where.prefix == "models/llama/");
+    const Address plain = address_of(where, {}, "us-east-1").value();
+    CHECK(plain.endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
+    CHECK(plain.path_prefix.empty());
+    CHECK(plain.region == "us-west-2");
+    CHECK(address_of(where, {"", false, true}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"https://beta.example.com", false, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.beta.example.com");
+    CHECK(address_of(where, {"", true, false}, "us-east-1").error().kind() == ErrorKind::usage);
+    for (const char* endpoint : {"http://127.0.0.1:9000", "http://localhost", "http://minio:9000", "http://[::1]:80"})
+        CHECK_MESSAGE(address_of(where, {endpoint, false, false}, "us-east-1").error().kind() == ErrorKind::usage, endpoint);
+
+    const auto host = [](const char* source) { return address_of(parse_location(source).value(), {}, "us-east-1").value().endpoint.host; };
+    CHECK(host("s3://arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:myendpoint") == "myendpoint-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn");
+    CHECK(host("s3://arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/myendpoint/") == "myendpoint-123456789012.s3-accesspoint.us-gov-west-1.amazonaws.com");
+    // An alias is a bucket's name.
+    CHECK(host("s3://my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/p") == "my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias.s3.us-east-1.amazonaws.com");
+    const auto version = parse_location("s3://arn:aws:s3:us-west-2:1:accesspoint/a/d/k?versionId=V").value();
+    CHECK(version.object == "d/k");
+    CHECK(version.prefix == "d/");
+}
+
+TEST_CASE("ARNs that cannot be read are refused by name") {
+    const auto why = [](const char* source) {
+        const auto refused = parse_location(source);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().kind() == ErrorKind::usage);
+        return refused.error().what();
+    };
+    CHECK(why("s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/p").find("SigV4A") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/mybanner").find("Object Lambda") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/reports").find("Outposts") != std::string::npos);
+    CHECK(why("s3://arn:aws:not-s3:us-west-2:123456789012:accesspoint:myendpoint").find("another service") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3:::bucket/key").find("no access point") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3:us-west-2:123456789012:").find("no access point") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3/x").find("no whole ARN") != std::string::npos);
+    CHECK(why("s3://arn:aws-iso:s3:us-iso-east-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3:cn-north-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
+    for (const char* wrong : {"s3://arn:aws:s3:us-west-2:123456789012:accesspoint/", "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:ap_name",
+                              "s3://arn:aws:s3:us-west-2:123456_789012:accesspoint:apname", "s3://arn:aws:s3:us-west -2:123456789012:accesspoint:myendpoint",
+                              "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:myendpoint:more-data"})
+        CHECK_MESSAGE(why(wrong).find("malformed") != std::string::npos, wrong);
 }

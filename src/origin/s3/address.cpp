@@ -1,0 +1,56 @@
+#include "src/origin/s3/address.hpp"
+
+#include "zcdp/base/percent.hpp"
+
+namespace zcdp::origin::s3 {
+namespace {
+
+std::string domain_of(const std::string& region) { return region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com"; }
+
+/// Whether names can stand in front of the endpoint's.
+bool takes_names(const net::Endpoint& endpoint) {
+    return !endpoint.is_numeric() && endpoint.host != "localhost" && endpoint.host.find('.') != std::string::npos;
+}
+
+/// Of others only hosts under AWS's own names are known to answer as bucket.host.
+bool answers_for_buckets(const net::Endpoint& endpoint) {
+    const std::string& host = endpoint.host;
+    return takes_names(endpoint) && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn") || host.ends_with(".aliyuncs.com"));
+}
+
+Result<Address> address_of_access_point(const Location& location, const Addressing& how, Address address) {
+    if (how.path_style) return Error(ErrorKind::usage, "is an access point, which is named in the host: --path-style cannot be", location.bucket);
+    if (!takes_names(address.endpoint))
+        return Error(ErrorKind::usage, "is an access point, which is named in the host: " + how.endpoint_url + " takes no names", location.bucket,
+                     "leave --endpoint and AWS_ENDPOINT_URL out, or name a host, such as a VPC endpoint's");
+    address.endpoint.host = location.access_point + "." + address.endpoint.host;
+    return address;
+}
+
+}  // namespace
+
+bool is_region(const std::string& text) {
+    return !text.empty() && text.size() <= 32 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
+}
+
+Result<Address> address_of(const Location& location, const Addressing& how, const std::string& wanted_region) {
+    Address address;
+    address.region = location.region.empty() ? wanted_region : location.region;
+    address.aws = how.endpoint_url.empty();
+    if (address.aws) {
+        const char* service = location.access_point.empty() ? "s3." : "s3-accesspoint.";
+        address.endpoint = {true, service + std::string(how.dual_stack ? "dualstack." : "") + address.region + domain_of(address.region), 443};
+    } else {
+        ZCDP_TRY(address.endpoint, net::Endpoint::parse(how.endpoint_url));
+    }
+    address.service_url = address.endpoint.url();
+    if (!location.access_point.empty()) return address_of_access_point(location, how, std::move(address));
+    const bool dots_over_tls = address.endpoint.tls && location.bucket.find('.') != std::string::npos;
+    if (!how.path_style && !dots_over_tls && answers_for_buckets(address.endpoint))
+        address.endpoint.host = location.bucket + "." + address.endpoint.host;
+    else
+        address.path_prefix = "/" + uri_encode(location.bucket, false);
+    return address;
+}
+
+}  // namespace zcdp::origin::s3
