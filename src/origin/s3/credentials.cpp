@@ -85,11 +85,8 @@ void CredentialSource::choose() {
     };
     std::string name = options_.profile.empty() ? environment("AWS_PROFILE") : options_.profile;
     if (name.empty()) name = "default";
-    const std::string config_text = read("AWS_CONFIG_FILE", "/.aws/config");
-    const Profile config = read_profile(config_text, name, true);
-    const Profile credentials = read_profile(read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials"), name, false);
-    profile_ = config;
-    for (const auto& [key, value] : credentials) profile_[key] = value;
+    const ProfileFiles files{read("AWS_CONFIG_FILE", "/.aws/config"), read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials")};
+    profile_ = files.find(name);
 
     if (options_.anonymous) {
         kind_ = Kind::anonymous;
@@ -100,37 +97,66 @@ void CredentialSource::choose() {
     if (!options_.credentials.empty() || options_.profile.empty()) {
         const auto named = [&](const char* name) { return credential(options_, machine_, name); };
         Credentials keys{named("AWS_ACCESS_KEY_ID"), named("AWS_SECRET_ACCESS_KEY"), named("AWS_SESSION_TOKEN"), 0};
-        if (!keys.access_key.empty() && !keys.secret_key.empty()) {
-            kind_ = Kind::fixed;
-            current_.set(std::move(keys));
-            return;
-        }
+        if (!keys.access_key.empty() && !keys.secret_key.empty()) return use_keys(std::move(keys));
     }
-    choose_from_profile(credentials, config, config_text);
+    choose_from_profiles(files, name);
 }
 
-void CredentialSource::choose_from_profile(const Profile& credentials, const Profile& config, std::string_view config_text) {
-    for (const Profile* profile : {&credentials, &config}) {
-        const auto key = profile->find("aws_access_key_id"), secret = profile->find("aws_secret_access_key");
-        if (key == profile->end() || secret == profile->end()) continue;
-        const auto token = profile->find("aws_session_token");
-        kind_ = Kind::fixed;
-        current_.set(Credentials{key->second, secret->second, token == profile->end() ? "" : token->second, 0});
+void CredentialSource::use_keys(Credentials keys) {
+    kind_ = Kind::fixed;
+    if (roles_.empty()) current_.set(std::move(keys));
+    else keys_ = std::move(keys);
+}
+
+void CredentialSource::choose_from_profiles(const ProfileFiles& files, const std::string& name) {
+    auto chain = role_chain(files, name);
+    if (!chain) {
+        problem_ = std::move(chain).error();
         return;
     }
-    process_ = setting("credential_process");
-    if (!process_.empty() || read_sso(profile_, config_text, sso_)) {
+    roles_ = std::move(chain->roles);
+    switch (chain->source) {
+        case RoleSource::environment:
+            use_keys({environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"), 0});
+            if (keys_.access_key.empty() || keys_.secret_key.empty())
+                problem_ = Error(ErrorKind::denied, "has credential_source = Environment, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", "profile " + name);
+            return;
+        case RoleSource::instance: kind_ = Kind::instance; return;
+        case RoleSource::container: kind_ = Kind::container; return;
+        case RoleSource::profile: break;
+    }
+    if (choose_from_profile(files.find(chain->profile), files.config)) return;
+    if (roles_.empty()) return choose_from_environment();
+    problem_ = Error(ErrorKind::denied, "is a source_profile without credentials", "profile " + chain->profile);
+}
+
+bool CredentialSource::choose_from_profile(const Profile& profile, std::string_view config) {
+    const auto value = [&](const char* name) {
+        const auto found = profile.find(name);
+        return found == profile.end() ? std::string() : found->second;
+    };
+    if (profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key")) {
+        use_keys({value("aws_access_key_id"), value("aws_secret_access_key"), value("aws_session_token"), 0});
+        return true;
+    }
+    process_ = value("credential_process");
+    if (!process_.empty() || read_sso(profile, config, sso_)) {
         kind_ = process_.empty() ? Kind::sso : Kind::process;
-        return;
+        return true;
     }
+    // Of the profile that was asked for the environment's token comes first.
+    if (roles_.empty() && !environment("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) return false;
+    token_file_ = value("web_identity_token_file"), role_arn_ = value("role_arn"), role_session_ = value("role_session_name");
+    if (role_session_.empty()) role_session_ = "zcdp";
+    if (token_file_.empty() || role_arn_.empty()) return false;
+    kind_ = Kind::web_identity;
+    return true;
+}
+
+void CredentialSource::choose_from_environment() {
     token_file_ = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
     role_arn_ = environment("AWS_ROLE_ARN");
     role_session_ = environment("AWS_ROLE_SESSION_NAME");
-    if (token_file_.empty()) {
-        token_file_ = setting("web_identity_token_file");
-        role_arn_ = setting("role_arn");
-        role_session_ = setting("role_session_name");
-    }
     if (role_session_.empty()) role_session_ = "zcdp";
     if (!token_file_.empty() && !role_arn_.empty()) {
         kind_ = Kind::web_identity;
@@ -146,6 +172,7 @@ std::string CredentialSource::setting(const std::string& name) const {
 }
 
 std::string CredentialSource::identity() const {
+    if (!roles_.empty()) return roles_.back().arn;
     switch (kind_) {
         case Kind::anonymous: return "anonymous";
         case Kind::web_identity: return role_arn_;
@@ -161,16 +188,35 @@ std::string CredentialSource::identity() const {
 }
 
 Task<Result<Credentials>> CredentialSource::get(net::HttpClient& http, int64_t clock_skew_s) {
-    auto once = [this, &http] { return fetch(http); };  // no coroutine itself; lives in this frame
+    auto once = [this, &http, clock_skew_s] { return fetch(http, clock_skew_s); };  // no coroutine itself; lives in this frame
     co_return co_await current_.get(machine_.clock, clock_skew_s, once);
 }
 
 void CredentialSource::expired(const std::string& id) {
-    if (kind_ != Kind::fixed && kind_ != Kind::anonymous) current_.drop(id);
+    if ((kind_ != Kind::fixed || !roles_.empty()) && kind_ != Kind::anonymous) current_.drop(id);
 }
 
-Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
+Result<Sts> CredentialSource::sts() const {
+    std::string region = environment("AWS_REGION");
+    if (region.empty()) region = environment("AWS_DEFAULT_REGION");
+    if (region.empty()) region = setting("region");
+    if (region.empty()) region = options_.region;
+    return sts_of(environment("AWS_ENDPOINT_URL_STS"), region);
+}
+
+Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http, int64_t clock_skew_s) {
+    ZCDP_CO_TRY(Credentials held, co_await fetch_first(http));
+    if (roles_.empty()) co_return held;
+    ZCDP_CO_TRY(const Sts where, sts());
+    for (const Role& role : roles_) {
+        ZCDP_CO_TRY(held, co_await assume_role(role, std::move(held), where, machine_.clock.unix_s() + clock_skew_s, http));
+    }
+    co_return held;
+}
+
+Task<Result<Credentials>> CredentialSource::fetch_first(net::HttpClient& http) {
     switch (kind_) {
+        case Kind::fixed: co_return keys_;
         case Kind::process: co_return co_await credentials_of_process(process_);
         case Kind::sso: co_return co_await credentials_of_sso(sso_, machine_, http);
         case Kind::web_identity: co_return co_await fetch_web_identity(http);
@@ -190,17 +236,13 @@ Result<std::string> CredentialSource::read_token(const std::string& path) const 
 /// docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 Task<Result<Credentials>> CredentialSource::fetch_web_identity(net::HttpClient& http) {
     ZCDP_CO_TRY(const std::string token, read_token(token_file_));
-    std::string region = environment("AWS_REGION");
-    if (region.empty()) region = environment("AWS_DEFAULT_REGION");
-    std::string url = environment("AWS_ENDPOINT_URL_STS");
-    if (url.empty()) url = region.empty() ? "https://sts.amazonaws.com" : "https://sts." + region + ".amazonaws.com";
-    ZCDP_CO_TRY(auto endpoint, net::Endpoint::parse(url));
+    ZCDP_CO_TRY(Sts where, sts());
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/xml"}};
     request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + uri_encode(role_arn_, false) +
                    "&RoleSessionName=" + uri_encode(role_session_, false) + "&WebIdentityToken=" + uri_encode(token, false);
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(endpoint), std::move(request), kFetchTimeoutMs));
+    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(where.endpoint), std::move(request), kFetchTimeoutMs));
     co_return parse_sts_answer(answer);
 }
 

@@ -12,6 +12,7 @@ Shared::Shared(Location where, OriginOptions origin_options, Machine on)
     : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine) {}
 
 Result<> Shared::configure() {
+    ZCDP_CHECK(credentials.check());
     std::string& endpoint = addressing_.endpoint_url = options.endpoint;
     for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
         if (endpoint.empty()) endpoint = machine.environment(name);

@@ -5,6 +5,7 @@
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/location.hpp"
 #include "src/origin/s3/profile.hpp"
+#include "src/origin/s3/role.hpp"
 #include "src/origin/s3/shared.hpp"
 #include "src/origin/s3/sigv4.hpp"
 #include "tests/support/doctest.hpp"
@@ -246,4 +247,69 @@ TEST_CASE("ARNs that cannot be read are refused by name") {
                               "s3://arn:aws:s3:us-west-2:123456_789012:accesspoint:apname", "s3://arn:aws:s3:us-west -2:123456789012:accesspoint:myendpoint",
                               "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:myendpoint:more-data"})
         CHECK_MESSAGE(why(wrong).find("malformed") != std::string::npos, wrong);
+}
+
+TEST_CASE("a chain of profiles gives the roles in the order in which they are assumed") {
+    const ProfileFiles files{"[profile last]\nrole_arn = L\nsource_profile = middle\nexternal_id = x\n[profile middle]\nrole_arn = M\nsource_profile = keys\n"
+                             "role_session_name = me\nduration_seconds = 3600\n[profile plain]\nregion = r\n"
+                             "[profile own]\nrole_arn = O\nsource_profile = own\naws_access_key_id = A\naws_secret_access_key = S\n"
+                             "[profile both]\nrole_arn = B\nsource_profile = own\n[profile instance]\nrole_arn = I\ncredential_source = Ec2InstanceMetadata\n"
+                             "[profile token]\nrole_arn = T\nweb_identity_token_file = /t\n[profile after]\nrole_arn = N\nsource_profile = token\n",
+                             "[keys]\naws_access_key_id = A\naws_secret_access_key = S\n"};
+    const auto chain = [&](const char* name) { return role_chain(files, name).value(); };
+    const auto last = chain("last");
+    REQUIRE(last.roles.size() == 2);
+    CHECK(last.roles[0].arn == "M");
+    CHECK(last.roles[0].session_name == "me");
+    CHECK(last.roles[0].duration_s == 3600);
+    CHECK(last.roles[1].arn == "L");
+    CHECK(last.roles[1].session_name == "zcdp");
+    CHECK(last.roles[1].external_id == "x");
+    CHECK(last.profile == "keys");
+    CHECK(chain("plain").roles.empty());
+    CHECK(chain("absent").roles.empty());
+    // A profile's own keys assume its role; as another's source they are used as they are.
+    CHECK(chain("own").roles.size() == 1);
+    CHECK(chain("own").profile == "own");
+    CHECK(chain("both").roles.size() == 1);
+    CHECK(chain("instance").source == RoleSource::instance);
+    CHECK(chain("token").roles.empty());
+    CHECK(chain("after").roles.size() == 1);
+    CHECK(chain("after").profile == "token");
+}
+
+TEST_CASE("chains of profiles that lead nowhere are refused by name") {
+    const auto why = [](const std::string& config, const char* name) {
+        const auto refused = role_chain({config, ""}, name);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().kind() == ErrorKind::usage);
+        return refused.error().line();
+    };
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\n[profile b]\nrole_arn=2\nsource_profile=c\n[profile c]\nrole_arn=3\nsource_profile=b\n", "a") ==
+          "profile c: closes a loop: its source_profile b leads back to it");
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=a\n", "a").find("loop") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\n", "a").find("there is not: b") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\n", "a").find("neither") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\ncredential_source=Environment\n", "a").find("both") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\ncredential_source=Moon\n", "a").find("Moon") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\nmfa_serial=m\n", "a").find("mfa_serial") != std::string::npos);
+    for (const char* duration : {"899", "43201", "hour", "-900"})
+        CHECK_MESSAGE(why(std::string("[profile a]\nrole_arn=1\ncredential_source=Environment\nduration_seconds=") + duration + "\n", "a").find("duration") != std::string::npos, duration);
+}
+
+TEST_CASE("STS is asked in the region, and AssumeRole is signed with everything that is said") {
+    CHECK(sts_of("", "").value().endpoint.url() == "https://sts.amazonaws.com");
+    CHECK(sts_of("", "").value().region == "us-east-1");
+    CHECK(sts_of("", "cn-north-1").value().endpoint.url() == "https://sts.cn-north-1.amazonaws.com.cn");
+    CHECK(sts_of("http://127.0.0.1:9000", "eu-west-1").value().endpoint.url() == "http://127.0.0.1:9000");
+    const Sts sts = sts_of("", "eu-west-1").value();
+    Credentials with = kExample;
+    with.session_token = "T";
+    const auto request = assume_role_request({"arn:aws:iam::1:role/a b", "me", "x&y", 900}, with, sts, 1'369'353'600);
+    CHECK(request.method == "POST");
+    CHECK(request.body == "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%20b&RoleSessionName=me&ExternalId=x%26y&DurationSeconds=900");
+    std::string authorization;
+    for (const auto& [name, value] : request.headers)
+        if (name == "Authorization") authorization = value;
+    CHECK(authorization.find("/20130524/eu-west-1/sts/aws4_request,SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token,") != std::string::npos);
 }

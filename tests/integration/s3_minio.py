@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # ctest: 120
-"""Versions of one object on MinIO: each is fetched as it was, none is taken for another, and one that there is not is said to be missing."""
+"""On MinIO: versions of one object (each is fetched as it was, none is taken for another, and one that there is not is said to be
+missing), and a role assumed at its STS."""
 import hashlib
 import os
 import urllib.request
@@ -66,3 +67,13 @@ with Bench() as bench:
     send(endpoint, "PUT", f"/plain/{KEY}", body=OLD)
     code, _, err = bench.zcdp("sync", *flags, f"s3://plain/{KEY}?versionId=null", env=servers.CREDENTIALS)
     bench.check("versionId=null of a bucket without versions is its object", code == 0, err)
+
+    config = bench.path("aws-config")
+    config.write_text(f"[profile keys]\naws_access_key_id = {servers.ACCESS}\naws_secret_access_key = {servers.SECRET}\n"
+                      "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/reader\nsource_profile = keys\nduration_seconds = 900\n")
+    env = {"AWS_CONFIG_FILE": str(config), "AWS_ENDPOINT_URL_STS": endpoint, "AWS_PROFILE": "role"}
+    done = bench.sync("--endpoint", endpoint, "--store", bench.path("role"), f"s3://plain/{KEY}?versionId=null", env=env)
+    bench.check("a role that MinIO's STS gives credentials for reads", content(f"{done['path']}/model.bin") == OLD)
+    config.write_text(config.read_text().replace(servers.SECRET, "wrong"))
+    code, _, err = bench.zcdp("sync", "--endpoint", endpoint, "--store", bench.path("role"), f"s3://plain/{KEY}?versionId=null", env=env)
+    bench.check("a source with a wrong secret: exit code 5 and one line that names the role", code == 5 and "role/reader" in err and err.count("\n") == 1, (code, err))
