@@ -74,9 +74,13 @@ class PageParser {
     virtual Result<ListPage> finish() = 0;
 };
 
+class Requester;
+
 class Protocol {
   public:
     virtual ~Protocol() = default;
+    /// Who sends this one's calls, and outlives it: for a protocol that makes calls of its own.
+    virtual void sent_by(Requester&) {}
     virtual OriginIdentity identity() const = 0;
     /// "s3://bucket/key", for messages.
     virtual std::string name_of(const std::string& key) const = 0;

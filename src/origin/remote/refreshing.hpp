@@ -16,7 +16,8 @@ namespace zcdp::origin {
 template <class T>
 class Refreshing {
   public:
-    explicit Refreshing(Logger& log) : log_(log) {}
+    /// They are fetched again when less than `refresh_before_s` is left of them.
+    explicit Refreshing(Logger& log, int64_t refresh_before_s = 300) : log_(log), refresh_before_s_(refresh_before_s) {}
 
     void set(T value) {
         const std::scoped_lock lock(mutex_);
@@ -38,7 +39,7 @@ class Refreshing {
             {
                 const std::scoped_lock lock(mutex_);
                 const int64_t now = clock.unix_s() + clock_skew_s;
-                const bool lasts = current_ && (current_->expires_unix_s == 0 || now + kRefreshBeforeS < current_->expires_unix_s);
+                const bool lasts = current_ && (current_->expires_unix_s == 0 || now + refresh_before_s_ < current_->expires_unix_s);
                 if (lasts) co_return *current_;
                 // Somebody is at it already: the present ones will do until they really end.
                 if (refreshing_ && current_ && now < current_->expires_unix_s) co_return *current_;
@@ -69,8 +70,8 @@ class Refreshing {
     }
 
   private:
-    static constexpr int64_t kRefreshBeforeS = 300;
     Logger& log_;
+    const int64_t refresh_before_s_;
     mutable std::mutex mutex_;
     std::optional<T> current_;
     bool refreshing_ = false;

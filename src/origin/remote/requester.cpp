@@ -27,6 +27,7 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     credentials_http_ = net::make_http_client(executor, options, remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
     http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
+    protocol_->sent_by(*this);
 }
 
 Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms) {

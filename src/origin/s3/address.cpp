@@ -38,12 +38,16 @@ Result<Address> address_of(const Location& location, const Addressing& how, cons
     address.region = location.region.empty() ? wanted_region : location.region;
     address.aws = how.endpoint_url.empty();
     if (address.aws) {
-        const char* service = location.access_point.empty() ? "s3." : "s3-accesspoint.";
+        const std::string service = !location.zone.empty() ? "s3express-" + location.zone + "." : location.access_point.empty() ? "s3." : "s3-accesspoint.";
         address.endpoint = {true, service + std::string(how.dual_stack ? "dualstack." : "") + address.region + domain_of(address.region), 443};
     } else {
         ZCDP_TRY(address.endpoint, net::Endpoint::parse(how.endpoint_url));
     }
     address.service_url = address.endpoint.url();
+    if (!location.zone.empty()) {
+        address.service = "s3express";
+        if (address.aws && how.path_style) return Error(ErrorKind::usage, "is a directory bucket, which is named in the host: --path-style cannot be", location.bucket);
+    }
     if (!location.access_point.empty()) return address_of_access_point(location, how, std::move(address));
     const bool dots_over_tls = address.endpoint.tls && location.bucket.find('.') != std::string::npos;
     if (!how.path_style && !dots_over_tls && answers_for_buckets(address.endpoint))

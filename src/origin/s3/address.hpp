@@ -1,5 +1,6 @@
 // From what a SOURCE names to the host, the path and the region its requests are signed for
-// (docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, access-points-naming.html). Pure.
+// (docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, access-points-naming.html,
+// endpoint-directory-buckets-AZ.html). Pure.
 #pragma once
 
 #include <string>
@@ -12,10 +13,10 @@ namespace zcdp::origin::s3 {
 /// Where a bucket is spoken to.
 struct Address {
     net::Endpoint endpoint;
-    std::string path_prefix;   ///< "" or "/bucket"
-    std::string region;        ///< that requests are signed for
-    std::string service_url;   ///< the endpoint's, without the bucket
-    bool aws = false;          ///< region decides the host
+    std::string path_prefix;  ///< "" or "/bucket"
+    std::string region, service = "s3";  ///< that requests are signed for
+    std::string service_url;  ///< the endpoint's, without the bucket
+    bool aws = false;         ///< region decides the host
 };
 
 struct Addressing {

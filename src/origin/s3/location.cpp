@@ -69,12 +69,25 @@ Result<> take_arn(std::string& rest, const std::string& source, Location& out) {
     return {};
 }
 
+/// The zone in a directory bucket's name, docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html.
+Result<std::string> zone_of(std::string_view bucket, const std::string& source) {
+    std::string_view rest = bucket;
+    for (const std::string_view suffix : {"--x-s3", "--xa-s3"})
+        if (rest.ends_with(suffix)) rest.remove_suffix(suffix.size());
+    if (rest.size() == bucket.size()) return std::string();
+    const size_t dashes = rest.rfind("--");
+    if (dashes == rest.npos || dashes == 0 || !is_label(rest) || rest.size() == dashes + 2)
+        return Error(ErrorKind::usage, "is a directory bucket's name, but has no zone", source, "such as s3://NAME--usw2-az1--x-s3/PREFIX/");
+    return std::string(rest.substr(dashes + 2));
+}
+
 /// The bucket and the '/' after it.
 Result<> take_bucket(std::string& rest, const std::string& source, Location& out) {
     const size_t slash = std::min(rest.find('/'), rest.size());
     out.bucket = rest.substr(0, slash);
     rest.erase(0, std::min(slash + 1, rest.size()));
     if (!is_bucket(out.bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write s3://BUCKET/PREFIX/");
+    ZCDP_TRY(out.zone, zone_of(out.bucket, source));
     return {};
 }
 
@@ -91,6 +104,7 @@ Result<Location> parse_location(const std::string& source) {
         out.prefix = std::move(key);
         return out;
     }
+    if (!out.zone.empty()) return Error(ErrorKind::usage, "has a versionId, but directory buckets keep no versions", source);
     if (key.empty() || key.back() == '/')
         return Error(ErrorKind::usage, "has a versionId, but is a prefix: versions are those of single objects", source, kVersionForm);
     out.prefix = key.substr(0, key.rfind('/') + 1);

@@ -8,11 +8,13 @@
 namespace zcdp::origin::s3 {
 
 /// s3://BUCKET/PREFIX/, s3://BUCKET/KEY?versionId=ID; instead of BUCKET an access point's ARN,
-/// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME (its alias is a bucket's name).
+/// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME (its alias is a bucket's name). A bucket NAME--ZONE--x-s3 is a directory bucket
+/// (S3 Express One Zone), NAME--ZONE--xa-s3 an access point of one.
 struct Location {
     std::string bucket;        ///< the bucket, or the ARN
     std::string access_point;  ///< NAME-ACCOUNT, what its host begins with; "" for a bucket
     std::string region;        ///< of the ARN; "" for a bucket
+    std::string zone;          ///< of a directory bucket; "" for others
     std::string prefix;        ///< "" or ends in '/'; of a single object what is before its name
     std::string object;        ///< the key of a single object; "": all below the prefix
     std::string version;       ///< of the single object

@@ -1,6 +1,7 @@
 #include "src/origin/s3/s3_protocol.hpp"
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/requester.hpp"
 #include "src/origin/s3/list_page.hpp"
 
 namespace zcdp::origin::s3 {
@@ -8,6 +9,16 @@ namespace {
 
 constexpr int kRefreshesMax = 3;  ///< a request that waited for new credentials may find them expired again
 constexpr int kRegionsMax = 2;
+constexpr size_t kSessionBytesMax = 64 << 10;
+
+/// docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html
+Call session_call() {
+    Call call;
+    call.query = {{"session", ""}};
+    call.headers = {{"x-amz-create-session-mode", "ReadOnly"}};
+    return call;
+}
+bool is_session_call(const Call& call) { return call.key.empty() && !call.query.empty() && call.query[0].first == "session"; }
 
 /// The path and query on the wire, which are also the canonical ones.
 std::string target_of(const Call& call, const Address& address, std::string& path, std::string& query) {
@@ -36,6 +47,7 @@ class S3Protocol final : public Protocol {
     }
     std::string single() const override { return shared_->location.object; }
 
+    void sent_by(Requester& requester) override { requester_ = &requester; }
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
     Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
 
@@ -65,7 +77,9 @@ class S3Protocol final : public Protocol {
     }
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return s3::checksum_of(answer); }
 
-    bool can_start_after() const override { return true; }
+    // A directory bucket lists in no order, and from the start alone.
+    bool can_start_after() const override { return shared_->location.zone.empty(); }
+    bool is_ordered() const override { return shared_->location.zone.empty(); }
     Call page_call(const PageRequest& page) override {
         Call call;
         if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
@@ -89,7 +103,10 @@ class S3Protocol final : public Protocol {
     }
     /// Whether asking again at once can help.
     bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried);
+    bool has_sessions() const { return !shared_->location.zone.empty() && !shared_->options.anonymous; }
+    Task<Result<Credentials>> create_session();
     std::shared_ptr<Shared> shared_;
+    Requester* requester_ = nullptr;
     Signer signer_;
 };
 
@@ -101,29 +118,44 @@ Task<Result<Prepared>> S3Protocol::prepare(const Call& call, net::HttpClient& cr
     std::string path, query;
     out.request.target = target_of(call, address, path, query);
     out.request.headers = call.headers;
-    const int64_t skew = shared_->clock_skew_s;
-    ZCDP_CO_TRY(const Credentials used, co_await shared_->credentials.get(credentials_http, skew));
+    const bool in_session = has_sessions() && !is_session_call(call);
+    auto create = [this] { return create_session(); };  // no coroutine itself; lives in this frame
+    auto found = in_session ? co_await shared_->session.get(shared_->machine.clock, shared_->clock_skew_s, create)
+                            : co_await shared_->credentials.get(credentials_http, shared_->clock_skew_s);
+    if (!found) co_return std::move(found).error();
+    Credentials used = std::move(*found);
     if (used.anonymous()) co_return out;
-    const std::string date = amz_date(shared_->machine.clock.unix_s() + skew);
+    out.credential = used.id();
+    const std::string date = amz_date(shared_->machine.clock.unix_s() + shared_->clock_skew_s);
     const std::string host = address.endpoint.authority();
     SigningInput input;
     input.method = call.method, input.host = host, input.path = path, input.query = query;
-    input.region = address.region, input.amz_date = date, input.payload_sha256 = kEmptySha256;
+    input.region = address.region, input.service = address.service, input.amz_date = date, input.payload_sha256 = kEmptySha256;
+    if (in_session) out.request.headers.emplace_back("x-amz-s3session-token", std::exchange(used.session_token, ""));
     // Services may insist that every x-amz-* header is signed.
-    for (const auto& [name, value] : call.headers)
+    for (const auto& [name, value] : out.request.headers)
         if (name.starts_with("x-amz-")) input.extra_headers.emplace_back(name, value);
     out.request.headers.emplace_back("Authorization", signer_.authorization(input, used));
     out.request.headers.emplace_back("x-amz-content-sha256", kEmptySha256);
     out.request.headers.emplace_back("x-amz-date", date);
     if (!used.session_token.empty()) out.request.headers.emplace_back("x-amz-security-token", used.session_token);
-    out.credential = used.id();
     co_return out;
+}
+
+Task<Result<Credentials>> S3Protocol::create_session() {
+    ZCDP_CO_TRY(const auto answer, co_await requester_->send(session_call()));
+    ZCDP_CO_TRY(const std::string body, co_await answer->read_all(kSessionBytesMax));
+    auto session = parse_sts_answer(body);
+    if (!session) co_return Error(ErrorKind::failed, "CreateSession's answer has no credentials", name_of(""));
+    shared_->machine.log.debug("a session was created", {{"bucket", shared_->bucket}});
+    co_return session;
 }
 
 bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried) {
     switch (remedy) {
         case Remedy::refresh_credentials:
             shared_->credentials.expired(sent.credential);
+            shared_->session.drop(sent.credential);
             return ++tried.refreshes <= kRefreshesMax;
         case Remedy::correct_clock: {
             const int64_t server = parse_http_date(std::string(response.header("date")));

@@ -7,9 +7,14 @@
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::origin::s3 {
+namespace {
+
+constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
+
+}  // namespace
 
 Shared::Shared(Location where, OriginOptions origin_options, Machine on)
-    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine) {}
+    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine), session(machine.log, kSessionRefreshBeforeS) {}
 
 Result<> Shared::configure() {
     ZCDP_CHECK(credentials.check());
@@ -23,6 +28,8 @@ Result<> Shared::configure() {
     for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"})
         if (region.empty()) region = machine.environment(name);
     if (region.empty()) region = credentials.setting("region");
+    if (region.empty() && !location.zone.empty() && endpoint.empty())
+        return Error(ErrorKind::usage, "is a directory bucket, whose region must be named", location.bucket, "give --region or AWS_REGION");
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!options.sse_c_key.empty() && options.sse_c_key.size() != 32) return Error(ErrorKind::usage, "SSE-C's key has " + std::to_string(options.sse_c_key.size()) + " bytes, not 32");
@@ -51,7 +58,7 @@ Address Shared::address() const {
 
 bool Shared::move_to_region(const std::string& region) {
     const std::scoped_lock lock(mutex_);
-    if (!is_region(region) || region == address_.region || !location.region.empty()) return false;
+    if (!is_region(region) || region == address_.region || !location.region.empty() || !location.zone.empty()) return false;
     auto moved = address_of(location, addressing_, region);
     if (!moved) return false;
     address_ = std::move(*moved);

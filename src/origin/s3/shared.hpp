@@ -26,6 +26,7 @@ class Shared final : public Remote {
     const Location location;
     const std::string& bucket = location.bucket;
     CredentialSource credentials;
+    Refreshing<Credentials> session;  ///< of a directory bucket: what CreateSession gave
 
   private:
     mutable std::mutex mutex_;

@@ -313,3 +313,22 @@ TEST_CASE("STS is asked in the region, and AssumeRole is signed with everything 
         if (name == "Authorization") authorization = value;
     CHECK(authorization.find("/20130524/eu-west-1/sts/aws4_request,SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token,") != std::string::npos);
 }
+
+TEST_CASE("a directory bucket is asked at its zone's host, for the service s3express") {
+    // The S3 user guide, "Regional and Zonal endpoints for directory buckets".
+    const auto where = parse_location("s3://amzn-s3-demo-bucket--usw2-az1--x-s3/set").value();
+    CHECK(where.zone == "usw2-az1");
+    const Address plain = address_of(where, {}, "us-west-2").value();
+    CHECK(plain.endpoint.url() == "https://amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com");
+    CHECK(plain.path_prefix.empty());
+    CHECK(plain.service == "s3express");
+    CHECK(plain.region == "us-west-2");
+    CHECK(address_of(where, {"", false, true}, "us-west-2").value().endpoint.host == "amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"", true, false}, "us-west-2").error().kind() == ErrorKind::usage);
+    CHECK(address_of(where, {"http://127.0.0.1:9000", false, false}, "us-west-2").value().path_prefix == "/amzn-s3-demo-bucket--usw2-az1--x-s3");
+    CHECK(parse_location("s3://a--b--usw2-lax1-az1--x-s3").value().zone == "usw2-lax1-az1");
+    CHECK(parse_location("s3://my-point--use1-az4--xa-s3").value().zone == "use1-az4");
+    CHECK(address_of(parse_location("s3://b--use1-az4--x-s4").value(), {}, "us-east-1").value().service == "s3");
+    for (const char* wrong : {"s3://data--x-s3/", "s3://--usw2-az1--x-s3", "s3://a----x-s3", "s3://A--usw2-az1--x-s3", "s3://b--usw2-az1--x-s3/k?versionId=A"})
+        CHECK_MESSAGE(parse_location(wrong).error().kind() == ErrorKind::usage, wrong);
+}
