@@ -51,6 +51,10 @@ with Bench() as bench:
     for want, version in ((want, version) for version, want in versions.items()):
         code, _, err = bench.zcdp("sync", "--endpoint", proxy.endpoint, "--no-store", f"s3://data/{KEY}?versionId={version}", dest, env=servers.CREDENTIALS)
         bench.check(f"a DEST takes the version of {len(want)} bytes in place of another", code == 0 and content(dest / "model.bin") == want, err)
+    first, last = next(iter(versions)), list(versions)[-1]
+    for version, want in ((last, 0), (first, 1)):
+        code, out, err = bench.zcdp("verify", "--endpoint", proxy.endpoint, dest, "--against", f"s3://data/{KEY}?versionId={version}", env=servers.CREDENTIALS)
+        bench.check(f"verify --against {'another version finds it' if want else 'its own version finds nothing'}", (code != 0) == bool(want), (code, out, err))
 
     def refused(what, query, code, word, key=KEY):
         got, out, err = bench.zcdp("sync", *flags, f"s3://data/{key}?{query}", env=servers.CREDENTIALS)
