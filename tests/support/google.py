@@ -4,8 +4,10 @@ import base64
 import http.client
 import http.server
 import json
+import pathlib
 import secrets
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -25,6 +27,24 @@ def _raw(text):
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+def claims_of(assertion, keys, folder):
+    """The claims of a JWT that one of the public `keys` has signed, else None."""
+    with tempfile.TemporaryDirectory(dir=folder) as aside:
+        aside = pathlib.Path(aside)
+        try:
+            signed, signature = assertion.rsplit(".", 1)
+            (aside / "signed").write_text(signed)
+            (aside / "signature").write_bytes(_raw(signature))
+            claims = json.loads(_raw(signed.split(".")[1]))
+        except (ValueError, IndexError):
+            return None
+        for key in keys:
+            command = ["openssl", "dgst", "-sha256", "-verify", key, "-signature", aside / "signature", aside / "signed"]
+            if subprocess.run(command, capture_output=True).returncode == 0 and claims["iat"] <= time.time() + 5 < claims["exp"]:
+                return claims
+    return None
+
+
 class Door:
     """`with Door(host, behind, folder) as door`: door.endpoint; door.trust(public key); door.lifetime_s of new tokens."""
 
@@ -41,7 +61,7 @@ class Door:
 
             def do_POST(self):
                 form = urllib.parse.parse_qs(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
-                claims = door.claims_of(form.get("assertion", [""])[0])
+                claims = claims_of(form.get("assertion", [""])[0], door.keys, door.folder)
                 if self.path != "/token" or claims is None or claims.get("aud") != door.endpoint + "/token":
                     return self.answer(401, {"error": "invalid_grant"})
                 token, door.issued = secrets.token_hex(16), door.issued + 1
@@ -79,21 +99,6 @@ class Door:
 
     def trust(self, public):
         self.keys.append(public)
-
-    def claims_of(self, assertion):
-        """The claims of a JWT that one of the trusted keys has signed, else None."""
-        try:
-            signed, signature = assertion.rsplit(".", 1)
-            (self.folder / "signed").write_text(signed)
-            (self.folder / "signature").write_bytes(_raw(signature))
-            claims = json.loads(_raw(signed.split(".")[1]))
-        except (ValueError, IndexError):
-            return None
-        for key in self.keys:
-            command = ["openssl", "dgst", "-sha256", "-verify", key, "-signature", self.folder / "signature", self.folder / "signed"]
-            if subprocess.run(command, capture_output=True).returncode == 0 and claims["iat"] <= time.time() + 5 < claims["exp"]:
-                return claims
-        return None
 
     def close(self):
         self.server.shutdown()

@@ -145,7 +145,8 @@ class Azure:
             headers["Content-Type"] = "application/octet-stream"
         canonical = "".join(f"{name.lower()}:{value}\n" for name, value in sorted(headers.items()) if name.lower().startswith("x-ms-"))
         resource = f"/{self.account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query.items()))
-        text = "\n".join([method, "", "", str(len(body)) if body else "", "", headers.get("Content-Type", ""), "", "", "", "", "", "", canonical + resource])
+        text = "\n".join([method, "", "", str(len(body)) if body else "", "", headers.get("Content-Type", ""), "", "", headers.get("If-Match", ""), "", "",
+                          headers.get("Range", ""), canonical + resource])
         signature = base64.b64encode(hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()).decode()
         return {**headers, "Authorization": f"SharedKey {self.account}:{signature}"}
 

@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kFileBytesMax = 1 << 20;
 constexpr uint64_t kMetadataTimeoutMs = 3'000;
 constexpr const char* kHint = "check AZURE_TENANT_ID, AZURE_CLIENT_ID and the identity's federation";
+constexpr const char* kNoneHint = "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or use --anonymous";
 constexpr const char* kScope = "https://storage.azure.com/.default";
 
 std::string header_of(const std::vector<net::Header>& headers, std::string_view name) {
@@ -133,7 +134,9 @@ Task<Result<Token>> CredentialSource::from_metadata(net::HttpClient& http) {
     net::Request request;
     std::string url = environment("IDENTITY_ENDPOINT");
     if (url.empty()) {
-        url = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01";
+        url = environment("AZURE_POD_IDENTITY_AUTHORITY_HOST");  // Azure's own libraries look there, too
+        if (url.empty()) url = "http://169.254.169.254";
+        url += "/metadata/identity/oauth2/token?api-version=2018-02-01";
         request.headers = {{"Metadata", "true"}};
     } else {
         url += "?api-version=2019-08-01";
@@ -141,10 +144,9 @@ Task<Result<Token>> CredentialSource::from_metadata(net::HttpClient& http) {
     }
     url += "&resource=" + uri_encode("https://storage.azure.com/", false);
     if (const std::string client = environment("AZURE_CLIENT_ID"); !client.empty()) url += "&client_id=" + uri_encode(client, false);
-    const auto answer = co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kHint);
-    if (!answer)
-        co_return Error(ErrorKind::denied, "no credentials were found", "", "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or use --anonymous");
-    co_return parse_token(*answer, machine_.clock.unix_s());
+    const auto answer = co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kNoneHint);
+    if (!answer) co_return none_found(answer.error(), token_.has_given(), kNoneHint);
+    co_return said_by(url, parse_token(*answer, machine_.clock.unix_s()));
 }
 
 }  // namespace zcdp::origin::azure

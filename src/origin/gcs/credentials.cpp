@@ -17,6 +17,7 @@ constexpr size_t kFileBytesMax = 1 << 20;
 constexpr uint64_t kFetchTimeoutMs = 10'000, kMetadataTimeoutMs = 3'000;
 constexpr int64_t kTokenS = 3600;
 constexpr const char* kHint = "check GOOGLE_APPLICATION_CREDENTIALS";
+constexpr const char* kNoneHint = "set GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or use --anonymous";
 constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_only";
 
 std::string base64url(std::string_view bytes) {
@@ -65,11 +66,6 @@ Result<> read_external(const json::object& object, Account& account) {
     if (account.subject_file.empty() && account.subject_url.empty())
         return Error(ErrorKind::usage, "the external account's credential_source is neither a file nor a url, which is all that zcdp reads");
     return {};
-}
-
-Error none_found() {
-    return Error(ErrorKind::denied, "no credentials were found", "",
-                 "set GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or use --anonymous");
 }
 
 }  // namespace
@@ -177,7 +173,7 @@ Task<Result<std::string>> TokenSource::subject_token(net::HttpClient& http) {
         ZCDP_CO_TRY(text, co_await ask_token_service(http, account_.subject_url, std::move(request), kFetchTimeoutMs, kHint));
     }
     if (!account_.subject_field.empty()) {
-        ZCDP_CO_TRY(const json::object object, parse_json_object(text, "the identity token's file", ErrorKind::denied));
+        ZCDP_CO_TRY(const json::object object, said_by(account_.subject_file + account_.subject_url, parse_json_object(text, "the identity token's file", ErrorKind::denied)));
         text = text_of(object, account_.subject_field);
     }
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
@@ -199,7 +195,7 @@ Task<Result<Token>> TokenSource::external(net::HttpClient& http) {
     request.headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + federated.bearer}};
     request.body = json::serialize(json::object{{"scope", json::array{kScope}}});
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, account_.impersonation_url, std::move(request), kFetchTimeoutMs, kHint));
-    co_return parse_token(answer, machine_.clock.unix_s());
+    co_return said_by(account_.impersonation_url, parse_token(answer, machine_.clock.unix_s()));
 }
 
 /// cloud.google.com/compute/docs/access/authenticate-workloads#applications
@@ -208,9 +204,10 @@ Task<Result<Token>> TokenSource::from_metadata(net::HttpClient& http) {
     if (host.empty()) host = "169.254.169.254";
     net::Request request;
     request.headers = {{"Metadata-Flavor", "Google"}};
-    auto answer = co_await ask_token_service(http, "http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token", std::move(request), kMetadataTimeoutMs, kHint);
-    if (!answer) co_return none_found();
-    co_return parse_token(*answer, machine_.clock.unix_s());
+    const std::string url = "http://" + host + "/computeMetadata/v1/instance/service-accounts/default/token";
+    const auto answer = co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kNoneHint);
+    if (!answer) co_return none_found(answer.error(), token_.has_given(), kNoneHint);
+    co_return said_by(url, parse_token(*answer, machine_.clock.unix_s()));
 }
 
 }  // namespace zcdp::origin::gcs

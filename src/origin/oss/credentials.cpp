@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "src/origin/remote/token.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::oss {
 namespace {
@@ -19,7 +20,7 @@ Result<Credentials> parse_credentials(std::string_view text) {
     const boost::json::value* inner = answer.if_contains("Credentials");
     const boost::json::object& object = inner && inner->is_object() ? inner->get_object() : answer;
     Credentials out{text_of(object, "AccessKeyId"), text_of(object, "AccessKeySecret"), text_of(object, "SecurityToken"), parse_iso8601(text_of(object, "Expiration"))};
-    if (out.access_key.empty() || out.secret_key.empty() || out.security_token.empty() || out.expires_unix_s <= 0)
+    if (!is_header_word(out.access_key) || out.secret_key.empty() || !is_header_word(out.security_token) || out.expires_unix_s <= 0)
         return Error(ErrorKind::denied, "the answer has no credentials");
     return out;
 }
@@ -81,7 +82,7 @@ Task<Result<Credentials>> CredentialSource::fetch_oidc(net::HttpClient& http) {
     request.body = form_of({{"Action", "AssumeRoleWithOIDC"}, {"Format", "JSON"}, {"Version", "2015-04-01"}, {"RoleArn", environment("ALIBABA_CLOUD_ROLE_ARN")},
                             {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")}, {"OIDCToken", *token}, {"RoleSessionName", "zcdp"}});
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, host + "/", std::move(request), kFetchTimeoutMs, "check ALIBABA_CLOUD_ROLE_ARN"));
-    co_return parse_credentials(answer);
+    co_return said_by(host, parse_credentials(answer));
 }
 
 /// alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata: the hardened mode asks for a token first.
@@ -90,14 +91,16 @@ Task<Result<Credentials>> CredentialSource::fetch_instance(net::HttpClient& http
     for_token.method = "PUT";
     for_token.headers = {{"X-aliyun-ecs-metadata-token-ttl-seconds", "21600"}};
     auto token = co_await ask_token_service(http, std::string(kMetadata) + "api/token", std::move(for_token), kMetadataTimeoutMs, kHint);
-    if (!token) co_return Error(ErrorKind::denied, "no credentials were found", "", kHint);
+    if (!token) co_return none_found(token.error(), current_.has_given(), kHint);
+    if (!is_header_word(*token)) co_return Error(ErrorKind::denied, "the metadata service's token is none", kMetadata, kHint);
     net::Request request;
     request.headers = {{"X-aliyun-ecs-metadata-token", *token}};
     const std::string roles = std::string(kMetadata) + "meta-data/ram/security-credentials/";
     auto role = co_await ask_token_service(http, roles, request, kMetadataTimeoutMs, kHint);
-    if (!role) co_return Error(ErrorKind::denied, "no credentials were found: the instance has no role", "", kHint);
-    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, roles + *role, std::move(request), kMetadataTimeoutMs, kHint));
-    co_return parse_credentials(answer);
+    if (!role) co_return none_found(role.error(), current_.has_given(), kHint);
+    const std::string url = roles + uri_encode(role->substr(0, role->find('\n')), false);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kHint));
+    co_return said_by(url, parse_credentials(answer));
 }
 
 }  // namespace zcdp::origin::oss

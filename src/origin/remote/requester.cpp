@@ -24,7 +24,9 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     options.source_address = remote_->options.source_address;
     options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
-    credentials_http_ = net::make_http_client(executor, options, remote_->machine.metrics, remote_->machine.log);
+    net::HttpClientOptions for_credentials = options;
+    for_credentials.limits.min_rate_window_ms = std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
+    credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
     http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
     protocol_->sent_by(*this);
@@ -51,8 +53,15 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     Tried tried;
     const std::string name = protocol_->name_of(call.key);
     const uint64_t timeout_ms = remote_->options.timeout_ms + call.body_bytes * 1000 / kSlowestBytesPerSecond;
+    const auto credentials_by = Deadline::in_ms(remote_->options.timeout_ms);
     for (uint32_t attempt = 1;;) {
-        ZCDP_CO_TRY(auto prepared, co_await protocol_->prepare(call, *credentials_http_));
+        auto preparing = co_await protocol_->prepare(call, *credentials_http_);
+        if (!preparing) {
+            const bool once_more = !credentials_by.passed() && co_await this->retry_after(preparing.error(), attempt++);
+            if (once_more) continue;
+            co_return std::move(preparing).error();
+        }
+        Prepared prepared = std::move(*preparing);
         remote_->requests.add();
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/token.hpp"
 #include "src/origin/remote/xml.hpp"
 
 namespace zcdp::origin::s3 {
@@ -12,12 +13,13 @@ namespace {
 
 constexpr uint64_t kFetchTimeoutMs = 10'000;
 constexpr uint64_t kInstanceTimeoutMs = 2'000;
-constexpr size_t kAnswerBytesMax = 256 << 10;
 constexpr size_t kFileBytesMax = 1 << 20;
 
-Error none_found() {
-    return Error(ErrorKind::denied, "no credentials were found", "",
-                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or use --anonymous");
+constexpr const char* kNoneHint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or use --anonymous";
+
+/// What is put into headers must be such that it can be.
+bool are_credentials(const Credentials& some) {
+    return is_header_word(some.access_key) && !some.secret_key.empty() && (some.session_token.empty() || is_header_word(some.session_token));
 }
 
 /// Container credentials come from loopback, or from the two addresses that ECS and EKS use, or over TLS
@@ -27,47 +29,33 @@ bool may_serve_credentials(const net::Endpoint& endpoint) {
            endpoint.host == "169.254.170.2" || endpoint.host == "169.254.170.23" || endpoint.host == "fd00:ec2::23";
 }
 
-Task<Result<std::string>> ask(net::HttpClient& http, net::Endpoint endpoint, net::Request request, uint64_t timeout_ms) {
-    const std::string name = endpoint.url();
-    ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(endpoint), std::move(request), Deadline::in_ms(timeout_ms)));
-    ZCDP_CO_TRY(auto body, co_await answer->read_all(kAnswerBytesMax));
-    if (answer->status() == 200) co_return body;
-    co_return Error(answer->status() >= 500 ? ErrorKind::unreachable : ErrorKind::denied,
-                    "asking for credentials: HTTP " + std::to_string(answer->status()), name);
-}
-
 }  // namespace
 
 Result<Credentials> parse_sts_answer(std::string_view xml) {
-    ZCDP_TRY(const auto leaves, xml_leaves(xml));
+    const auto leaves = xml_leaves(xml);
+    if (!leaves) return Error(ErrorKind::denied, "the token service's answer is no XML");
     Credentials credentials;
-    for (const auto& [name, text] : leaves) {
+    for (const auto& [name, text] : *leaves) {
         if (name == "AccessKeyId") credentials.access_key = text;
         if (name == "SecretAccessKey") credentials.secret_key = text;
         if (name == "SessionToken") credentials.session_token = text;
         if (name == "Expiration") credentials.expires_unix_s = parse_iso8601(text);
     }
-    if (credentials.access_key.empty() || credentials.secret_key.empty() || credentials.expires_unix_s <= 0)
-        return Error(ErrorKind::failed, "the token service's answer has no credentials");
+    if (!are_credentials(credentials) || credentials.expires_unix_s <= 0)
+        return Error(ErrorKind::denied, "the token service's answer has no credentials");
     return credentials;
 }
 
 Result<Credentials> parse_json_credentials(std::string_view text) {
-    boost::system::error_code code;
-    const auto value = boost::json::parse(text, code);
-    if (code || !value.is_object()) return Error(ErrorKind::failed, "the credentials' answer is no JSON object");
-    const auto field = [&](const char* name) -> std::string {
-        const auto* member = value.as_object().if_contains(name);
-        return member && member->is_string() ? std::string(member->as_string()) : std::string();
-    };
-    Credentials credentials{field("AccessKeyId"), field("SecretAccessKey"), field("Token"), 0};
-    if (credentials.session_token.empty()) credentials.session_token = field("SessionToken");  // a program's word for it
-    if (const std::string ends = field("Expiration"); !ends.empty()) {
+    ZCDP_TRY(const boost::json::object object, parse_json_object(text, "the credentials' answer", ErrorKind::denied));
+    Credentials credentials{text_of(object, "AccessKeyId"), text_of(object, "SecretAccessKey"), text_of(object, "Token"), 0};
+    if (credentials.session_token.empty()) credentials.session_token = text_of(object, "SessionToken");  // a program's word for it
+    if (const std::string ends = text_of(object, "Expiration"); !ends.empty()) {
         credentials.expires_unix_s = parse_iso8601(ends);
-        if (credentials.expires_unix_s < 0) return Error(ErrorKind::failed, "the credentials' end is no date");
+        if (credentials.expires_unix_s <= 0) return Error(ErrorKind::denied, "the credentials' end is no date");
     }
-    if (credentials.access_key.empty() || credentials.secret_key.empty())
-        return Error(ErrorKind::denied, "the answer has no credentials");
+    const std::string word = refusal_word(text);
+    if (!are_credentials(credentials)) return Error(ErrorKind::denied, "the answer has no credentials" + (word.empty() ? "" : ": " + word));
     return credentials;
 }
 
@@ -236,55 +224,55 @@ Result<std::string> CredentialSource::read_token(const std::string& path) const 
 /// docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 Task<Result<Credentials>> CredentialSource::fetch_web_identity(net::HttpClient& http) {
     ZCDP_CO_TRY(const std::string token, read_token(token_file_));
-    ZCDP_CO_TRY(Sts where, sts());
+    ZCDP_CO_TRY(const Sts where, sts());
+    const std::string url = where.endpoint.url();
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/xml"}};
     request.body = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=" + uri_encode(role_arn_, false) +
                    "&RoleSessionName=" + uri_encode(role_session_, false) + "&WebIdentityToken=" + uri_encode(token, false);
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(where.endpoint), std::move(request), kFetchTimeoutMs));
-    co_return parse_sts_answer(answer);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kFetchTimeoutMs, "check AWS_ROLE_ARN and what the role trusts"));
+    co_return said_by(url, parse_sts_answer(answer));
 }
 
 Task<Result<Credentials>> CredentialSource::fetch_container(net::HttpClient& http) {
     std::string url = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     if (url.empty()) url = "http://169.254.170.2" + environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    ZCDP_CO_TRY(auto where, split_url(url));
+    ZCDP_CO_TRY(const auto where, split_url(url));
     if (!may_serve_credentials(where.first))
         co_return Error(ErrorKind::denied, "may not serve container credentials: neither loopback nor TLS", url);
     net::Request request;
-    request.target = where.second;
     std::string token = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (const std::string file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
         ZCDP_CO_TRY(token, read_token(file));
     }
     if (token.find_first_of("\r\n") != token.npos) co_return Error(ErrorKind::denied, "the authorization token has line breaks");
     if (!token.empty()) request.headers.emplace_back("Authorization", token);
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, std::move(where.first), std::move(request), kFetchTimeoutMs));
-    co_return parse_json_credentials(answer);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kFetchTimeoutMs, ""));
+    co_return said_by(url, parse_json_credentials(answer));
 }
 
 /// docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html, version 2 only.
 Task<Result<Credentials>> CredentialSource::fetch_instance(net::HttpClient& http) {
-    if (environment("AWS_EC2_METADATA_DISABLED") == "true") co_return none_found();
+    if (environment("AWS_EC2_METADATA_DISABLED") == "true") co_return Error(ErrorKind::denied, "no credentials were found", "", kNoneHint);
     std::string url = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     if (url.empty()) url = "http://169.254.169.254";
-    ZCDP_CO_TRY(const auto endpoint, net::Endpoint::parse(url));
+    if (url.ends_with('/')) url.pop_back();
     net::Request for_token;
     for_token.method = "PUT";
-    for_token.target = "/latest/api/token";
     for_token.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "21600"}};
-    auto token = co_await ask(http, endpoint, std::move(for_token), kInstanceTimeoutMs);
-    if (!token) co_return none_found();
-    const std::string folder = "/latest/meta-data/iam/security-credentials/";
+    const auto token = co_await ask_token_service(http, url + "/latest/api/token", std::move(for_token), kInstanceTimeoutMs, kNoneHint);
+    if (!token) co_return none_found(token.error(), current_.has_given(), kNoneHint);
+    if (!is_header_word(*token)) co_return Error(ErrorKind::denied, "the metadata service's token is none", url, kNoneHint);
+    const std::string folder = url + "/latest/meta-data/iam/security-credentials/";
     net::Request for_role;
-    for_role.target = folder;
     for_role.headers = {{"X-aws-ec2-metadata-token", *token}};
-    auto role = co_await ask(http, endpoint, for_role, kInstanceTimeoutMs);
-    if (!role || role->empty()) co_return none_found();
-    for_role.target = folder + uri_encode(role->substr(0, role->find('\n')), false);
-    ZCDP_CO_TRY(const std::string answer, co_await ask(http, endpoint, std::move(for_role), kFetchTimeoutMs));
-    co_return parse_json_credentials(answer);
+    const auto role = co_await ask_token_service(http, folder, for_role, kInstanceTimeoutMs, kNoneHint);
+    if (!role) co_return none_found(role.error(), current_.has_given(), kNoneHint);
+    if (role->empty()) co_return Error(ErrorKind::denied, "no credentials were found: the instance has no role", url, kNoneHint);
+    const std::string of_role = folder + uri_encode(role->substr(0, role->find('\n')), false);
+    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, of_role, std::move(for_role), kInstanceTimeoutMs, kNoneHint));
+    co_return said_by(of_role, parse_json_credentials(answer));
 }
 
 }  // namespace zcdp::origin::s3

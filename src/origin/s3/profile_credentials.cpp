@@ -56,7 +56,7 @@ Task<Result<Credentials>> credentials_of_sso(Sso sso, Machine machine, net::Http
     request.headers = {{"x-amz-sso_bearer_token", text_of(token, "accessToken")}};
     const std::string url = host + "/federation/credentials?role_name=" + uri_encode(sso.role_name, false) + "&account_id=" + uri_encode(sso.account_id, false);
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kFetchTimeoutMs, kLogin));
-    co_return parse_sso_answer(answer);
+    co_return said_by(host, parse_sso_answer(answer));
 }
 
 Result<Credentials> parse_sso_answer(std::string_view text) {
