@@ -67,9 +67,10 @@ class FaultServer:
         self.fault, self.page, self.tls = None, page, tls
         self.peers = set()  # addresses that connections came from
         self.lock, self.requests, self.bytes_sent = threading.Lock(), [], 0
-        self.listener = socket.create_server((host, 0), backlog=256)
+        is_v6 = ":" in host
+        self.listener = socket.create_server((host, 0), backlog=256, family=socket.AF_INET6 if is_v6 else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
-        self.endpoint = f"http{'s' if tls else ''}://{host}:{self.port}"
+        self.endpoint = f"http{'s' if tls else ''}://{f'[{host}]' if is_v6 else host}:{self.port}"
         bench.closers.append(self.listener.close)
         threading.Thread(target=self._accept, daemon=True).start()
 
