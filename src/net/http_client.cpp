@@ -394,6 +394,8 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
     if (pool_->closed) co_return Error(ErrorKind::interrupted, "the client is closed");
     const std::string bytes = wire_form(endpoint, request);
     const bool repeatable = request.method == "GET" || request.method == "HEAD";
+    const Proxy* proxy = endpoint.tls ? nullptr : pool_->options.proxies.for_endpoint(endpoint);  // a tunnel's answers are the endpoint's
+    const std::string through = proxy ? " (through the proxy " + proxy->endpoint.url() + ")" : "";
     co_await pool_->permits.acquire();
     Loan loan(pool_, endpoint);
     for (bool fresh = false;; fresh = true) {
@@ -403,14 +405,15 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         }
         const bool used_before = loan.connection->used_before;
         auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline);
-        if (!answer) co_return std::move(answer).error().about(endpoint.url());
+        if (!answer) co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url());
         if (answer->silent) {
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
             loan.connection.reset();
             if (used_before && repeatable) continue;
-            co_return Error(ErrorKind::unreachable, "the peer closed the connection without an answer", endpoint.url());
+            co_return Error(ErrorKind::unreachable, "the peer closed the connection without an answer" + through, endpoint.url());
         }
         const int status = answer->header.status();
+        if (status == 407) co_return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)" + through, endpoint.url(), "check HTTP_PROXY or the backend's Secret");
         const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
         co_return std::unique_ptr<Response>(std::make_unique<HttpResponse>(
             std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, request.silence_ms, deadline));

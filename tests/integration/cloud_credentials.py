@@ -42,6 +42,11 @@ def outlives(bench, gate, tokens, source, kinds):
         bench.equal(f"{kind}: both happened", tokens.number - before, 2)
         bench.check(f"{kind}: the gate refused what had ended, and few tokens were asked for", gate.refused >= 2 and 3 <= tokens.issued - issued <= 9,
                     (gate.refused, tokens.issued - issued))
+        tokens.trouble = 2
+        gate.begin(rotate_after={30})
+        code, again, trouble = bench.zcdp("sync", "-v", *flags, "--store", bench.path("troubled " + kind), source, env=env, timeout=60)
+        bench.check(f"{kind}: and a service that answers 503 twice just then", code == 0 and sums(again.strip()) == want and "HTTP 503" in trouble, trouble)
+        tokens.trouble, out, err = 0, out + again, err + trouble
         bench.check(f"{kind}: no token is printed", not any(word in out + err for word in ("bearer-", "subject-", "federated-")), out + err)
     bench.equal("a token file that turned was read again each time", tokens.stale, 0)
 

@@ -13,7 +13,8 @@ from tests.support.harness import Bench, bytes_of, clean_env, sums, write_tree
 
 CONFORMANCE = os.path.join(os.path.dirname(os.environ.get("ZCDP_BIN", "build/test/zcdp")), "origin_conformance")
 FILES = {"README.md": b"# a dataset\n", "model/weights.bin": bytes_of(1, 40 << 20), "model/config.json": b"{}", "empty": b"",
-         "sp ace+and%2F&=#?.txt": b"odd", "d\u00e9j\u00e0/\u2603.txt": b"snow", "a/b": b"1", "a-x": b"2", "a0": b"3",
+         "sp ace+and%2F&=#?.txt": b"odd", "d\u00e9j\u00e0/\u2603.txt": b"snow", "caf\u00e9": b"one form", "cafe\u0301": b"the other", "dot.": b"d", "folder../x": b"f", "%2e%2e%2fup": b"u", "a%0d%0ab": b"c",
+         "~a b+c;d=e&f'g,h@i:j!k$l(m)*.txt": b"marks", "q?x=1#f": b"q", "a/b": b"1", "a-x": b"2", "a0": b"3",
          **{f"small/{i:04}": bytes_of(i, 100 + i) for i in range(300)}}
 
 

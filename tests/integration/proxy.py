@@ -15,8 +15,10 @@ from tests.support.fault_server import FaultServer
 from tests.support.harness import Bench, bytes_of, skip
 
 ORIGIN, PROXY = "10.66.0.1", "10.66.0.2:3128"
+ORIGIN6, PROXY6 = "fd00:66::1", "[fd00:66::2]:3128"
 CONFIG = """Port 3128
 Listen 10.66.0.2
+Listen fd00:66::2
 LogFile "{log}"
 LogLevel Connect
 BasicAuth me pa55w0rd
@@ -57,7 +59,8 @@ def closing_proxy(bench):
 
 
 def inside():
-    for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", ORIGIN + "/32", "dev", "lo"], ["ip", "addr", "add", "10.66.0.2/32", "dev", "lo"]):
+    for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", ORIGIN + "/32", "dev", "lo"], ["ip", "addr", "add", "10.66.0.2/32", "dev", "lo"],
+                    ["ip", "addr", "add", ORIGIN6 + "/128", "dev", "lo", "nodad"], ["ip", "addr", "add", "fd00:66::2/128", "dev", "lo", "nodad"]):
         subprocess.run(command, check=True)
     with Bench() as bench:
         log = start_proxy(bench)
@@ -65,6 +68,8 @@ def inside():
         objects = {"a.bin": bytes_of(1, 100_000), "b.bin": bytes_of(2, (9 << 20) + 1)}
         plain = FaultServer(bench, objects, host=ORIGIN)
         secure = FaultServer(bench, objects, host=ORIGIN, tls=certs.make_server(bench.path("ca"), "server", [f"IP:{ORIGIN}"]))
+        plain6 = FaultServer(bench, objects, host=ORIGIN6)
+        secure6 = FaultServer(bench, objects, host=ORIGIN6, tls=certs.make_server(bench.path("ca"), "server6", [f"IP:{ORIGIN6}"]))
         stores = iter(range(100))
 
         def sync(server, **env):
@@ -77,6 +82,15 @@ def inside():
         code, out, err = sync(plain, http_proxy=good)
         bench.check("http goes in absolute form", code == 0 and f"GET http://{ORIGIN}:{plain.port}/data" in log.read_text(), (err, log.read_text()[-500:]))
         bench.check("and every object was asked for through it", log.read_text().count(f"GET http://{ORIGIN}:{plain.port}/data/") >= 2)
+        good6 = f"http://me:pa55w0rd@{PROXY6}"
+        code, out, err = sync(secure6, HTTPS_PROXY=good6)
+        bench.check("IPv6 on both sides: https by CONNECT", code == 0 and f"CONNECT [{ORIGIN6}]:{secure6.port}" in log.read_text(), (err, log.read_text()[-500:]))
+        code, out, err = sync(plain6, HTTP_PROXY=good6)
+        bench.check("and http in absolute form", code == 0 and f"GET http://[{ORIGIN6}]:{plain6.port}/data" in log.read_text(), (err, log.read_text()[-500:]))
+        code, out, err = sync(secure6, HTTPS_PROXY="http://[fd00:66::2]:9", NO_PROXY="example.org,fd00:66::/32")
+        bench.check("NO_PROXY's IPv6 ranges go directly", code == 0, err)
+        code, out, err = sync(secure6, HTTPS_PROXY="http://[fd00:66::2]:9")
+        bench.check("an IPv6 proxy that is not there is named", code == 1 and "proxy http://[fd00:66::2]:9" in err, (code, err))
         for user in ("me:secret-typo@", ""):
             for server, name in ((secure, "HTTPS_PROXY"), (plain, "HTTP_PROXY")):
                 code, out, err = sync(server, **{name: f"http://{user}{PROXY}"})

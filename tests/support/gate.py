@@ -25,12 +25,14 @@ class Tokens:
     def __init__(self, file, told_s=3600):
         self.lock, self.file, self.told_s, self.lasting_s = threading.Lock(), file, told_s, None
         self.number, self.issued, self.stale = 0, 0, 0
+        self.trouble, self.troubles = 0, 0  # how many requests fail after each turn; how many have still to
         self.ends = {}
         self.rotate()
 
     def rotate(self):
         with self.lock:
             self.number += 1
+            self.troubles = self.trouble
             self.file.write_text(f"subject-{self.number}\n")
 
     def issue(self, word="bearer"):
@@ -39,6 +41,12 @@ class Tokens:
             token = f"{word}-{self.number}" + (f".{self.issued}" if self.lasting_s else "")
             self.ends[token] = time.time() + (self.lasting_s or 1e9)
             return token
+
+    def fails(self):
+        with self.lock:
+            failing = self.troubles > 0
+            self.troubles -= failing
+            return failing
 
     def is_good(self, token, word="bearer"):
         with self.lock:
@@ -85,6 +93,8 @@ def identity_server(bench, tokens, keys=()):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             query = dict(urllib.parse.parse_qsl(query))
+            if tokens.fails():
+                return self.answer(503, "later")
             ends = str(int(time.time()) + tokens.told_s)
             if path == "/computeMetadata/v1/instance/service-accounts/default/token" and self.headers.get("Metadata-Flavor") == "Google":
                 return self.token()
@@ -97,6 +107,8 @@ def identity_server(bench, tokens, keys=()):
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            if tokens.fails():
+                return self.answer(503, "later")
             form = {name: values[0] for name, values in urllib.parse.parse_qs(body).items()}
             if self.path == "/impersonate":
                 if not tokens.is_good(self.headers["Authorization"].removeprefix("Bearer "), "federated"):

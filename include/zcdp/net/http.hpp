@@ -70,8 +70,8 @@ class HttpClient {
   public:
     virtual ~HttpClient() = default;
     /// Sends and reads the answer's header. `deadline` also bounds the reading of the body.
-    /// Errors: unreachable (resolve, connect, TLS, with every address's reason), timeout, stalled (the request's silence_ms;
-    /// also from the body's reads), failed (malformed answer).
+    /// Errors, naming the proxy if any: unreachable (resolve, connect, TLS, with every address's reason), denied (its 407),
+    /// timeout, stalled (the request's silence_ms; also from the body's reads), failed (malformed answer).
     virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
     /// Closes idle connections and makes later sends fail.
     virtual void close() = 0;

@@ -61,6 +61,13 @@ std::string connection_string_field(std::string_view text, std::string_view name
     return "";
 }
 
+std::string blob_endpoint(std::string_view text, const std::string& account) {
+    const std::string url = connection_string_field(text, "BlobEndpoint"), suffix = connection_string_field(text, "EndpointSuffix");
+    if (!url.empty() || suffix.empty()) return url;
+    const std::string scheme = connection_string_field(text, "DefaultEndpointsProtocol");
+    return (scheme.empty() ? "https" : scheme) + "://" + account + ".blob." + suffix;
+}
+
 CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), token_(machine.log) {}
 
 Result<> CredentialSource::choose() {

@@ -31,6 +31,10 @@ std::string shared_key_authorization(const SigningInput& input, std::string_view
 /// A member of "AccountName=…;AccountKey=…;BlobEndpoint=…"; "" when it is not there. Pure.
 std::string connection_string_field(std::string_view text, std::string_view name);
 
+/// The blob service's URL that a connection string names, by BlobEndpoint or by EndpointSuffix (learn.microsoft.com/azure/storage/
+/// common/storage-configure-connection-string); "" when it names none. Pure.
+std::string blob_endpoint(std::string_view connection_string, const std::string& account);
+
 class CredentialSource {
   public:
     CredentialSource(const OriginOptions& options, Machine machine);

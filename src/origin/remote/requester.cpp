@@ -85,6 +85,9 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
             Verdict verdict = protocol_->judge(call, prepared, **answer, body, name, tried);
+            const net::Proxy* proxy = prepared.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(prepared.endpoint);
+            if (proxy && (*answer)->status() >= 500)  // it may be the proxy that says so
+                verdict.error = Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")", name, verdict.error.hint());
             remote_->machine.log.debug("the origin refuses", {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
             if (verdict.remedy == Remedy::at_once) {
                 remote_->retries.add();

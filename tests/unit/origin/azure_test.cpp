@@ -42,6 +42,32 @@ TEST_CASE("a connection string's members") {
     CHECK(connection_string_field(text, "Key") == "");
 }
 
+TEST_CASE("the blob service of a connection string, the Secret's before the environment's") {
+    CHECK(blob_endpoint("AccountKey=aGk9PQ==;BlobEndpoint=http://127.0.0.1:10000/a;EndpointSuffix=x", "a") == "http://127.0.0.1:10000/a");
+    CHECK(blob_endpoint("DefaultEndpointsProtocol=https;EndpointSuffix=core.chinacloudapi.cn", "a") == "https://a.blob.core.chinacloudapi.cn");
+    CHECK(blob_endpoint("AccountKey=aGk9PQ==", "a") == "");
+
+    Metrics metrics;
+    Logger log(system_clock(), 2, LogLevel::error, LogFormat::text);
+    const auto environment = [](const char* name) -> std::string {
+        return std::string(name) == "AZURE_STORAGE_CONNECTION_STRING" ? "BlobEndpoint=http://environment:1;AccountKey=aGk9PQ==" : "";
+    };
+    const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, environment};
+    const auto endpoint_of = [&](const OriginOptions& options) {
+        Shared shared("account", "container", "", options, machine);
+        REQUIRE(shared.configure());
+        return shared.endpoint.url();
+    };
+    OriginOptions options;
+    CHECK(endpoint_of(options) == "http://environment:1");
+    options.credentials = {{"AZURE_STORAGE_KEY", "aGk9PQ=="}};
+    CHECK(endpoint_of(options) == "https://account.blob.core.windows.net");
+    options.credentials = {{"AZURE_STORAGE_CONNECTION_STRING", "BlobEndpoint=http://secret:2/account;AccountKey=aGk9PQ=="}};
+    CHECK(endpoint_of(options) == "http://secret:2");
+    options.endpoint = "http://given:3";
+    CHECK(endpoint_of(options) == "http://given:3");
+}
+
 TEST_CASE("a page of blobs, folders of both kinds, encoded names, a marker") {
     for (const size_t piece : {1u, 7u, 10000u}) {
         const auto page = parse(listing(blob("<Name>p/a &amp; b</Name>") + blob("<Name Encoded=\"true\">p/%EF%BF%BE%2F</Name>") +
