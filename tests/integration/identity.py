@@ -101,6 +101,8 @@ def kinds_of(bench, endpoint):
         "Google's token service for a user": ("gs://data/", file["user"]),
         "Google's STS": ("gs://data/", file["external"]),
         "Google's impersonation": ("gs://data/", file["impersonating"]),
+        "Alibaba's STS": ("oss://data/", {"ALIBABA_CLOUD_OIDC_TOKEN_FILE": str(token), "ALIBABA_CLOUD_ROLE_ARN": "r", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN": "p",
+                                          "ALIBABA_CLOUD_STS_ENDPOINT": endpoint, "OSS_REGION": "cn-hangzhou"}),
         "Azure's metadata service": ("az://account/data/", {"AZURE_POD_IDENTITY_AUTHORITY_HOST": endpoint}),
         "App Service's identity": ("az://account/data/", {"IDENTITY_ENDPOINT": endpoint + "/msi", "IDENTITY_HEADER": "service-header"}),
         "Entra's token service": ("az://account/data/", {"AZURE_AUTHORITY_HOST": endpoint, "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_FEDERATED_TOKEN_FILE": str(token)}),

@@ -13,6 +13,9 @@ bool is_transient(ErrorKind kind) {
            kind == ErrorKind::stalled || kind == ErrorKind::failed || kind == ErrorKind::corrupt;
 }
 
+/// Of a service that hands out credentials: it may be there again in a moment.
+bool may_be_back(ErrorKind kind) { return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled; }
+
 }  // namespace
 
 Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor)
@@ -34,12 +37,16 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
 
 Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms) {
     if (!is_transient(error.kind()) || attempt > remote_->options.retries || !remote_->budget.take()) co_return false;
+    co_await pause_before(attempt, error, retry_after_ms);
+    co_return true;
+}
+
+Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms) {
     const uint64_t pause = backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
     remote_->retries.add();
     remote_->machine.log.info("trying again", {{"object", error.object()}, {"why", error.what()},
                                               {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
     co_await sleep_ms(pause);
-    co_return true;
 }
 
 void Requester::give_up(const std::string& name, const Error& error) {
@@ -48,20 +55,23 @@ void Requester::give_up(const std::string& name, const Error& error) {
     remote_->machine.log.debug("given up as silent, sent again", {{"object", name}, {"why", error.what()}});
 }
 
+/// Nothing was sent to the origin yet: its purse of retries is not touched.
+Task<Result<Prepared>> Requester::prepare(const Call& call) {
+    const auto until = Deadline::in_ms(remote_->options.timeout_ms);
+    for (uint32_t attempt = 1;; ++attempt) {
+        auto prepared = co_await protocol_->prepare(call, *credentials_http_);
+        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries || until.passed()) co_return prepared;
+        co_await pause_before(attempt, prepared.error(), 0);
+    }
+}
+
 Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     using Remedy = Verdict::Remedy;
     Tried tried;
     const std::string name = protocol_->name_of(call.key);
     const uint64_t timeout_ms = remote_->options.timeout_ms + call.body_bytes * 1000 / kSlowestBytesPerSecond;
-    const auto credentials_by = Deadline::in_ms(remote_->options.timeout_ms);
     for (uint32_t attempt = 1;;) {
-        auto preparing = co_await protocol_->prepare(call, *credentials_http_);
-        if (!preparing) {
-            const bool once_more = !credentials_by.passed() && co_await this->retry_after(preparing.error(), attempt++);
-            if (once_more) continue;
-            co_return std::move(preparing).error();
-        }
-        Prepared prepared = std::move(*preparing);
+        ZCDP_CO_TRY(Prepared prepared, co_await prepare(call));
         remote_->requests.add();
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;

@@ -22,6 +22,10 @@ class Requester {
     Remote& remote() { return *remote_; }
 
   private:
+    /// The protocol's, as often as the services that hand out credentials make it necessary. `call` must outlive the task.
+    Task<Result<Prepared>> prepare(const Call& call);
+    Task<void> pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms);
+
     std::shared_ptr<Remote> remote_;
     std::unique_ptr<Protocol> protocol_;
     std::unique_ptr<net::HttpClient> http_, credentials_http_;
