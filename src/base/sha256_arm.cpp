@@ -10,7 +10,7 @@
 namespace zcdp {
 namespace {
 
-#define ZCDP_SHA_TARGET __attribute__((target("sha2")))
+#define ZCDP_SHA_TARGET __attribute__((target("+sha2")))
 
 struct Registers {
     uint32x4_t abcd, efgh;
