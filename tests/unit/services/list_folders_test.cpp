@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "src/services/serve/folder_cursor.hpp"
@@ -302,6 +303,19 @@ TEST_CASE("windows that are kept stay below their bound") {
     CHECK(bucket.reads.value() >= 101);
     CHECK(bucket.windows->kept_bytes() <= 20'000);
     CHECK(bucket.windows->kept_bytes() > 10'000);
+}
+
+TEST_CASE("listings at the same time share their windows") {
+    Bucket bucket({300, 1500});
+    for (int i = 0; i < 8; ++i) add_numbered(bucket, "f" + std::to_string(10 + i) + "/", 60);
+    bucket.settle();
+    std::vector<Names> have(6);
+    {
+        std::vector<std::jthread> threads;
+        for (size_t i = 0; i < have.size(); ++i) threads.emplace_back([&, i] { have[i] = bucket.list({.max_keys = 40 + i}); });
+    }
+    for (const Names& each : have) CHECK(each == bucket.truth({}));
+    CHECK(bucket.windows->kept_bytes() <= 1500);
 }
 
 TEST_CASE("a page without keys ends all the same: version 2 clients are told to go on, the others wait") {
