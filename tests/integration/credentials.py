@@ -219,7 +219,7 @@ with Bench() as bench:
                                 env=kinds["container credentials"], timeout=60)
     bench.check("an identity that is refused: exit code 5 and one line", code == 5 and len(err.strip().splitlines()) == 1, (code, err))
 
-    for profile, want, word in [("refused", 5, "role/last"), ("loop", 2, "loop"), ("code", 2, "MFA"), ("environment", 5, "Environment")]:
+    for profile, want, word in [("refused", 5, "role/last"), ("loop", 2, "loop"), ("code", 2, "MFA"), ("environment", 5, "Environment"), ("container", 5, "EcsContainer")]:
         env = {"AWS_CONFIG_FILE": str(config), "AWS_ENDPOINT_URL_STS": identity, "AWS_REGION": REGION}
         code, out, err = bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--store", bench.path("refused"), "--profile", profile, "s3://data/", env=env, timeout=60)
         bench.check(f"the profile {profile}: exit code {want} and one line that says why", code == want and word in err and len(err.strip().splitlines()) == 1, (code, err))

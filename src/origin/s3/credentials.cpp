@@ -110,7 +110,10 @@ void CredentialSource::choose_from_profiles(const ProfileFiles& files, const std
                 problem_ = Error(ErrorKind::denied, "has credential_source = Environment, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", "profile " + name);
             return;
         case RoleSource::instance: kind_ = Kind::instance; return;
-        case RoleSource::container: kind_ = Kind::container; return;
+        case RoleSource::container:
+            kind_ = Kind::container;
+            if (!has_container()) problem_ = Error(ErrorKind::denied, "has credential_source = EcsContainer, but AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set", "profile " + name);
+            return;
         case RoleSource::profile: break;
     }
     if (choose_from_profile(files.find(chain->profile), files.config)) return;
@@ -148,10 +151,13 @@ void CredentialSource::choose_from_environment() {
     if (role_session_.empty()) role_session_ = "zcdp";
     if (!token_file_.empty() && !role_arn_.empty()) {
         kind_ = Kind::web_identity;
-    } else if (!environment("AWS_CONTAINER_CREDENTIALS_FULL_URI").empty() ||
-               !environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty()) {
+    } else if (has_container()) {
         kind_ = Kind::container;
     }
+}
+
+bool CredentialSource::has_container() const {
+    return !environment("AWS_CONTAINER_CREDENTIALS_FULL_URI").empty() || !environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty();
 }
 
 std::string CredentialSource::setting(const std::string& name) const {

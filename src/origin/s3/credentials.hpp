@@ -44,6 +44,7 @@ class CredentialSource {
     /// False when the profile says nothing of credentials.
     bool choose_from_profile(const Profile& profile, std::string_view config);
     void choose_from_environment();
+    bool has_container() const;
     void use_keys(Credentials keys);
     Result<Sts> sts() const;
     Task<Result<Credentials>> fetch(net::HttpClient& http, int64_t clock_skew_s);

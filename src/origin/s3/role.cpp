@@ -52,7 +52,9 @@ Result<RoleSource> source_of(const std::string& text, const std::string& name) {
 
 Profile ProfileFiles::find(const std::string& name) const {
     Profile out = read_profile(config, name, true);
-    for (const auto& [key, value] : read_profile(credentials, name, false)) out[key] = value;
+    const Profile own = read_profile(credentials, name, false);
+    if (has_keys(own)) out.erase("aws_session_token");  // of other keys
+    for (const auto& [key, value] : own) out[key] = value;
     return out;
 }
 

@@ -278,6 +278,12 @@ TEST_CASE("a chain of profiles gives the roles in the order in which they are as
     CHECK(chain("after").profile == "token");
 }
 
+TEST_CASE("a profile's keys keep the session token of their own file") {
+    const ProfileFiles files{"[profile a]\nregion = r\naws_access_key_id = A\naws_secret_access_key = S\naws_session_token = T\n", "[a]\naws_access_key_id = B\naws_secret_access_key = U\n"};
+    CHECK(files.find("a") == Profile{{"region", "r"}, {"aws_access_key_id", "B"}, {"aws_secret_access_key", "U"}});
+    CHECK(ProfileFiles{files.config, ""}.find("a")["aws_session_token"] == "T");
+}
+
 TEST_CASE("chains of profiles that lead nowhere are refused by name") {
     const auto why = [](const std::string& config, const char* name) {
         const auto refused = role_chain({config, ""}, name);
