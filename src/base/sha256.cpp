@@ -116,6 +116,8 @@ Sha256Bytes Sha256::of(std::span<const std::byte> bytes) {
     return hash.finish();
 }
 
+size_t hashes_at_once(size_t hashes) { return sha256_lanes_for(hashes); }
+
 void update_together(std::span<const HashUpdate> updates) {
     if (!has_engine()) {
         for (const HashUpdate& update : updates) update.hash->update(update.bytes);

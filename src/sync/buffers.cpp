@@ -9,6 +9,24 @@ namespace zcdp::sync {
 namespace {
 
 constexpr uint64_t kHugePageBytes = 2 << 20;
+constexpr unsigned kMappedLog2Min = 20;  ///< from half a huge page on buffers are mapped, smaller ones allocated
+
+/// Whole huge pages: fewer faults, and a direct write has fewer pages to pin; a kernel without them only says no.
+std::byte* map_huge(uint64_t bytes) {
+    void* const mapped = ::mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED) throw std::bad_alloc();
+    auto* const begin = static_cast<std::byte*>(mapped);
+    const uint64_t before = -reinterpret_cast<uintptr_t>(begin) % kHugePageBytes;
+    if (before > 0) ::munmap(begin, before);
+    ::munmap(begin + before + bytes, kHugePageBytes - before);
+    (void)::madvise(begin + before, bytes, MADV_HUGEPAGE);
+    return begin + before;
+}
+
+void release(std::byte* data, unsigned log2) {
+    if (log2 >= kMappedLog2Min) ::munmap(data, uint64_t{1} << log2);
+    else std::free(data);
+}
 
 }  // namespace
 
@@ -41,11 +59,15 @@ Task<Buffer> BufferPool::acquire(size_t size_bytes) {
     }
     // Cached buffers of other sizes count too: what is lent and what is cached stays within the budget.
     if (cached_bytes_ > budget_.available()) make_room(cached_bytes_ - budget_.available());
-    const bool huge = bytes >= kHugePageBytes;
-    auto* data = static_cast<std::byte*>(std::aligned_alloc(huge ? kHugePageBytes : kBufferAlignment, bytes));
+    if (log2 >= kMappedLog2Min) {
+        // Two halves share a huge page, if the other one's bytes are to be had too.
+        const bool pair = bytes < kHugePageBytes && cached_bytes_ + bytes <= budget_.available();
+        std::byte* data = map_huge(pair ? kHugePageBytes : bytes);
+        if (pair) free.push_back(data + bytes), cached_bytes_ += bytes;
+        co_return Buffer(this, data, log2);
+    }
+    auto* data = static_cast<std::byte*>(std::aligned_alloc(kBufferAlignment, bytes));
     if (!data) throw std::bad_alloc();
-    // Fewer faults, and a direct write has fewer pages to pin; a kernel without huge pages only says no.
-    if (huge) (void)::madvise(data, bytes, MADV_HUGEPAGE);
     co_return Buffer(this, data, log2);
 }
 
@@ -59,7 +81,7 @@ void BufferPool::make_room(uint64_t bytes) {
     uint64_t freed = 0;
     for (unsigned log2 = kLog2Max; log2 >= kLog2Min && freed < bytes; --log2) {
         for (auto& free = free_[log2]; !free.empty() && freed < bytes; free.pop_back()) {
-            std::free(free.back());
+            release(free.back(), log2);
             freed += uint64_t{1} << log2;
         }
     }

@@ -5,8 +5,8 @@
 namespace zcdp::sync {
 namespace {
 
-constexpr size_t kTogether = 4;                          ///< beyond it nothing is gained
-constexpr auto kPatience = std::chrono::milliseconds(2);  ///< a fast link fills a piece within it
+/// Nobody waits on when nobody came for so long: a fast link fills a piece within it.
+constexpr auto kPatience = std::chrono::milliseconds(2);
 
 }  // namespace
 
@@ -27,18 +27,22 @@ void HashTogether::left() {
 }
 
 Task<> HashTogether::update(Sha256& hash, std::span<const std::byte> bytes) {
-    if (waiting_.size() + 1 >= std::min(kTogether, members_)) {
+    if (waiting_.size() + 1 >= std::min(hashes_at_once(members_), members_)) {
         Waiter last{{&hash, bytes}, asio::steady_timer(executor_), false};
         waiting_.push_back(&last);
         hash_all();
         co_return;
     }
-    Waiter waiter{{&hash, bytes}, asio::steady_timer(executor_, kPatience), false};
+    Waiter waiter{{&hash, bytes}, asio::steady_timer(executor_), false};
     waiting_.push_back(&waiter);
     boost::system::error_code ignored;
     std::exception_ptr cancelled;
     try {
-        co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        for (size_t were = 0; !waiter.done && were != waiting_.size();) {
+            were = waiting_.size();
+            waiter.timer.expires_after(kPatience);
+            co_await waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        }
     } catch (...) {
         cancelled = std::current_exception();
     }

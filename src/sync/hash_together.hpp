@@ -1,5 +1,5 @@
 // Hashes the filled pieces of several reads of one loop at once, which costs a core little more than half of one after
-// another. A piece waits for its likes for a moment at most.
+// another. A piece waits for its likes only as long as they keep coming.
 //
 // Thread rule: belongs to its loop; hashing is done on it.
 #pragma once

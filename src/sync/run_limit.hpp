@@ -13,7 +13,7 @@ namespace zcdp::sync {
 
 class RunLimit {
   public:
-    explicit RunLimit(uint32_t connections) : most_(connections), now_(std::min(kFirst, connections)) {}
+    explicit RunLimit(uint32_t connections, uint32_t first = kFirst) : most_(connections), now_(std::min(first, connections)) {}
     uint32_t now() const { return now_.load(std::memory_order_relaxed); }
 
     /// `bytes` more have come by `at_ns` of a clock that never goes back.

@@ -76,6 +76,8 @@ struct HashUpdate {
 /// update() of several different hashes. Where the core has the instructions, four of them cost little more than half of
 /// one after another, and sixteen of like length with AVX-512 a third; any number and any lengths are fine.
 void update_together(std::span<const HashUpdate> updates);
+/// How many of `hashes` are best given to one update_together(): more at once bring nothing. 1 where nothing is gained.
+size_t hashes_at_once(size_t hashes);
 
 /// HMAC-SHA-256 (RFC 2104), as SigV4 needs it.
 Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message);
