@@ -62,6 +62,8 @@ def listing_xml(entries, token=None, prefixes=()):
 
 
 class FaultServer:
+    scheme, source = "s3", "s3://data/"
+
     def __init__(self, bench, objects, tls=None, page=1000, host="127.0.0.1"):
         self.objects = {key: value if isinstance(value, Object) else Object(value) for key, value in objects.items()}
         self.fault, self.page, self.tls = None, page, tls
@@ -112,6 +114,7 @@ class FaultServer:
                 with self.lock:
                     request = Request(method, target, headers, len(self.requests))
                     self.requests.append(request)
+                self.understand(request)
                 if not self._act(connection, request):
                     return
         except (OSError, ValueError):
@@ -142,6 +145,9 @@ class FaultServer:
             else:
                 return False
         return True
+
+    def understand(self, request):
+        """For servers of another kind (dialects.py): what the target says in their words."""
 
     def honest(self, request, found):
         if request.listing:

@@ -51,7 +51,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
         default: break;
     }
     if (remedy_of(answer) == Verdict::Remedy::slow_down) return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
-    return Error(answer.status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
+    return error_of_status(answer.status, what, object);
 }
 
 ObjectChecksum md5_of(std::string_view base64) {

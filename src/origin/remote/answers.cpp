@@ -28,6 +28,11 @@ std::string plain_tag(std::string_view etag) {
     return std::string(etag);
 }
 
+Error error_of_status(int status, const std::string& what, const std::string& object) {
+    if (status / 100 == 3) return Error(ErrorKind::failed, "is served elsewhere, and redirects are not followed: " + what, object, "check the --endpoint");
+    return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
+}
+
 uint64_t retry_after_ms_of(const net::Response& answer) {
     uint64_t seconds = 0;
     return to_number(answer.header("retry-after"), seconds) ? std::min<uint64_t>(seconds, 60) * 1000 : 0;

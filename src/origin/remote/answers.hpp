@@ -26,6 +26,9 @@ std::string plain_tag(std::string_view etag);
 /// What Retry-After asks for, a minute at most; 0 when it says nothing in seconds.
 uint64_t retry_after_ms_of(const net::Response& answer);
 
+/// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx), failed.
+Error error_of_status(int status, const std::string& what, const std::string& object);
+
 /// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and target. Errors: usage.
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);
 

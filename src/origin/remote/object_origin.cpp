@@ -35,14 +35,15 @@ class Reader {
         Call call = requester_->protocol().head_call(requester_->remote().prefix + path);
         const std::string key = call.key, name = requester_->protocol().name_of(key);
         const bool bodiless = call.method == "HEAD";
-        ZCDP_CO_TRY(const auto answer, co_await requester_->send(std::move(call)));
-        std::string body;
-        if (!bodiless) {
+        for (uint32_t attempt = 1;; ++attempt) {
+            ZCDP_CO_TRY(const auto answer, co_await requester_->send(call));
+            if (bodiless) co_return requester_->protocol().info_of(*answer, "", key);
             auto text = co_await answer->read_all(kInfoBytesMax);
-            if (!text) co_return std::move(text).error().about(name);
-            body = std::move(*text);
+            if (text) co_return requester_->protocol().info_of(*answer, *text, key);
+            const Error broken = std::move(text).error().about(name);
+            const bool again = co_await requester_->retry_after(broken, attempt);
+            if (!again) co_return broken;
         }
-        co_return requester_->protocol().info_of(*answer, body, key);
     }
 
     Task<Result<Opened>> open(ReadSpec spec) {

@@ -86,7 +86,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
                                object, "give the right --endpoint or --region");
         case 429:
         case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
-        default: return Error(answer.status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
+        default: return error_of_status(answer.status, what, object);
     }
 }
 
