@@ -9,7 +9,8 @@
 namespace zcdp::sync {
 namespace {
 
-constexpr uint32_t kConnections = 32;
+constexpr uint32_t kConnections = 32, kConnectionsMost = 256;  ///< small objects may have more, while that brings more
+constexpr uint32_t kRunsFirst = 12;
 constexpr unsigned kDiskThreads = 4;
 constexpr uint32_t kLoopsMax = 4;
 
@@ -18,10 +19,10 @@ uint32_t loops_of(const SyncOptions& options) {
     return std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMax);
 }
 
-/// Few runs at first (run_limit.hpp), but on each loop as many as hash together: with sixteen at once that saves more than
+/// Few runs at first (climbing_limit.hpp), but on each loop as many as hash together: with sixteen at once that saves more than
 /// the smaller buffers cost (4 × 256 MiB on two loops with AVX-512: 0.76 CPU-s/GiB, with twelve runs in fours 0.84).
 uint32_t first_runs(uint32_t connections, uint32_t loops) {
-    return std::max(RunLimit::kFirst, loops * static_cast<uint32_t>(hashes_at_once(connections / loops)));
+    return std::max(kRunsFirst, loops * static_cast<uint32_t>(hashes_at_once(connections / loops)));
 }
 
 void run_loop(Loop& loop, FetchJob& job) {
@@ -67,8 +68,9 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     Committer committer(*incoming, scope);
     Feeder feeder(plan.read(machine.fs), connections);
     asio::thread_pool disk(kDiskThreads);
-    RunLimit run_limit(connections, first_runs(connections, loop_count));
-    FetchJob job(FetchContext{store, *incoming, committer, feeder, run_limit, connections, disk, machine.fs, machine.log, progress, stop,
+    ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
+    ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost, ClimbingLimit::kOfRequests);
+    FetchJob job(FetchContext{store, *incoming, committer, feeder, run_limit, request_limit, connections, disk, machine.fs, machine.log, progress, stop,
                               identity, scope});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);

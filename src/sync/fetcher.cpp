@@ -10,6 +10,10 @@ namespace {
 
 /// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads.
 constexpr uint64_t kAskAgainMs = 2;
+/// What a request counts for beside its bytes when it is judged whether more of them bring more.
+constexpr uint64_t kRequestBytes = 64 << 10;
+
+uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()); }
 
 }  // namespace
 
@@ -37,12 +41,31 @@ Task<> Fetcher::slot() {
 }
 
 Task<> Fetcher::work_until_done() {
-    while (!job_.ended()) {
+    while (!job_.ended() && slots_running_ <= slots_wanted()) {
         auto work = co_await next_work();
         if (!work) co_return;
+        const auto* entry = std::get_if<SpoolEntry>(&*work);
+        if (!entry && slots_running_ > slots_) {
+            queue_.push_front(std::move(*work));  // runs are for the first slots: they have a limit of their own
+            co_return;
+        }
+        const uint64_t worth = entry ? kRequestBytes + std::min(entry->entry.size_bytes, kSmallFileBytesMax) : 0;
         auto done = co_await handle(std::move(*work));
         if (!done) job_.fail(std::move(done).error());
+        if (worth > 0) job_.request_limit.moved(worth, now_ns());
+        grow();
     }
+}
+
+/// This loop's part of what is wanted now; never fewer than the first ones, which wait in enter().
+uint32_t Fetcher::slots_wanted() const {
+    const uint64_t wanted = std::min(job_.request_limit.now(), origin_->concurrency());
+    return std::max(slots_, static_cast<uint32_t>(wanted * slots_ / job_.connections));
+}
+
+void Fetcher::grow() {
+    if (finished_ || job_.ended()) return;
+    for (; slots_running_ < slots_wanted(); ++slots_running_) loop_.spawn(slot());
 }
 
 /// The next piece of work, from the loop's queue or the feeder; nullopt when all is handed out.

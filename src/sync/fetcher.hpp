@@ -16,13 +16,15 @@ namespace zcdp::sync {
 
 class Fetcher {
   public:
-    /// `slots` reads at once, with at most `buffer_bytes` of buffers.
+    /// `slots` reads at once, and more of small objects while that brings more; at most `buffer_bytes` of buffers.
     Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots, uint64_t buffer_bytes);
     /// Spawns the slots and the stager on the loop.
     void start();
 
   private:
     Task<> slot();
+    uint32_t slots_wanted() const;
+    void grow();
     Task<> work_until_done();
     Task<std::optional<Work>> next_work();
     Task<Result<>> handle(Work work);

@@ -9,7 +9,7 @@
 
 #include "src/sync/committer.hpp"
 #include "src/sync/feeder.hpp"
-#include "src/sync/run_limit.hpp"
+#include "src/sync/climbing_limit.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/sync/sync.hpp"
 
@@ -24,8 +24,9 @@ struct FetchContext {
     store::Incoming& incoming;
     Committer& committer;
     Feeder& feeder;
-    RunLimit& run_limit;
-    uint32_t connections;  ///< of all loops
+    ClimbingLimit& run_limit;
+    ClimbingLimit& request_limit;  ///< of all reads together, while they are of small objects
+    uint32_t connections;          ///< of all loops; small objects may have more
     asio::thread_pool& disk;
     Fs& fs;
     Logger& log;

@@ -33,7 +33,7 @@ struct SyncOptions {
     bool dry_run = false;
     std::vector<std::string> include, exclude;  ///< globs over paths, see filter.hpp; an exclude wins
     bool skip_bad_keys = false;         ///< leave keys that are no paths out, counted and named, instead of refusing all
-    uint32_t connections = 0;           ///< 0: 32
+    uint32_t connections = 0;           ///< reads at once; 0: 32, and up to 256 of small objects while that brings more
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
     uint32_t loops = 0;                 ///< network threads; 0: as many as cores, at most 4
     std::string expected_revision;      ///< not empty: a listing that gives another one is source_changed

@@ -7,6 +7,7 @@ namespace zcdp::origin {
 namespace {
 
 constexpr int64_t kHalvedOnceNs = 1'000'000'000;
+constexpr uint32_t kWaitingLeast = 32;  ///< few may wait for an answer while many read theirs
 constexpr uint64_t kBackoffFirstMs = 100, kBackoffMostMs = 20'000;
 
 }  // namespace
@@ -23,7 +24,7 @@ void Concurrency::throttled(int64_t now_ns) {
     const std::scoped_lock lock(mutex_);
     if (halved_at_ns_ != 0 && now_ns - halved_at_ns_ < kHalvedOnceNs) return;
     halved_at_ns_ = now_ns;
-    now_ = std::max(1u, std::min(now_.load(), most_) / 2);
+    now_ = std::max(1u, std::min(now_.load(), std::max(waiting_.load(), kWaitingLeast)) / 2);
     successes_ = 0;
 }
 

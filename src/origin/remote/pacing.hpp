@@ -7,10 +7,22 @@
 
 namespace zcdp::origin {
 
-/// How many requests at once: halved when the origin asks for it, one more for every so many that went well
-/// (additive increase, multiplicative decrease; Chiu and Jain 1989).
+/// How many requests at once: half of those under way when the origin asks for fewer, one more for every so many that went
+/// well (additive increase, multiplicative decrease; Chiu and Jain 1989).
 class Concurrency {
   public:
+    /// A request that waits for its answer.
+    class Waiting {
+      public:
+        explicit Waiting(Concurrency& of) : of_(of) { ++of_.waiting_; }
+        Waiting(const Waiting&) = delete;
+        Waiting& operator=(const Waiting&) = delete;
+        ~Waiting() { --of_.waiting_; }
+
+      private:
+        Concurrency& of_;
+    };
+
     explicit Concurrency(uint32_t most) : most_(most), now_(most) {}
     uint32_t now() const { return now_.load(std::memory_order_relaxed); }
     void succeeded();
@@ -20,7 +32,7 @@ class Concurrency {
   private:
     const uint32_t most_;
     std::atomic<uint32_t> now_;
-    std::atomic<uint32_t> successes_{0};
+    std::atomic<uint32_t> successes_{0}, waiting_{0};
     std::mutex mutex_;
     int64_t halved_at_ns_ = 0;
 };

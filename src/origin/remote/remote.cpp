@@ -3,7 +3,7 @@
 namespace zcdp::origin {
 namespace {
 
-constexpr uint32_t kConcurrencyMost = 1024;
+constexpr uint32_t kConcurrencyMost = 256;
 
 net::TlsOptions tls_options(const OriginOptions& options) {
     net::TlsOptions out;

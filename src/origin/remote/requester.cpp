@@ -75,6 +75,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         remote_->requests.add();
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;
+        std::optional<Concurrency::Waiting> waiting(std::in_place, remote_->concurrency);
         const auto sent_at = Deadline::clock::now();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;
@@ -112,6 +113,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
                           name, answer.error().hint());
             if (error->kind() == ErrorKind::not_found) co_return std::move(*error);
         }
+        waiting.reset();
         const bool again = co_await this->retry_after(*error, attempt++, retry_after);
         if (!again) co_return std::move(*error);
     }

@@ -1,4 +1,6 @@
 // S3's pure parts: signatures against AWS's own examples, profiles, errors, ranges, checksums, back-off, concurrency.
+#include <deque>
+
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/listing.hpp"
 #include "src/origin/s3/address.hpp"
@@ -138,6 +140,17 @@ TEST_CASE("concurrency halves once for a burst of 503s and climbs back one by on
     CHECK(concurrency.now() == 9);
     for (int i = 0; i < 10'000; ++i) concurrency.succeeded();
     CHECK(concurrency.now() == 32);
+}
+
+TEST_CASE("what is halved is the number of requests under way, not the most there may be") {
+    Concurrency concurrency(256);
+    std::deque<Concurrency::Waiting> waiting;
+    for (int i = 0; i < 100; ++i) waiting.emplace_back(concurrency);
+    concurrency.throttled(1'000'000'000);
+    CHECK(concurrency.now() == 50);
+    waiting.clear();
+    concurrency.throttled(3'000'000'000);
+    CHECK(concurrency.now() == 16);
 }
 
 TEST_CASE("an origin that is down empties the purse of retries; successes fill it again") {

@@ -1,15 +1,18 @@
-// The limit of runs against two wires: one that is full with few, one that fills only with many.
-#include "src/sync/run_limit.hpp"
+// The limit against two wires: one that is full with few, one that fills only with many.
+#include <deque>
+
+#include "src/sync/climbing_limit.hpp"
 
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::sync {
 namespace {
 
+constexpr uint32_t kFirst = 12;
 constexpr uint64_t kStepNs = 10'000'000;
 
 /// Lets `seconds` pass on a wire that gives each run `per_run` bytes a second and all together at most `most`.
-void pass(RunLimit& limit, uint64_t& at_ns, double seconds, double per_run, double most) {
+void pass(ClimbingLimit& limit, uint64_t& at_ns, double seconds, double per_run, double most) {
     for (const uint64_t end = at_ns + static_cast<uint64_t>(seconds * 1e9); at_ns < end; at_ns += kStepNs) {
         const double rate = std::min(per_run * limit.now(), most);
         limit.moved(static_cast<uint64_t>(rate * kStepNs / 1e9), at_ns);
@@ -17,19 +20,19 @@ void pass(RunLimit& limit, uint64_t& at_ns, double seconds, double per_run, doub
 }
 
 TEST_CASE("a wire that few runs fill keeps few") {
-    RunLimit limit(64);
+    ClimbingLimit limit(kFirst, 64);
     uint64_t at_ns = 1;
-    CHECK(limit.now() == RunLimit::kFirst);
+    CHECK(limit.now() == kFirst);
     uint32_t most = 0;
     for (int i = 0; i < 100; ++i) {
         pass(limit, at_ns, 0.1, 1e9, 1.5e9);
         most = std::max(most, limit.now());
     }
-    CHECK(most <= RunLimit::kFirst + RunLimit::kFirst / 4);
+    CHECK(most <= kFirst + kFirst / 4);
 }
 
 TEST_CASE("a wire with latency gets all the connections there are within seconds") {
-    RunLimit limit(64);
+    ClimbingLimit limit(kFirst, 64);
     uint64_t at_ns = 1;
     pass(limit, at_ns, 4, 50e6, 12.5e9);
     CHECK(limit.now() >= 60);
@@ -40,15 +43,39 @@ TEST_CASE("a wire with latency gets all the connections there are within seconds
 }
 
 TEST_CASE("it stops where the wire is full") {
-    RunLimit limit(256);
+    ClimbingLimit limit(kFirst, 256);
     uint64_t at_ns = 1;
     pass(limit, at_ns, 5, 50e6, 2e9);  // 40 runs fill it
     CHECK(limit.now() >= 36);
     CHECK(limit.now() <= 64);
 }
 
+TEST_CASE("requests whose answers come late are still found to bring more") {
+    // A window is 250 ms: what is asked for now comes 300 ms later.
+    ClimbingLimit limit(32, 256, ClimbingLimit::kOfRequests);
+    std::deque<uint32_t> asked(30, 32);
+    uint64_t at_ns = 1;
+    for (; at_ns < 8'000'000'000; at_ns += kStepNs) {
+        asked.push_back(limit.now());
+        limit.moved(asked.front() * 1000, at_ns);
+        asked.pop_front();
+    }
+    CHECK(limit.now() >= 200);
+}
+
+TEST_CASE("and an origin that gives no more is asked for few more") {
+    ClimbingLimit limit(32, 256, ClimbingLimit::kOfRequests);
+    uint64_t at_ns = 1;
+    uint32_t most = 0;
+    for (int i = 0; i < 100; ++i) {
+        pass(limit, at_ns, 0.1, 1e6, 32e6);
+        most = std::max(most, limit.now());
+    }
+    CHECK(most <= 48);
+}
+
 TEST_CASE("fewer connections than it begins with") {
-    RunLimit limit(3);
+    ClimbingLimit limit(kFirst, 3);
     uint64_t at_ns = 1;
     CHECK(limit.now() == 3);
     pass(limit, at_ns, 3, 50e6, 12.5e9);
