@@ -45,7 +45,7 @@ def attempt(kit, name, function):
             function(kit, scene)
         return True
     except (Exception, SystemExit) as problem:  # also a server that cannot be had here
-        print(f"  FAILED: {problem}")
+        print(f"  FAILED: {type(problem).__name__} {problem}")
         explain_failure(kit)
         return False
 

@@ -36,7 +36,7 @@ with Bench() as bench:
     bench.check("ended twice: refused as expired, and created anew each time, after two 503s", server.expired >= 2 and server.sessions == 3 and server.refused == 0, (server.sessions, server.expired, server.said))
 
     server.reset(lasts_s=61)
-    sync("replaced", "--bandwidth", "4MB")
+    sync("replaced", "--bandwidth", "1500000")  # 14 s: sessions that last little longer than a minute are replaced every ten seconds
     bench.check("replaced before it ends: none was refused", server.sessions >= 2 and server.expired == 0 and server.refused == 0, (server.sessions, server.expired))
 
     server.reset()

@@ -77,7 +77,8 @@ def an_agent_writes_only_its_own_nodes_objects(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
     kit.wait("every node has one", lambda: len(scene.ready_nodes("set")) == len(kit.get("nodes")))
-    agent = next(p for p in kit.get("pods", ns="zcdp-system") if p["metadata"]["labels"].get("app") == "zcdp-agent")
+    ready = scene.ready_nodes("set")  # pods of a node that is gone are listed for a while
+    agent = next(p for p in kit.get("pods", ns="zcdp-system") if p["metadata"]["labels"].get("app") == "zcdp-agent" and p["spec"].get("nodeName") in ready)
     node = agent["spec"]["nodeName"]
     bound = run("kubectl", "-n", "zcdp-system", "create", "token", "zcdp-agent", "--bound-object-kind=Pod", f"--bound-object-name={agent['metadata']['name']}").stdout.strip()
     loose = run("kubectl", "-n", "zcdp-system", "create", "token", "zcdp-agent").stdout.strip()
