@@ -42,7 +42,11 @@ http {{
     location / {{ }}
     # As Google Cloud Storage: its listing, and media with the CRC32C that it would send.
     location = /storage/v1/b/{name}/o {{ default_type application/json; try_files /lists/$page.json =404; }}
-    location /storage/ {{ rewrite ^/storage/v1/b/[^/]+/o/(.+)$ /gcs/$1 last; }}
+    location /storage/ {{
+      if ($arg_alt = "") {{ rewrite ^/storage/v1/b/[^/]+/o/(.+)$ /about/$1.json last; }}
+      rewrite ^/storage/v1/b/[^/]+/o/(.+)$ /gcs/$1 last;
+    }}
+    location /about/ {{ internal; default_type application/json; }}
     location /gcs/ {{ internal; alias {folder}/root/{name}/; add_header x-goog-generation 1; add_header x-goog-hash $crc32c; }}
     # As Azure Blob Storage.
     location = /{account}/{name} {{ default_type application/xml; try_files /lists/$page.azure.xml =404; }}
@@ -172,9 +176,16 @@ class Bucket(Server):
                     file.write(piece)
                     left -= len(piece)
                     head = os.urandom(8)
+        sums = {}
         if self.crt:
             with open(self.folder / "crc32c", "wb") as file:
                 subprocess.run([self.crt, "-c", CRC32C, self.folder / "root" / self.name], check=True, stdout=file)
+            sums = dict(re.findall('"/gcs/(.*)" "crc32c=(.*)";', (self.folder / "crc32c").read_text()))
+        for key, size in self.objects.items():
+            if size > 1 << 20:  # of these alone a client asks what they are
+                about = self.folder / "root/about" / f"{key}.json"
+                about.parent.mkdir(parents=True, exist_ok=True)
+                about.write_text(json.dumps({"name": key, "size": str(size), "generation": "1", "crc32c": sums.get(key, "")}))
         self.write_pages(map(self.entry, sorted(self.objects, key=str.encode)), len(self.objects))
 
     def forms(self, page, token):

@@ -116,7 +116,7 @@ def write(path, facts, results, notes):
     plot(path.with_suffix(".svg"), results)
     lines = ["# Benchmarks", "", "Written by `bench/run.py`; run it again and compare. Medians over the rounds, with their range; raw rounds in",
              f"[{path.with_suffix('.json').name}]({path.with_suffix('.json').name}).", "",
-             f"- {facts['date']}, {facts['machine']}, {facts['rounds']} interleaved rounds after one to warm up",
+             f"- {facts['machine']}; interleaved rounds after one to warm up",
              *[f"- {name}: {version}" for name, version in facts["versions"].items()],
              f"- the stripped executable: {facts['binary_bytes'] / 1e6:.1f} MB (wanted ≤ 20 MB)", "",
              "nginx serves the bytes from memory over loopback HTTP; every contender gets the same. zcdp hashes every byte (SHA-256) and",
@@ -127,6 +127,8 @@ def write(path, facts, results, notes):
              f"![medians]({path.with_suffix('.svg').name})", ""]
     for row, result in results.items():
         lines += [f"## {row}", ""]
+        if "of" in result:
+            lines += ["{rounds} rounds, {date}, commit {commit}.".format(**result["of"]), ""]
         if "rates" in result:
             lines += ["| contender | files/s |", "|---|---|"]
             lines += [f"| {name} | {spread(rates, 0)} |" for name, rates in result["rates"].items()]

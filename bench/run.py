@@ -410,33 +410,44 @@ def main():
     tools = origin.tools()
     bench = Bench(args.rounds, args.disk, args.only)
     try:
-        timed([ZCDP, "version"])
-        bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
-        if bench.wanted("4 × 256 MiB, HTTP to ext4") or bench.wanted("4 × 256 MiB, TLS 1.3 by protocol"):
-            with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")) as bucket:
-                large(bench, tools, bucket, "4 × 256 MiB")
-                large_tls(bench, tools, bucket)
-                protocols(bench, bucket, "4 × 256 MiB", bench.disk, "CPU-s/GiB", bucket.bytes / (1 << 30))
-        if bench.wanted("1 × 4 GiB, HTTP to ext4"):
-            with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
-                large(bench, tools, bucket, "1 × 4 GiB")
-        with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small",
-                           tools.get("crt")) as bucket:
-            small(bench, tools, bucket, bench.tmpfs, "tmpfs")
-            small(bench, tools, bucket, bench.disk, "ext4, durable")
-            small_tls(bench, tools, bucket)
-            protocols(bench, bucket, f"{args.small_count:,} × 16 KiB", bench.tmpfs, "CPU µs/file", args.small_count / 1e6)
-            durable(bench, bucket)
-        latency(bench, tools)
-        stalls(bench)
-        listing(bench, tools, 1_000_000)
-        second_sync(bench, 100_000)
+        run(bench, tools, args)
     finally:
         bench.close()
+        write(bench, tools, args)  # what was measured is kept, whatever came after it
+
+
+def run(bench, tools, args):
+    """Every row that is wanted."""
+    timed([ZCDP, "version"])
+    bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
+    if bench.wanted("4 × 256 MiB, HTTP to ext4") or bench.wanted("4 × 256 MiB, TLS 1.3 by protocol"):
+        with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")) as bucket:
+            large(bench, tools, bucket, "4 × 256 MiB")
+            large_tls(bench, tools, bucket)
+            protocols(bench, bucket, "4 × 256 MiB", bench.disk, "CPU-s/GiB", bucket.bytes / (1 << 30))
+    if bench.wanted("1 × 4 GiB, HTTP to ext4"):
+        with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
+            large(bench, tools, bucket, "1 × 4 GiB")
+    with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small",
+                       tools.get("crt")) as bucket:
+        small(bench, tools, bucket, bench.tmpfs, "tmpfs")
+        small(bench, tools, bucket, bench.disk, "ext4, durable")
+        small_tls(bench, tools, bucket)
+        protocols(bench, bucket, f"{args.small_count:,} × 16 KiB", bench.tmpfs, "CPU µs/file", args.small_count / 1e6)
+        durable(bench, bucket)
+    latency(bench, tools)
+    stalls(bench)
+    listing(bench, tools, 1_000_000)
+    second_sync(bench, 100_000)
+
+
+def write(bench, tools, args):
     facts = {"date": datetime.date.today().isoformat(), "rounds": args.rounds, "binary_bytes": ZCDP.stat().st_size,
              "versions": origin.versions(tools, ZCDP), "machine": origin.machine()}
     raw = pathlib.Path(args.output).with_suffix(".json")
     before = json.loads(raw.read_text()) if args.only and raw.exists() else {"results": {}, "notes": {}}
+    for result in bench.results.values():
+        result["of"] = {key: facts[key] for key in ("date", "rounds")} | {"commit": facts["versions"]["commit"][:12]}
     results = {**before["results"], **bench.results}
     notes = {**before["notes"], **bench.notes}
     raw.write_text(json.dumps({"facts": facts, "results": results, "notes": notes}, indent=1) + "\n")
