@@ -63,9 +63,15 @@ uint32_t Fetcher::slots_wanted() const {
     return std::max(slots_, static_cast<uint32_t>(wanted * slots_ / job_.connections));
 }
 
+/// A new slot may begin, and even end, before spawn() returns: how many are missing is counted before.
 void Fetcher::grow() {
-    if (finished_ || job_.ended()) return;
-    for (; slots_running_ < slots_wanted(); ++slots_running_) loop_.spawn(slot());
+    const bool runs_next = !queue_.empty() && std::holds_alternative<ChunkRun>(queue_.front());
+    if (finished_ || runs_next || job_.ended()) return;
+    const uint32_t wanted = slots_wanted();
+    for (uint32_t missing = wanted - std::min(wanted, slots_running_); missing > 0; --missing) {
+        ++slots_running_;
+        loop_.spawn(slot());
+    }
 }
 
 /// The next piece of work, from the loop's queue or the feeder; nullopt when all is handed out.
