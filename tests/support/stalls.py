@@ -5,9 +5,9 @@ import threading
 from tests.support.harness import bytes_of
 
 
-def many_objects():
-    """What the tail is shown on: 4,000 small objects and four that need several requests."""
-    return {f"{i:05}": bytes_of(i, 20_000) for i in range(4000)} | {f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)}
+def many_objects(count=4000):
+    """What the tail is shown on: `count` small objects and four that need several requests."""
+    return {f"{i:05}": bytes_of(i, 20_000) for i in range(count)} | {f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)}
 
 
 class Stalls:
