@@ -11,6 +11,7 @@ import time
 
 from tests.support import google
 from tests.support.fault_server import FaultServer
+from tests.support.gate import JsonHandler
 from tests.support.harness import Bench
 
 SECRETS = ("subject-token", "refresh-secret", "container-token", "client-secret", "service-header", "imds-token")
@@ -30,21 +31,7 @@ class Identity:
         self.misdeed, self.asked, self.lock, self.ending = misdeed, 0, threading.Lock(), threading.Event()
         identity = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def answer(self, status, body, headers=()):
-                body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-                self.send_response(status)
-                for name, value in headers:
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
+        class Handler(JsonHandler):
             def do_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
                 with identity.lock:
@@ -164,7 +151,6 @@ def says(status, body, *headers):
         handler.answer(status, body, headers)
         return True
     return misdeed
-
 
 
 # name: (misdeed, exit codes, a word of the error). 5: the service has spoken, or there may be none; 1: it may be there later.

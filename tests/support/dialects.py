@@ -6,21 +6,11 @@ import hashlib
 import json
 from urllib.parse import quote, unquote
 
+from tests.support.crc import crc32c
 from tests.support.fault_server import FaultServer, answer
 
-TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0x82f63b78 if byte & 1 else 0)
-    TABLE.append(byte)
-
-
-@functools.cache
-def crc32c(content):
-    value = 0xffffffff
-    for byte in content:
-        value = TABLE[(value ^ byte) & 255] ^ (value >> 8)
-    return base64.b64encode((value ^ 0xffffffff).to_bytes(4, "big")).decode()
+def google_crc32c(content):
+    return base64.b64encode(crc32c(content).to_bytes(4, "big")).decode()
 
 
 @functools.cache
@@ -75,11 +65,11 @@ class Gcs(Dialect):
             return self.refusal(404, "notFound")
         generation = self.generation(found)
         if request.query.get("alt") != "media":
-            about = {"size": str(len(found.content)), "generation": generation, "crc32c": crc32c(found.content), "md5Hash": md5(found.content)}
+            about = {"size": str(len(found.content)), "generation": generation, "crc32c": google_crc32c(found.content), "md5Hash": md5(found.content)}
             return answer(200, [("Content-Type", "application/json")], json.dumps(about).encode())
         if request.query.get("ifGenerationMatch", generation) != generation:
             return self.refusal(412, "conditionNotMet")
-        return self.body(request, found, [("x-goog-generation", generation), ("x-goog-hash", f"crc32c={crc32c(found.content)}"), ("x-goog-hash", f"md5={md5(found.content)}")])
+        return self.body(request, found, [("x-goog-generation", generation), ("x-goog-hash", f"crc32c={google_crc32c(found.content)}"), ("x-goog-hash", f"md5={md5(found.content)}")])
 
 
 class Azure(Dialect):

@@ -59,7 +59,8 @@ class Tokens:
             return good
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class JsonHandler(http.server.BaseHTTPRequestHandler):
+    """Keeps connections, says nothing on stderr, and answers with bytes, text or JSON."""
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -86,7 +87,7 @@ def serve(bench, handler, host="127.0.0.1"):
 
 def identity_server(bench, tokens, keys=()):
     """The metadata servers of GCE, Azure and App Service, and the token services of both clouds. keys: of service accounts."""
-    class Handler(_Handler):
+    class Handler(JsonHandler):
         def token(self, **more):
             return self.answer(200, {"token_type": "Bearer", **({"expires_in": tokens.told_s} if not more else more), "access_token": tokens.issue()})
 
@@ -133,7 +134,7 @@ class Gate:
         self.lock, self.served, self.refused, self.rotate_after = threading.Lock(), 0, 0, set()
         gate = self
 
-        class Handler(_Handler):
+        class Handler(JsonHandler):
             def do_GET(self):
                 if not tokens.is_good(self.headers.get("Authorization", "").removeprefix("Bearer ")):
                     with gate.lock:

@@ -1,29 +1,14 @@
 """A server of Alibaba OSS's protocol that checks V4 signatures (written from the vendor's documentation) and states CRC64."""
-import functools
 import hashlib
 import hmac
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from tests.support.crc import crc64xz
 from tests.support.fault_server import FaultServer, Object, error
 
 ACCESS, SECRET, REGION = "oss-key", "oss-secret", "cn-hangzhou"
 AUTHORIZATION = re.compile(r"^OSS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/oss/aliyun_v4_request,Signature=([0-9a-f]{64})$")
-
-TABLE = []
-for byte in range(256):
-    for _ in range(8):
-        byte = (byte >> 1) ^ (0xc96c5795d7870f42 if byte & 1 else 0)
-    TABLE.append(byte)
-
-
-@functools.cache
-def crc64(content):
-    value = (1 << 64) - 1
-    for byte in content:
-        value = TABLE[(value ^ byte) & 255] ^ (value >> 8)
-    return value ^ ((1 << 64) - 1)
-
 
 def rightly_signed(request):
     found = AUTHORIZATION.match(request.headers.get("authorization", ""))
@@ -61,5 +46,5 @@ class Oss(FaultServer):
         if found is None or request.listing or not content.startswith(b"HTTP/1.1 20"):
             return content
         head, _, body = content.partition(b"\r\n")
-        sum_of = crc64(found.content) ^ (request.key == self.damaged)
+        sum_of = crc64xz(found.content) ^ (request.key == self.damaged)
         return head + b"\r\nx-oss-hash-crc64ecma: %d\r\n" % sum_of + body
