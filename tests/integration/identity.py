@@ -122,26 +122,22 @@ def floods(handler, identity):
     return True
 
 
-def header_floods(handler, identity):
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(500)) + b"\r\n")
-    handler.close_connection = True
-    return True
+def writes(data):
+    """These bytes, whatever they are, and the end."""
+    def misdeed(handler, identity):
+        handler.wfile.write(data)
+        handler.close_connection = True
+        return True
+    return misdeed
 
 
-def garbage(handler, identity):
-    handler.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
-    handler.close_connection = True
-    return True
+header_floods = writes(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(500)) + b"\r\n")
+garbage = writes(b"SSH-2.0-OpenSSH_9.6\r\n")
+cut_off = writes(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"access_token":')
 
 
 def closes(handler, identity):
     handler.connection.shutdown(socket.SHUT_RDWR)
-    handler.close_connection = True
-    return True
-
-
-def cut_off(handler, identity):
-    handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"access_token":')
     handler.close_connection = True
     return True
 
