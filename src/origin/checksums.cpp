@@ -1,5 +1,6 @@
 // Long runs are folded 64 bytes at a time with carry-less multiplication (Gopal et al., "Fast CRC Computation for
-// Generic Polynomials Using PCLMULQDQ", Intel 2009); what remains, and cores without it, use eight tables.
+// Generic Polynomials Using PCLMULQDQ", Intel 2009), or 256 at a time where the core multiplies four words at once
+// (VPCLMULQDQ on AVX-512 registers); what remains, and cores without it, use eight tables.
 #include "zcdp/origin/checksums.hpp"
 
 #include <bit>
@@ -74,8 +75,45 @@ __attribute__((target("pclmul,sse4.1"))) typename F::Word by_folding(typename F:
     return by_tables<F>(by_tables<F>(0, remainder, sizeof remainder), p, n);
 }
 
+/// The same in each of the four 16-byte lanes.
+template <class F, unsigned kBits>
+__attribute__((target("avx512f,vpclmulqdq"))) inline __m512i fold_lanes(__m512i a, __m512i next) {
+    constexpr uint64_t upper = F::fold_constant(kBits - 1), lower = F::fold_constant(kBits + 64 - 1);
+    const __m512i k = _mm512_set_epi64(static_cast<long long>(upper), static_cast<long long>(lower), static_cast<long long>(upper),
+                                       static_cast<long long>(lower), static_cast<long long>(upper), static_cast<long long>(lower),
+                                       static_cast<long long>(upper), static_cast<long long>(lower));
+    const __m512i low = _mm512_clmulepi64_epi128(a, k, 0x00);
+    const __m512i high = _mm512_clmulepi64_epi128(a, k, 0x11);
+    return _mm512_ternarylogic_epi64(low, high, next, 0x96);  // the exclusive or of the three
+}
+
+/// At least 256 bytes.
+template <class F>
+__attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.1"))) typename F::Word by_wide_folding(typename F::Word state,
+                                                                                             const unsigned char* p, size_t n) {
+    const auto load = [](const unsigned char* at) __attribute__((target("avx512f"))) { return _mm512_loadu_si512(at); };
+    __m512i a = _mm512_xor_si512(load(p), _mm512_zextsi128_si512(_mm_cvtsi64_si128(static_cast<long long>(state))));
+    __m512i b = load(p + 64), c = load(p + 128), d = load(p + 192);
+    for (p += 256, n -= 256; n >= 256; p += 256, n -= 256) {
+        a = fold_lanes<F, 2048>(a, load(p));
+        b = fold_lanes<F, 2048>(b, load(p + 64));
+        c = fold_lanes<F, 2048>(c, load(p + 128));
+        d = fold_lanes<F, 2048>(d, load(p + 192));
+    }
+    d = fold_lanes<F, 512>(fold_lanes<F, 512>(fold_lanes<F, 512>(a, b), c), d);
+    for (; n >= 64; p += 64, n -= 64) d = fold_lanes<F, 512>(d, load(p));
+    // 64 bytes of message that leave the same remainder as all that was folded.
+    unsigned char remainder[64];
+    _mm512_storeu_si512(remainder, d);
+    return by_tables<F>(by_folding<F>(0, remainder, sizeof remainder), p, n);
+}
+
 bool can_fold() {
     static const bool can = __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+    return can;
+}
+bool can_fold_wide() {
+    static const bool can = can_fold() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq");
     return can;
 }
 #endif
@@ -86,6 +124,8 @@ uint64_t update(uint64_t value, std::span<const std::byte> bytes, bool portable)
     const auto state = static_cast<Word>(~static_cast<Word>(value));
     const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
 #if defined(__x86_64__)
+    if (!portable && bytes.size() >= 512 && can_fold_wide())
+        return static_cast<Word>(~by_wide_folding<F>(state, p, bytes.size()));
     if (!portable && bytes.size() >= 128 && can_fold())
         return static_cast<Word>(~by_folding<F>(state, p, bytes.size()));
 #endif
