@@ -421,7 +421,7 @@ def run(bench, tools, args):
     """Every row that is wanted."""
     timed([ZCDP, "version"])
     bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
-    if bench.wanted("4 × 256 MiB, HTTP to ext4") or bench.wanted("4 × 256 MiB, TLS 1.3 by protocol"):
+    if any(bench.wanted(f"4 × 256 MiB, {rest}") for rest in ("HTTP to ext4", "TLS 1.3 to ext4", "by protocol, HTTP to ext4")):
         with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")) as bucket:
             large(bench, tools, bucket, "4 × 256 MiB")
             large_tls(bench, tools, bucket)
