@@ -1,6 +1,7 @@
 // Beast on one loop; one coroutine a connection, the same for TCP, TLS and unix sockets.
 #include "zcdp/net/http_server.hpp"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,7 +12,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/ssl.hpp>
 #include <future>
 #include <mutex>
@@ -30,6 +32,7 @@ using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 using UnixStream = beast::basic_stream<asio::local::stream_protocol>;
 
 constexpr size_t kHeaderMax = 32 << 10;
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
 constexpr auto kLookEvery = std::chrono::milliseconds(100);
 
 auto with(error_code& code) { return asio::redirect_error(asio::use_awaitable, code); }
@@ -44,6 +47,15 @@ Result<std::shared_ptr<asio::ssl::context>> make_context(const std::string& cert
     } catch (const boost::system::system_error& error) {
         return Error(ErrorKind::usage, std::string("the server's certificate cannot be used: ") + error.what());
     }
+}
+
+/// An answer's header. Written as text: Beast's serializers, made anew for every kind of stream and body, took a megabyte.
+std::string head_of(const ServerResponse& response, unsigned version, bool keep_alive) {
+    std::string head = fmt::format("HTTP/{}.{} {} {}\r\nContent-Type: {}\r\n", version / 10, version % 10, response.status,
+                                   std::string_view(http::obsolete_reason(static_cast<http::status>(response.status))), response.content_type);
+    if (keep_alive && version < 11) head += "Connection: keep-alive\r\n";
+    if (!keep_alive && version >= 11) head += "Connection: close\r\n";
+    return head + (response.stream ? "Transfer-Encoding: chunked\r\n\r\n" : fmt::format("Content-Length: {}\r\n\r\n", response.body.size()));
 }
 
 template <class Stream>
@@ -69,9 +81,10 @@ class StreamWriter final : public BodyWriter {
         return !gone_;
     }
     Task<bool> send(std::string_view piece) {
+        const std::string chunk = fmt::format("{:x}\r\n{}\r\n", piece.size(), piece);
         error_code code;
         set_deadline(stream_, timeout_s_);
-        co_await asio::async_write(stream_, http::make_chunk(asio::buffer(piece)), with(code));
+        co_await asio::async_write(stream_, asio::buffer(chunk), with(code));
         co_return !code;
     }
 
@@ -273,24 +286,12 @@ Task<bool> Server::answer(Stream& stream, ServerRequest request, unsigned versio
     };
     beast::get_lowest_layer(stream).expires_never();  // the handler's time is its own
     co_await offload(pool_, run_handler);
+    std::string out = head_of(response, version, keep_alive);
+    if (!response.stream) out += response.body;
     error_code code;
-    if (!response.stream) {
-        http::response<http::string_body> out(static_cast<http::status>(response.status), version);
-        out.set(http::field::content_type, response.content_type);
-        out.keep_alive(keep_alive);
-        out.body() = std::move(response.body);
-        out.prepare_payload();
-        set_deadline(stream, options_.timeout_s);
-        co_await http::async_write(stream, out, with(code));
-        co_return !code && keep_alive;
-    }
-    http::response<http::empty_body> header(static_cast<http::status>(response.status), version);
-    header.set(http::field::content_type, response.content_type);
-    header.keep_alive(keep_alive);
-    header.chunked(true);
-    http::response_serializer<http::empty_body> serializer(header);
     set_deadline(stream, options_.timeout_s);
-    co_await http::async_write_header(stream, serializer, with(code));
+    co_await asio::async_write(stream, asio::buffer(out), with(code));
+    if (!response.stream) co_return !code && keep_alive;
     if (code) co_return false;
     beast::get_lowest_layer(stream).expires_never();
     StreamWriter<Stream> writer(stream, options_.timeout_s, stopping_);
@@ -306,7 +307,7 @@ Task<bool> Server::answer(Stream& stream, ServerRequest request, unsigned versio
     co_await offload(pool_, run_stream);
     if (!whole) co_return false;
     set_deadline(stream, options_.timeout_s);
-    co_await asio::async_write(stream, http::make_chunk_last(), with(code));
+    co_await asio::async_write(stream, asio::buffer(kLastChunk), with(code));
     co_return !code && keep_alive;
 }
 

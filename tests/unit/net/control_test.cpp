@@ -1,5 +1,9 @@
 // What control traffic needs: addresses that are refused, zcdp's own CA, and the server over TCP, TLS and unix sockets.
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -41,6 +45,18 @@ Answer get(const std::string& url, const std::string& target, TlsOptions tls = {
     asio::co_spawn(loop, ask(client.get(), url, target, &out), [&](std::exception_ptr) { client->close(); loop.stop(); });
     loop.run();
     return out;
+}
+
+/// What the server sends for `request`, to the end of the connection.
+std::string raw(uint16_t port, const std::string& request) {
+    asio::io_context loop;
+    asio::ip::tcp::socket socket(loop);
+    socket.connect({asio::ip::make_address("127.0.0.1"), port});
+    asio::write(socket, asio::buffer(request));
+    std::string got;
+    boost::system::error_code end;
+    asio::read(socket, asio::dynamic_buffer(got), end);
+    return got;
 }
 
 ServerResponse handler(const ServerRequest& request) {
@@ -88,6 +104,22 @@ TEST_CASE("the server answers, streams, survives a handler that throws, and the 
     const Answer denied = get(url, "/x", {}, AddressRules::parse({"127.0.0.0/8"}).value());
     CHECK(denied.status == 0);
     CHECK(denied.body.find("not allowed") != std::string::npos);
+}
+
+TEST_CASE("the server's answers, byte for byte: kept open when asked for, chunks, HTTP/1.0") {
+    Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
+    HttpServerOptions options;
+    options.listen = "127.0.0.1:0";
+    const auto server = HttpServer::open(options, handler, log).value();
+    CHECK(raw(server->port(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") ==
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nGET /a"
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 6\r\n\r\nGET /b");
+    CHECK(raw(server->port(), "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n") ==
+          "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nContent-Length: 6\r\n\r\nGET /a"
+          "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nGET /b");
+    const std::string streamed = raw(server->port(), "GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    CHECK(streamed.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\naaa"));
+    CHECK(streamed.ends_with("vvv\r\n0\r\n\r\n"));
 }
 
 TEST_CASE("our CA's certificates verify for their names only, and a rotated one takes over") {
