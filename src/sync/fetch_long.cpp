@@ -32,6 +32,19 @@ struct Fetcher::RunState {
     size_t hashed = 0;          ///< of them
     Sha256 hash;
     std::optional<origin::Crc> crc;
+    uint32_t attempt = 0;       ///< to get on, since the last full buffer
+    int damaged = 0;            ///< how often this chunk was
+
+    /// To the start of the chunk that `at` is in; says how far that is.
+    uint64_t rewind() {
+        const uint64_t back = at % kChunkBytes;
+        at -= back, buffer_at = at, filled = hashed = 0;
+        body.reset();
+        buffer = Buffer();
+        hash.reset();
+        if (crc) crc.emplace(crc->kind());
+        return back;
+    }
 };
 
 Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads) {
@@ -104,7 +117,7 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     const uint64_t chunk = (state.at - 1) / kChunkBytes;
     if (state.at == chunk_end(file, state.at - 1)) {
         digest = state.hash.finish();
-        state.hash.reset();
+        state.hash.reset(), state.damaged = 0;
         if (state.crc) {
             file.chunk_crcs[chunk] = state.crc->value();
             state.crc.emplace(state.crc->kind());
@@ -120,25 +133,34 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     co_return digest && --file.chunks_left == 0;
 }
 
+/// After an error of the body: at the very byte where it broke off, but from bytes that are damaged, at the start of their
+/// chunk, which nobody counts as present yet.
+Task<Result<>> Fetcher::go_on(LongFile& file, RunState& state, Error broken) {
+    const std::string& path = file.record.entry.path;
+    if (broken.kind() != ErrorKind::corrupt) co_return co_await state.body->resume(std::move(broken), ++state.attempt);
+    if (++state.damaged == kReadsOfDamaged) co_return broken;
+    job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(path)}, {"why", broken.what()}});
+    const uint64_t unwritten = state.filled, back = state.rewind();
+    job_.progress.bytes_done -= back;
+    job_.progress.advance_long_file(path, static_cast<int64_t>(unwritten) - static_cast<int64_t>(back));
+    co_return Result<>();
+}
+
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
     const HashMember member(hashes_);
     LongFile& file = *run.file;
     const std::string& path = file.record.entry.path;
     RunState state(run);
-    uint32_t attempt = 0;
     while (state.at < state.end) {
         if (!state.body) ZCDP_CO_CHECK(co_await open_range(file, state));
-        if (state.filled == 0)
+        if (state.buffer.bytes().data() == nullptr)
             state.buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
         const uint64_t stop_at = std::min(state.buffer_at + state.buffer.bytes().size(), chunk_end(file, state.at));
         const auto room = state.buffer.bytes().subspan(state.filled, stop_at - state.at);
         auto got = co_await state.body->read_some(room);
         if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
         if (!got) {
-            state.body.reset();
-            const Error broken = std::move(got).error().about(job_.name(path));
-            const bool again = co_await origin_->retry_after(broken, ++attempt);
-            if (!again) co_return broken;
+            ZCDP_CO_CHECK(co_await go_on(file, state, std::move(got).error().about(job_.name(path))));
             continue;
         }
         if (state.crc) state.crc->update(room.first(*got));
@@ -147,8 +169,8 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
         const bool full = state.at == stop_at;
         if (full || state.filled - state.hashed >= kHashPieceBytes) co_await hash_new(state);
         if (!full) continue;
-        attempt = 0;  // progress was made
-        job_.progress.advance_long_file(path, state.filled);
+        state.attempt = 0;  // progress was made
+        job_.progress.advance_long_file(path, static_cast<int64_t>(state.filled));
         job_.run_limit.moved(state.filled, static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()));
         ZCDP_CO_TRY(const bool complete, co_await put_buffer(file, state));
         if (complete) co_return co_await finish_long(run.file);

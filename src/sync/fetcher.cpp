@@ -191,23 +191,27 @@ Task<Result<>> Fetcher::fetch_small(SpoolEntry record) {
     for (int reads = 1;; ++reads) {
         Buffer buffer = co_await buffers_.acquire(size);
         const auto content = buffer.bytes().first(size);
-        origin::ObjectChecksum claimed;
-        if (size > 0) {
-            origin::ReadSpec spec{entry.path, entry.tag, size, 0, size};
-            ZCDP_CO_CHECK(co_await read_whole(std::move(spec), content, claimed));
-        }
-        const Digest digest{DigestKind::sha256, Sha256::of(content)};
-        auto verified = verify_content(content, digest, claimed);
+        auto verified = co_await read_verified(entry, content);
         if (!verified) {
-            if (reads == kReadsOfDamaged) co_return std::move(verified).error().about(job_.name(entry.path));
+            if (verified.error().kind() != ErrorKind::corrupt || reads == kReadsOfDamaged)
+                co_return std::move(verified).error().about(job_.name(entry.path));
             job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(entry.path)}});
             continue;
         }
         ++job_.objects_fetched, job_.bytes_fetched += size;
         ++job_.progress.objects_done, job_.progress.bytes_done += size;
-        stager_.add(std::move(record), digest, std::move(buffer));
+        stager_.add(std::move(record), *verified, std::move(buffer));
         co_return Result<>();
     }
+}
+
+/// The digest of what was read. Errors: corrupt, when the origin states another checksum.
+Task<Result<Digest>> Fetcher::read_verified(const origin::Entry& entry, std::span<std::byte> into) {
+    origin::ObjectChecksum claimed;
+    if (!into.empty()) ZCDP_CO_CHECK(co_await read_whole({entry.path, entry.tag, into.size(), 0, into.size()}, into, claimed));
+    const Digest digest{DigestKind::sha256, Sha256::of(into)};
+    ZCDP_CO_CHECK(verify_content(into, digest, claimed));
+    co_return digest;
 }
 
 /// The whole range into memory; a body that breaks off is asked for again from the start.
@@ -228,6 +232,7 @@ Task<Result<>> Fetcher::read_whole(origin::ReadSpec spec, std::span<std::byte> i
             claimed = body->checksum();
             co_return Result<>();
         }
+        if (broken->kind() == ErrorKind::corrupt) co_return std::move(*broken);
         const bool again = co_await origin_->retry_after(*broken, attempt);
         if (!again) co_return std::move(*broken);
     }

@@ -31,6 +31,7 @@ class Fetcher {
 
     Task<Result<>> fetch_entry(SpoolEntry record);
     Task<Result<>> fetch_small(SpoolEntry record);
+    Task<Result<Digest>> read_verified(const origin::Entry& entry, std::span<std::byte> into);
     Task<Result<>> read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed);
     Task<Result<bool>> same_content(const SpoolEntry& record);
 
@@ -39,6 +40,7 @@ class Fetcher {
     struct RunState;
     Task<Result<>> fetch_run(ChunkRun run);
     Task<Result<>> open_range(LongFile& file, RunState& state);
+    Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);
     Task<> hash_new(RunState& state);
     Task<Result<bool>> put_buffer(LongFile& file, RunState& state);
     size_t run_buffer_bytes() const;

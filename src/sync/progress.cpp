@@ -14,10 +14,10 @@ void Progress::begin_long_file(const std::string& path, uint64_t total, uint64_t
     long_files_.push_back({path, done, total});
 }
 
-void Progress::advance_long_file(const std::string& path, uint64_t bytes) {
+void Progress::advance_long_file(const std::string& path, int64_t bytes) {
     const std::scoped_lock lock(mutex_);
     const auto it = std::find_if(long_files_.begin(), long_files_.end(), [&](const auto& f) { return f.path == path; });
-    if (it != long_files_.end()) it->bytes_done += bytes;
+    if (it != long_files_.end()) it->bytes_done += static_cast<uint64_t>(bytes);
 }
 
 void Progress::end_long_file(const std::string& path) {

@@ -68,7 +68,7 @@ def common(case, busy, denied, away):
     server.fault = objects_only(flipped, 1, "small.bin")
     case.right("a flipped byte under a true checksum")
     server.fault = objects_only(flipped, None, "small.bin")
-    case.refused("a byte that is always flipped", 1, "small.bin", "CRC32C" if server.scheme == "gs" else "MD5")
+    case.refused("a byte that is always flipped", 1, "small.bin", "CRC32C" if server.scheme == "gs" else "CRC")
     server.fault = lambda request, found: [("send", busy)]
     case.refused("nothing but busy", 1, "fewer requests", flags=("--retries", "2"))
     server.fault = objects_only(says(denied), None, "mid.bin")
@@ -112,6 +112,51 @@ def changed(case, refusal):
     case.right("and it heals")
 
 
+def ranges(case):
+    """Azure's checksums of ranges."""
+    server, big, honest = case.server, "dir/big.bin", case.server.honest
+
+    def flipped(request, found):
+        """A byte in the middle of the body."""
+        data = bytearray(honest(request, found))
+        data[-(len(data) // 2)] ^= 1
+        return bytes(data)
+
+    def of_range(fault, times, first=None):
+        """The fault for the first `times` GETs of the big blob, or of its range that begins at `first`."""
+        return objects_only(lambda request, found: fault(request, found) if request.range and first in (None, request.range[0]) else None, times, big)
+
+    gets = lambda key=big: server.count(lambda request: request.key == key and request.method == "GET")
+    server.reset()
+    case.right("a blob of two chunks is read in the ranges whose checksums the service states")
+    case.bench.equal("az: which are three", gets(), 3)
+    for what, first, more in (("the first range", 0, 1), ("a range amid a chunk", 4 << 20, 2), ("the last range", 8 << 20, 1)):
+        server.reset()
+        server.fault = of_range(lambda request, found: [("send", flipped(request, found))], 1, first)
+        case.right(f"a byte of {what} is flipped under a true checksum")
+        case.bench.equal("az: its chunk is read again as far as it was read", gets(), 3 + more)
+    server.fault = of_range(lambda request, found: [("send", flipped(request, found))], None, 4 << 20)
+    case.refused("a byte of one range is always flipped", 1, big, "bytes 4194304-8388607", "CRC")
+    server.fault = objects_only(lambda request, found: [("send", flipped(request, found))], 1, "mid.bin")
+    case.right("a byte of a blob of one range is flipped")
+    for what, end in (("cut off", ("close",)), ("silent", ("stall", 30))):
+        server.reset()
+        server.fault = of_range(lambda request, found: [("send", flipped(request, found)[:-100_000]), end], 1, 0)
+        case.right(f"a byte is flipped, and then its body is {what}: the rest is another request, the checksum covers both")
+        case.bench.check("az: the rest, and then the chunk again", gets() >= 5, gets())
+    for what, stated in (("short", "AAAA"), ("no base64", "%%%%")):
+        lying = lambda request, found: [("send", honest(request, found).replace(b"x-ms-content-crc64: ", b"x-ms-content-crc64: " + stated.encode() + b"\r\nX-Was: "))]
+        server.fault = objects_only(lying, 2)
+        case.right(f"a checksum that is {what} comes twice")
+        server.fault = objects_only(lying, None, big)
+        case.refused(f"a checksum that is always {what}", 1, big, "is no CRC64", flags=("--retries", "1"))
+    server.range_crc64 = False
+    case.right("a service that states no checksums of ranges")
+    server.fault = objects_only(lambda request, found: [("send", flipped(request, found))], None, "small.bin")
+    case.refused("a byte that is always flipped, where only the whole blob's MD5 is stated", 1, "small.bin", "MD5")
+    server.range_crc64 = True
+
+
 with Bench() as bench:
     google = Case(bench, Gcs(bench, OBJECTS, page=2))
     common(google, busy=Gcs.refusal(429, "rateLimitExceeded"), denied=Gcs.refusal(403, "forbidden"), away=Gcs.refusal(503, "backendError"))
@@ -124,3 +169,4 @@ with Bench() as bench:
     azure.server.fault = objects_only(says(Azure.refusal(409, "BlobArchived")), None, "mid.bin")
     azure.refused("a blob in the archive tier", 3, "mid.bin", "archive")
     changed(azure, Azure.refusal(412, "ConditionNotMet"))
+    ranges(azure)

@@ -26,5 +26,10 @@ def crc32c(content):
 
 
 @functools.cache
+def crc64nvme(content):
+    return _crc(content, 0x9a6c9329ac4bc9b5, 64)
+
+
+@functools.cache
 def crc64xz(content):
     return _crc(content, 0xc96c5795d7870f42, 64)

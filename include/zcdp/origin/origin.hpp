@@ -69,8 +69,13 @@ class Body {
   public:
     virtual ~Body() = default;
     /// Up to into.size() bytes straight from the transport; 0 at the end of the range. Never more than was asked for;
-    /// an early end is an error.
+    /// an early end is an error. Errors: also corrupt: what was handed out of this chunk (8 MiB of the object) is not what
+    /// the origin states of it; the chunk is to be read again from its start.
     virtual Task<Result<size_t>> read_some(std::span<std::byte> into) = 0;
+    /// After another error of read_some(): asks for the rest, from the first byte that was not handed out, so that the
+    /// origin's checksums cover both. Waits before it, as Origin::retry_after() does. Errors: `broken` when it is final or
+    /// the attempts are used up; what the asking ended with.
+    virtual Task<Result<>> resume(Error broken, uint32_t attempt) = 0;
     /// The whole object's checksum if the origin sent one with this range.
     virtual const ObjectChecksum& checksum() const = 0;
 };

@@ -74,7 +74,8 @@ struct Progress {
     /// Files of more than one chunk that are in flight now, in the order they were begun.
     std::vector<LongFile> long_files() const;
     void begin_long_file(const std::string& path, uint64_t bytes_total, uint64_t bytes_done);
-    void advance_long_file(const std::string& path, uint64_t bytes);
+    /// Back, with less than 0, when bytes have to come again.
+    void advance_long_file(const std::string& path, int64_t bytes);
     void end_long_file(const std::string& path);
 
   private:

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "src/origin/remote/answers.hpp"
 #include "zcdp/base/base64.hpp"
 
@@ -58,6 +60,14 @@ ObjectChecksum md5_of(std::string_view base64) {
     ObjectChecksum out;
     if (auto raw = from_base64(base64); raw && raw->size() == 16) out.kind = ObjectChecksum::Kind::md5, out.raw = std::move(*raw);
     return out;
+}
+
+Result<ObjectChecksum> crc64_of(std::string_view base64) {
+    if (base64.empty()) return ObjectChecksum{};
+    auto raw = from_base64(base64);
+    if (!raw || raw->size() != 8) return Error(ErrorKind::failed, "an x-ms-content-crc64 that is no CRC64: " + printable(base64.substr(0, 100)));
+    std::reverse(raw->begin(), raw->end());
+    return ObjectChecksum{ObjectChecksum::Kind::crc64nvme, std::move(*raw)};
 }
 
 Result<> ListParser::bad(std::string_view what) const { return Error(ErrorKind::refused, "malformed listing: " + std::string(what)); }

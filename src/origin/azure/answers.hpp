@@ -21,6 +21,9 @@ Error error_of(const ErrorAnswer& answer, const std::string& object);
 /// A Content-MD5 (base64); kind none when it is none.
 ObjectChecksum md5_of(std::string_view base64);
 
+/// An x-ms-content-crc64: CRC-64/NVME, its eight bytes from the lowest, in base64. Kind none when there is none. Errors: failed.
+Result<ObjectChecksum> crc64_of(std::string_view base64);
+
 /// One answer of List Blobs, parsed as its bytes arrive. Directories of a hierarchical namespace (ResourceType directory,
 /// or the hdi_isfolder of Hadoop's drivers) become directory entries.
 class ListParser final : public PageParser {

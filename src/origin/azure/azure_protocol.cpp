@@ -2,12 +2,16 @@
 
 #include "src/origin/azure/answers.hpp"
 #include "src/origin/remote/answers.hpp"
+#include "zcdp/base/digest.hpp"
 
 namespace zcdp::origin::azure {
 namespace {
 
 constexpr int kRefreshesMax = 3;
 constexpr const char* kVersion = "2021-12-02";
+/// learn.microsoft.com/rest/api/storageservices/get-blob, x-ms-range-get-content-crc64: of 4 MiB at most, and only with a Range.
+constexpr uint64_t kCheckedRangeBytes = 4 << 20;
+static_assert(kChunkBytes % kCheckedRangeBytes == 0);
 constexpr const char* kBlobHost = ".blob.core.windows.net";
 
 class AzureProtocol final : public Protocol {
@@ -39,6 +43,7 @@ class AzureProtocol final : public Protocol {
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0};
         if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        call.headers.emplace_back("x-ms-range-get-content-crc64", "true");
         return call;
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
@@ -46,6 +51,9 @@ class AzureProtocol final : public Protocol {
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));
     }
+
+    uint64_t checked_range_bytes() const override { return kCheckedRangeBytes; }
+    Result<ObjectChecksum> range_checksum_of(const net::Response& answer) override { return crc64_of(answer.header("x-ms-content-crc64")); }
 
     bool can_start_after() const override { return false; }
     /// A hierarchical namespace lists folder by folder, and nothing says how flat ones compare names.

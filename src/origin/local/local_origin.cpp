@@ -165,6 +165,8 @@ class LocalBody final : public Body {
         }
         co_return got;
     }
+    /// A local read that fails will fail again.
+    Task<Result<>> resume(Error broken, uint32_t) override { co_return broken; }
     const ObjectChecksum& checksum() const override { return none_; }
 
   private:

@@ -4,6 +4,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/listing.hpp"
+#include "src/origin/remote/range_check.hpp"
 #include "zcdp/base/faults.hpp"
 
 namespace zcdp::origin {
@@ -19,7 +20,9 @@ Error changed(const std::string& what, const std::string& object) {
 struct Opened {
     std::unique_ptr<net::Response> answer;
     uint64_t skip_bytes = 0;  ///< before the range, from a server that sends the whole
-    ObjectChecksum checksum;
+    uint64_t end_bytes = 0;   ///< of the range, which is the beginning of what was asked for
+    ObjectChecksum checksum;  ///< of the whole object
+    ObjectChecksum of_range;
 };
 
 /// Opens ranges of objects and asks what objects are. Shared by an Origin and its bodies.
@@ -46,23 +49,22 @@ class Reader {
         }
     }
 
+    /// As much of it as one request can ask for.
     Task<Result<Opened>> open(ReadSpec spec) {
-        const bool whole = spec.offset_bytes == 0 && spec.length_bytes == spec.object_bytes;
+        const uint64_t checked_bytes = requester_->protocol().checked_range_bytes();
+        const bool whole = spec.offset_bytes == 0 && spec.length_bytes == spec.object_bytes && checked_bytes == 0;
+        spec.length_bytes = request_end(spec.offset_bytes, spec.offset_bytes + spec.length_bytes, checked_bytes) - spec.offset_bytes;
         Call call = requester_->protocol().read_call(requester_->remote().prefix + spec.path, spec, whole);
         call.body_bytes = spec.length_bytes;
         if (!whole) call.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
         for (uint32_t attempt = 1;; ++attempt) {
             auto sent = co_await requester_->send(call);
             if (!sent) co_return co_await changed_or_gone(std::move(sent).error(), std::move(spec.path));
-            auto checked = check(**sent, spec, whole);
-            if (checked) {
-                const uint64_t skip = (*sent)->status() == 200 && !whole ? spec.offset_bytes : 0;
-                auto checksum = requester_->protocol().checksum_of(**sent, call.key);
-                co_return Opened{std::move(*sent), skip, std::move(checksum)};
-            }
+            auto opened = accept(std::move(*sent), spec, whole, call.key);
+            if (opened) co_return opened;
             // A wrong answer may come from one broken server of many.
-            const bool again = co_await requester_->retry_after(checked.error(), attempt);
-            if (!again) co_return std::move(checked).error();
+            const bool again = co_await requester_->retry_after(opened.error(), attempt);
+            if (!again) co_return opened;
         }
     }
 
@@ -72,6 +74,16 @@ class Reader {
         if (error.kind() == ErrorKind::source_changed)
             if (auto now = co_await head(std::move(path)); !now && now.error().kind() == ErrorKind::not_found) co_return std::move(now).error();
         co_return error;
+    }
+
+    Result<Opened> accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, bool whole, const std::string& key) const {
+        ZCDP_CHECK(check(*answer, spec, whole));
+        Protocol& protocol = requester_->protocol();
+        auto of_range = protocol.range_checksum_of(*answer);
+        if (!of_range) return std::move(of_range).error().about(protocol.name_of(key));
+        const uint64_t skip = answer->status() == 200 && !whole ? spec.offset_bytes : 0;
+        auto checksum = protocol.checksum_of(*answer, key);
+        return Opened{std::move(answer), skip, spec.offset_bytes + spec.length_bytes, std::move(checksum), std::move(*of_range)};
     }
 
     /// Everything the header says against what was asked for.
@@ -103,38 +115,68 @@ class Reader {
     std::shared_ptr<Requester> requester_;
 };
 
-/// A range's bytes, counted and held to the bandwidth. A server that falls silent is given up, and the rest of the range
-/// asked for on another connection.
+/// A range's bytes, counted and held to the bandwidth: one request, or as many as the service's checksums of ranges make
+/// of it, one after the other on one connection. A server that falls silent is given up, and the rest asked for on another.
 class RemoteBody final : public Body {
   public:
     RemoteBody(Opened opened, ReadSpec rest, std::shared_ptr<Reader> reader)
-        : answer_(std::move(opened.answer)), skip_(opened.skip_bytes), checksum_(std::move(opened.checksum)), rest_(std::move(rest)), reader_(std::move(reader)) {}
+        : checksum_(opened.checksum), rest_(std::move(rest)), reader_(std::move(reader)) {
+        take(std::move(opened));
+    }
 
     Task<Result<size_t>> read_some(std::span<std::byte> into) override {
         if (rest_.length_bytes == 0 || into.empty()) co_return size_t{0};
+        if (!answer_) ZCDP_CO_CHECK(co_await open_rest());
         while (skip_ > 0) {
             ZCDP_CO_TRY(const size_t skipped, co_await receive(into.first(std::min<uint64_t>(into.size(), skip_))));
             skip_ -= std::min<uint64_t>(skip_, skipped);
         }
-        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), rest_.length_bytes))));
+        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), end_ - rest_.offset_bytes))));
         rest_.offset_bytes += got, rest_.length_bytes -= got;
+        check_->update(into.first(got));
+        if (rest_.offset_bytes == end_) {
+            answer_.reset();
+            ZCDP_CO_CHECK(std::exchange(check_, std::nullopt)->finish(reader_->name_of(rest_.path)));
+        }
         co_return got;
+    }
+
+    Task<Result<>> resume(Error broken, uint32_t attempt) override {
+        answer_.reset();
+        const bool handed_out = broken.kind() == ErrorKind::corrupt;
+        if (never_opened_ || handed_out) co_return broken;  // all attempts went into opening it, or the damage is behind us
+        const bool again = co_await reader_->requester().retry_after(broken, attempt);
+        if (!again) co_return broken;
+        co_return co_await open_rest();
     }
     const ObjectChecksum& checksum() const override { return checksum_; }
 
   private:
+    /// What is left of the range whose check goes on, or the next one.
+    Task<Result<>> open_rest() {
+        answer_.reset();
+        auto opened = co_await reader_->open(rest_);
+        never_opened_ = !opened;
+        if (!opened) co_return std::move(opened).error();
+        take(std::move(*opened));
+        co_return Result<>();
+    }
+
+    void take(Opened opened) {
+        answer_ = std::move(opened.answer), skip_ = opened.skip_bytes, end_ = opened.end_bytes;
+        if (!check_) check_.emplace(std::move(opened.of_range), rest_.offset_bytes);
+    }
+
     Task<Result<size_t>> receive(std::span<std::byte> into) {
         auto got = co_await answer_->read_some(into);
         if (!got && got.error().kind() == ErrorKind::stalled && skip_ == 0) {
             reader_->requester().give_up(reader_->name_of(rest_.path), got.error());
-            answer_.reset();
-            ZCDP_CO_TRY(Opened again, co_await reader_->open(rest_));
-            answer_ = std::move(again.answer), skip_ = again.skip_bytes;
+            ZCDP_CO_CHECK(co_await open_rest());
             if (skip_ > 0) co_return Error(ErrorKind::unreachable, "the body was cut off, and the server has no ranges", reader_->name_of(rest_.path));
             got = co_await answer_->read_some(into);
         }
         if (!got) co_return std::move(got).error().about(reader_->name_of(rest_.path));
-        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + rest_.length_bytes), reader_->name_of(rest_.path));
+        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + end_ - rest_.offset_bytes), reader_->name_of(rest_.path));
         Remote& remote = reader_->requester().remote();
         remote.bytes.add(*got);
         if (remote.options.bytes_per_second > 0) {
@@ -145,7 +187,9 @@ class RemoteBody final : public Body {
     }
 
     std::unique_ptr<net::Response> answer_;
-    uint64_t skip_;
+    uint64_t skip_ = 0, end_ = 0;  ///< before the range that was asked for last; its end
+    std::optional<RangeCheck> check_;
+    bool never_opened_ = false;  ///< the request for the rest has failed for good
     ObjectChecksum checksum_;
     ReadSpec rest_;  ///< what has not been handed out
     std::shared_ptr<Reader> reader_;

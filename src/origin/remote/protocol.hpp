@@ -102,6 +102,11 @@ class Protocol {
     virtual std::string tag_of(const net::Response& answer) = 0;
     /// What the origin claims of the whole object `key`.
     virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
+    /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the whole of an
+    /// object too. 0: it states none.
+    virtual uint64_t checked_range_bytes() const { return 0; }
+    /// What the service states of the very range that it sends; none where it states nothing. Errors: what it states is no checksum.
+    virtual Result<ObjectChecksum> range_checksum_of(const net::Response&) { return ObjectChecksum{}; }
     /// Whether a server may answer a range with the whole object, of which the range is then cut.
     virtual bool ranges_are_optional() const { return false; }
 

@@ -4,6 +4,7 @@
 #include "src/origin/azure/credentials.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/origin/checksums.hpp"
 
 namespace zcdp::origin::azure {
 namespace {
@@ -110,6 +111,20 @@ TEST_CASE("errors by code and status, a HEAD's by its header") {
     CHECK(remedy_of(parse_error(503, "ServerBusy", "")) == Verdict::Remedy::slow_down);
     CHECK(remedy_of(parse_error(500, "OperationTimedOut", "")) == Verdict::Remedy::retry);
     CHECK(remedy_of(parse_error(403, "", "")) == Verdict::Remedy::none);
+}
+
+TEST_CASE("the CRC64 of a range is what the service states, from its lowest byte") {
+    // Recorded answers of the service, from the public azure-sdk-for-js (sdk/storage/storage-blob/recordings).
+    for (const auto& [content, stated] : {std::pair<std::string, const char*>{"Hello World", "YeJLfssylmU="}, {std::string(512, 'a'), "u661BimQ84c="}}) {
+        const auto checksum = crc64_of(stated).value();
+        CHECK(checksum.kind == ObjectChecksum::Kind::crc64nvme);
+        CHECK(checksum.raw == crc_raw(CrcKind::crc64nvme, Crc::of(CrcKind::crc64nvme, content)));
+    }
+    CHECK(crc64_of("").value().kind == ObjectChecksum::Kind::none);
+    for (const char* wrong : {"YeJLfssyl", "YeJLfssylg==", "YeJLfssylmUA", "%", "65:96:32:cb"}) {
+        INFO(wrong);
+        CHECK(crc64_of(wrong).error().kind() == ErrorKind::failed);
+    }
 }
 
 TEST_CASE("where a source is") {

@@ -68,6 +68,7 @@ class LyingBody final : public Body {
         if (breach_ == Breach::long_body && got && *got == 0 && !added_) added_ = true, got = size_t{1};
         co_return got;
     }
+    Task<Result<>> resume(Error broken, uint32_t attempt) override { return below_->resume(std::move(broken), attempt); }
     const ObjectChecksum& checksum() const override { return below_->checksum(); }
 
   private:
