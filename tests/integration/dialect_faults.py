@@ -154,7 +154,11 @@ def ranges(case):
     case.right("a service that states no checksums of ranges")
     server.fault = objects_only(lambda request, found: [("send", flipped(request, found))], None, "small.bin")
     case.refused("a byte that is always flipped, where only the whole blob's MD5 is stated", 1, "small.bin", "MD5")
-    server.range_crc64 = True
+    server.refuses_crc64 = True
+    server.reset()
+    case.right("a service that refuses to state them", "--retries", "0", "--connections", "1")
+    case.bench.equal("az: it is asked for one once", server.count(lambda request: "x-ms-range-get-content-crc64" in request.headers), 1)
+    server.range_crc64, server.refuses_crc64 = True, False
 
 
 with Bench() as bench:

@@ -77,10 +77,10 @@ def azure_crc64(content):
 
 
 class Azure(Dialect):
-    """learn.microsoft.com/rest/api/storageservices/blob-service-rest-api. With `range_crc64` false like the emulators, which state
-    no checksum of a range."""
+    """learn.microsoft.com/rest/api/storageservices/blob-service-rest-api. Without `range_crc64` it states no checksum of a range,
+    and if it `refuses_crc64` it says so as azurite does."""
     scheme, source, root = "az", "az://account/data/", "/account/data"
-    range_crc64, range_crc64_bytes_max = True, 4 << 20
+    range_crc64, refuses_crc64, range_crc64_bytes_max = True, False, 4 << 20
 
     def __init__(self, bench, objects, **options):
         super().__init__(bench, objects, **options)
@@ -105,6 +105,8 @@ class Azure(Dialect):
         if request.headers.get("if-match", f'"{found.tag}"') != f'"{found.tag}"':
             return self.refusal(412, "ConditionNotMet")
         of_range = []
+        if self.refuses_crc64 and "x-ms-range-get-content-crc64" in request.headers:
+            return self.refusal(500, "FeatureNotSupported")
         if request.headers.get("x-ms-range-get-content-crc64") == "true" and request.method == "GET" and self.range_crc64:
             if not request.range:
                 return self.refusal(400, "InvalidHeaderValue")

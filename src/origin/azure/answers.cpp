@@ -28,6 +28,8 @@ ErrorAnswer parse_error(int status, std::string_view code_header, std::string_vi
     return out;
 }
 
+bool is_unknown_feature(const ErrorAnswer& answer) { return is_one_of(answer.code, {"FeatureNotSupported", "UnsupportedHeader"}); }
+
 Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
     using Remedy = Verdict::Remedy;
     if (answer.status == 429 || answer.code == "ServerBusy" || answer.code == "TooManyRequests" || answer.status == 503) return Remedy::slow_down;

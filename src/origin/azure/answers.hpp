@@ -15,6 +15,8 @@ struct ErrorAnswer {
     std::string code, message;
 };
 ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body);
+/// Whether a header of the request is more than this service knows: azurite's word for it, and the service's own.
+bool is_unknown_feature(const ErrorAnswer& answer);
 Verdict::Remedy remedy_of(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kRefreshesMax = 3;
 constexpr const char* kVersion = "2021-12-02";
-/// learn.microsoft.com/rest/api/storageservices/get-blob, x-ms-range-get-content-crc64: of 4 MiB at most, and only with a Range.
+constexpr const char* kSumHeader = "x-ms-range-get-content-crc64";
+/// learn.microsoft.com/rest/api/storageservices/get-blob, of that header: 4 MiB at most, and only with a Range.
 constexpr uint64_t kCheckedRangeBytes = 4 << 20;
 static_assert(kChunkBytes % kCheckedRangeBytes == 0);
 constexpr const char* kBlobHost = ".blob.core.windows.net";
@@ -25,9 +26,10 @@ class AzureProtocol final : public Protocol {
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
 
-    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
+        if (is_unknown_feature(answer) && without_sum(call)) verdict.remedy = Verdict::Remedy::at_once;
         const bool refused = answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
         if (refused && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
             shared_->credentials.expired(sent.credential);
@@ -43,7 +45,7 @@ class AzureProtocol final : public Protocol {
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0};
         if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
-        call.headers.emplace_back("x-ms-range-get-content-crc64", "true");
+        if (shared_->sums_ranges) call.headers.emplace_back(kSumHeader, "true");
         return call;
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
@@ -52,7 +54,7 @@ class AzureProtocol final : public Protocol {
         return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));
     }
 
-    uint64_t checked_range_bytes() const override { return kCheckedRangeBytes; }
+    uint64_t checked_range_bytes() const override { return shared_->sums_ranges ? kCheckedRangeBytes : 0; }
     Result<ObjectChecksum> range_checksum_of(const net::Response& answer) override { return crc64_of(answer.header("x-ms-content-crc64")); }
 
     bool can_start_after() const override { return false; }
@@ -72,6 +74,14 @@ class AzureProtocol final : public Protocol {
     std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
+    /// For a service that refuses to sum ranges. False when the call asked for nothing of the kind.
+    bool without_sum(Call& call) {
+        const size_t dropped = std::erase_if(call.headers, [](const net::Header& header) { return header.first == kSumHeader; });
+        if (dropped > 0 && shared_->sums_ranges.exchange(false))
+            shared_->machine.log.info("the service states no checksums of ranges", {{"endpoint", shared_->endpoint.url()}});
+        return dropped > 0;
+    }
+
     std::shared_ptr<Shared> shared_;
 };
 

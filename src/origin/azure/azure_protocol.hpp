@@ -2,6 +2,7 @@
 // A tag is an ETag. Thread rule: belongs to its loop.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "src/origin/azure/credentials.hpp"
@@ -21,6 +22,7 @@ class Shared final : public Remote {
     CredentialSource credentials;
     net::Endpoint endpoint;
     std::string path_prefix;  ///< "/ACCOUNT" where the host's name does not say it
+    std::atomic<bool> sums_ranges{true};  ///< until the service says that it does not
 };
 
 /// ACCOUNT, CONTAINER and PREFIX of az://ACCOUNT/CONTAINER[/PREFIX] or https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX].

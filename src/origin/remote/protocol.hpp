@@ -103,7 +103,7 @@ class Protocol {
     /// What the origin claims of the whole object `key`.
     virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
     /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the whole of an
-    /// object too. 0: it states none.
+    /// object too. 0: it states none, or has said that it does not.
     virtual uint64_t checked_range_bytes() const { return 0; }
     /// What the service states of the very range that it sends; none where it states nothing. Errors: what it states is no checksum.
     virtual Result<ObjectChecksum> range_checksum_of(const net::Response&) { return ObjectChecksum{}; }

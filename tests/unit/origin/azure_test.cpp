@@ -111,6 +111,9 @@ TEST_CASE("errors by code and status, a HEAD's by its header") {
     CHECK(remedy_of(parse_error(503, "ServerBusy", "")) == Verdict::Remedy::slow_down);
     CHECK(remedy_of(parse_error(500, "OperationTimedOut", "")) == Verdict::Remedy::retry);
     CHECK(remedy_of(parse_error(403, "", "")) == Verdict::Remedy::none);
+    CHECK(is_unknown_feature(parse_error(500, "", "<Error><Code>FeatureNotSupported</Code><Message>strict mode</Message></Error>")));
+    CHECK(is_unknown_feature(parse_error(400, "UnsupportedHeader", "")));
+    CHECK(!is_unknown_feature(parse_error(500, "InternalError", "")));
 }
 
 TEST_CASE("the CRC64 of a range is what the service states, from its lowest byte") {
