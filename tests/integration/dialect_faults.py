@@ -4,11 +4,12 @@
 line that names the object and the cause, with the exit code of that cause; nothing is ready that was not whole."""
 import hashlib
 import os
+import pathlib
 import time
 
 from tests.support.dialects import Azure, Gcs
 from tests.support.fault_server import Object, answer
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import Bench, bytes_of, sums, write_tree
 
 OBJECTS = {"small.bin": bytes_of(1, 50_000), "mid.bin": bytes_of(2, 1 << 20), "dir/big.bin": bytes_of(3, (8 << 20) + 777)}
 WANT = {key: hashlib.sha256(content).hexdigest() for key, content in OBJECTS.items()}
@@ -18,6 +19,8 @@ LIMIT_S = 40
 class Case:
     def __init__(self, bench, server):
         self.bench, self.server = bench, server
+        write_tree(bench.path("source"), OBJECTS)
+        self.snapshot = bench.sync("--store", bench.path("local"), bench.path("source"))["snapshot"]
 
     def sync(self, *flags):
         store = self.bench.path(f"store-{time.monotonic_ns()}")
@@ -28,6 +31,7 @@ class Case:
     def right(self, what, *flags):
         _, code, out, err = self.sync(*flags)
         self.bench.check(f"{self.server.scheme}: {what}: every byte is right", (code, err) == (0, "") and sums(out.strip()) == WANT, (code, err))
+        self.bench.equal(f"{self.server.scheme}: and its digest", pathlib.Path(out.strip()).parent.name, self.snapshot)
 
     def refused(self, what, wanted, *words, flags=()):
         store, code, _, err = self.sync(*flags)
@@ -144,6 +148,10 @@ def ranges(case):
         server.fault = of_range(lambda request, found: [("send", flipped(request, found)[:-100_000]), end], 1, 0)
         case.right(f"a byte is flipped, and then its body is {what}: the rest is another request, the checksum covers both")
         case.bench.check("az: the rest, and then the chunk again", gets() >= 5, gets())
+    server.reset()
+    server.fault = of_range(says(Azure.refusal(500, "OperationTimedOut")), None, 4 << 20)
+    case.refused("a range that is never sent", 1, big, flags=("--retries", "2"))
+    case.bench.equal("az: it is asked for as often as --retries says", server.count(lambda request: request.range and request.range[0] == 4 << 20), 3)
     for what, stated in (("short", "AAAA"), ("no base64", "%%%%")):
         lying = lambda request, found: [("send", honest(request, found).replace(b"x-ms-content-crc64: ", b"x-ms-content-crc64: " + stated.encode() + b"\r\nX-Was: "))]
         server.fault = objects_only(lying, 2)
