@@ -31,6 +31,7 @@ http {{
   map_hash_bucket_size 256; map_hash_max_size 65536;
   map $args $page {{ default 0; "~delimiter=" flat; "~(continuation-token|pageToken|marker)=p(?<number>[0-9]+)" $number; }}
   map $uri $crc32c {{ default ""; include {folder}/crc32c; }}
+  map "$uri $http_range" $crc64 {{ default ""; include {folder}/crc64; }}
   ssl_protocols TLSv1.3; ssl_session_cache shared:s:4m; ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
   server {{
     listen 127.0.0.1:{port} backlog=4096;
@@ -48,9 +49,9 @@ http {{
     }}
     location /about/ {{ internal; default_type application/json; }}
     location /gcs/ {{ internal; alias {folder}/root/{name}/; add_header x-goog-generation 1; add_header x-goog-hash $crc32c; }}
-    # As Azure Blob Storage.
+    # As Azure Blob Storage, with the CRC64 that it would send with a range.
     location = /{account}/{name} {{ default_type application/xml; try_files /lists/$page.azure.xml =404; }}
-    location /{account}/ {{ alias {folder}/root/; }}
+    location /{account}/ {{ alias {folder}/root/; add_header x-ms-content-crc64 $crc64; }}
   }}
 }}
 """
@@ -107,6 +108,7 @@ class Server:
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
                         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "tls.key", "-out", self.ca], check=True, capture_output=True)
         (self.folder / "crc32c").touch()
+        (self.folder / "crc64").touch()
         (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder, port=self.port, tls_port=tls_port, name=self.name, account=ACCOUNT,
                                                              user="user root;\n" if os.geteuid() == 0 else ""))
         self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder, "-e", self.folder / "error.log"])
@@ -139,23 +141,28 @@ class Server:
         return [("xml", page_xml(self.name, page, token, len(page)))]
 
 
-CRC32C = """
+# Google's of whole objects, Azure's of the ranges of 4 MiB: the longest that it sums.
+SUMS = """
 import base64, pathlib, sys
-from awscrt.checksums import crc32c
-root = pathlib.Path(sys.argv[1])
-for path in sorted(root.rglob("*")):
-    if path.is_file():
-        total = 0
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                total = crc32c(block, total)
-        print(f'"/gcs/{path.relative_to(root)}" "crc32c={base64.b64encode(total.to_bytes(4, "big")).decode()}";')
+from awscrt.checksums import crc32c, crc64nvme
+root, azure = pathlib.Path(sys.argv[1]), sys.argv[2]
+with open(sys.argv[3], "w") as whole, open(sys.argv[4], "w") as ranges:
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            key, total, at = path.relative_to(root), 0, 0
+            with open(path, "rb") as file:
+                while block := file.read(4 << 20):
+                    total = crc32c(block, total)
+                    crc64 = base64.b64encode(crc64nvme(block).to_bytes(8, "little")).decode()
+                    print(f'"{azure}/{key} bytes={at}-{at + len(block) - 1}" "{crc64}";', file=ranges)
+                    at += len(block)
+            print(f'"/gcs/{key}" "crc32c={base64.b64encode(total.to_bytes(4, "big")).decode()}";', file=whole)
 """
 
 
 class Bucket(Server):
-    """Objects of random bytes, {key: size}; their ETags are nginx's own. With `crt`, a Python that has awscrt, Google's answers
-    carry their CRC32C, as they always do."""
+    """Objects of random bytes, {key: size}; their ETags are nginx's own. With `crt`, a Python that has awscrt, Google's and
+    Azure's answers carry their checksums, as they always do."""
 
     def __init__(self, name, objects, folder, crt=None):
         super().__init__(name, folder)
@@ -178,8 +185,7 @@ class Bucket(Server):
                     head = os.urandom(8)
         sums = {}
         if self.crt:
-            with open(self.folder / "crc32c", "wb") as file:
-                subprocess.run([self.crt, "-c", CRC32C, self.folder / "root" / self.name], check=True, stdout=file)
+            subprocess.run([self.crt, "-c", SUMS, self.folder / "root" / self.name, f"/{ACCOUNT}/{self.name}", self.folder / "crc32c", self.folder / "crc64"], check=True)
             sums = dict(re.findall('"/gcs/(.*)" "crc32c=(.*)";', (self.folder / "crc32c").read_text()))
         for key, size in self.objects.items():
             if size > 1 << 20:  # of these alone a client asks what they are
