@@ -16,6 +16,8 @@ Error changed(const std::string& what, const std::string& object) {
     return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
 }
 
+bool is_whole(const ReadSpec& spec) { return spec.offset_bytes == 0 && spec.length_bytes == spec.object_bytes; }
+
 /// An answer that is what was asked for.
 struct Opened {
     std::unique_ptr<net::Response> answer;
@@ -52,7 +54,7 @@ class Reader {
     /// As much of it as one request can ask for.
     Task<Result<Opened>> open(ReadSpec spec) {
         const uint64_t checked_bytes = requester_->protocol().checked_range_bytes();
-        const bool whole = spec.offset_bytes == 0 && spec.length_bytes == spec.object_bytes && checked_bytes == 0;
+        const bool whole = is_whole(spec) && checked_bytes == 0;
         spec.length_bytes = request_end(spec.offset_bytes, spec.offset_bytes + spec.length_bytes, checked_bytes) - spec.offset_bytes;
         Call call = requester_->protocol().read_call(requester_->remote().prefix + spec.path, spec, whole);
         call.body_bytes = spec.length_bytes;
@@ -60,7 +62,7 @@ class Reader {
         for (uint32_t attempt = 1;; ++attempt) {
             auto sent = co_await requester_->send(call);
             if (!sent) co_return co_await changed_or_gone(std::move(sent).error(), std::move(spec.path));
-            auto opened = accept(std::move(*sent), spec, whole, call.key);
+            auto opened = accept(std::move(*sent), spec, call.key);
             if (opened) co_return opened;
             // A wrong answer may come from one broken server of many.
             const bool again = co_await requester_->retry_after(opened.error(), attempt);
@@ -76,24 +78,24 @@ class Reader {
         co_return error;
     }
 
-    Result<Opened> accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, bool whole, const std::string& key) const {
-        ZCDP_CHECK(check(*answer, spec, whole));
+    Result<Opened> accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, const std::string& key) const {
+        ZCDP_CHECK(check(*answer, spec));
         Protocol& protocol = requester_->protocol();
         auto of_range = protocol.range_checksum_of(*answer);
         if (!of_range) return std::move(of_range).error().about(protocol.name_of(key));
-        const uint64_t skip = answer->status() == 200 && !whole ? spec.offset_bytes : 0;
+        const uint64_t skip = answer->status() == 200 ? spec.offset_bytes : 0;
         auto checksum = protocol.checksum_of(*answer, key);
         return Opened{std::move(answer), skip, spec.offset_bytes + spec.length_bytes, std::move(checksum), std::move(*of_range)};
     }
 
     /// Everything the header says against what was asked for.
-    Result<> check(const net::Response& answer, const ReadSpec& spec, bool whole) const {
+    Result<> check(const net::Response& answer, const ReadSpec& spec) const {
         const Protocol& protocol = requester_->protocol();
         const std::string name = name_of(spec.path), tag = requester_->protocol().tag_of(answer);
         if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
             return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag)), name);
         const auto length = answer.body_bytes();
-        if (answer.status() == 200 && (whole || protocol.ranges_are_optional())) {
+        if (answer.status() == 200 && (is_whole(spec) || protocol.ranges_are_optional())) {
             if (length && *length != spec.object_bytes && !faults::broken("length"))
                 return changed(fmt::format("it has {} bytes now, not {}", *length, spec.object_bytes), name);
             return {};
@@ -155,7 +157,9 @@ class RemoteBody final : public Body {
     /// What is left of the range whose check goes on, or the next one.
     Task<Result<>> open_rest() {
         answer_.reset();
-        auto opened = co_await reader_->open(rest_);
+        ReadSpec next = rest_;
+        if (check_) next.length_bytes = end_ - next.offset_bytes;
+        auto opened = co_await reader_->open(std::move(next));
         never_opened_ = !opened;
         if (!opened) co_return std::move(opened).error();
         take(std::move(*opened));
