@@ -168,6 +168,24 @@ def ranges(case):
     case.bench.equal("az: it is asked for one once", server.count(lambda request: "x-ms-range-get-content-crc64" in request.headers), 1)
     server.range_crc64, server.refuses_crc64 = True, False
 
+    def refused_meanwhile(request, found):
+        if found and request.method == "GET" and request.key == "small.bin" and "x-ms-range-get-content-crc64" in request.headers:
+            return [("send", server.refusal(500, "FeatureNotSupported"))]
+        if request.key == big and request.range and request.range[0] == 0:
+            return [("send", honest(request, found)[:-100_000]), ("stall", 1), ("close",)]
+        return None
+    server.reset()
+    server.fault = refused_meanwhile
+    case.right("a body is cut off after another read was told that ranges are not summed")
+    case.bench.equal("az: what came of it is not read again", server.count(lambda request: request.key == big and request.range and request.range[0] == 0), 1)
+
+    def range_ignored(request, found):
+        request.range = None
+        del request.headers["x-ms-range-get-content-crc64"]
+        return [("send", honest(request, found))]
+    server.fault = objects_only(range_ignored, None, "small.bin")
+    case.right("a whole blob comes as one, though it was asked for as a range")
+
 
 with Bench() as bench:
     google = Case(bench, Gcs(bench, OBJECTS, page=2))
