@@ -2,18 +2,27 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include <fstream>
-#include <sstream>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 
 namespace zcdp::modes {
 namespace {
 
-std::string file_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    std::ostringstream content;
-    content << file.rdbuf();
-    if (!file || content.str().empty()) throw CLI::ValidationError(path, "cannot be read");
-    return content.str();
+constexpr size_t kFileBytesMax = 1 << 20;
+
+/// The content of the file that `flag` names; a pipe will do.
+std::string file_of(const char* flag, const std::string& path) {
+    const std::string name = std::string(flag) + " " + path;
+    const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
+    if (!file) throw CLI::ValidationError(name, std::strerror(errno));
+    std::string content(kFileBytesMax + 1, 0);
+    content.resize(std::fread(content.data(), 1, content.size(), file.get()));
+    if (std::ferror(file.get())) throw CLI::ValidationError(name, std::strerror(errno));
+    if (content.empty()) throw CLI::ValidationError(name, "is empty");
+    if (content.size() > kFileBytesMax) throw CLI::ValidationError(name, "is larger than 1 MiB");
+    return content;
 }
 
 std::string check_address(std::string& text) {
@@ -31,9 +40,9 @@ void add_origin_flags(CLI::App& command, origin::OriginOptions& origin) {
     command.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
     command.add_flag("--request-payer", origin.request_payer, "S3: you pay for the requests");
     command.add_flag("--dualstack", origin.dual_stack, "S3: AWS's hosts with IPv6 (AWS_USE_DUALSTACK_ENDPOINT)");
-    command.add_option_function<std::string>("--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of(path); }, "S3: file with the 32 bytes that objects were encrypted with")->type_name("FILE");
-    command.add_option_function<std::string>("--client-cert", [&origin](const std::string& path) { origin.client_cert_pem = file_of(path); }, "PEM file: who we are, for servers that ask")->type_name("FILE");
-    command.add_option_function<std::string>("--client-key", [&origin](const std::string& path) { origin.client_key_pem = file_of(path); }, "PEM file: its private key")->type_name("FILE");
+    command.add_option_function<std::string>("--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of("--sse-c-key", path); }, "S3: file with the 32 bytes that objects were encrypted with")->type_name("FILE");
+    command.add_option_function<std::string>("--client-cert", [&origin](const std::string& path) { origin.client_cert_pem = file_of("--client-cert", path), origin.client_cert_name = path; }, "PEM file: who we are, for servers that ask (mutual TLS)")->type_name("FILE");
+    command.add_option_function<std::string>("--client-key", [&origin](const std::string& path) { origin.client_key_pem = file_of("--client-key", path), origin.client_key_name = path; }, "PEM file: its private key, without a passphrase; may be in --client-cert's file")->type_name("FILE");
     command.add_option("--source-address", origin.source_address, "the local IP address that connections come from")->check(CLI::Validator(check_address, "ADDRESS"))->type_name("ADDRESS");
     command.add_flag("--anonymous", origin.anonymous, "send no credentials");
     command.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")->type_name("HEX");

@@ -347,6 +347,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         auto connection = co_await connect_to(endpoint, proxy, address, deadline.min(Deadline::in_ms(timeout_ms)));
         if (connection) co_return connection;
         if (connection.error().kind() == ErrorKind::usage) co_return connection;
+        if (!connection.error().hint().empty()) co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
         if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
         log_.debug("cannot connect", {{"endpoint", endpoint.url()}, {"address", address.address().to_string()},
@@ -363,7 +364,7 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
     const Limits& limits = pool_->options.limits;
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
-        if (sent.error().kind() == ErrorKind::timeout) co_return std::move(sent).error();
+        if (sent.error().kind() == ErrorKind::timeout || sent.error().kind() == ErrorKind::denied) co_return std::move(sent).error();
         answer.silent = true;  // an answer may be there all the same, but this connection is done
         co_return answer;
     }
@@ -372,6 +373,7 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
     bool any = false;
     while (true) {
         auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, header_by);
+        if (!got && got.error().kind() == ErrorKind::denied) co_return std::move(got).error();  // the client's certificate
         if ((!got && got.error().kind() != ErrorKind::timeout && !any) || (got && *got == 0 && !any)) {
             answer.silent = true;
             co_return answer;
@@ -405,7 +407,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         }
         const bool used_before = loan.connection->used_before;
         auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline);
-        if (!answer) co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url());
+        if (!answer) co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url(), answer.error().hint());
         if (answer->silent) {
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
             loan.connection.reset();

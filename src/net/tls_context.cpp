@@ -8,6 +8,8 @@
 
 #include <cstdlib>
 
+#include "src/net/client_identity.hpp"
+
 // The build machine's CA bundle, for containers that have none.
 asm(R"(
 .pushsection .rodata
@@ -50,24 +52,12 @@ bool load_roots_from(SSL_CTX* context, std::string_view pem) {
     return count > 0;
 }
 
-/// The client's certificate, what signed it, and its key.
-bool load_client(SSL_CTX* context, const std::string& chain, const std::string& key_pem) {
-    BIO* bio = BIO_new_mem_buf(chain.data(), static_cast<int>(chain.size()));
-    bool first = true, good = bio != nullptr;
-    while (X509* certificate = good ? PEM_read_bio_X509(bio, nullptr, nullptr, nullptr) : nullptr) {
-        if (first) good = SSL_CTX_use_certificate(context, certificate) == 1;
-        else good = SSL_CTX_add1_chain_cert(context, certificate) == 1;
-        X509_free(certificate);
-        first = false;
-    }
-    BIO_free(bio);
-    BIO* key_bio = BIO_new_mem_buf(key_pem.data(), static_cast<int>(key_pem.size()));
-    EVP_PKEY* key = key_bio ? PEM_read_bio_PrivateKey(key_bio, nullptr, nullptr, nullptr) : nullptr;
-    good = good && !first && key && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
-    EVP_PKEY_free(key);
-    BIO_free(key_bio);
-    ERR_clear_error();
-    return good;
+Result<> use_client(SSL_CTX* context, const TlsOptions& options) {
+    ZCDP_TRY(const auto identity, parse_client_identity(options));
+    bool good = SSL_CTX_use_certificate(context, identity.chain.front().get()) == 1;
+    for (size_t i = 1; good && i < identity.chain.size(); ++i) good = SSL_CTX_add1_chain_cert(context, identity.chain[i].get()) == 1;
+    if (good && SSL_CTX_use_PrivateKey(context, identity.key.get()) == 1) return {};
+    return Error(ErrorKind::usage, "the client certificate cannot be used: " + tls_error(nullptr), options.client_cert_name);
 }
 
 bool is_address(const std::string& host) {
@@ -90,6 +80,14 @@ std::string tls_error(SSL* ssl) {
     if (code == 0) return "TLS: the connection was closed";
     const char* reason = ERR_reason_error_string(code);
     return std::string("TLS: ") + (reason ? reason : "unknown error");
+}
+
+Error tls_failure(SSL* ssl) {
+    if (auto refused = client_refused(ssl, ERR_peek_last_error())) {
+        ERR_clear_error();
+        return std::move(*refused);
+    }
+    return Error(ErrorKind::unreachable, tls_error(ssl));
 }
 
 Result<> TlsContext::load_roots() {
@@ -124,8 +122,8 @@ Result<> TlsContext::load() {
     SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                          SSL_MODE_RELEASE_BUFFERS);
     Result<> loaded = load_roots();
-    if (loaded && !options_.client_cert_pem.empty() && !load_client(context_.get(), options_.client_cert_pem, options_.client_key_pem))
-        loaded = Error(ErrorKind::usage, "the client certificate or its key is no PEM, or they do not belong together");
+    if (loaded && !options_.client_cert_pem.empty()) loaded = use_client(context_.get(), options_);
+    watch_client_requests(context_.get());
     if (!loaded) context_.reset();
     return loaded;
 }

@@ -34,5 +34,7 @@ class TlsContext {
 
 /// OpenSSL's last error of this thread in words; what it says of a certificate first.
 std::string tls_error(SSL* ssl);
+/// The same as an Error: denied, with advice, when the server refuses the client's certificate, else unreachable.
+Error tls_failure(SSL* ssl);
 
 }  // namespace zcdp::net

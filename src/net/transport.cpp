@@ -102,7 +102,7 @@ Task<Result<>> Transport::after_ssl(int result, Deadline deadline) {
         case SSL_ERROR_SYSCALL:
             ERR_clear_error();
             co_return socket_error(saved == 0 ? ECONNRESET : saved, "TLS");
-        default: co_return Error(ErrorKind::unreachable, tls_error(ssl_.get()));
+        default: co_return tls_failure(ssl_.get());
     }
 }
 

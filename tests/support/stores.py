@@ -179,8 +179,8 @@ class Nginx:
         self.wrong_env = {**self.env, "ZCDP_HTTP_PASSWORD": "wrong"} if asks else None
 
     @classmethod
-    def start(cls, bench, form="json", host="127.0.0.1", asks=False, tls=None):
-        """form: of the index. tls: (certificate, key)."""
+    def start(cls, bench, form="json", host="127.0.0.1", asks=False, tls=None, also=""):
+        """form: of the index. tls: (certificate, key). also: more of the server's configuration."""
         folder = bench.path("www")
         folder.mkdir(exist_ok=True)
         port = servers.free_port()
@@ -191,7 +191,7 @@ class Nginx:
                           f"{'user root;' if os.getuid() == 0 else ''}\n"
                           f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen {host}:{port}{' ssl' if tls else ''}; root {folder};\n"
                           + (f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};\n" if tls else "")
-                          + (f"auth_basic all; auth_basic_user_file {users};\n" if asks else "") + f"autoindex on; autoindex_format {form}; }} }}\n")
+                          + (f"auth_basic all; auth_basic_user_file {users};\n" if asks else "") + f"autoindex on; autoindex_format {form}; {also} }} }}\n")
         process = servers.start(bench, ["/usr/sbin/nginx", "-c", config], log="nginx.out")
         endpoint = f"{'https' if tls else 'http'}://{host}:{port}"
         servers.wait_for_http(endpoint.replace("https", "http"), process)

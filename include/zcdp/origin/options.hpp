@@ -30,7 +30,8 @@ struct OriginOptions {
     /// any, the environment, files and metadata services are not asked.
     std::map<std::string, std::string> credentials;
     std::string sha256;              ///< a single file's digest as hex, which its bytes must have
-    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS)
+    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS); the key may be beside the certificate
+    std::string client_cert_name, client_key_name;  ///< their files, for errors
     std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
     std::string proxy_user, proxy_password;  ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to

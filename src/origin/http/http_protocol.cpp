@@ -59,8 +59,8 @@ class HttpProtocol final : public Protocol {
         using Remedy = Verdict::Remedy;
         const int status = answer.status();
         if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) return follow(call, sent, answer, name, tried);
-        // Some places take no HEAD: addresses that are signed for GET alone, small servers.
-        if (call.method == "HEAD" && (status == 405 || status == 501 || (status == 403 && sent.target.find('?') != std::string::npos))) {
+        // Some places take no HEAD: addresses that are signed for GET alone, small servers. And a 400 has its words in the body.
+        if (call.method == "HEAD" && (status == 400 || status == 405 || status == 501 || (status == 403 && sent.target.find('?') != std::string::npos))) {
             call.method = "GET";
             call.headers.emplace_back("Range", "bytes=0-0");
             return {Remedy::at_once, error_of(status, name)};

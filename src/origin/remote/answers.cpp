@@ -33,6 +33,15 @@ Error error_of_status(int status, const std::string& what, const std::string& ob
     return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
 }
 
+std::optional<Error> client_certificate_refused(int status, std::string_view body, const std::string& object) {
+    if (status != 400) return std::nullopt;
+    if (body.find("No required SSL certificate was sent") != body.npos)
+        return Error(ErrorKind::denied, "the server wants a client certificate (HTTP 400)", object, "name one with --client-cert and --client-key");
+    if (body.find("The SSL certificate error") != body.npos)
+        return Error(ErrorKind::denied, "the server refuses the client certificate (HTTP 400)", object, "check its dates, and that the server trusts who signed it");
+    return std::nullopt;
+}
+
 uint64_t retry_after_ms_of(const net::Response& answer) {
     uint64_t seconds = 0;
     return to_number(answer.header("retry-after"), seconds) ? std::min<uint64_t>(seconds, 60) * 1000 : 0;

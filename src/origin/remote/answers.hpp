@@ -29,6 +29,10 @@ uint64_t retry_after_ms_of(const net::Response& answer);
 /// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx), failed.
 Error error_of_status(int status, const std::string& what, const std::string& object);
 
+/// nginx lets anybody through the handshake and refuses, or misses, the client's certificate with a 400 that says so in its
+/// page (ngx_http_special_response.c: 495, 496). Nothing when that is not what `body` says.
+std::optional<Error> client_certificate_refused(int status, std::string_view body, const std::string& object);
+
 /// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and target. Errors: usage.
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);
 

@@ -11,6 +11,8 @@ net::TlsOptions tls_options(const OriginOptions& options) {
     out.ca_pem = options.ca_pem;
     out.client_cert_pem = options.client_cert_pem;
     out.client_key_pem = options.client_key_pem;
+    out.client_cert_name = options.client_cert_name;
+    out.client_key_name = options.client_key_name;
     return out;
 }
 
@@ -35,6 +37,7 @@ Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
       bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
 
 Result<> Remote::configure_network() {
+    ZCDP_CHECK(net::check_client_identity(tls_options(options), machine.clock.unix_s()));
     ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
     if (!options.source_address.empty()) ZCDP_CHECK(net::AddressRules::parse({options.source_address + (options.source_address.find(':') == std::string::npos ? "/32" : "/128")}));
     if (options.proxy.empty()) {

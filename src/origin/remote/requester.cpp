@@ -65,6 +65,17 @@ Task<Result<Prepared>> Requester::prepare(const Call& call) {
     }
 }
 
+/// What stands before the origin speaks first: a server's front that wants to know who we are, a proxy.
+Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) {
+    if (sent.endpoint.tls)
+        if (auto refused = client_certificate_refused(answer.status(), body, name)) return {Verdict::Remedy::none, std::move(*refused)};
+    Verdict verdict = protocol_->judge(call, sent, answer, body, name, tried);
+    const net::Proxy* proxy = sent.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(sent.endpoint);
+    if (proxy && answer.status() >= 500)  // it may be the proxy that says so
+        verdict.error = Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")", name, verdict.error.hint());
+    return verdict;
+}
+
 Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     using Remedy = Verdict::Remedy;
     Tried tried;
@@ -95,10 +106,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             retry_after = retry_after_ms_of(**answer);
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
-            Verdict verdict = protocol_->judge(call, prepared, **answer, body, name, tried);
-            const net::Proxy* proxy = prepared.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(prepared.endpoint);
-            if (proxy && (*answer)->status() >= 500)  // it may be the proxy that says so
-                verdict.error = Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")", name, verdict.error.hint());
+            Verdict verdict = judge(call, prepared, **answer, body, name, tried);
             remote_->machine.log.debug("the origin refuses", {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
             if (verdict.remedy == Remedy::at_once) {
                 remote_->retries.add();

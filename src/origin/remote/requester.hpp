@@ -24,6 +24,7 @@ class Requester {
   private:
     /// The protocol's, as often as the services that hand out credentials make it necessary. `call` must outlive the task.
     Task<Result<Prepared>> prepare(const Call& call);
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried);
     Task<void> pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms);
 
     std::shared_ptr<Remote> remote_;
