@@ -116,6 +116,7 @@ void CredentialSource::choose_from_profiles(const ProfileFiles& files, const std
             return;
         case RoleSource::profile: break;
     }
+    process_profile_ = chain->profile;
     if (choose_from_profile(files.find(chain->profile), files.config)) return;
     if (roles_.empty()) return choose_from_environment();
     problem_ = Error(ErrorKind::denied, "is a source_profile without credentials", "profile " + chain->profile);
@@ -211,7 +212,7 @@ Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http, int64_t
 Task<Result<Credentials>> CredentialSource::fetch_first(net::HttpClient& http) {
     switch (kind_) {
         case Kind::fixed: co_return keys_;
-        case Kind::process: co_return co_await credentials_of_process(process_);
+        case Kind::process: co_return co_await credentials_of_process(process_, process_profile_, options_.timeout_ms);
         case Kind::sso: co_return co_await credentials_of_sso(sso_, machine_, http);
         case Kind::web_identity: co_return co_await fetch_web_identity(http);
         case Kind::container: co_return co_await fetch_container(http);

@@ -60,7 +60,7 @@ class CredentialSource {
     Machine machine_;
     Profile profile_;
     Kind kind_ = Kind::instance;
-    std::string role_arn_, token_file_, role_session_, process_;
+    std::string role_arn_, token_file_, role_session_, process_, process_profile_;
     Sso sso_;
     std::vector<Role> roles_;  ///< assumed one with another's credentials, beginning with those of kind_
     Credentials keys_;         ///< kind fixed, when there are roles

@@ -1,18 +1,21 @@
 #include "src/origin/s3/profile_credentials.hpp"
 
-#include <boost/asio/thread_pool.hpp>
 #include <boost/json/object.hpp>
 #include <openssl/evp.h>
+
+#include <algorithm>
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
 #include "src/origin/s3/credentials.hpp"
-#include "zcdp/base/process.hpp"
+#include "zcdp/base/helper_program.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
 
-constexpr size_t kOutputBytesMax = 1 << 20;
+constexpr size_t kCacheBytesMax = 1 << 20;
+constexpr size_t kProcessBytesMax = 64 << 10;
+constexpr uint64_t kProcessTimeoutMs = 60'000;
 constexpr uint64_t kFetchTimeoutMs = 10'000;
 constexpr const char* kLogin = "run: aws sso login";
 
@@ -31,10 +34,10 @@ std::string sha1_hex(const std::string& text) {
 
 }  // namespace
 
-Task<Result<Credentials>> credentials_of_process(std::string command) {
-    asio::thread_pool aside(1);
-    ZCDP_CO_TRY(const std::string printed, co_await offload(aside, [&] { return run_program({"/bin/sh", "-c", command}, {}, kOutputBytesMax); }));
-    co_return parse_json_credentials(printed);
+Task<Result<Credentials>> credentials_of_process(std::string command, std::string profile, uint64_t timeout_ms) {
+    const std::string name = "credential_process of the profile " + profile;
+    ZCDP_CO_TRY(const std::string printed, co_await run_helper_program({"/bin/sh", "-c", std::move(command)}, name, {kProcessBytesMax, std::min(kProcessTimeoutMs, timeout_ms)}));
+    co_return said_by(name, parse_json_credentials(printed));
 }
 
 bool read_sso(const Profile& profile, std::string_view config, Sso& sso) {
@@ -46,7 +49,7 @@ bool read_sso(const Profile& profile, std::string_view config, Sso& sso) {
 
 Task<Result<Credentials>> credentials_of_sso(Sso sso, Machine machine, net::HttpClient& http) {
     const std::string path = machine.environment("HOME") + "/.aws/sso/cache/" + sha1_hex(sso.cache_name) + ".json";
-    const auto cached = read_user_file(machine.fs, path, kOutputBytesMax);
+    const auto cached = read_user_file(machine.fs, path, kCacheBytesMax);
     if (!cached) co_return Error(ErrorKind::denied, "nobody has logged in to AWS SSO here", path, kLogin);
     ZCDP_CO_TRY(const auto token, parse_json_object(*cached, "the cached SSO token", ErrorKind::denied));
     if (parse_iso8601(text_of(token, "expiresAt")) <= machine.clock.unix_s()) co_return Error(ErrorKind::denied, "the login to AWS SSO has ended", path, kLogin);

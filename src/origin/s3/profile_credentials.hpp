@@ -1,5 +1,5 @@
 // Credentials that a profile of the AWS config files leads to: a program (credential_process) or IAM Identity Center (SSO).
-// Thread rule: on the calling loop; a program runs on a thread of its own.
+// Thread rule: on the calling loop.
 #pragma once
 
 #include <string>
@@ -11,8 +11,9 @@
 
 namespace zcdp::origin::s3 {
 
-/// docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html: `command` goes to /bin/sh. Errors: usage, denied, failed.
-Task<Result<Credentials>> credentials_of_process(std::string command);
+/// docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html: `command` goes to /bin/sh, and has a
+/// minute, or `timeout_ms` if that is less. Errors: usage, denied, timeout.
+Task<Result<Credentials>> credentials_of_process(std::string command, std::string profile, uint64_t timeout_ms);
 
 /// docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html: the token that `aws sso login` left behind, exchanged for
 /// the role's credentials.
