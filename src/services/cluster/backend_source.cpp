@@ -1,5 +1,7 @@
 #include "src/services/cluster/backend_source.hpp"
 
+#include <algorithm>
+
 #include "zcdp/base/percent.hpp"
 
 namespace zcdp::services {
@@ -13,6 +15,23 @@ std::string root_of(const api::StorageBackendSpec& spec) {
     if (spec.type == "hf") return "hf://";  // the prefix begins with the repository
     if (spec.type == "http") return spec.endpoint + (spec.endpoint.ends_with('/') ? "" : "/");
     return "";
+}
+
+/// As the origin layer takes it: of s3 what follows the last '?' is a query if it has a '=' and no '/'.
+bool has_query(const std::string& type, std::string_view uri) {
+    const size_t mark = type == "s3" ? uri.rfind('?') : uri.npos;
+    return mark != uri.npos && uri.find('=', mark) != uri.npos && uri.find('/', mark) == uri.npos;
+}
+
+/// A part . or .., also with a query after it.
+bool has_dots(std::string_view path) {
+    for (size_t begin = 0; begin <= path.size();) {
+        const size_t end = std::min(path.find('/', begin), path.size());
+        const std::string_view part = path.substr(begin, end - begin), name = part.substr(0, part.find('?'));
+        if (name == "." || name == "..") return true;
+        begin = end + 1;
+    }
+    return false;
 }
 
 }  // namespace
@@ -32,8 +51,18 @@ std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& spec, co
         if (prefix.find_first_of("?#") != std::string::npos || !percent_decode(prefix, false)) return std::nullopt;
         return prefix;
     }
-    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
+    if (!prefix.empty() && prefix.back() != '/' && !has_query(spec.type, uri)) prefix += '/';
     return prefix;
+}
+
+Result<> check_uri(const api::DatasetSource& source) {
+    std::string decoded = source.uri;
+    const bool web = source.uri.starts_with("http");
+    if (has_dots(source.uri) || (web && percent_decode(decoded, false) && has_dots(decoded)))
+        return Error(ErrorKind::usage, "source.uri has . or .. as a part", printable(source.uri), "write the folder as the bucket has it");
+    if (!source.version.empty() && has_query(source.uri.substr(0, source.uri.find(':')), source.uri))
+        return Error(ErrorKind::usage, "source.uri names one version of one file, below which there is no folder", printable(source.uri), "leave source.version out");
+    return {};
 }
 
 }  // namespace zcdp::services

@@ -12,6 +12,10 @@ namespace zcdp::services {
 Result<std::string> source_of(const api::StorageBackend& backend, const std::string& prefix);
 
 /// A Dataset's source.uri against a backend: the prefix below the backend, when the backend is what the URI names.
+/// Of s3 it may be an object's key with ?versionId=ID instead: it goes through source_of() as it is.
 std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& backend, const std::string& uri);
+/// What no backend takes, whatever it is for: a path that could lead out of a bucket where something on the way resolves it, a
+/// folder below a single object. Errors: usage.
+Result<> check_uri(const api::DatasetSource& source);
 
 }  // namespace zcdp::services

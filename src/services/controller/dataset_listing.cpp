@@ -106,6 +106,10 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
         out.reason = "BackendNotFound", out.message = fmt::format("there is no StorageBackend {}", source.backend);
         return out;
     }
+    if (const auto checked = check_uri(source); !checked) {
+        out.reason = api::reason_of(checked.error().kind()), out.message = checked.error().line();
+        return out;
+    }
     for (const auto& backend : backends) {
         const auto prefix = prefix_of_uri(backend->spec, source.uri);
         if (prefix && namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix + (source.version.empty() ? "" : source.version + "/");
