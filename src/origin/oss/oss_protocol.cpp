@@ -123,7 +123,8 @@ Result<> Shared::configure() {
     if (!is_region(region)) return Error(ErrorKind::usage, "has no region", "oss://" + bucket, "add --region cn-hangzhou, or set OSS_REGION");
     if (url.empty()) url = "https://oss-" + region + ".aliyuncs.com";
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));
-    const bool in_host = !options.path_style && !endpoint.is_numeric() && endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
+    const bool can_be_label = bucket.size() <= 63;  // RFC 1035 2.3.4
+    const bool in_host = !options.path_style && can_be_label && !endpoint.is_numeric() && endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
     if (in_host) endpoint.host = bucket + "." + endpoint.host;
     else path_prefix = "/" + uri_encode(bucket, false);
     return configure_network();

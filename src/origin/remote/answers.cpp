@@ -53,7 +53,12 @@ Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) 
     ZCDP_TRY(auto endpoint, net::Endpoint::parse(url.substr(0, path)));
     std::string target = path == url.npos ? "/" : url.substr(path);
     if (target[0] == '?') target.insert(0, 1, '/');
-    return std::pair(std::move(endpoint), target.substr(0, target.find('#')));
+    target.resize(std::min(target.find('#'), target.size()));
+    // A line break would begin a header of its own (RFC 9112 2.2); a space is what people and some servers write for %20.
+    if (std::any_of(target.begin(), target.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+        return Error(ErrorKind::usage, "has a control byte", url.substr(0, url.find('?')), "write it URL-encoded");
+    for (size_t at = target.find(' '); at != target.npos; at = target.find(' ', at)) target.replace(at, 1, "%20");
+    return std::pair(std::move(endpoint), std::move(target));
 }
 
 }  // namespace zcdp::origin

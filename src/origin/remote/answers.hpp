@@ -33,7 +33,7 @@ Error error_of_status(int status, const std::string& what, const std::string& ob
 /// page (ngx_http_special_response.c: 495, 496). Nothing when that is not what `body` says.
 std::optional<Error> client_certificate_refused(int status, std::string_view body, const std::string& object);
 
-/// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and target. Errors: usage.
+/// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and a target that can be sent as it is. Errors: usage (also a control byte).
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);
 
 }  // namespace zcdp::origin

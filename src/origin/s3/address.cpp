@@ -5,6 +5,8 @@
 namespace zcdp::origin::s3 {
 namespace {
 
+constexpr size_t kLabelBytesMax = 63;  // RFC 1035 2.3.4
+
 std::string domain_of(const std::string& region) { return region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com"; }
 
 /// Whether names can stand in front of the endpoint's.
@@ -50,7 +52,8 @@ Result<Address> address_of(const Location& location, const Addressing& how, cons
     }
     if (!location.access_point.empty()) return address_of_access_point(location, how, std::move(address));
     const bool dots_over_tls = address.endpoint.tls && location.bucket.find('.') != std::string::npos;
-    if (!how.path_style && !dots_over_tls && answers_for_buckets(address.endpoint))
+    const bool can_be_label = location.bucket.size() <= kLabelBytesMax;  // old buckets have longer names
+    if (!how.path_style && !dots_over_tls && can_be_label && answers_for_buckets(address.endpoint))
         address.endpoint.host = location.bucket + "." + address.endpoint.host;
     else
         address.path_prefix = "/" + uri_encode(location.bucket, false);

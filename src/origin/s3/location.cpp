@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view kScheme = "s3://", kVersion = "versionId=";
 constexpr const char* kVersionForm = "write s3://BUCKET/KEY?versionId=ID";
 constexpr const char* kArnForm = "write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX/";
+constexpr size_t kLabelBytesMax = 63;  // RFC 1035 2.3.4
+constexpr size_t kRegionBytesMax = 32;
 constexpr size_t kVersionBytesMax = 1024;  // docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
 
 /// Takes the query off `rest`. Errors: usage.
@@ -29,7 +31,7 @@ Result<std::string> take_version(std::string& rest, const std::string& source) {
 
 /// What a host's label may have.
 bool is_label(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
+    return !text.empty() && text.size() <= kLabelBytesMax && std::all_of(text.begin(), text.end(), [](char c) { return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
 }
 
 bool partition_has(const std::string& partition, const std::string& region) {
@@ -60,7 +62,8 @@ Result<> take_arn(std::string& rest, const std::string& source, Location& out) {
     const size_t begin = at + word.size() + 1, end = std::min(rest.find('/', begin), rest.size());
     const std::string name = rest.substr(begin, end - begin);
     if (region.empty()) return refused("is a Multi-Region Access Point, whose signatures (SigV4A) zcdp does not make");
-    if (!is_label(name) || !is_label(region) || !is_label(account)) return refused("is an ARN with a malformed region, account or name");
+    const bool too_long = region.size() > kRegionBytesMax || !is_label(name + "-" + account);
+    if (!is_label(name) || !is_label(region) || !is_label(account) || too_long) return refused("is an ARN with a malformed region, account or name");
     if (!partition_has(partition, region)) return refused("is an ARN whose partition does not have its region, or is not known");
     out.bucket = rest.substr(0, end);
     out.access_point = name + "-" + account;
@@ -76,7 +79,7 @@ Result<std::string> zone_of(std::string_view bucket, const std::string& source) 
         if (rest.ends_with(suffix)) rest.remove_suffix(suffix.size());
     if (rest.size() == bucket.size()) return std::string();
     const size_t dashes = rest.rfind("--");
-    if (dashes == rest.npos || dashes == 0 || !is_label(rest) || rest.size() == dashes + 2)
+    if (dashes == rest.npos || dashes == 0 || !is_label(bucket) || rest.size() == dashes + 2)
         return Error(ErrorKind::usage, "is a directory bucket's name, but has no zone", source, "such as s3://NAME--usw2-az1--x-s3/PREFIX/");
     return std::string(rest.substr(dashes + 2));
 }

@@ -1,6 +1,7 @@
 // Web servers: indexes, lists of digests, trees, redirects.
 #include "src/origin/http/http_protocol.hpp"
 #include "src/origin/http/pages.hpp"
+#include "src/origin/remote/answers.hpp"
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::origin::http {
@@ -73,6 +74,15 @@ TEST_CASE("redirects: relative ones, other hosts, never from https to http") {
     CHECK(redirected(plain, "/a", "//other/c").value() == "http://other/c");
     CHECK(redirected(plain, "/a", "https://other/c").value() == "https://other/c");
     for (const char* wrong : {"http://h/c", "", "ftp://h/c", "https://user@h/c"}) CHECK_FALSE(redirected(secure, "/a", wrong).has_value());
+}
+
+TEST_CASE("a URL's path and query are sent as they are, so no control byte is in them and no space") {
+    CHECK(split_url("https://h/a b?c d#e f").value().second == "/a%20b?c%20d");
+    CHECK(split_url("https://h").value().second == "/");
+    for (const std::string wrong : {"https://h/a\r\nX: y", "https://h/a\n", "https://h/?a\tb", "https://h/\x7f"})
+        CHECK_MESSAGE(split_url(wrong).error().kind() == ErrorKind::usage, wrong);
+    CHECK(split_url(std::string("https://h/a\0b", 13)).error().line() == "https://h/a\\x00b: has a control byte; write it URL-encoded");
+    CHECK_FALSE(redirected(net::Endpoint::parse("https://h").value(), "/a", "/b\nX: y").has_value());
 }
 
 }  // namespace zcdp::origin::http

@@ -210,6 +210,9 @@ TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
     CHECK(address("s3://b/p", {"", true, false}).path_prefix == "/b");
     CHECK(address("s3://b.c/p", {}).path_prefix == "/b.c");
     CHECK(address("s3://b/p", {"http://127.0.0.1:9000", false, false}).path_prefix == "/b");
+    // A label of a host has 63 bytes at most; buckets of the first years may be longer.
+    CHECK(address(("s3://" + std::string(63, 'b')).c_str(), {}).path_prefix.empty());
+    CHECK(address(("s3://" + std::string(64, 'b')).c_str(), {}).path_prefix == "/" + std::string(64, 'b'));
     const auto private_link = address("s3://b/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", false, false});
     CHECK(private_link.endpoint.host == "b.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
     CHECK(private_link.service_url == "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
@@ -253,6 +256,8 @@ TEST_CASE("ARNs that cannot be read are refused by name") {
     CHECK(why("s3://arn:aws:not-s3:us-west-2:123456789012:accesspoint:myendpoint").find("another service") != std::string::npos);
     CHECK(why("s3://arn:aws:s3:::bucket/key").find("no access point") != std::string::npos);
     CHECK(why("s3://arn:aws:s3:us-west-2:123456789012:").find("no access point") != std::string::npos);
+    CHECK(why(("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/" + std::string(51, 'a')).c_str()).find("malformed") != std::string::npos);
+    CHECK(why(("s3://arn:aws:s3:" + std::string(33, 'r') + ":123456789012:accesspoint/a").c_str()).find("malformed") != std::string::npos);
     CHECK(why("s3://arn:aws:s3/x").find("no whole ARN") != std::string::npos);
     CHECK(why("s3://arn:aws-iso:s3:us-iso-east-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
     CHECK(why("s3://arn:aws:s3:cn-north-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
@@ -348,6 +353,6 @@ TEST_CASE("a directory bucket is asked at its zone's host, for the service s3exp
     CHECK(parse_location("s3://a--b--usw2-lax1-az1--x-s3").value().zone == "usw2-lax1-az1");
     CHECK(parse_location("s3://my-point--use1-az4--xa-s3").value().zone == "use1-az4");
     CHECK(address_of(parse_location("s3://b--use1-az4--x-s4").value(), {}, "us-east-1").value().service == "s3");
-    for (const char* wrong : {"s3://data--x-s3/", "s3://--usw2-az1--x-s3", "s3://a----x-s3", "s3://A--usw2-az1--x-s3", "s3://b--usw2-az1--x-s3/k?versionId=A"})
+    for (const char* wrong : {"s3://data--x-s3/", "s3://--usw2-az1--x-s3", "s3://a----x-s3", "s3://A--usw2-az1--x-s3", "s3://a--abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-12--x-s3", "s3://b--usw2-az1--x-s3/k?versionId=A"})
         CHECK_MESSAGE(parse_location(wrong).error().kind() == ErrorKind::usage, wrong);
 }
