@@ -66,6 +66,11 @@ std::string credential(const OriginOptions& options, const Machine& machine, con
     return found == options.credentials.end() ? "" : found->second;
 }
 
+std::string shown_source(const std::string& source) {
+    const bool web = source.starts_with("https://") || source.starts_with("http://");
+    return web ? source.substr(0, source.find_first_of("?#")) : source;
+}
+
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
     if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);

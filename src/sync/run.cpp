@@ -16,8 +16,10 @@ Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, con
 
 }  // namespace
 
-Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
+Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const origin::OriginFactory& origin,
                        origin::Machine machine, Progress& progress, Stop& stop) {
+    SyncOptions options = asked;
+    options.source = origin::shown_source(asked.source);  // what the store calls the snapshot, and messages the source
     if (options.no_store && options.dest.empty())
         return Error(ErrorKind::usage, "a sync without a store needs a destination");
     const int64_t started_ns = machine.clock.monotonic_ns();

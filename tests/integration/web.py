@@ -5,6 +5,7 @@ within rules, Hugging Face's layout. nginx and Python's own server are the real 
 import functools
 import hashlib
 import http.server
+import json
 import threading
 
 from tests.support import hub, stores
@@ -44,6 +45,17 @@ def one_file(bench, web):
     bench.check("a digest that is none is refused", code == 2, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), web.source("set/big.bin").replace("http://", "http://user:secret@"))
     bench.check("a password in the URL is refused and not shown", code == 2 and "secret" not in err, (code, err))
+
+
+def signed_address(bench, web):
+    """A query may be what gives the right to read: it is sent, and neither shown nor kept."""
+    store = bench.path("signed")
+    done = bench.sync("--store", store, web.source("set/big.bin?signature=hushhush"))
+    bench.equal("an address with a query", sums(done["path"]), want(["big.bin"]))
+    code, out, err = bench.zcdp("store", "ls", "--json", "--store", store)
+    bench.equal("the store calls it by what stands before the query", [one["name"] for one in json.loads(out)], [web.source("set/big.bin")])
+    kept = [str(p) for p in store.rglob("*") if p.is_file() and b"hushhush" in p.read_bytes()]
+    bench.check("and keeps the query nowhere", not kept, kept)
 
 
 def list_of_digests(bench, web):
@@ -117,6 +129,7 @@ with Bench() as bench:
     web = filled(bench)
     indexes(bench, web)
     one_file(bench, web)
+    signed_address(bench, web)
     list_of_digests(bench, web)
     without_ranges(bench, web)
     repositories(bench)

@@ -58,6 +58,9 @@ const std::vector<std::string>& credential_names();
 /// One of the given credentials; when none at all are given, the environment's. "" when there is none.
 std::string credential(const OriginOptions& options, const Machine& machine, const std::string& name);
 
+/// A SOURCE as it may be shown and kept: a web address without its query, which may be what gives the right to read.
+std::string shown_source(const std::string& source);
+
 /// The factory for a SOURCE as written by a person. Errors: usage (no such scheme, malformed).
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine);
 
