@@ -39,6 +39,28 @@ def zsh(bench):
     bench.check("and files", "FILES" in complete("sync", "x"), complete("sync", "x"))
 
 
+TYPED = r"""
+zmodload zsh/zpty
+zpty -b shell zsh -f -i
+zpty -w shell "PROMPT=; autoload -Uz compinit; compinit -D -u; $1"
+zpty -w shell 'note() { print -r -- "$BUFFER" >note; mv note typed; }; zle -N note; bindkey "^X" note'
+zpty -w -n shell $'zcdp sy\t--no-s\t\x18'
+for i in {1..100}; do [[ -e typed ]] && break; sleep 0.1; done
+cat typed
+"""
+
+
+def zsh_typed(bench):
+    """At a terminal: what the keys leave on the line, with the script sourced and with it in $fpath."""
+    folder = bench.path("fpath")
+    folder.mkdir()
+    (folder / "_zcdp").write_text(script(bench, "zsh").read_text())
+    for how, load in (("sourced", f"source {bench.path('completion.zsh')}"), ("in $fpath", f"fpath=({folder} $fpath); compinit -D -u")):
+        bench.path("typed").unlink(missing_ok=True)
+        typed = lines(["zsh", "-fc", TYPED, "zsh", load], bench)
+        bench.equal(f"zsh at a terminal, the script {how}", " ".join(typed), "zcdp sync --no-store ")
+
+
 def fish(bench):
     path = script(bench, "fish")
     complete = lambda line: [one.split("\t")[0] for one in lines(["fish", "--no-config", "-c", f"source {path}; complete -C '{line}'"], bench, HOME=str(bench.folder))]
@@ -53,6 +75,7 @@ with Bench() as bench:
     bash(bench)
     if "zsh" not in missing:
         zsh(bench)
+        zsh_typed(bench)
     if "fish" not in missing:
         fish(bench)
 if missing:
