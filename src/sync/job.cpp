@@ -2,9 +2,11 @@
 
 namespace zcdp::sync {
 
-std::string object_name(const origin::OriginIdentity& identity, const std::string& path) {
-    const std::string scheme = identity.endpoint == "file://" ? "" : "s3://";
-    return scheme + identity.bucket + "/" + identity.prefix + path;
+std::string object_name(const std::string& source, const std::string& path) {
+    const bool one = source.starts_with("https://") || source.starts_with("http://") || source.find("?versionId=") != source.npos;
+    const size_t host = source.find("://"), slash = source.rfind('/');
+    if (one && slash > host + 2) return source.substr(0, slash + 1) + path;
+    return source + (source.ends_with('/') ? "" : "/") + path;
 }
 
 void FetchJob::fail(Error error) {
