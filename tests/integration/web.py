@@ -31,6 +31,11 @@ def indexes(bench, web):
         server = stores.Nginx.start(bench, form=form)
         done = bench.sync("--store", bench.path(f"index-{form}"), server.source("set/"))
         bench.equal(f"an index in {form} is walked", sums(done["path"]), want())
+    web.put("odd/ctrl\x01", b"c")
+    code, _, err = bench.zcdp("sync", "--store", bench.path("odd"), web.source("odd/"))
+    bench.check("a name that is no path is named under its own address", code == 3 and err.startswith(f"zcdp: {web.source('odd/')}: is no path"), (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("odd"), web.source("set"))
+    bench.check("a folder without its slash: the line says how a folder is written", code == 3 and "ends in /" in err, (code, err))
     code, _, err = bench.zcdp("sync", "--no-store", web.source("set/sub/sub/nothing/"), bench.path("n"))
     bench.check("a folder that is not there", code == 4 and err.count("\n") == 1, (code, err))
 
@@ -41,6 +46,8 @@ def one_file(bench, web):
     bench.equal("a file with its digest", sums(done["path"]), {"big.bin": digest})
     code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), "--sha256", "0" * 64, web.source("set/big.bin"))
     bench.check("another digest is never visible", code == 1 and "SHA-256" in err and not list(bench.path("wrong").glob("snapshots/*/tree/*")), (code, err))
+    done = bench.sync("--store", bench.path("capitals"), "--sha256", digest.upper(), web.source("set/big.bin"))
+    bench.equal("the same in capitals", done["objects"], 1)
     code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), "--sha256", "12", web.source("set/big.bin"))
     bench.check("a digest that is none is refused", code == 2, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("wrong"), web.source("set/big.bin").replace("http://", "http://user:secret@"))
@@ -71,6 +78,13 @@ def list_of_digests(bench, web):
         web.put("set/SHA256SUMS", broken.encode())
         code, _, err = bench.zcdp("sync", "--store", bench.path("broken"), web.source("set/SHA256SUMS"))
         bench.check(f"{name} with another digest than listed ends it and is named", code == 1 and name in err and "SHA-256" in err, (code, err))
+    web.put("set/SHA256SUMS", b"# nothing\n")
+    code, _, err = bench.zcdp("sync", "--store", bench.path("broken"), web.source("set/SHA256SUMS"))
+    bench.check("a list of nothing is named as such", code == 3 and "SHA256SUMS: lists no file" in err, (code, err))
+    web.put("set/big.bin.sha256", hashlib.sha256(BIG).hexdigest().encode())
+    done = bench.sync("--store", bench.path("sidecar"), web.source("set/big.bin.sha256"))
+    bench.equal("a digest without a name is of the file that it lies beside", sums(done["path"]), want(["big.bin"]))
+    web.remove("set/big.bin.sha256")
     web.put("set/SHA256SUMS", b"0" * 64 + b"  ../../etc/passwd\n")
     code, _, err = bench.zcdp("sync", "--store", bench.path("broken"), web.source("set/SHA256SUMS"))
     bench.check("a list that climbs is refused", code == 3 and "outside" in err, (code, err))
@@ -106,7 +120,7 @@ def without_ranges(bench, web):
 def repositories(bench):
     files = {"config.json": b"{}", "model-00001.safetensors": BIG, "data/part.bin": bytes_of(3, 5000), "data/notes.txt": b"n", "README.md": b"# r", "z/\u00fc.txt": b"u"}
     token = "hf_secret"
-    server = hub.Hub("models/org/name", files, token)
+    server = hub.Hub("models/org/name", files, token, revisions=("main", "refs/pr/1"))
     bench.closers.append(server.close)
     env = {"HF_ENDPOINT": server.endpoint, "HF_TOKEN": token, "HF_HOME": "/nonexistent"}
     all_sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -115,11 +129,20 @@ def repositories(bench):
     bench.equal("a second time nothing is fetched", bench.sync("--store", bench.path("hub"), "hf://org/name@main", env=env)["bytes_fetched"], 0)
     part = bench.sync("--store", bench.path("hub"), "hf://org/name/data/", env=env)
     bench.equal("a folder of it", sums(part["path"]), {name.removeprefix("data/"): digest for name, digest in all_sums.items() if name.startswith("data/")})
+    for revision in ("refs/pr/1", "refs%2Fpr%2F1"):
+        done = bench.sync("--store", bench.path("hub"), f"hf://org/name@{revision}/data/", env=env)
+        bench.equal(f"a revision with slashes, {revision}, and a folder", sums(done["path"]), sums(part["path"]))
+    space = hub.Hub("spaces/org/demo", {"app.py": b"print()"})
+    bench.closers.append(space.close)
+    done = bench.sync("--store", bench.path("hub"), "hf://spaces/org/demo", env={**env, "HF_ENDPOINT": space.endpoint})
+    bench.equal("a space", list(sums(done["path"])), ["app.py"])
     bench.check("the token went to no other host", not server.leaked, server.leaked)
     code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/name", env={**env, "HF_TOKEN": "wrong"})
     bench.check("a wrong token: exit 5, one line, not shown", code == 5 and err.count("\n") == 1 and "wrong" not in err, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/other", env=env)
-    bench.equal("a repository that is not there", code, 4)
+    bench.check("a repository that is not there", code == 4 and "HF_TOKEN" in err and "folder" not in err, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/name/nothing/", env=env)
+    bench.check("nor a folder of one, by its own name", code == 4 and err.startswith("zcdp: hf://org/name/nothing/: "), (code, err))
     server.damage = True
     code, _, err = bench.zcdp("sync", "--store", bench.path("hub3"), "hf://org/name", env=env)
     bench.check("LFS bytes that are not their sha256 are refused", code == 1 and "SHA-256" in err, (code, err))

@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Hub:
     """repository: "models/org/name"; files: path -> content; those over `lfs_bytes` lie in LFS."""
 
-    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1"):
+    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1", revisions=("main",)):
         self.token, self.files, self.commit, self.leaked, self.damage = token, files, hashlib.sha1(repository.encode()).hexdigest(), [], False
         lfs = {hashlib.sha256(content).hexdigest(): content for content in files.values() if len(content) > lfs_bytes}
         hub = self
@@ -66,7 +66,7 @@ class Hub:
                 url = urllib.parse.urlsplit(self.path)
                 path, query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
                 plain = repository.removeprefix("models/")
-                if path == f"/api/{repository}/revision/main":
+                if url.path.count("/") == repository.count("/") + 4 and path.removeprefix(f"/api/{repository}/revision/") in revisions:
                     return self.answer(200, json.dumps({"sha": hub.commit}).encode(), Content_Type="application/json")
                 if path.startswith(f"/api/{repository}/tree/{hub.commit}"):
                     below = path.removeprefix(f"/api/{repository}/tree/{hub.commit}").strip("/")

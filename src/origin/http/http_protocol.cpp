@@ -11,13 +11,14 @@ namespace {
 constexpr int kRedirectsMax = 5;
 constexpr std::string_view kDatePrefix = "modified ";
 
-Error error_of(int status, const std::string& name) {
+/// `repository`: of a hub, not of any web server.
+Error error_of(int status, const std::string& name, bool repository) {
     const std::string what = fmt::format("HTTP {}", status);
     switch (status) {
         case 404:
-        case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, "check the URL; a folder's ends in /");
+        case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, repository ? "check ORG/NAME@REVISION; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /");
         case 401:
-        case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD (or HF_TOKEN)");
+        case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, repository ? "check HF_TOKEN, and that it may read this repository" : "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
         case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name, "check HTTP_PROXY or the backend's Secret");
         case 412:
         case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, name);
@@ -37,7 +38,7 @@ class HttpProtocol final : public Protocol {
         return {shared_->endpoint.url(), tree ? shared_->repository : shared_->source, tree ? shared_->folder : "", who};
     }
     std::string name_of(const std::string& key) const override {
-        return shared_->kind == Kind::file || key.empty() ? shared_->source : shared_->source.substr(0, shared_->source.rfind('/') + 1) + key;
+        return shared_->kind == Kind::file || key.empty() ? shared_->source : folder_name() + key;
     }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient&) override {
@@ -63,9 +64,9 @@ class HttpProtocol final : public Protocol {
         if (call.method == "HEAD" && (status == 400 || status == 405 || status == 501 || (status == 403 && sent.target.find('?') != std::string::npos))) {
             call.method = "GET";
             call.headers.emplace_back("Range", "bytes=0-0");
-            return {Remedy::at_once, error_of(status, name)};
+            return {Remedy::at_once, error_of(status, name, false)};
         }
-        Verdict verdict{Remedy::none, error_of(status, name)};
+        Verdict verdict{Remedy::none, error_of(status, name, shared_->kind == Kind::tree)};
         if (status == 429 || status == 503) verdict.remedy = Remedy::slow_down;
         else if (status == 408 || (status >= 500 && status != 501)) verdict.remedy = Remedy::retry;
         return verdict;
@@ -79,7 +80,7 @@ class HttpProtocol final : public Protocol {
             const auto range = parse_content_range(answer.header("content-range"));
             size = range ? std::optional(range->total) : std::nullopt;
         }
-        if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length");
+        if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length; a folder's URL ends in /");
         ObjectInfo out{*size, tag_of(answer), checksum_of(answer, key)};
         if (shared_->kind == Kind::tree) out.tag = shared_->claim_of(key).tag;
         if (out.tag.empty() && out.checksum.kind != ObjectChecksum::Kind::none) out.tag = "sha256 " + to_hex({reinterpret_cast<const uint8_t*>(out.checksum.raw.data()), out.checksum.raw.size()});
@@ -114,6 +115,7 @@ class HttpProtocol final : public Protocol {
     bool ranges_are_optional() const override { return true; }
 
   private:
+    std::string folder_name() const { return shared_->source.substr(0, shared_->source.rfind('/') + 1); }
     Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name, Tried& tried) {
         auto next = redirected(sent.endpoint, sent.target, answer.header("location"));
         if (!next) return {Verdict::Remedy::none, std::move(next).error().about(name)};

@@ -55,12 +55,19 @@ Task<Result<std::vector<Entry>>> with_heads(Origin& files, std::vector<std::stri
     co_return entries;
 }
 
+/// "model.bin.sha256" may hold a digest and no name: it is that of model.bin.
+std::string sidecar_of(const std::string& list_name) {
+    constexpr std::string_view ending = ".sha256";
+    return list_name.ends_with(ending) ? list_name.substr(0, list_name.size() - ending.size()) : "";
+}
+
 /// The files that a list names; its digests become what they must have.
 Task<Result<std::vector<std::string>>> fetch_sums(Surroundings around) {
     Shared& shared = *around.shared;
     ZCDP_CO_TRY(const Page page, co_await fetch(*around.requester, shared, shared.target_of(shared.name)));
-    auto sums = parse_sums(page.body);
+    auto sums = parse_sums(page.body, sidecar_of(shared.name));
     if (!sums) co_return std::move(sums).error().about(shared.source);
+    if (sums->empty()) co_return Error(ErrorKind::refused, "lists no file", shared.source);
     Claims claims;
     std::vector<std::string> paths;
     for (Sum& sum : *sums) {

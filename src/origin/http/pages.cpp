@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
+#include <optional>
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
@@ -42,15 +44,30 @@ std::string name_within(std::string name) {
     return name;
 }
 
+/// "&#43;" or "&#x2b;" at the beginning of `text`, of ASCII: the character, and the bytes it takes; 0 when there is none.
+/// Caddy's templates (Go's html/template) write '+' so.
+std::pair<char, size_t> numeric_entity(std::string_view text) {
+    const bool hex = text.starts_with("&#x") || text.starts_with("&#X");
+    const size_t begin = hex ? 3 : 2, end = text.find(';');
+    unsigned value = 0;
+    if (!text.starts_with("&#") || end == text.npos) return {};
+    const auto [at, error] = std::from_chars(text.data() + begin, text.data() + end, value, hex ? 16 : 10);
+    if (error != std::errc() || at != text.data() + end || value == 0 || value > 127) return {};
+    return {static_cast<char>(value), end + 1};
+}
+
 /// &amp; and the like, as servers write them in attributes.
 std::string without_entities(std::string_view text) {
-    static constexpr std::pair<std::string_view, char> kEntities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&#x27;", '\''}};
+    static constexpr std::pair<std::string_view, char> kEntities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}};
     std::string out;
     while (!text.empty()) {
         const auto found = std::find_if(std::begin(kEntities), std::end(kEntities), [&](const auto& one) { return text.starts_with(one.first); });
         if (found != std::end(kEntities)) {
             out += found->second;
             text.remove_prefix(found->first.size());
+        } else if (const auto [c, bytes] = numeric_entity(text); bytes > 0) {
+            out += c;
+            text.remove_prefix(bytes);
         } else {
             out += text.front();
             text.remove_prefix(1);
@@ -74,7 +91,22 @@ std::string name_of_link(std::string_view attribute, const std::string& folder_p
     return name_within(std::move(link));
 }
 
-/// The value of the next href="…" at or after `at`; empty view at the end.
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+/// The value of a tag's href, in quotes or bare; empty view when there is none.
+std::string_view href_of(std::string_view tag) {
+    for (size_t i = 1; i + 5 < tag.size(); ++i) {
+        if (!is_blank(tag[i - 1]) || !same_letters(tag.substr(i, 5), "href=")) continue;
+        const char quote = tag[i + 5];
+        const bool quoted = quote == '"' || quote == '\'';
+        const size_t begin = i + 5 + quoted;
+        const size_t end = quoted ? tag.find(quote, begin) : std::min(tag.find_first_of(" \t\r\n", begin), tag.size());
+        return end == tag.npos ? std::string_view() : tag.substr(begin, end - begin);
+    }
+    return {};
+}
+
+/// The value of the next link's href at or after `at`; empty view at the end.
 std::string_view next_href(std::string_view body, size_t& at) {
     while (at < body.size()) {
         const size_t tag = body.find('<', at);
@@ -83,16 +115,8 @@ std::string_view next_href(std::string_view body, size_t& at) {
         if (close == body.npos) break;
         at = close + 1;
         const std::string_view inside = body.substr(tag + 1, close - tag - 1);
-        if (inside.size() < 2 || lower(inside[0]) != 'a' || !(inside[1] == ' ' || inside[1] == '\n' || inside[1] == '\t')) continue;
-        for (size_t i = 1; i + 6 < inside.size(); ++i) {
-            if (!same_letters(inside.substr(i, 5), "href=")) continue;
-            const char quote = inside[i + 5];
-            if (quote != '"' && quote != '\'') break;
-            const size_t end = inside.find(quote, i + 6);
-            if (end == inside.npos) break;
-            if (end > i + 6) return inside.substr(i + 6, end - i - 6);
-            break;
-        }
+        if (inside.size() < 2 || lower(inside[0]) != 'a' || !is_blank(inside[1])) continue;
+        if (const std::string_view href = href_of(inside); !href.empty()) return href;
     }
     at = body.size();
     return {};
@@ -149,19 +173,33 @@ bool unescape(std::string& name) {
     return true;
 }
 
-bool parse_sum(std::string_view line, Sum& sum) {
+/// "SHA256 (name) = HEX" of BSD, "SHA256(name)= HEX" and "SHA2-256(name)= HEX" of OpenSSL: what follows the bracket.
+std::string_view after_tag(std::string_view line) {
+    for (const std::string_view tag : {"SHA256 (", "SHA256(", "SHA2-256("})
+        if (line.starts_with(tag)) return line.substr(tag.size());
+    return {};
+}
+
+/// "HEX  name" and "HEX *name" of coreutils, "HEX name" of BSD's -r, "HEX" alone. The name; nullopt when it is none of them.
+std::optional<std::string_view> name_after_hex(std::string_view line) {
+    if (line.size() == 64) return std::string_view();
+    if (line.size() < 66 || (line[64] != ' ' && line[64] != '\t')) return std::nullopt;
+    return line.substr(line[65] == ' ' || line[65] == '*' ? 66 : 65);
+}
+
+bool parse_sum(std::string_view line, const std::string& own_name, Sum& sum) {
     const bool escaped = line.starts_with('\\');
     if (escaped) line.remove_prefix(1);
-    std::string_view hex;
-    if (line.starts_with("SHA256 (")) {
-        const size_t close = line.rfind(") = ");
-        if (close == line.npos) return false;
-        sum.path = line.substr(8, close - 8);
-        hex = line.substr(close + 4);
+    std::string_view hex = line.substr(0, 64);
+    if (const std::string_view rest = after_tag(line); !rest.empty()) {
+        const size_t close = rest.rfind(')'), equals = rest.find_first_not_of(' ', close + 1);
+        if (close == rest.npos || equals == rest.npos || rest[equals] != '=') return false;
+        sum.path = rest.substr(0, close);
+        hex = rest.substr(std::min(rest.find_first_not_of(' ', equals + 1), rest.size()));
     } else {
-        if (line.size() < 67 || line[64] != ' ' || (line[65] != ' ' && line[65] != '*')) return false;
-        hex = line.substr(0, 64);
-        sum.path = line.substr(66);
+        const auto name = name_after_hex(line);
+        if (!name) return false;
+        sum.path = name->empty() || *name == "-" ? std::string_view(own_name) : *name;
     }
     if (!is_sha256_hex(hex) || (escaped && !unescape(sum.path))) return false;
     if (sum.path.starts_with("./")) sum.path.erase(0, 2);
@@ -179,8 +217,9 @@ Result<std::vector<std::string>> parse_index(std::string_view body, std::string_
     return names;
 }
 
-Result<std::vector<Sum>> parse_sums(std::string_view text) {
+Result<std::vector<Sum>> parse_sums(std::string_view text, const std::string& own_name) {
     std::vector<Sum> sums;
+    if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // as some editors begin a file
     size_t number = 0;
     for (size_t begin = 0; begin < text.size();) {
         const size_t end = std::min(text.find('\n', begin), text.size());
@@ -189,7 +228,8 @@ Result<std::vector<Sum>> parse_sums(std::string_view text) {
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (line.empty() || line.starts_with('#')) continue;
         Sum sum;
-        if (!parse_sum(line, sum)) return refused("line " + std::to_string(number) + " is no line of sha256sum");
+        if (!parse_sum(line, own_name, sum))
+            return Error(ErrorKind::refused, "line " + std::to_string(number) + " is no line of sha256sum", "", "write HEX, two blanks and the name");
         if (sums.size() == kNamesMax) return refused("has more than 1,000,000 lines");
         sums.push_back(std::move(sum));
     }

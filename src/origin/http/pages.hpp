@@ -17,13 +17,14 @@ inline constexpr size_t kNamesMax = 1'000'000;  ///< of one page
 /// host, to a query) are no names. `folder_path`: the page's own path, still encoded. Errors: refused.
 Result<std::vector<std::string>> parse_index(std::string_view body, std::string_view content_type, const std::string& folder_path);
 
-/// "HEX  name", "HEX *name", "\HEX  name" with escapes, "SHA256 (name) = HEX" (coreutils' sha256sum); lines that begin
-/// with '#' are comments. In the file's order. Errors: refused, with the line's number.
+/// "HEX  name", "HEX *name", "\HEX  name" with escapes (coreutils), "SHA256 (name) = HEX", "HEX name" (BSD),
+/// "SHA2-256(name)= HEX" (OpenSSL); lines that begin with '#' are comments. In the file's order. `own_name`: what a
+/// digest without a name, or with "-", is of; "": such a line is refused. Errors: refused, with the line's number.
 struct Sum {
     std::string path;
     std::string sha256;  ///< raw
 };
-Result<std::vector<Sum>> parse_sums(std::string_view text);
+Result<std::vector<Sum>> parse_sums(std::string_view text, const std::string& own_name = "");
 /// SHA256SUMS, sha256sums.txt, checksums.sha256 and the like.
 bool is_sums_file(std::string_view name);
 

@@ -10,6 +10,14 @@ namespace {
 
 constexpr const char* kForms = "write https://HOST/FOLDER/, https://HOST/PATH/FILE or https://HOST/PATH/SHA256SUMS";
 
+/// Where the revision that begins at `at` ends. One with slashes is written with %2F, but refs/pr/N and refs/convert/NAME
+/// also as they are, as huggingface_hub's HfFileSystem reads them.
+size_t revision_end(const std::string& text, size_t at) {
+    for (const std::string ref : {"refs/pr/", "refs/convert/"})
+        if (text.compare(at, ref.size(), ref) == 0) return std::min(text.find('/', at + ref.size()), text.size());
+    return std::min(text.find('/', at), text.size());
+}
+
 }  // namespace
 
 Result<> Shared::authorize(std::string value) {
@@ -30,11 +38,14 @@ Result<> Shared::configure_url(const std::string& url) {
     base_path_ = path.substr(0, path.rfind('/') + 1);
     name = path.substr(base_path_.size());
     if (!percent_decode(name, false)) return Error(ErrorKind::usage, "is not URL-encoded", source, kForms);
+    if (path == "/" && !source.ends_with('/')) source += '/';  // "https://host"
     kind = name.empty() ? Kind::index : is_sums_file(name) && !has_query ? Kind::sums : Kind::file;
     if (kind == Kind::index && has_query) return Error(ErrorKind::usage, "is a folder with a query", source, kForms);
     if (!options.sha256.empty()) {
         if (kind != Kind::file) return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
-        const auto digest = sha256_from_hex(options.sha256);
+        std::string hex = options.sha256;  // some tools print capitals
+        for (char& c : hex) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
+        const auto digest = sha256_from_hex(hex);
         if (!digest) return Error(ErrorKind::usage, "is no SHA-256 in hex", options.sha256);
         set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
     }
@@ -50,17 +61,21 @@ Result<> Shared::configure_repository(const std::string& text) {
     source = text;
     std::string rest = text.substr(5);
     std::string type = "models";
-    for (const char* other : {"datasets", "models"})
+    for (const char* other : {"datasets", "models", "spaces"})
         if (rest.starts_with(std::string(other) + "/")) type = other, rest.erase(0, type.size() + 1);
-    const size_t slash = rest.find('/'), end = slash == rest.npos ? rest.npos : rest.find('/', slash + 1);
-    std::string id = rest.substr(0, end);
-    if (end != rest.npos) folder = rest.substr(end + 1);
+    const size_t slash = rest.find('/'), end = slash == rest.npos ? rest.size() : std::min(rest.find_first_of("/@", slash + 1), rest.size());
+    const std::string id = rest.substr(0, end);
+    size_t next = end;
+    revision = "main";
+    if (next < rest.size() && rest[next] == '@') {
+        next = revision_end(rest, end + 1);
+        revision = rest.substr(end + 1, next - end - 1);
+    }
+    if (next < rest.size()) folder = rest.substr(next + 1);
     if (!folder.empty() && folder.back() != '/') folder += '/';
-    const size_t at = id.find('@');
-    revision = at == id.npos ? "main" : id.substr(at + 1);
-    id = id.substr(0, at);
+    if (!source.ends_with('/')) source += '/';
     const bool plain = id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos;
-    if (slash == rest.npos || slash == 0 || id.size() == slash + 1 || revision.empty() || !plain || id.find("..") != id.npos)
+    if (slash == rest.npos || slash == 0 || id.size() == slash + 1 || revision.empty() || !percent_decode(revision, false) || !plain || id.find("..") != id.npos)
         return Error(ErrorKind::usage, "names no repository", text, "write hf://ORG/NAME@REVISION/FOLDER/ or hf://datasets/ORG/NAME");
     repository = type + "/" + id;
     std::string url = options.endpoint.empty() ? machine.environment("HF_ENDPOINT") : options.endpoint;

@@ -29,7 +29,7 @@ class Shared final : public Remote {
     Shared(OriginOptions options, Machine machine) : Remote("", std::move(options), machine) {}
     /// From http[s]://HOST/PATH. Errors: usage.
     Result<> configure_url(const std::string& source);
-    /// From hf://[datasets/]ORG/NAME[@REVISION][/FOLDER]. Errors: usage.
+    /// From hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/FOLDER]. Errors: usage.
     Result<> configure_repository(const std::string& source);
 
     Kind kind = Kind::file;

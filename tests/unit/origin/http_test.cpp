@@ -26,6 +26,12 @@ TEST_CASE("Apache's: columns to sort by, absolute links, links elsewhere") {
     CHECK(parse_index(html, "text/html;charset=UTF-8", "/d/").value() == Names{"v", "x"});
 }
 
+TEST_CASE("links without quotes, characters by their numbers, attributes that only end in href: no file is passed over") {
+    const char* html = "<A HREF=bare>bare</A><a class=x href=two\ntitle=t>two</a><a href=\"./a&#43;b&#x26;c\">Caddy's</a>"
+                       "<a data-href=\"not\" href='right'>r</a><a href=>none</a><a href=\"&#0;x\">none</a>";
+    CHECK(parse_index(html, "text/html", "/d/").value() == Names{"a+b&c", "bare", "right", "two"});
+}
+
 TEST_CASE("indexes in JSON: nginx's and Caddy's; names that climb are refused") {
     CHECK(parse_index(R"([{"name":"b","type":"file","size":3},{"name":"a","type":"directory"}])", "application/json", "/").value() == Names{"a/", "b"});
     CHECK(parse_index(R"([{"name":"a/","is_dir":true},{"name":"c","is_dir":false}])", "application/json", "/").value() == Names{"a/", "c"});
@@ -43,9 +49,19 @@ TEST_CASE("lists of digests as sha256sum writes them") {
     CHECK(sums[2].path == "with\nnewline\\");
     CHECK(sums[3].path == "b s d");
     CHECK(sums[0].sha256 == std::string(32, '\xaa'));
-    for (const std::string& wrong : {std::string(kHex), kHex + " x", kHex.substr(1) + "  x", "\\" + kHex + "  a\\q", std::string("SHA256 (x) = 12"), "<html>" + kHex + "  x"}) {
+    for (const std::string& wrong : {std::string(kHex), kHex + "  -", kHex + " ", kHex + "x y", "SHA256(x) " + kHex, "SHA256(x=" + kHex, kHex.substr(1) + "  x", "\\" + kHex + "  a\\q", std::string("SHA256 (x) = 12"), "<html>" + kHex + "  x"}) {
         INFO(wrong);
         CHECK(parse_sums(wrong).error().kind() == ErrorKind::refused);
+    }
+    const auto others = parse_sums("\xef\xbb\xbf" + kHex + " bsd -r\nSHA256(open ssl)= " + kHex + "\nSHA2-256(a)b)= " + kHex + "\n" + kHex + "\ttab\n").value();
+    REQUIRE(others.size() == 4);
+    CHECK(others[0].path == "bsd -r");
+    CHECK(others[1].path == "open ssl");
+    CHECK(others[2].path == "a)b");
+    CHECK(others[3].path == "tab");
+    for (const std::string& alone : {kHex, kHex + "\r\n", kHex + "  -\n"}) {
+        CAPTURE(alone);
+        CHECK(parse_sums(alone, "model.bin").value().at(0).path == "model.bin");
     }
     for (const char* name : {"SHA256SUMS", "sha256sums.txt", "SHA256SUM", "model.sha256", "checksums.txt"}) CHECK(is_sums_file(name));
     for (const char* name : {"model.bin", "SHA256SUMS.gpg", "SHA512SUMS"}) CHECK_FALSE(is_sums_file(name));
