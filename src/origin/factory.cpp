@@ -29,9 +29,10 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     });
 }
 
-Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+Result<OriginFactory> make_s3_factory(const std::string& source, OriginOptions options, Machine machine) {
+    if (options.ca_bundle.empty() && options.ca_pem.empty()) options.ca_bundle = machine.environment("AWS_CA_BUNDLE");
     ZCDP_TRY(auto where, s3::parse_location(source));
-    auto shared = std::make_shared<s3::Shared>(std::move(where), options, machine);
+    auto shared = std::make_shared<s3::Shared>(std::move(where), std::move(options), machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
@@ -40,13 +41,27 @@ Result<OriginFactory> make_s3_factory(const std::string& source, const OriginOpt
 
 Result<OriginFactory> make_azure_factory(const std::string& source, OriginOptions options, Machine machine) {
     ZCDP_TRY(auto where, azure::parse_location(source));
-    if (!where.endpoint.empty()) options.endpoint = where.endpoint;
+    if (options.endpoint.empty()) options.endpoint = where.endpoint;
+    if (!where.sas.empty()) options.credentials = {{"AZURE_STORAGE_SAS_TOKEN", where.sas}};
     if (!where.prefix.empty() && where.prefix.back() != '/') where.prefix += '/';
     auto shared = std::make_shared<azure::Shared>(where.account, where.container, where.prefix, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, azure::make_azure_protocol(shared), executor);
     });
+}
+
+/// A flag that says nothing about this kind of source would be passed over in silence.
+Result<> check_flags(const std::string& source, const OriginOptions& options) {
+    const auto only = [&](const char* flag, const char* kind) { return Error(ErrorKind::usage, std::string(flag) + " is for " + kind + " alone", shown_source(source)); };
+    const bool web = (source.starts_with("https://") || source.starts_with("http://")) && !azure::is_blob_url(source);
+    if (!options.sha256.empty() && !web) return only("--sha256", "a file of a web server (https://)");
+    if (source.starts_with("s3://")) return {};
+    if (options.request_payer) return only("--request-payer", "s3://");
+    if (options.dual_stack) return only("--dualstack", "s3://");
+    if (!options.sse_c_key.empty()) return only("--sse-c-key", "s3://");
+    if (!options.profile.empty()) return only("--profile", "s3://");
+    return {};
 }
 
 }  // namespace
@@ -72,6 +87,7 @@ std::string shown_source(const std::string& source) {
 }
 
 Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+    ZCDP_CHECK(check_flags(source, options));
     if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
     if (source.starts_with("oss://")) return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);

@@ -150,6 +150,13 @@ class Azure:
         signature = base64.b64encode(hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()).decode()
         return {**headers, "Authorization": f"SharedKey {self.account}:{signature}"}
 
+    def sas(self, key=None):
+        """A shared access signature that reads and lists the container (learn.microsoft.com/rest/api/storageservices/create-service-sas)."""
+        fields = {"sp": "rl", "se": "2099-01-01T00:00:00Z", "sv": self.version, "sr": "c"}
+        text = "\n".join([fields["sp"], "", fields["se"], f"/blob/{self.account}/{self.bucket}", "", "", "", fields["sv"], fields["sr"], "", "", "", "", "", "", ""])
+        digest = hmac.new(base64.b64decode(key or self.key), text.encode(), hashlib.sha256).digest()
+        return urllib.parse.urlencode({**fields, "sig": base64.b64encode(digest).decode()})
+
     def _send(self, method, path, query, body, **headers):
         url = self.endpoint + path + ("?" + urllib.parse.urlencode(query) if query else "")
         signed = self.signed(method, path, query, body, headers)

@@ -142,9 +142,13 @@ Result<Location> parse_location(const std::string& source) {
     } else {
         ZCDP_TRY(const auto url, split_url(source));
         out.endpoint = url.first.url();
-        rest = url.first.host.substr(0, url.first.host.find('.')) + url.second;
-        if (rest.find('?') != std::string::npos)
-            return Error(ErrorKind::usage, "has a query", rest.substr(0, rest.find('?')), "give a SAS token by AZURE_STORAGE_SAS_TOKEN");
+        std::string host_account = url.first.host.substr(0, url.first.host.find('.'));
+        if (host_account.ends_with("-secondary")) host_account.resize(host_account.size() - 10);  // the same account, in its other region
+        const size_t query = url.second.find('?');
+        rest = host_account + url.second.substr(0, query);
+        if (query != url.second.npos) out.sas = url.second.substr(query + 1);
+        if (!out.sas.empty() && ("&" + out.sas).find("&sig=") == std::string::npos)
+            return Error(ErrorKind::usage, "has a query that is no SAS token", source.substr(0, source.find('?')), "write https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX/");
         if (!percent_decode(rest, false)) return Error(ErrorKind::usage, "is not URL-encoded", source);
     }
     const size_t first = rest.find('/');

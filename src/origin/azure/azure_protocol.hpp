@@ -29,6 +29,7 @@ class Shared final : public Remote {
 struct Location {
     std::string account, container, prefix;
     std::string endpoint;  ///< of the https form; "" of the other
+    std::string sas;       ///< the https form's query, without '?'; a secret
 };
 bool is_blob_url(const std::string& source);
 /// Pure. Errors: usage.

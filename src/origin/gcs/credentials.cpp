@@ -113,8 +113,9 @@ Result<> TokenSource::choose() {
     std::string text = credential(options_, machine_, "GOOGLE_APPLICATION_CREDENTIALS_JSON");
     if (text.empty() && options_.credentials.empty()) {
         const std::string named = machine_.environment("GOOGLE_APPLICATION_CREDENTIALS");
-        const std::string home = machine_.environment("HOME");
-        const std::string path = named.empty() ? home + "/.config/gcloud/application_default_credentials.json" : named;
+        std::string gcloud = machine_.environment("CLOUDSDK_CONFIG");  // cloud.google.com/sdk/docs/configurations
+        if (gcloud.empty()) gcloud = machine_.environment("HOME") + "/.config/gcloud";
+        const std::string path = named.empty() ? gcloud + "/application_default_credentials.json" : named;
         auto content = read_user_file(machine_.fs, path, kFileBytesMax);
         if (!content && !named.empty()) return system_error(content.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", named);
         if (content) text = std::move(*content);

@@ -141,8 +141,12 @@ TEST_CASE("where a source is") {
     CHECK(is_blob_url("https://account.blob.core.chinacloudapi.cn/c"));
     CHECK_FALSE(is_blob_url("https://host/c"));
     for (const char* wrong : {"az://", "az://account", "az://Account/container", "az://account/Container_", "az://ab/con"}) CHECK_FALSE(parse_location(wrong).has_value());
-    const auto secret = parse_location("https://account.blob.core.windows.net/c?sig=secret");
-    CHECK(secret.error().line().find("secret") == std::string::npos);
+    CHECK(parse_location("https://account-secondary.blob.core.windows.net/container/a").value().account == "account");
+    const auto signed_url = parse_location("https://account.blob.core.windows.net/container/a%20b?sv=2021&sig=secret%3D").value();
+    CHECK(signed_url.prefix == "a b");
+    CHECK(signed_url.sas == "sv=2021&sig=secret%3D");
+    const auto other = parse_location("https://account.blob.core.windows.net/container?comp=secret");
+    CHECK(other.error().line().find("secret") == std::string::npos);
 }
 
 TEST_CASE("an MD5 is 16 bytes in base64, or none") {

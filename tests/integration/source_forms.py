@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# ctest: 120
+"""SOURCE as people write it who come from each store's own tools, and the one line they get where zcdp reads it otherwise."""
+import hashlib
+import shlex
+import shutil
+
+from tests.support import stores
+from tests.support.harness import Bench, bytes_of, sums
+
+FILES = {"a.txt": b"hello", "b/c.bin": bytes_of(1, 100_000)}
+WANT = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+
+
+def one_object(bench, store):
+    """A prefix is a folder. Who names an object is told how, and what the line says works."""
+    source = stores.source_of(store, "set/a.txt")
+    code, _, err = bench.zcdp("sync", "--store", bench.path("one"), *store.flags, source, env=store.env)
+    bench.check(f"{store.kind}: an object's name is no prefix, and is shown as it was written", code == 4 and err.startswith(f"zcdp: {source}/: "), (code, err))
+    done = bench.sync("--store", bench.path("one"), *store.flags, *shlex.split(err.partition("one object alone is ")[2]), env=store.env)
+    bench.equal(f"{store.kind}: what the line advises fetches that object", sums(done["path"]), {"a.txt": WANT["a.txt"]})
+    code, _, err = bench.zcdp("sync", "--store", bench.path("one"), *store.flags, stores.source_of(store, "nothing/"), env=store.env)
+    bench.check(f"{store.kind}: an empty folder gets no such advice", code == 4 and "--include" not in err, (code, err))
+    whole = source.removesuffix("/set/a.txt")
+    done = bench.sync("--store", bench.path("one"), *store.flags, whole, env=store.env)
+    bench.equal(f"{store.kind}: {whole} without a slash is all of it", done["objects"], len(FILES))
+
+
+def flags_of_others(bench):
+    """A flag that says nothing about a kind is refused, not passed over."""
+    key = bench.path("key")
+    key.write_bytes(bytes(32))
+    for flags, sources in ((["--sha256", "0" * 64], ["s3://data/a", "gs://data/a", "az://account/container/a", "https://account.blob.core.windows.net/container/a", "hf://org/name", "."]),
+                           (["--request-payer"], ["gs://data/"]), (["--dualstack"], ["oss://data/"]), (["--sse-c-key", key], ["gs://data/"]), (["--profile", "p"], ["az://account/container/"])):
+        for source in sources:
+            code, _, err = bench.zcdp("sync", "--store", bench.path("flags"), "--anonymous", "--retries", "0", *flags, source)
+            bench.check(f"{flags[0]} with {source}", code == 2 and err.startswith(f"zcdp: {source}: {flags[0]} is for ") and err.count("\n") == 1, (code, err))
+
+
+def shared_access_signatures(bench, azure):
+    """In the environment, and at the end of the URL as Azure's portal and azcopy have it."""
+    url = f"https://{azure.account}.blob.core.windows.net/{azure.bucket}/set/"
+    wrong = azure.sas(azure.wrong_env["AZURE_STORAGE_KEY"])
+    store = bench.path("sas")
+    for what, source, env in (("in the environment", azure.source("set/"), {"AZURE_STORAGE_SAS_TOKEN": "?" + azure.sas()}), ("in the URL", f"{url}?{azure.sas()}", {})):
+        done = bench.sync("--store", store, "--endpoint", azure.endpoint, source, env=env)
+        bench.equal(f"a SAS {what}", sums(done["path"]), WANT)
+    kept = [str(p) for p in store.rglob("*") if p.is_file() and b"sig=" in p.read_bytes()]
+    bench.check("is kept nowhere", not kept, kept)
+    for what, source, env in (("in the environment", azure.source("set/"), {"AZURE_STORAGE_SAS_TOKEN": wrong}), ("in the URL", f"{url}?{wrong}", azure.env)):
+        code, out, err = bench.zcdp("sync", "--store", store, "--endpoint", azure.endpoint, source, env=env)
+        bench.check(f"a wrong one {what}: exit 5, one line, not shown", code == 5 and err.count("\n") == 1 and "sig=" not in err, (code, err))
+    done = bench.sync("--store", store, "--endpoint", azure.endpoint, url, env=azure.env)
+    bench.equal("the https form, at the address that --endpoint says", sums(done["path"]), WANT)
+
+
+def gclouds_folder(bench, gcs):
+    gcs.behind_a_door(bench)
+    folder = bench.path("gcloud")
+    folder.mkdir()
+    shutil.copy(gcs.env["GOOGLE_APPLICATION_CREDENTIALS"], folder / "application_default_credentials.json")
+    done = bench.sync("--store", bench.path("adc"), *gcs.flags, "gs://data/set/", env={"CLOUDSDK_CONFIG": str(folder)})
+    bench.equal("gcloud's default credentials, in the folder that CLOUDSDK_CONFIG names", sums(done["path"]), WANT)
+
+
+with Bench() as bench:
+    flags_of_others(bench)
+    s3, gcs, azure = (kind.start(bench) for kind in (stores.S3, stores.Gcs, stores.Azure))
+    for store in (s3, gcs, azure):
+        for name, content in FILES.items():
+            store.put("set/" + name, content)
+        one_object(bench, store)
+    shared_access_signatures(bench, azure)
+    gclouds_folder(bench, gcs)
