@@ -78,9 +78,9 @@ void add_serve(CLI::App& app, Action& action) {
     CLI::App& serve = *app.add_subcommand("serve", "show a directory, or a store's snapshots, as read-only S3 buckets");
     serve.footer(kFooter);
     auto* directory = serve.add_option("DIR", options->directory, "the directory");
-    serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")->type_name("DIR")->excludes(directory);
+    auto* store = serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")->type_name("DIR")->excludes(directory);
     serve.add_option("--listen", options->listen, "address to listen on; port 0 takes a free one")->type_name("ADDRESS:PORT")->capture_default_str();
-    serve.add_option("--bucket", options->bucket, "the bucket's name")->type_name("NAME")->capture_default_str();
+    serve.add_option("--bucket", options->bucket, "the bucket's name, of a DIR")->type_name("NAME")->capture_default_str()->excludes(store);
     auto* certificate = serve.add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")->type_name("FILE");
     auto* key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key")->type_name("FILE");
     certificate->needs(key), key->needs(certificate);

@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "zcdp/net/endpoint.hpp"
+#include "zcdp/net/listen.hpp"
 
 namespace zcdp::net {
 namespace {
@@ -69,6 +70,18 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
         if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0) return no_endpoint(url);
     }
     return endpoint;
+}
+
+Result<Listen> Listen::parse(const std::string& text) {
+    const Error wrong(ErrorKind::usage, "is no address", text, "write ADDRESS:PORT with a numeric address");
+    const size_t colon = text.rfind(':');
+    if (colon == std::string::npos) return wrong;
+    Listen out{text.substr(0, colon), 0};
+    if (out.host.starts_with('[') && out.host.ends_with(']')) out.host = out.host.substr(1, out.host.size() - 2);
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data() + colon + 1, end, out.port);
+    if (error != std::errc() || at != end) return wrong;
+    return out;
 }
 
 }  // namespace zcdp::net

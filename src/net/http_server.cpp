@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "zcdp/base/tasks.hpp"
+#include "zcdp/net/listen.hpp"
 
 namespace zcdp::net {
 namespace {
@@ -153,12 +154,11 @@ class Server final : public HttpServer {
 };
 
 Result<> Server::listen_tcp() {
-    const size_t colon = options_.listen.rfind(':');
-    if (colon == std::string::npos) return Error(ErrorKind::usage, "is no ADDRESS:PORT", options_.listen);
+    ZCDP_TRY(const Listen listen, Listen::parse(options_.listen));
     error_code code;
-    const auto address = asio::ip::make_address(options_.listen.substr(0, colon), code);
+    const auto address = asio::ip::make_address(listen.host, code);
     if (code) return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT with a numeric address");
-    const asio::ip::tcp::endpoint endpoint(address, static_cast<uint16_t>(std::atoi(options_.listen.c_str() + colon + 1)));
+    const asio::ip::tcp::endpoint endpoint(address, listen.port);
     auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
     acceptor->open(endpoint.protocol(), code);
     if (!code) acceptor->set_option(asio::socket_base::reuse_address(true), code);

@@ -94,13 +94,26 @@ def tls(bench):
     address, _ = serve(bench, source, "--tls-cert", certificate, "--tls-key", key, env=KEYS)
     done = bench.sync("--endpoint", f"https://{address}", "--ca-bundle", authority, "--store", bench.path("over-tls"), "s3://data/", env=servers.CREDENTIALS)
     bench.equal("the same bytes over TLS", sums(done["path"]), sums(source))
+    done = bench.sync("--endpoint", f"https://{address}", "--store", bench.path("over-tls"), "s3://data/", env={**servers.CREDENTIALS, "AWS_CA_BUNDLE": str(authority)})
+    bench.equal("AWS_CA_BUNDLE names the roots as --ca-bundle does", sums(done["path"]), sums(source))
     code, _, err = bench.zcdp("sync", "--endpoint", f"https://{address}", "--retries", "0", "--store", bench.path("t"), "s3://data/", env=servers.CREDENTIALS)
     bench.check("a certificate that nobody vouches for is refused", code == 1 and "certificate" in err, (code, err))
     code, _, err = bench.zcdp("serve", source, "--tls-cert", key, "--tls-key", key, "--listen", "127.0.0.1:0")
     bench.check("what is no certificate is refused, in one line", code == 2 and err.count("\n") == 1, (code, err))
 
 
+def refused(bench):
+    source = bench.path("refused")
+    write_tree(source, FILES)
+    for flags in (["--listen", "127.0.0.1:99999"], ["--listen", "127.0.0.1:"], ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:port"]):
+        code, _, err = bench.zcdp("serve", source, *flags, timeout=10)
+        bench.check(f"{' '.join(flags)}: no address", code == 2 and err.count("\n") == 1 and flags[-1] in err, (code, err))
+    code, _, err = bench.zcdp("serve", "--store", bench.path("store"), "--bucket", "mine", "--listen", "127.0.0.1:0", timeout=10)
+    bench.check("a store's buckets have their own names: --bucket is refused", code == 2 and "--bucket" in err, (code, err))
+
+
 with Bench() as bench:
     store_as_buckets(bench)
     presigned(bench)
     tls(bench)
+    refused(bench)

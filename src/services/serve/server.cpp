@@ -22,6 +22,7 @@
 #include "src/services/serve/peer.hpp"
 #include "src/services/serve/signature.hpp"
 #include "src/services/serve/uri.hpp"
+#include "zcdp/net/listen.hpp"
 #include "zcdp/services/serve.hpp"
 
 namespace zcdp::services {
@@ -72,15 +73,12 @@ class S3Server final : public Server {
 };
 
 Result<> S3Server::bind() {
-    const size_t colon = options_.listen.rfind(':');
-    if (colon == std::string::npos) return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT");
-    std::string host = options_.listen.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    ZCDP_TRY(const net::Listen listen, net::Listen::parse(options_.listen));
     addrinfo hints{}, *found = nullptr;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
     hints.ai_socktype = SOCK_STREAM;
-    const char* name = host.empty() ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : host.c_str();
-    if (::getaddrinfo(name, options_.listen.c_str() + colon + 1, &hints, &found) != 0)
+    const char* name = listen.host.empty() ? "0.0.0.0" : listen.host == "localhost" ? "127.0.0.1" : listen.host.c_str();
+    if (::getaddrinfo(name, std::to_string(listen.port).c_str(), &hints, &found) != 0)
         return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT with a numeric address");
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> address(found, ::freeaddrinfo);
     listener_ = Fd(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
