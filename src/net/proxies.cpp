@@ -35,6 +35,23 @@ std::vector<std::string> words(std::string_view list) {
     return out;
 }
 
+/// An address alone as the range of it, however it is spelt; in brackets, too.
+std::string range_of(std::string word) {
+    if (word.find('/') != word.npos) return word;
+    if (word.starts_with('[') && word.ends_with(']')) word = word.substr(1, word.size() - 2);
+    return word + (word.find(':') == word.npos ? "/32" : "/128");
+}
+
+/// "NAME:PORT" and "[ADDRESS]:PORT" without the port; false when it is another port than `port`.
+bool take_port(std::string_view& name, uint16_t port) {
+    const bool bracketed = name.starts_with('[');
+    const size_t colon = bracketed ? name.find("]:") : name.find(':');
+    if (colon == name.npos || (!bracketed && name.rfind(':') != colon)) return true;
+    if (name.substr(colon + (bracketed ? 2 : 1)) != std::to_string(port)) return false;
+    name = bracketed ? name.substr(1, colon - 1) : name.substr(0, colon);
+    return true;
+}
+
 }  // namespace
 
 Result<Proxy> Proxy::parse(std::string_view url) {
@@ -78,7 +95,8 @@ Result<Proxies> Proxies::parse(const std::string& https_proxy, const std::string
     }
     std::vector<std::string> direct = kAlwaysDirect;
     for (const std::string& word : words(no_proxy)) {
-        if (AddressRules::parse({word})) direct.push_back(word);
+        const std::string range = range_of(word);
+        if (AddressRules::parse({range})) direct.push_back(range);
         else out.direct_names_.push_back(word);
     }
     ZCDP_TRY(out.direct_ranges_, AddressRules::parse(direct));
@@ -101,10 +119,7 @@ const Proxy* Proxies::for_endpoint(const Endpoint& endpoint) const {
     if (endpoint.is_numeric() && !direct_ranges_.allows(host)) return nullptr;
     for (std::string_view name : direct_names_) {
         if (name == "*") return nullptr;
-        if (const size_t colon = name.rfind(':'); colon != name.npos && name.find(':') == colon) {
-            if (name.substr(colon + 1) != std::to_string(endpoint.port)) continue;
-            name = name.substr(0, colon);
-        }
+        if (!take_port(name, endpoint.port)) continue;
         if (name.starts_with("*.")) name.remove_prefix(1);
         if (name == host) return nullptr;
         const std::string suffix = name.starts_with('.') ? std::string(name) : "." + std::string(name);

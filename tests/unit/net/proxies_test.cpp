@@ -61,3 +61,15 @@ TEST_CASE("exceptions are names with all below them, addresses, ranges and ports
     }
     CHECK(through(Proxies::parse("s:1", "", "*").value(), "https://example.com").empty());
 }
+
+TEST_CASE("addresses of IPv6 among the exceptions: as they are spelt, with brackets, with a port") {
+    const auto proxies = Proxies::parse("s:1", "s:1", "2001:db8::7,[2001:db8::8],[2001:db8::9]:8080,2001:db8:1::/48").value();
+    for (const char* url : {"http://[2001:db8::7]", "http://[2001:DB8:0:0::7]:81", "http://[2001:db8::8]", "http://[2001:db8::9]:8080", "http://[2001:db8:1::5]"}) {
+        CAPTURE(url);
+        CHECK(through(proxies, url).empty());
+    }
+    for (const char* url : {"http://[2001:db8::9]:81", "http://[2001:db8::a]", "http://[2001:db8:2::5]"}) {
+        CAPTURE(url);
+        CHECK(through(proxies, url) == "s:1");
+    }
+}
