@@ -178,7 +178,7 @@ void add_sync(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
-    sync.add_option("SOURCE", flags->sync.source, "s3://BUCKET[/PREFIX/], file:///DIR or DIR; or dataset/NAME with --nodes")->required();
+    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/], az://ACCOUNT/CONTAINER[/PREFIX/], https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR; or dataset/NAME with --nodes")->required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
     sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
     sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "
