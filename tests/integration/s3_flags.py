@@ -34,6 +34,12 @@ with Bench() as bench:
     code, _, err = bench.zcdp("sync", "--store", bench.path("short"), "--sse-c-key", key, "s3://data/", env=servers.CREDENTIALS)
     bench.check("a key of another length is refused", code == 2 and "32" in err, (code, err))
 
+    key.write_bytes(bytes(32))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("clear"), "--sse-c-key", key, "--endpoint", "http://192.0.2.1", "--retries", "0", "--timeout", "1s", "s3://data/", env=servers.CREDENTIALS)
+    bench.check("the key is not sent in the clear to another machine", code == 2 and "in the clear" in err and "http://192.0.2.1" in err, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("dual"), "--dualstack", "--endpoint", server.endpoint, "s3://data/", env=servers.CREDENTIALS)
+    bench.check("--dualstack, which another endpoint has no use for, is refused", code == 2 and "--dualstack" in err, (code, err))
+
     server.peers.clear()
     sync(bench, "source-address", server, "--source-address", "127.0.0.7")
     bench.equal("connections come from the address asked for", server.peers, {"127.0.0.7"})

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
 
+bool is_this_machine(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+
 }  // namespace
 
 Shared::Shared(Location where, OriginOptions origin_options, Machine on)
@@ -33,7 +35,12 @@ Result<> Shared::configure() {
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
     if (!options.sse_c_key.empty() && options.sse_c_key.size() != 32) return Error(ErrorKind::usage, "SSE-C's key has " + std::to_string(options.sse_c_key.size()) + " bytes, not 32");
+    if (options.dual_stack && !endpoint.empty())
+        return Error(ErrorKind::usage, "--dualstack is for AWS's own hosts, not for " + endpoint, "s3://" + bucket, "leave --dualstack out, or --endpoint and AWS_ENDPOINT_URL");
     ZCDP_TRY(address_, address_of(location, addressing_, region));
+    // S3 and MinIO refuse such requests, too, but only when the key has gone over the wire.
+    if (!options.sse_c_key.empty() && !address_.endpoint.tls && !is_this_machine(address_.endpoint.host))
+        return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", address_.endpoint.url(), "use an https endpoint");
     return configure_network();
 }
 
