@@ -54,8 +54,8 @@ int run_verify(Context& context, Flags& flags) {
         if (flags.json) lines.push_back(std::move(line));
         else fmt::print("{}\n", line);
     };
-    const auto done = sync::compare(flags.compare, *factory, machine, found, stop);
-    if (!done) return report(done.error());
+    auto done = sync::compare(flags.compare, *factory, machine, found, stop);
+    if (!done) return report(std::move(done).error().about(origin::shown_source(flags.source)));
     if (flags.json) print_json(*done, lines);
     else if (!context.flags.quiet)
         fmt::print(stderr, "{} files, {}: {} by checksum, {} by reading; {} differences, in {:.1f} s\n", format_count(done->files), format_size(done->bytes),

@@ -101,6 +101,7 @@ class Walk {
                 at_ = 0;
                 ZCDP_CO_TRY(page_, co_await listing_->next());
                 if (page_.empty()) co_return nullptr;
+                anything_ = true;
             }
             origin::Entry& entry = page_[at_++];
             const bool own = is_folder_ && entry.path.starts_with(".zcdp/");
@@ -108,10 +109,13 @@ class Walk {
         }
     }
 
+    /// Whether something was listed so far, wanted or not.
+    bool anything() const { return anything_; }
+
   private:
     std::unique_ptr<origin::Listing> listing_;
     Filter filter_;
-    bool is_folder_;
+    bool is_folder_, anything_ = false;
     std::vector<origin::Entry> page_;
     size_t at_ = 0;
 };
@@ -134,6 +138,9 @@ Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& boar
     const Filter filter(board.options.include, board.options.exclude);
     Walk wanted_walk(source.list(), filter, false), have_walk(folder.list(), filter, true);
     ZCDP_CO_TRY(origin::Entry * wanted, co_await wanted_walk.next());
+    // As for a sync: a prefix below which there is nothing is mistyped. With one_way it would be equal to everything.
+    if (!wanted && !wanted_walk.anything() && source.identity().endpoint != "file://")
+        co_return Error(ErrorKind::not_found, "there is no object to compare with", "", "look for a typing error; a prefix ends at a '/'");
     ZCDP_CO_TRY(origin::Entry * have, co_await have_walk.next());
     while ((wanted || have) && !board.ended()) {
         const int order = !wanted ? 1 : !have ? -1 : wanted->path.compare(have->path);

@@ -55,6 +55,9 @@ with Bench() as bench:
         for key, content in FILES.items():
             store.put("set/" + key, content)
         done = differences(bench, folder, stores.source_of(store, "set/"), *store.flags, env=store.env)
+        nothing = stores.source_of(store, "typo/")
+        code, _, err = bench.zcdp("verify", "--one-way", *store.flags, folder, "--against", nothing, env=store.env)
+        bench.check(f"{store.kind}: nothing at the source is no equality, whatever the flags", code == 4 and err.startswith(f"zcdp: {nothing}: ") and err.count("\n") == 1, (code, err))
         print(f"     {store.kind}: {done['by_checksum']} by checksum, {done['by_reading']} by reading")
         if store.kind != "s3":
             bench.equal(f"{store.kind}: states sums of all", done["by_reading"], 0)
