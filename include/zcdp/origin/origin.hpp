@@ -1,5 +1,5 @@
 // The Origin contract: where a dataset comes from. One conformance suite (tests/support/origin_conformance.hpp) runs
-// against every kind: s3, local; gcs, azure and http come later into the same place.
+// against every kind.
 //
 // Thread rule: an Origin, and what it returns, belong to the loop it was made on; make one per loop with OriginFactory.
 // Retries, re-signing, credential refresh and redirects within the rules happen below this interface; what comes up has
