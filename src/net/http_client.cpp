@@ -1,8 +1,10 @@
-// The client: a pool of kept connections per endpoint, spread over all of its addresses, and answers that read from them.
+// The client: a pool of kept connections per endpoint, spread over those of its addresses that serve well
+// (address_book.hpp), and answers that read from them.
 #include <algorithm>
 #include <cstring>
 #include <map>
 
+#include "src/net/address_book.hpp"
 #include "src/net/chunked.hpp"
 #include "src/net/resolver.hpp"
 #include "src/net/response_header.hpp"
@@ -16,12 +18,27 @@ namespace {
 /// Header and a small body come with one read into it.
 constexpr size_t kReadAhead = 32 << 10;
 constexpr uint64_t kAddressesKeptMs = 30'000;
+/// So long an address is waited for before it is asked whether the others have answered meanwhile.
+constexpr uint64_t kLookElsewhereMs = 500;
+/// Of a connection, while there are other addresses to try.
+constexpr uint64_t kConnectElsewhereMs = 2'000;
+/// With less left of a slow body another request costs more than it saves.
+constexpr uint64_t kWorthMovingBytes = 256 << 10;
 
 using Clock = Deadline::clock;
 
+uint64_t now_ns() { return static_cast<uint64_t>(Clock::now().time_since_epoch().count()); }
+
 struct Connection {
-    Connection(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker) : transport(executor, std::move(ticker)) {}
+    Connection(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker, std::shared_ptr<Address> to)
+        : transport(executor, std::move(ticker)), address(std::move(to)) {
+        ++address->connections;
+    }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+    ~Connection() { --address->connections; }
     Transport transport;
+    const std::shared_ptr<Address> address;
     std::vector<std::byte> buffer;
     size_t begin = 0, end = 0;  ///< read ahead and not used yet
     bool used_before = false;
@@ -39,9 +56,9 @@ struct Connection {
 
 /// What the client knows of one endpoint.
 struct Host {
-    std::vector<asio::ip::tcp::endpoint> addresses;
+    explicit Host(std::shared_ptr<AddressNotes> notes) : addresses(std::move(notes)) {}
+    AddressBook addresses;
     Clock::time_point resolved;
-    size_t next_address = 0;
     std::vector<std::unique_ptr<Connection>> idle;  ///< the one used last at the end
 };
 
@@ -68,8 +85,9 @@ struct Pool {
         if (!usable || closed) return;
         connection->idle_since = Clock::now();
         connection->used_before = true;
-        hosts[endpoint].idle.push_back(std::move(connection));
+        host(endpoint).idle.push_back(std::move(connection));
     }
+    Host& host(const Endpoint& endpoint) { return hosts.try_emplace(endpoint, options.address_notes).first->second; }
 };
 
 /// A connection on loan; closed unless it is given back.
@@ -81,6 +99,7 @@ class Loan {
         : connection(std::move(other.connection)), pool_(std::move(other.pool_)), endpoint_(std::move(other.endpoint_)) {}
     Loan& operator=(Loan&&) = delete;
     ~Loan() { give_back(false); }
+    AddressBook& addresses() { return pool_->host(endpoint_).addresses; }
     void give_back(bool usable) {
         if (pool_) std::exchange(pool_, nullptr)->give_back(endpoint_, std::move(connection), usable);
     }
@@ -96,8 +115,8 @@ Error stalled(uint32_t silence_ms) { return Error(ErrorKind::stalled, "nothing c
 class HttpResponse final : public Response {
   public:
     HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline)
-        : loan_(std::move(loan)), header_(std::move(header)), limits_(limits), silence_ms_(silence_ms), deadline_(deadline),
-          peer_(loan_.connection->transport.peer()) {
+        : loan_(std::move(loan)), addresses_(loan_.addresses()), header_(std::move(header)), limits_(limits), silence_ms_(silence_ms),
+          deadline_(deadline), peer_(loan_.connection->transport.peer()) {
         if (bodiless) left_ = 0;
         else if (!header_.chunked()) left_ = header_.content_length();
         if (left_ == 0) finish();
@@ -145,6 +164,7 @@ class HttpResponse final : public Response {
             const size_t n = std::min(ahead.size(), into.size());
             std::memcpy(into.data(), ahead.data(), n);
             connection.begin += n;
+            connection.address->body_bytes += n;
             co_return n;
         }
         co_return co_await read_in_time(into);
@@ -155,6 +175,7 @@ class HttpResponse final : public Response {
     Task<Result<size_t>> read_in_time(std::span<std::byte> into) {
         Transport& transport = loan_.connection->transport;
         const uint64_t window_ns = uint64_t{limits_.min_rate_window_ms} * 1'000'000;
+        const uint64_t waited_before = transport.waited_ns();
         while (true) {
             const uint64_t waited = transport.waited_ns() - window_began_ns_;
             if (waited >= window_ns) {
@@ -172,9 +193,19 @@ class HttpResponse final : public Response {
             if (silence_ms_ > 0) patience_ms = std::min(patience_ms, silence_ms_ - silent_ms + 1);
             auto got = co_await transport.read_some(into, deadline_.min(Deadline::in_ms(patience_ms)));
             if (!got && got.error().kind() == ErrorKind::timeout && !deadline_.passed()) continue;
-            if (got) window_bytes_ += *got, heard_ns_ = transport.waited_ns();
+            if (!got) co_return got;
+            window_bytes_ += *got, heard_ns_ = transport.waited_ns();
+            if (addresses_.size() > 1 && is_slow(*got, heard_ns_ - waited_before))
+                co_return Error(ErrorKind::stalled, "the body comes much slower than from other addresses");
             co_return got;
         }
+    }
+
+    /// After so many bytes that were waited for so long: whether the rest had better come from another address.
+    bool is_slow(size_t bytes, uint64_t waited_ns) {
+        Address& address = *loan_.connection->address;
+        addresses_.body_came(address, bytes, waited_ns, now_ns());
+        return address.slow_body && left_ && *left_ > bytes + kWorthMovingBytes;
     }
 
     Task<Result<size_t>> read_chunked(std::span<std::byte> into) {
@@ -197,11 +228,13 @@ class HttpResponse final : public Response {
     /// The last byte is here: the connection is free for others, unless more came than was said.
     void finish() {
         ended_ = true;
+        addresses_.finished(*loan_.connection->address);
         const bool framed = left_.has_value() || header_.chunked();
         loan_.give_back(header_.keep_alive() && framed && loan_.connection->ahead().empty());
     }
 
     Loan loan_;
+    AddressBook& addresses_;  ///< there as long as the loan is
     ResponseHeader header_;
     const Limits limits_;
     const uint32_t silence_ms_;
@@ -237,15 +270,18 @@ class Client final : public HttpClient {
     struct Answer {
         ResponseHeader header;
         bool silent = false;  ///< the connection ended before a byte of an answer
+        bool moved = false;   ///< no answer, but other addresses give some
     };
     std::string wire_form(const Endpoint& endpoint, const Request& request) const;
     std::unique_ptr<Connection> take_idle(Host& host);
     Task<Result<std::unique_ptr<Connection>>> connect(Endpoint endpoint, Deadline deadline);
     Task<Result<std::unique_ptr<Connection>>> connect_to(const Endpoint& endpoint, const Proxy* proxy,
-                                                         asio::ip::tcp::endpoint address, Deadline deadline);
+                                                         std::shared_ptr<Address> address, Deadline deadline);
     Task<Result<>> open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline);
     bool allowed(const Endpoint& endpoint, const std::string& address) const;
-    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline);
+    /// `book`: where it is written how the address serves; null: nowhere. `may_move`: another may be asked when it is silent.
+    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline,
+                                  AddressBook* book = nullptr, bool may_move = false);
 
     std::shared_ptr<Pool> pool_;
     Counter& connects_;
@@ -276,7 +312,7 @@ std::unique_ptr<Connection> Client::take_idle(Host& host) {
     while (!host.idle.empty()) {
         auto connection = std::move(host.idle.back());
         host.idle.pop_back();
-        if (!connection->transport.readable_now()) return connection;
+        if (!connection->address->avoided && !connection->transport.readable_now()) return connection;
     }
     return nullptr;
 }
@@ -297,9 +333,9 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
 }
 
 Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy,
-                                                             asio::ip::tcp::endpoint address, Deadline deadline) {
-    auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker);
-    ZCDP_CO_CHECK(co_await connection->transport.connect(address, pool_->from, deadline));
+                                                             std::shared_ptr<Address> address, Deadline deadline) {
+    auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker, std::move(address));
+    ZCDP_CO_CHECK(co_await connection->transport.connect(connection->address->endpoint, pool_->from, deadline));
     if (endpoint.tls) {
         if (proxy) ZCDP_CO_CHECK(co_await open_tunnel(endpoint, *proxy, *connection, deadline));
         if (!pool_->options.tls) co_return Error(ErrorKind::failed, "there is no TLS here");
@@ -316,24 +352,27 @@ bool Client::allowed(const Endpoint& endpoint, const std::string& address) const
     return rules.allows(address) && (!endpoint.is_numeric() || rules.allows(endpoint.host));
 }
 
-/// Tries every address once, beginning with the next in turn, so that connections spread over all of them.
+/// Tries every address once, in the order of the book, so that connections spread over those that serve well.
 Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Deadline deadline) {
     const uint64_t timeout_ms = pool_->options.limits.connect_timeout_ms;
     const Proxy* proxy = pool_->options.proxies.for_endpoint(endpoint);
     const Endpoint& peer = proxy ? proxy->endpoint : endpoint;
-    Host& host = pool_->hosts[endpoint];
+    Host& host = pool_->host(endpoint);
     const bool stale = Clock::now() - host.resolved > std::chrono::milliseconds(kAddressesKeptMs);
-    if (host.addresses.empty() || stale) {
+    if (host.addresses.size() == 0 || stale) {
         auto addresses = co_await resolve(peer.host, peer.port, deadline.min(Deadline::in_ms(timeout_ms)));
-        if (!addresses && host.addresses.empty()) co_return std::move(addresses).error();
-        if (addresses) host.addresses = std::move(*addresses);
+        if (!addresses && host.addresses.size() == 0) co_return std::move(addresses).error();
+        if (addresses) host.addresses.set(*addresses);
         host.resolved = Clock::now();
     }
-    const auto addresses = host.addresses;
+    std::vector<std::shared_ptr<Address>> tried;
     std::string reasons;
     ErrorKind kind = ErrorKind::unreachable;
-    for (size_t tried = 0; tried < addresses.size() && !deadline.passed(); ++tried) {
-        const auto address = addresses[host.next_address++ % addresses.size()];
+    while (!deadline.passed()) {
+        const auto next = host.addresses.next(now_ns(), tried);
+        if (!next) break;
+        tried.push_back(next);
+        const auto address = next->endpoint;
         const bool other_family = !pool_->from.is_unspecified() && pool_->from.is_v6() != address.address().is_v6();
         if (other_family) {
             reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": is of another family than " + pool_->from.to_string();
@@ -344,11 +383,14 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
             kind = ErrorKind::denied;
             continue;
         }
-        auto connection = co_await connect_to(endpoint, proxy, address, deadline.min(Deadline::in_ms(timeout_ms)));
+        const bool last = tried.size() >= host.addresses.size();
+        const uint64_t patience_ms = last ? timeout_ms : std::min(timeout_ms, kConnectElsewhereMs);
+        auto connection = co_await connect_to(endpoint, proxy, next, deadline.min(Deadline::in_ms(patience_ms)));
         if (connection) co_return connection;
         if (connection.error().kind() == ErrorKind::usage) co_return connection;
         if (!connection.error().hint().empty()) co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
         if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
+        host.addresses.failed(*next, now_ns());
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
         log_.debug("cannot connect", {{"endpoint", endpoint.url()}, {"address", address.address().to_string()},
                                       {"why", connection.error().what()}});
@@ -360,7 +402,8 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
 }
 
 /// Sends the request and reads the answer's header; informational answers are passed over.
-Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline) {
+Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline,
+                                                     AddressBook* book, bool may_move) {
     const Limits& limits = pool_->options.limits;
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
@@ -370,9 +413,18 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
     }
     const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
     const Deadline header_by = deadline.min(Deadline::in_ms(impatient ? silence_ms : limits.header_timeout_ms));
+    const auto watch = book ? book->watch(*connection.address) : AddressBook::Watch{};
+    const uint64_t sent_ns = book ? now_ns() : 0;
     bool any = false;
     while (true) {
-        auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, header_by);
+        may_move = may_move && !any;
+        const Deadline until = may_move ? header_by.min(Deadline::in_ms(kLookElsewhereMs)) : header_by;
+        auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, until);
+        if (may_move && !got && got.error().kind() == ErrorKind::timeout && !header_by.passed()) {
+            answer.moved = book->silent(*connection.address, watch, static_cast<double>(now_ns() - sent_ns) / 1e6);
+            if (answer.moved) co_return answer;
+            continue;
+        }
         if (!got && got.error().kind() == ErrorKind::denied) co_return std::move(got).error();  // the client's certificate
         if ((!got && got.error().kind() != ErrorKind::timeout && !any) || (got && *got == 0 && !any)) {
             answer.silent = true;
@@ -387,7 +439,9 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
                         answer.header.parse(connection.ahead(), {limits.header_bytes_max, limits.header_fields_max}));
             if (length == 0) break;
             connection.begin += length;
-            if (answer.header.status() >= 200) co_return answer;
+            if (answer.header.status() < 200) continue;
+            if (book) book->answered(*connection.address, static_cast<double>(now_ns() - sent_ns) / 1e6, now_ns());
+            co_return answer;
         }
     }
 }
@@ -400,15 +454,29 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
     const std::string through = proxy ? " (through the proxy " + proxy->endpoint.url() + ")" : "";
     co_await pool_->permits.acquire();
     Loan loan(pool_, endpoint);
+    Host& host = pool_->host(endpoint);
+    AddressBook& addresses = host.addresses;
+    size_t moves = 0;
     for (bool fresh = false;; fresh = true) {
-        if (!fresh) loan.connection = take_idle(pool_->hosts[endpoint]);
+        if (!fresh && !addresses.wants_connection(now_ns())) loan.connection = take_idle(host);
         if (!loan.connection) {
             ZCDP_CO_TRY(loan.connection, co_await connect(endpoint, deadline));
         }
         const bool used_before = loan.connection->used_before;
-        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline);
+        Address& address = *loan.connection->address;
+        AddressBook* const book = repeatable && addresses.size() > 1 ? &addresses : nullptr;
+        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline, book, book && moves + 1 < addresses.size());
+        if (!answer && answer.error().kind() == ErrorKind::stalled) addresses.stalled(address, now_ns());
         if (!answer) co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url(), answer.error().hint());
+        if (answer->moved) {
+            addresses.gave_up(address, now_ns());
+            log_.debug("silent while others answer, asked elsewhere", {{"endpoint", endpoint.url()}, {"address", address.endpoint.address().to_string()}});
+            loan.connection.reset();
+            ++moves;
+            continue;
+        }
         if (answer->silent) {
+            if (!used_before) addresses.failed(address, now_ns());
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
             loan.connection.reset();
             if (used_before && repeatable) continue;
@@ -423,6 +491,8 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
 }
 
 }  // namespace
+
+std::shared_ptr<AddressNotes> make_address_notes() { return std::make_shared<AddressNotes>(); }
 
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,
                                              Metrics& metrics, Logger& log) {

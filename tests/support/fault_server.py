@@ -64,13 +64,13 @@ def listing_xml(entries, token=None, prefixes=()):
 class FaultServer:
     scheme, source = "s3", "s3://data/"
 
-    def __init__(self, bench, objects, tls=None, page=1000, host="127.0.0.1"):
+    def __init__(self, bench, objects, tls=None, page=1000, host="127.0.0.1", port=0):
         self.objects = {key: value if isinstance(value, Object) else Object(value) for key, value in objects.items()}
         self.fault, self.page, self.tls = None, page, tls
         self.peers = set()  # addresses that connections came from
         self.lock, self.requests, self.bytes_sent = threading.Lock(), [], 0
         is_v6 = ":" in host
-        self.listener = socket.create_server((host, 0), backlog=256, family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+        self.listener = socket.create_server((host, port), backlog=256, family=socket.AF_INET6 if is_v6 else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
         self.endpoint = f"http{'s' if tls else ''}://{f'[{host}]' if is_v6 else host}:{self.port}"
         bench.closers.append(self.listener.close)

@@ -3,8 +3,9 @@
 //
 // Thread rule: an HttpClient and everything it returns belong to the loop (executor) they were made on.
 // Ownership: the client must outlive its responses; a Response that is destroyed before its end closes its connection.
-// No redirect is ever followed here, and no retry is made, but one: a request on a kept-alive connection that the peer
-// had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1; only GET and HEAD).
+// No redirect is ever followed here, and no retry is made, but two, of GET and HEAD alone: a request on a kept-alive
+// connection that the peer had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1), and
+// one to an address that says nothing while the name's other addresses answer is sent to another of them.
 #pragma once
 
 #include <cstdint>
@@ -71,11 +72,16 @@ class HttpClient {
     virtual ~HttpClient() = default;
     /// Sends and reads the answer's header. `deadline` also bounds the reading of the body.
     /// Errors, naming the proxy if any: unreachable (resolve, connect, TLS, with every address's reason), denied (its 407),
-    /// timeout, stalled (the request's silence_ms; also from the body's reads), failed (malformed answer).
+    /// timeout, stalled (the request's silence_ms; also from the body's reads, and there also when other addresses of the
+    /// name are much quicker), failed (malformed answer).
     virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
     /// Closes idle connections and makes later sends fail.
     virtual void close() = 0;
 };
+
+/// What several clients of one source know of its addresses. Any thread.
+class AddressNotes;
+std::shared_ptr<AddressNotes> make_address_notes();
 
 struct HttpClientOptions {
     Limits limits;
@@ -83,6 +89,7 @@ struct HttpClientOptions {
     Proxies proxies;
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
+    std::shared_ptr<AddressNotes> address_notes;  ///< may be null
     std::string source_address;  ///< an IP address of this machine; only peers of its family are tried. "": the system's choice
 };
 

@@ -34,6 +34,7 @@ class Remote {
     std::atomic<int64_t> clock_skew_s{0};
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
+    const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();
     net::AddressRules address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
     Counter &requests, &retries, &hedges, &bytes;
 };

@@ -31,6 +31,7 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     for_credentials.limits.min_rate_window_ms = std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
     credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
+    options.address_notes = remote_->address_notes;
     http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
     protocol_->sent_by(*this);
 }
