@@ -48,6 +48,8 @@ def checks_of(row, result, notes):
                          seconds / result["optimum_s"], 1.15, 2))
     elif "stall" in row:
         checks.append(against("wall", "wall clock", "zcdp, 1 % stall", ("zcdp, no stalls",), 1.3))
+    elif "addresses" in row:
+        checks += [against("wall", "wall clock", name, ("zcdp, four good addresses",), 1.3) for name in list(figures)[1:]]
     elif "by protocol" in row:
         checks += [against("cost", "CPU", f"zcdp, {protocol}", ("zcdp, S3",), 1.1) for protocol in ("GCS", "Azure")]
     elif "TLS" in row:
@@ -94,7 +96,7 @@ def plot(path, results):
     for row, result in results.items():
         if len(result.get("figures", ())) < 2 or row.startswith("second sync"):
             continue
-        what, unit = ("wall", "s") if "optimum_s" in result or "stall" in row else ("cost", result["unit"])
+        what, unit = ("wall", "s") if "optimum_s" in result or "stall" in row or "addresses" in row else ("cost", result["unit"])
         groups.append((row, {name: statistics.median(r[what] for r in rounds) for name, rounds in result["figures"].items()}, unit))
     out, y = [], 20
     for row, medians, unit in groups:

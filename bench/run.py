@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from bench import origin, report  # noqa: E402
 from bench.link import BYTES_PER_S, DELAY_S, Link  # noqa: E402
+from tests.support import addresses  # noqa: E402
 from tests.support.fault_server import FaultServer  # noqa: E402
 from tests.support.stalls import Stalls, many_objects  # noqa: E402
 
@@ -304,6 +305,34 @@ def stalls(bench):
     place.clear()
 
 
+def slow_addresses(bench):
+    """The name has four addresses, of which one answers 1 s late, gives 1 MiB/s, or never answers; a pause of 60 ms on each request
+    and 5 MiB/s a connection stand for a network."""
+    row = "12,000 small objects and four large, one of four addresses is slow"
+    if not bench.wanted(row):
+        return
+    if not addresses.can_name():
+        bench.notes[row] = "not run: a hosts file of its own needs root"
+        return
+    place = Place(bench.tmpfs)
+    folder = bench.disk / "names"
+    folder.mkdir()
+    owner = types.SimpleNamespace(closers=[], folder=folder)
+    many = addresses.Addresses(owner, many_objects(12_000))
+
+    def contender(how):
+        def command():
+            return [*many.bad(how), ZCDP, "sync", "-q", "--endpoint", many.endpoint, "s3://data/", "--store", place.path("store")]
+        return place.prepare, command
+    try:
+        bench.measure(row, {"zcdp, four good addresses": contender("good"), "zcdp, one is 1 s late": contender("late"),
+                            "zcdp, one gives 1 MiB/s": contender("narrow"), "zcdp, one never answers": contender("silent")}, "CPU-s", 1)
+    finally:
+        for close in owner.closers:
+            close()
+    place.clear()
+
+
 def one_fsync_a_file(folder, count):
     """What a program does that writes each file, syncs it and its folder, and renames it: seconds for `count` files."""
     folder.mkdir(parents=True)
@@ -440,6 +469,7 @@ def run(bench, tools, args):
     listing(bench, tools, 1_000_000)
     second_sync(bench, 100_000)
     stalls(bench)  # last: its server's objects are in this process, whose size every child's peak begins with
+    slow_addresses(bench)
 
 
 def write(bench, tools, args):
