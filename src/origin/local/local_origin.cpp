@@ -1,19 +1,15 @@
 #include "src/origin/local/local_origin.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <filesystem>
 
+#include "src/origin/local/walk.hpp"
 #include "src/origin/remote/rate_limiter.hpp"
 
 namespace zcdp::origin::local {
 namespace {
 
-constexpr size_t kPageEntries = 1000;
 constexpr unsigned kReadThreads = 2;
 
 /// What all loops share.
@@ -34,110 +30,10 @@ struct Directory {
     }
 };
 
-/// Changes whenever the content does: any write moves mtime and ctime, any replacement the inode.
-std::string tag_of(const struct stat& st) {
-    return fmt::format("{:x}.{:x}-{:x}.{:x}-{:x}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
-                       st.st_ctim.tv_nsec, st.st_ino);
-}
-
-/// Walks depth first, in raw byte order of whole paths: a folder sorts as its name with a '/'.
-class Walk {
-  public:
-    explicit Walk(std::shared_ptr<Directory> directory) : directory_(std::move(directory)) {}
-
-    /// Up to a page of entries; empty at the end. Blocks.
-    Result<std::vector<Entry>> page() {
-        std::vector<Entry> entries;
-        if (!begun_) {
-            begun_ = true;
-            ZCDP_CHECK(enter(directory_->fd.get(), "", entries));
-        }
-        while (!levels_.empty() && entries.size() < kPageEntries) {
-            Level& level = levels_.back();
-            if (level.next == level.names.size()) {
-                levels_.pop_back();
-                continue;
-            }
-            const std::string name = level.names[level.next++];
-            if (name.ends_with('/')) {
-                ZCDP_CHECK(enter(level.fd.get(), name, entries));
-            } else {
-                ZCDP_CHECK(add(level, name, entries));
-            }
-        }
-        return entries;
-    }
-
-  private:
-    struct Level {
-        Fd fd;
-        std::string path;                ///< "" or with its '/'
-        std::vector<std::string> names;  ///< sorted; folders with their '/'
-        size_t next = 0;
-    };
-
-    Result<> enter(int parent, const std::string& name, std::vector<Entry>& entries) {
-        Fs& fs = directory_->machine.fs;
-        Level level;
-        level.path = (levels_.empty() ? "" : levels_.back().path) + name;
-        const std::string component = name.empty() ? "." : name.substr(0, name.size() - 1);
-        auto fd = fs.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
-        if (!fd) return directory_->error(fd.error(), "opening the folder", level.path);
-        level.fd = std::move(*fd);
-        auto names = fs.list(level.fd.get());
-        if (!names) return directory_->error(names.error(), "reading the folder", level.path);
-        for (DirEntry& entry : *names) {
-            bool folder = entry.type == DT_DIR;
-            if (entry.type == DT_UNKNOWN) {
-                const auto st = fs.stat(level.fd.get(), entry.name.c_str());
-                folder = st && S_ISDIR(st->st_mode);
-            }
-            // What zcdp keeps in a destination is no part of the data in it.
-            if (level.path.empty() && folder && entry.name == ".zcdp") continue;
-            level.names.push_back(folder ? entry.name + "/" : std::move(entry.name));
-        }
-        std::sort(level.names.begin(), level.names.end());
-        if (level.names.empty() && !level.path.empty()) {
-            entries.emplace_back().path = level.path;
-            entries.back().kind = EntryKind::directory;
-            return {};
-        }
-        levels_.push_back(std::move(level));
-        return {};
-    }
-
-    Result<> add(const Level& level, const std::string& name, std::vector<Entry>& entries) {
-        Fs& fs = directory_->machine.fs;
-        const auto st = fs.stat(level.fd.get(), name.c_str());
-        if (!st && st.error().value() == ENOENT) return {};  // gone meanwhile
-        if (!st) return directory_->error(st.error(), "looking at", level.path + name);
-        Entry entry;
-        entry.path = level.path + name;
-        if (S_ISLNK(st->st_mode)) {
-            entry.kind = EntryKind::symlink;
-            auto target = fs.readlink(level.fd.get(), name.c_str());
-            if (!target) return directory_->error(target.error(), "reading the symlink", entry.path);
-            entry.symlink_target = std::move(*target);
-        } else if (S_ISREG(st->st_mode)) {
-            entry.size_bytes = static_cast<uint64_t>(st->st_size);
-            entry.executable = (st->st_mode & 0111) != 0;
-            entry.tag = tag_of(*st);
-        } else {
-            return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", directory_->path + "/" + entry.path,
-                         "leave it out with --exclude");
-        }
-        entries.push_back(std::move(entry));
-        return {};
-    }
-
-    std::shared_ptr<Directory> directory_;
-    std::vector<Level> levels_;
-    bool begun_ = false;
-};
-
 class LocalListing final : public Listing {
   public:
-    explicit LocalListing(std::shared_ptr<Directory> directory) : directory_(directory), walk_(std::move(directory)) {}
+    explicit LocalListing(std::shared_ptr<Directory> directory)
+        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path) {}
     Task<Result<std::vector<Entry>>> next() override {
         return offload(directory_->pool, [this] { return walk_.page(); });
     }

@@ -1,5 +1,5 @@
 // The sorted names of folders for listings, however many a folder has: a listing of N names reads the folder some N / window
-// times from end to end and not once a page, for the windows (name_window.hpp) of the last listings are kept.
+// times from end to end and not once a page, for the windows (zcdp/base/name_window.hpp) of the last listings are kept.
 // Thread rule: any thread.
 #pragma once
 
@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "name_window.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/base/name_window.hpp"
 
 namespace zcdp::s3door {
 

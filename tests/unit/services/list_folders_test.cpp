@@ -15,12 +15,12 @@
 #include "src/services/serve/folder_cursor.hpp"
 #include "src/services/serve/folder_windows.hpp"
 #include "src/services/serve/list_page.hpp"
-#include "src/services/serve/name_window.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/base/name_window.hpp"
 
 using namespace zcdp;
 using namespace zcdp::s3door;

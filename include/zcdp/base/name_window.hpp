@@ -1,5 +1,5 @@
 // A folder's names as a listing wants them next: in byte order, found in one pass over a folder that shows them in none,
-// within bounded memory. Pure.
+// within bounded memory. Pure. Thread rule: values.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace zcdp::s3door {
+namespace zcdp {
 
 /// Consecutive names of a folder in byte order, without a gap: all from some name on, up to the folder's last one or up to
 /// a bound of bytes.
@@ -56,4 +56,4 @@ class NameWindowBuilder {
     std::string too_much_;  ///< unless the window is complete: the least name that did not fit
 };
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp

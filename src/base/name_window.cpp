@@ -1,8 +1,8 @@
-#include "name_window.hpp"
+#include "zcdp/base/name_window.hpp"
 
 #include <algorithm>
 
-namespace zcdp::s3door {
+namespace zcdp {
 
 bool NameWindow::covers(std::string_view from) const {
     if (from < from_) return false;
@@ -68,4 +68,4 @@ void NameWindowBuilder::pack(size_t begin, size_t end) {
     window_.names_ = std::move(names);
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp

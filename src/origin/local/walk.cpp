@@ -1,0 +1,112 @@
+#include "src/origin/local/walk.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+
+namespace zcdp::origin::local {
+namespace {
+
+constexpr size_t kPageEntries = 1000;
+
+}  // namespace
+
+std::string tag_of(const struct stat& st) {
+    return fmt::format("{:x}.{:x}-{:x}.{:x}-{:x}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+                       st.st_ctim.tv_nsec, st.st_ino);
+}
+
+Error Walk::error(const boost::system::error_code& code, std::string_view action, const std::string& path) const {
+    return system_error(code, action, root_path_ + "/" + path);
+}
+
+Result<std::vector<Entry>> Walk::page() {
+    std::vector<Entry> entries;
+    if (!begun_) {
+        begun_ = true;
+        ZCDP_CHECK(enter(root_, "", entries));
+    }
+    while (!levels_.empty() && entries.size() < kPageEntries) {
+        Level& level = levels_.back();
+        if (level.next == level.names.size()) {
+            if (!level.names.complete()) ZCDP_CHECK(read(level, std::string(level.names[level.next - 1]) + '\0'));
+            if (level.next == level.names.size()) levels_.pop_back();
+            continue;
+        }
+        const std::string name(level.names[level.next++]);
+        if (name.ends_with('/')) ZCDP_CHECK(enter(level.fd.get(), name, entries));
+        else ZCDP_CHECK(add(level, name, entries));
+    }
+    return entries;
+}
+
+Result<> Walk::enter(int parent, std::string_view name, std::vector<Entry>& entries) {
+    Level level;
+    level.path = (levels_.empty() ? "" : levels_.back().path) + std::string(name);
+    const std::string component(name.empty() ? "." : name.substr(0, name.size() - 1));
+    auto fd = fs_.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!fd) return error(fd.error(), "opening the folder", level.path);
+    level.fd = std::move(*fd);
+    ZCDP_CHECK(read(level, ""));
+    if (level.names.size() == 0 && !level.path.empty()) {
+        entries.emplace_back().path = level.path;
+        entries.back().kind = EntryKind::directory;
+        return {};
+    }
+    levels_.push_back(std::move(level));
+    return {};
+}
+
+bool Walk::is_folder(const Level& level, const SeenEntry& entry) {
+    if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+    const auto st = fs_.stat(level.fd.get(), entry.name);
+    return st && S_ISDIR(st->st_mode);
+}
+
+Result<> Walk::read(Level& level, std::string_view from) {
+    NameWindowBuilder builder(from, window_bytes_);
+    const auto seen = fs_.scan(level.fd.get(), [&](const SeenEntry& entry) {
+        // Most names of a folder with many are passed over here, before they are looked at closely.
+        if (entry.type != DT_DIR && entry.type != DT_UNKNOWN) {
+            builder.add(entry.name);
+            return true;
+        }
+        const bool folder = is_folder(level, entry);
+        // What zcdp keeps in a destination is no part of the data in it.
+        const bool own = level.path.empty() && folder && std::string_view(entry.name) == ".zcdp";
+        if (!own) builder.add(std::string(entry.name) + (folder ? "/" : ""));
+        return true;
+    });
+    if (!seen) return error(seen.error(), "reading the folder", level.path);
+    level.names = std::move(builder).finish();
+    level.next = level.names.find(from);
+    return {};
+}
+
+Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>& entries) {
+    const std::string component(name);
+    const auto st = fs_.stat(level.fd.get(), component.c_str());
+    Entry entry;
+    entry.path = level.path + component;
+    if (!st && st.error().value() == ENOENT) return {};  // gone meanwhile
+    if (!st) return error(st.error(), "looking at", entry.path);
+    if (S_ISLNK(st->st_mode)) {
+        entry.kind = EntryKind::symlink;
+        auto target = fs_.readlink(level.fd.get(), component.c_str());
+        if (!target) return error(target.error(), "reading the symlink", entry.path);
+        entry.symlink_target = std::move(*target);
+    } else if (S_ISREG(st->st_mode)) {
+        entry.size_bytes = static_cast<uint64_t>(st->st_size);
+        entry.executable = (st->st_mode & 0111) != 0;
+        entry.tag = tag_of(*st);
+    } else {
+        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + entry.path,
+                     "leave it out with --exclude");
+    }
+    entries.push_back(std::move(entry));
+    return {};
+}
+
+}  // namespace zcdp::origin::local

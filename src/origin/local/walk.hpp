@@ -1,0 +1,55 @@
+// A directory tree's entries in the order of a listing. Of a folder no more names are held than fit in a window
+// (zcdp/base/name_window.hpp); one with more is read again for the next, so that ten million files in one folder are listed
+// in a few MiB. Thread rule: one thread at a time.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/base/name_window.hpp"
+#include "zcdp/origin/origin.hpp"
+
+namespace zcdp::origin::local {
+
+/// Changes whenever the content does: any write moves mtime and ctime, any replacement the inode.
+std::string tag_of(const struct stat& st);
+
+/// Walks depth first, in raw byte order of whole paths: a folder sorts as its name with a '/'.
+class Walk {
+  public:
+    static constexpr size_t kWindowBytes = size_t{8} << 20;  ///< some 280,000 names of 20 bytes
+
+    /// Below the open folder `root`, which errors call `root_path`.
+    Walk(Fs& fs, int root, std::string root_path, size_t window_bytes = kWindowBytes)
+        : fs_(fs), root_(root), root_path_(std::move(root_path)), window_bytes_(window_bytes) {}
+    /// Up to a page of entries; empty at the end. Blocks.
+    Result<std::vector<Entry>> page();
+
+  private:
+    struct Level {
+        Fd fd;
+        std::string path;  ///< "" or with its '/'
+        NameWindow names;  ///< folders with their '/'
+        size_t next = 0;
+    };
+    Result<> enter(int parent, std::string_view name, std::vector<Entry>& entries);
+    /// Reads the names from `from` on.
+    Result<> read(Level& level, std::string_view from);
+    bool is_folder(const Level& level, const SeenEntry& entry);
+    Result<> add(const Level& level, std::string_view name, std::vector<Entry>& entries);
+    Error error(const boost::system::error_code& code, std::string_view action, const std::string& path) const;
+
+    Fs& fs_;
+    const int root_;
+    const std::string root_path_;
+    const size_t window_bytes_;
+    std::vector<Level> levels_;
+    bool begun_ = false;
+};
+
+}  // namespace zcdp::origin::local
