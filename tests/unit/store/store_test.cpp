@@ -180,6 +180,54 @@ TEST_CASE("verify finds a flipped bit, names the file, and the next sync's conte
     CHECK(store->find(info.id.str())->state == SnapshotState::ready);
 }
 
+TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of them") {
+    TempStore temp(system_fs(), /*in_memory=*/true);
+    auto store = temp.open();
+    constexpr uint64_t kChunks = 18, kSize = (kChunks - 1) * kChunkBytes + 5'000'001;
+    std::string content(kSize, 'x');
+    for (uint64_t chunk = 0; chunk < kChunks; ++chunk) content[chunk * kChunkBytes] = static_cast<char>('A' + chunk);
+    const auto chunk_of = [&](uint64_t chunk) { return std::string_view(content).substr(chunk * kChunkBytes, kChunkBytes); };
+    auto incoming = store->incoming();
+    auto file = (*incoming)->open_partial(kScope, "big", "tag", kSize);
+    // O_DIRECT needs an aligned buffer.
+    const std::unique_ptr<std::byte, decltype(&std::free)> aligned(static_cast<std::byte*>(std::aligned_alloc(4096, kChunkBytes)), &std::free);
+    std::vector<Sha256Bytes> chunks;
+    for (uint64_t chunk = 0; chunk < kChunks; ++chunk) {
+        chunks.push_back(Sha256::of(chunk_of(chunk)));
+        std::memcpy(aligned.get(), chunk_of(chunk).data(), chunk_of(chunk).size());
+        REQUIRE((*file)->write(chunk * kChunkBytes, {aligned.get(), chunk_of(chunk).size()}));
+        REQUIRE((*file)->chunk_done(chunk, chunks.back()));
+    }
+    const BlobRef blob{digest_of_chunks(chunks), kSize, false};
+    REQUIRE((*file)->finish());
+    REQUIRE((*incoming)->stage_partial(std::move(*file), blob));
+    REQUIRE((*incoming)->commit(kScope, {}));
+    auto builder = store->build_snapshot();
+    ManifestEntry entry;
+    entry.path = "big", entry.size_bytes = kSize, entry.digest = blob.digest;
+    REQUIRE((*builder)->add(entry));
+    const auto info = (*builder)->commit("big", "");
+    REQUIRE(info);
+    uint64_t read = 0;
+    CHECK(store->verify(info->id, [&](uint64_t bytes) { read += bytes; })->problems.empty());
+    CHECK(read == kSize);
+    ::chmod((info->tree_path + "/big").c_str(), 0644);
+    const Fd victim(::open((info->tree_path + "/big").c_str(), O_WRONLY));
+    for (uint64_t chunk = 0; chunk < kChunks; ++chunk) {
+        const uint64_t at = std::min((chunk + 1) * kChunkBytes, kSize) - 1 - chunk;
+        content[at] = '!';
+        auto wrong = chunks;
+        wrong[chunk] = Sha256::of(chunk_of(chunk));
+        REQUIRE(::pwrite(victim.get(), "!", 1, static_cast<off_t>(at)) == 1);
+        const auto report = store->verify(info->id, {});
+        REQUIRE_FALSE(report->problems.empty());
+        CHECK(report->problems[0] == "big: has " + digest_of_chunks(wrong).str() + ", not " + blob.digest.str());
+        content[at] = 'x';
+        REQUIRE(::pwrite(victim.get(), "x", 1, static_cast<off_t>(at)) == 1);
+    }
+    CHECK(store->verify(info->id, {})->problems.empty());
+}
+
 TEST_CASE("a second writer waits for the lock, and is told who holds it") {
     TempStore temp;
     auto store = temp.open();
