@@ -307,7 +307,7 @@ def stalls(bench):
 
 def slow_addresses(bench):
     """The name has four addresses, of which one answers 1 s late, gives 1 MiB/s, or never answers; a pause of 60 ms on each request
-    and 5 MiB/s a connection stand for a network."""
+    and 3 MiB/s a connection stand for a network."""
     row = "12,000 small objects and four large, one of four addresses is slow"
     if not bench.wanted(row):
         return

@@ -27,7 +27,7 @@ def can_name():
 
 
 class Late:
-    """Every answer comes `delay_s` late, and each connection gets some 5 MiB/s."""
+    """Every answer comes `delay_s` late, and each connection gets some 3 MiB/s."""
 
     def __init__(self, server, delay_s):
         self.server, self.delay_s = server, delay_s
@@ -38,7 +38,7 @@ class Late:
     def pieces(self, data):
         for at in range(0, len(data), PIECE):
             if at > 0:
-                time.sleep(PIECE / (5 << 20))
+                time.sleep(PIECE / (3 << 20))
             yield data[at:at + PIECE]
 
 
