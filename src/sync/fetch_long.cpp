@@ -183,7 +183,7 @@ namespace {
 /// The CRCs of chunks that an earlier run fetched: read back, so that the origin's checksum covers them as well.
 Result<> sum_resumed_chunks(LongFile& file, const FetchJob& job) {
     const auto kind = origin::crc_kind(file.claimed.kind);
-    if (!kind) return {};
+    if (!kind || file.resumed.empty()) return {};
     std::vector<std::byte> buffer(kBufferBytesMax);
     for (uint64_t chunk = 0; chunk < file.resumed.size(); ++chunk) {
         if (!file.resumed[chunk] || file.chunk_crcs.empty()) continue;
