@@ -1,252 +1,22 @@
-// The client: a pool of kept connections per endpoint, spread over those of its addresses that serve well
-// (address_book.hpp), and answers that read from them.
+// The client: connections from the pool (pool.hpp) or new ones, spread over those of a name's addresses that serve well
+// (address_book.hpp); requests go out here, answers are read in http_response.cpp.
 #include <algorithm>
-#include <cstring>
-#include <map>
 
-#include "src/net/address_book.hpp"
-#include "src/net/chunked.hpp"
+#include "src/net/http_response.hpp"
+#include "src/net/pool.hpp"
 #include "src/net/resolver.hpp"
-#include "src/net/response_header.hpp"
-#include "src/net/transport.hpp"
-#include "zcdp/base/faults.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::net {
 namespace {
 
-/// Header and a small body come with one read into it.
-constexpr size_t kReadAhead = 32 << 10;
 constexpr uint64_t kAddressesKeptMs = 30'000;
 /// So long an address is waited for before it is asked whether the others have answered meanwhile.
 constexpr uint64_t kLookElsewhereMs = 500;
 /// Of a connection, while there are other addresses to try.
 constexpr uint64_t kConnectElsewhereMs = 2'000;
-/// With less left of a slow body another request costs more than it saves.
-constexpr uint64_t kWorthMovingBytes = 256 << 10;
 
 using Clock = Deadline::clock;
-
-uint64_t now_ns() { return static_cast<uint64_t>(Clock::now().time_since_epoch().count()); }
-
-struct Connection {
-    Connection(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker, std::shared_ptr<Address> to)
-        : transport(executor, std::move(ticker)), address(std::move(to)) {
-        ++address->connections;
-    }
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
-    ~Connection() { --address->connections; }
-    Transport transport;
-    const std::shared_ptr<Address> address;
-    std::vector<std::byte> buffer;
-    size_t begin = 0, end = 0;  ///< read ahead and not used yet
-    bool used_before = false;
-    Clock::time_point idle_since;
-
-    std::string_view ahead() const { return {reinterpret_cast<const char*>(buffer.data()) + begin, end - begin}; }
-    Task<Result<size_t>> read_ahead(size_t limit, Deadline deadline) {
-        if (begin == end) begin = end = 0;
-        if (buffer.size() < std::min(limit, end + kReadAhead)) buffer.resize(std::min(limit, end + kReadAhead));
-        auto got = co_await transport.read_some(std::span(buffer).subspan(end), deadline);
-        if (got) end += *got;
-        co_return got;
-    }
-};
-
-/// What the client knows of one endpoint.
-struct Host {
-    explicit Host(std::shared_ptr<AddressNotes> notes) : addresses(std::move(notes)) {}
-    AddressBook addresses;
-    Clock::time_point resolved;
-    std::vector<std::unique_ptr<Connection>> idle;  ///< the one used last at the end
-};
-
-struct EndpointLess {
-    bool operator()(const Endpoint& a, const Endpoint& b) const {
-        return std::tie(a.tls, a.host, a.port) < std::tie(b.tls, b.host, b.port);
-    }
-};
-
-/// Outlives the client while a Response still holds it.
-struct Pool {
-    Pool(asio::any_io_executor e, HttpClientOptions o)
-        : executor(e), options(std::move(o)), ticker(std::make_shared<Ticker>(e)), permits(e, options.limits.connections_max) {}
-    asio::any_io_executor executor;
-    HttpClientOptions options;
-    std::shared_ptr<Ticker> ticker;
-    Semaphore permits;
-    std::map<Endpoint, Host, EndpointLess> hosts;
-    asio::ip::address from;  ///< unspecified: the system's choice
-    bool closed = false;
-
-    void give_back(const Endpoint& endpoint, std::unique_ptr<Connection> connection, bool usable) {
-        permits.release();
-        if (!usable || closed) return;
-        connection->idle_since = Clock::now();
-        connection->used_before = true;
-        host(endpoint).idle.push_back(std::move(connection));
-    }
-    Host& host(const Endpoint& endpoint) { return hosts.try_emplace(endpoint, options.address_notes).first->second; }
-};
-
-/// A connection on loan; closed unless it is given back.
-class Loan {
-  public:
-    Loan() = default;
-    Loan(std::shared_ptr<Pool> pool, Endpoint endpoint) : pool_(std::move(pool)), endpoint_(std::move(endpoint)) {}
-    Loan(Loan&& other) noexcept
-        : connection(std::move(other.connection)), pool_(std::move(other.pool_)), endpoint_(std::move(other.endpoint_)) {}
-    Loan& operator=(Loan&&) = delete;
-    ~Loan() { give_back(false); }
-    AddressBook& addresses() { return pool_->host(endpoint_).addresses; }
-    void give_back(bool usable) {
-        if (pool_) std::exchange(pool_, nullptr)->give_back(endpoint_, std::move(connection), usable);
-    }
-    std::unique_ptr<Connection> connection;
-
-  private:
-    std::shared_ptr<Pool> pool_;
-    Endpoint endpoint_;
-};
-
-Error stalled(uint32_t silence_ms) { return Error(ErrorKind::stalled, "nothing came for " + std::to_string(silence_ms) + " ms"); }
-
-class HttpResponse final : public Response {
-  public:
-    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline)
-        : loan_(std::move(loan)), addresses_(loan_.addresses()), header_(std::move(header)), limits_(limits), silence_ms_(silence_ms),
-          deadline_(deadline), peer_(loan_.connection->transport.peer()) {
-        if (bodiless) left_ = 0;
-        else if (!header_.chunked()) left_ = header_.content_length();
-        if (left_ == 0) finish();
-        else window_began_ns_ = heard_ns_ = loan_.connection->transport.waited_ns();
-    }
-
-    int status() const override { return header_.status(); }
-    std::string_view header(std::string_view name) const override { return header_.field(name); }
-    std::optional<uint64_t> body_bytes() const override { return header_.chunked() ? std::nullopt : stated_; }
-    const std::string& peer() const override { return peer_; }
-
-    Task<Result<size_t>> read_some(std::span<std::byte> into) override {
-        if (ended_ || into.empty()) co_return size_t{0};
-        if (header_.chunked()) co_return co_await read_chunked(into);
-        if (left_ && into.size() > *left_) into = into.first(*left_);
-        auto got = co_await read_raw(into);
-        if (!got) co_return got;
-        if (*got == 0) {
-            if (left_) co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
-            finish();
-            co_return size_t{0};
-        }
-        if (left_ && (*left_ -= *got) == 0) finish();
-        co_return got;
-    }
-
-    Task<Result<std::string>> read_all(size_t limit_bytes) override {
-        std::string body;
-        while (true) {
-            const size_t had = body.size();
-            body.resize(std::min(had + (16 << 10), limit_bytes + 1));
-            auto got = co_await read_some(std::as_writable_bytes(std::span(body).subspan(had)));
-            if (!got) co_return std::move(got).error();
-            body.resize(had + *got);
-            if (*got == 0) co_return body;
-            if (body.size() > limit_bytes) co_return Error(ErrorKind::refused, "the answer is over the limit");
-        }
-    }
-
-  private:
-    /// From what was read ahead, else from the connection; 0 when the peer has closed.
-    Task<Result<size_t>> read_raw(std::span<std::byte> into) {
-        Connection& connection = *loan_.connection;
-        if (const auto ahead = connection.ahead(); !ahead.empty()) {
-            const size_t n = std::min(ahead.size(), into.size());
-            std::memcpy(into.data(), ahead.data(), n);
-            connection.begin += n;
-            connection.address->body_bytes += n;
-            co_return n;
-        }
-        co_return co_await read_in_time(into);
-    }
-
-    /// The wait ends at the deadline, or at the end of the window in which the peer was too slow. Only time spent
-    /// waiting counts: a consumer may be as slow as it likes.
-    Task<Result<size_t>> read_in_time(std::span<std::byte> into) {
-        Transport& transport = loan_.connection->transport;
-        const uint64_t window_ns = uint64_t{limits_.min_rate_window_ms} * 1'000'000;
-        const uint64_t waited_before = transport.waited_ns();
-        while (true) {
-            const uint64_t waited = transport.waited_ns() - window_began_ns_;
-            if (waited >= window_ns) {
-                const uint64_t wanted = std::max<uint64_t>(1, uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000);
-                if (window_bytes_ < wanted && !faults::broken("minimum-rate"))
-                    co_return Error(ErrorKind::timeout, limits_.min_bytes_per_second == 0 ? "the body has stalled"
-                                                        : "the body came slower than " + std::to_string(limits_.min_bytes_per_second) + " bytes/s");
-                window_began_ns_ = transport.waited_ns();
-                window_bytes_ = 0;
-                continue;
-            }
-            const uint64_t silent_ms = (transport.waited_ns() - heard_ns_) / 1'000'000;
-            if (silence_ms_ > 0 && silent_ms >= silence_ms_) co_return stalled(silence_ms_);
-            uint64_t patience_ms = (window_ns - waited) / 1'000'000 + 1;
-            if (silence_ms_ > 0) patience_ms = std::min(patience_ms, silence_ms_ - silent_ms + 1);
-            auto got = co_await transport.read_some(into, deadline_.min(Deadline::in_ms(patience_ms)));
-            if (!got && got.error().kind() == ErrorKind::timeout && !deadline_.passed()) continue;
-            if (!got) co_return got;
-            window_bytes_ += *got, heard_ns_ = transport.waited_ns();
-            if (addresses_.size() > 1 && is_slow(*got, heard_ns_ - waited_before))
-                co_return Error(ErrorKind::stalled, "the body comes much slower than from other addresses");
-            co_return got;
-        }
-    }
-
-    /// After so many bytes that were waited for so long: whether the rest had better come from another address.
-    bool is_slow(size_t bytes, uint64_t waited_ns) {
-        Address& address = *loan_.connection->address;
-        addresses_.body_came(address, bytes, waited_ns, now_ns());
-        return address.slow_body && left_ && *left_ > bytes + kWorthMovingBytes;
-    }
-
-    Task<Result<size_t>> read_chunked(std::span<std::byte> into) {
-        Connection& connection = *loan_.connection;
-        while (true) {
-            auto step = chunks_.decode(connection.ahead(), into);
-            if (!step) co_return std::move(step).error();
-            connection.begin += step->consumed;
-            if (chunks_.ended()) finish();
-            if (step->produced > 0 || ended_) co_return step->produced;
-            if (connection.begin == connection.end) connection.begin = connection.end = 0;
-            if (connection.buffer.size() < kReadAhead) connection.buffer.resize(kReadAhead);
-            auto got = co_await read_in_time(std::span(connection.buffer).subspan(connection.end));
-            if (!got) co_return got;
-            if (*got == 0) co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
-            connection.end += *got;
-        }
-    }
-
-    /// The last byte is here: the connection is free for others, unless more came than was said.
-    void finish() {
-        ended_ = true;
-        addresses_.finished(*loan_.connection->address);
-        const bool framed = left_.has_value() || header_.chunked();
-        loan_.give_back(header_.keep_alive() && framed && loan_.connection->ahead().empty());
-    }
-
-    Loan loan_;
-    AddressBook& addresses_;  ///< there as long as the loan is
-    ResponseHeader header_;
-    const Limits limits_;
-    const uint32_t silence_ms_;
-    Deadline deadline_;
-    std::string peer_;
-    std::optional<uint64_t> left_;
-    std::optional<uint64_t> stated_ = header_.content_length();
-    ChunkedDecoder chunks_;
-    bool ended_ = false;
-    uint64_t window_began_ns_ = 0, window_bytes_ = 0;
-    uint64_t heard_ns_ = 0;  ///< of the time spent waiting, when the last byte came
-};
 
 class Client final : public HttpClient {
   public:
@@ -403,7 +173,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
 
 /// Sends the request and reads the answer's header; informational answers are passed over.
 Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline,
-                                                     AddressBook* book, bool may_move) {
+                                              AddressBook* book, bool may_move) {
     const Limits& limits = pool_->options.limits;
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
@@ -485,8 +255,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         const int status = answer->header.status();
         if (status == 407) co_return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)" + through, endpoint.url(), "check HTTP_PROXY or the backend's Secret");
         const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
-        co_return std::unique_ptr<Response>(std::make_unique<HttpResponse>(
-            std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, request.silence_ms, deadline));
+        co_return make_response(std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, request.silence_ms, deadline);
     }
 }
 
