@@ -37,6 +37,8 @@ bool Endpoint::is_numeric() const {
     return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
+bool Endpoint::is_loopback() const { return host == "localhost" || (is_numeric() && (host.starts_with("127.") || host == "::1")); }
+
 std::string Endpoint::url() const { return (tls ? "https://" : "http://") + authority(); }
 
 Result<Endpoint> Endpoint::parse(std::string_view url) {

@@ -37,6 +37,8 @@ with Bench() as bench:
     key.write_bytes(bytes(32))
     code, _, err = bench.zcdp("sync", "--store", bench.path("clear"), "--sse-c-key", key, "--endpoint", "http://192.0.2.1", "--retries", "0", "--timeout", "1s", "s3://data/", env=servers.CREDENTIALS)
     bench.check("the key is not sent in the clear to another machine", code == 2 and "in the clear" in err and "http://192.0.2.1" in err, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("named"), "--sse-c-key", key, "--endpoint", "http://127.zcdp.test", "--retries", "0", "--timeout", "1s", "s3://data/", env=servers.CREDENTIALS)
+    bench.check("a name that begins like loopback is another machine", code == 2 and "in the clear" in err, (code, err))
     code, _, err = bench.zcdp("sync", "--store", bench.path("dual"), "--dualstack", "--endpoint", server.endpoint, "s3://data/", env=servers.CREDENTIALS)
     bench.check("--dualstack, which another endpoint has no use for, is refused", code == 2 and "--dualstack" in err, (code, err))
 

@@ -26,6 +26,8 @@ struct Endpoint {
     std::string host_and_port() const;
     /// Whether the host is an address, not a name.
     bool is_numeric() const;
+    /// Whether the host is loopback: "localhost", 127.0.0.0/8 or ::1, and not a name that begins with "127.".
+    bool is_loopback() const;
     /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/".
     static Result<Endpoint> parse(std::string_view url);
     bool operator==(const Endpoint&) const = default;

@@ -25,8 +25,7 @@ bool are_credentials(const Credentials& some) {
 /// Container credentials come from loopback, or from the two addresses that ECS and EKS use, or over TLS
 /// (docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html).
 bool may_serve_credentials(const net::Endpoint& endpoint) {
-    return endpoint.tls || endpoint.host == "localhost" || endpoint.host.starts_with("127.") || endpoint.host == "::1" ||
-           endpoint.host == "169.254.170.2" || endpoint.host == "169.254.170.23" || endpoint.host == "fd00:ec2::23";
+    return endpoint.tls || endpoint.is_loopback() || endpoint.host == "169.254.170.2" || endpoint.host == "169.254.170.23" || endpoint.host == "fd00:ec2::23";
 }
 
 }  // namespace

@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
 
-bool is_this_machine(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
-
 }  // namespace
 
 Shared::Shared(Location where, OriginOptions origin_options, Machine on)
@@ -39,7 +37,7 @@ Result<> Shared::configure() {
         return Error(ErrorKind::usage, "--dualstack is for AWS's own hosts, not for " + endpoint, "s3://" + bucket, "leave --dualstack out, or --endpoint and AWS_ENDPOINT_URL");
     ZCDP_TRY(address_, address_of(location, addressing_, region));
     // S3 and MinIO refuse such requests, too, but only when the key has gone over the wire.
-    if (!options.sse_c_key.empty() && !address_.endpoint.tls && !is_this_machine(address_.endpoint.host))
+    if (!options.sse_c_key.empty() && !address_.endpoint.tls && !address_.endpoint.is_loopback())
         return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", address_.endpoint.url(), "use an https endpoint");
     return configure_network();
 }

@@ -90,6 +90,13 @@ TEST_CASE("ranges of addresses: IPv4, IPv6, IPv4 within IPv6, and what is no ran
     }
 }
 
+TEST_CASE("loopback is an address or localhost, never a name that only looks like it") {
+    for (const char* url : {"http://localhost:9000", "http://127.0.0.1", "http://127.8.9.10:1", "http://[::1]:9000"})
+        CHECK_MESSAGE(Endpoint::parse(url).value().is_loopback(), url);
+    for (const char* url : {"http://127.evil.example", "http://127.0.0.1.evil.example", "http://localhost.example", "http://10.0.0.1", "http://[::2]"})
+        CHECK_MESSAGE(!Endpoint::parse(url).value().is_loopback(), url);
+}
+
 TEST_CASE("the server answers, streams, survives a handler that throws, and the client refuses a denied address") {
     Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
     HttpServerOptions options;
