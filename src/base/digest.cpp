@@ -14,6 +14,8 @@ int nibble(char c) {
 
 }  // namespace
 
+std::string to_hex_of(std::string_view bytes) { return to_hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}); }
+
 std::string to_hex(std::span<const uint8_t> bytes) {
     static constexpr char digits[] = "0123456789abcdef";
     std::string hex;

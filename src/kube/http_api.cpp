@@ -35,7 +35,7 @@ std::string query_escape(std::string_view text) {
     for (const char c : text) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
         if (plain) out += c;
-        else out += '%', out += to_hex(std::span(reinterpret_cast<const uint8_t*>(&c), 1));
+        else out += '%', out += to_hex_of({&c, 1});
     }
     return out;
 }

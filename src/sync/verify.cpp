@@ -26,10 +26,6 @@ std::string_view name_of(Kind kind) {
     return "checksum";
 }
 
-std::string hex_of(std::string_view raw) {
-    return to_hex({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()});
-}
-
 std::string raw_of(const Sha256Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 std::string evp_digest(const EVP_MD* md, std::span<const std::byte> content) {
@@ -42,7 +38,7 @@ std::string evp_digest(const EVP_MD* md, std::span<const std::byte> content) {
 Result<> compare(const std::string& have, const origin::ObjectChecksum& claimed) {
     if (have == claimed.raw || faults::broken("checksum")) return {};
     return Error(ErrorKind::corrupt, fmt::format("the bytes received have {} {}, the origin states {}",
-                                                 name_of(claimed.kind), hex_of(have), hex_of(claimed.raw)));
+                                                 name_of(claimed.kind), to_hex_of(have), to_hex_of(claimed.raw)));
 }
 
 /// A composite of one part is the hash of that part's hash.

@@ -41,6 +41,7 @@ struct Digest {
 
 /// Lower-case hex of any bytes, and its strict inverse for 32 of them.
 std::string to_hex(std::span<const uint8_t> bytes);
+std::string to_hex_of(std::string_view bytes);
 std::optional<Sha256Bytes> sha256_from_hex(std::string_view hex);
 
 struct HashUpdate;

@@ -1,4 +1,5 @@
 // Runs another program without blocking the loop, and never for ever: credential_process. Thread rule: on the calling loop.
+// One that blocks and may ask the person at our terminal, as kubeconfigs' plugins do: process.hpp.
 #pragma once
 
 #include <string>

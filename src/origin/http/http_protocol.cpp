@@ -83,7 +83,7 @@ class HttpProtocol final : public Protocol {
         if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length; a folder's URL ends in /");
         ObjectInfo out{*size, tag_of(answer), checksum_of(answer, key)};
         if (shared_->kind == Kind::tree) out.tag = shared_->claim_of(key).tag;
-        if (out.tag.empty() && out.checksum.kind != ObjectChecksum::Kind::none) out.tag = "sha256 " + to_hex({reinterpret_cast<const uint8_t*>(out.checksum.raw.data()), out.checksum.raw.size()});
+        if (out.tag.empty() && out.checksum.kind != ObjectChecksum::Kind::none) out.tag = "sha256 " + to_hex_of(out.checksum.raw);
         if (out.tag.empty()) return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed", name_of(key), "give --sha256 or a SHA256SUMS");
         return out;
     }

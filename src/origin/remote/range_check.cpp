@@ -6,12 +6,6 @@
 #include "zcdp/base/faults.hpp"
 
 namespace zcdp::origin {
-namespace {
-
-std::string hex_of(std::string_view raw) { return to_hex({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}); }
-
-}  // namespace
-
 RangeCheck::RangeCheck(ObjectChecksum stated, uint64_t first) : stated_(std::move(stated)), first_(first), next_(first) {
     if (const auto kind = crc_kind(stated_.kind)) crc_.emplace(*kind);
 }
@@ -25,7 +19,7 @@ Result<> RangeCheck::finish(const std::string& object) const {
     if (!crc_) return {};
     const std::string have = crc_raw(crc_->kind(), crc_->value());
     if (have == stated_.raw || faults::broken("range-checksum")) return {};
-    return Error(ErrorKind::corrupt, fmt::format("bytes {}-{} were received with CRC {}, the origin states {}", first_, next_ - 1, hex_of(have), hex_of(stated_.raw)),
+    return Error(ErrorKind::corrupt, fmt::format("bytes {}-{} were received with CRC {}, the origin states {}", first_, next_ - 1, to_hex_of(have), to_hex_of(stated_.raw)),
                  object, "look for what changes them on the way, such as a proxy");
 }
 

@@ -5,8 +5,6 @@
 namespace zcdp::origin::s3 {
 namespace {
 
-constexpr size_t kLabelBytesMax = 63;  // RFC 1035 2.3.4
-
 std::string domain_of(const std::string& region) { return region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com"; }
 
 /// Whether names can stand in front of the endpoint's.

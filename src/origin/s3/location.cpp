@@ -11,7 +11,6 @@ namespace {
 constexpr std::string_view kScheme = "s3://", kVersion = "versionId=";
 constexpr const char* kVersionForm = "write s3://BUCKET/KEY?versionId=ID";
 constexpr const char* kArnForm = "write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX/";
-constexpr size_t kLabelBytesMax = 63;  // RFC 1035 2.3.4
 constexpr size_t kRegionBytesMax = 32;
 constexpr size_t kVersionBytesMax = 1024;  // docs.aws.amazon.com/AmazonS3/latest/userguide/versioning-workflows.html
 

@@ -1,11 +1,14 @@
 // What a SOURCE s3://… names. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "zcdp/base/error.hpp"
 
 namespace zcdp::origin::s3 {
+
+inline constexpr size_t kLabelBytesMax = 63;  ///< of a host's name (RFC 1035 2.3.4)
 
 /// s3://BUCKET/PREFIX/, s3://BUCKET/KEY?versionId=ID; instead of BUCKET an access point's ARN,
 /// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME (its alias is a bucket's name). A bucket NAME--ZONE--x-s3 is a directory bucket

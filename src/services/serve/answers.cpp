@@ -82,7 +82,7 @@ Answer list_buckets(const std::vector<std::string>& buckets) {
 }
 
 std::string token_for(std::string_view from) {
-    return "z" + to_hex({reinterpret_cast<const uint8_t*>(from.data()), from.size()});
+    return "z" + to_hex_of(from);
 }
 
 bool from_token(std::string_view token, std::string& from) {
