@@ -34,6 +34,9 @@ constexpr const char* kKnownBundles[] = {
     "/etc/ssl/cert.pem",
 };
 
+/// OpenSSL's own way costs two reads of the socket for each record of 16 KiB, one of them for its header.
+constexpr size_t kReadAheadBytes = 64 << 10;
+
 bool load_file(SSL_CTX* context, const std::string& path) {
     return SSL_CTX_load_verify_locations(context, path.c_str(), nullptr) == 1;
 }
@@ -63,6 +66,20 @@ Result<> use_client(SSL_CTX* context, const TlsOptions& options) {
 bool is_address(const std::string& host) {
     unsigned char bytes[16];
     return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
+}
+
+/// AES-128 before AES-256, as browsers and Go ask for it: 10 rounds of a cipher instead of 14 for each byte. What the system's
+/// policy (openssl.cnf) leaves out stays out.
+void prefer_aes_128(SSL_CTX* context) {
+    const STACK_OF(SSL_CIPHER)* const allowed = SSL_CTX_get_ciphers(context);
+    std::string names;
+    for (int i = 0; i < sk_SSL_CIPHER_num(allowed); ++i) {
+        const SSL_CIPHER* const cipher = sk_SSL_CIPHER_value(allowed, i);
+        const std::string name = SSL_CIPHER_get_name(cipher);
+        if (SSL_CIPHER_get_protocol_id(cipher) >> 8 != 0x13) continue;  // not of TLS 1.3 (RFC 8446 B.4)
+        names = names.empty() ? name : name == TLS1_3_RFC_AES_128_GCM_SHA256 ? name + ":" + names : names + ":" + name;
+    }
+    if (!names.empty()) SSL_CTX_set_ciphersuites(context, names.c_str());
 }
 
 }  // namespace
@@ -121,6 +138,9 @@ Result<> TlsContext::load() {
     SSL_CTX_set_verify(context_.get(), options_.insecure_skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                          SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context_.get(), 1);
+    SSL_CTX_set_default_read_buffer_len(context_.get(), kReadAheadBytes);
+    prefer_aes_128(context_.get());
     Result<> loaded = load_roots();
     if (loaded && !options_.client_cert_pem.empty()) loaded = use_client(context_.get(), options_);
     watch_client_requests(context_.get());

@@ -168,6 +168,7 @@ Task<Result<size_t>> Transport::read_some(std::span<std::byte> into, Deadline de
 }
 
 bool Transport::readable_now() const {
+    if (ssl_ && SSL_has_pending(ssl_.get())) return true;
     pollfd poll{const_cast<asio::ip::tcp::socket&>(socket_).native_handle(), POLLIN, 0};
     return ::poll(&poll, 1, 0) > 0;
 }

@@ -48,7 +48,8 @@ class Transport {
     const std::string& peer() const { return peer_; }
     /// Nanoseconds spent waiting for the peer so far.
     uint64_t waited_ns() const { return waited_ns_; }
-    /// Whether an idle connection has something to read: it was closed, or answers what nobody asked.
+    /// Whether an idle connection has something to read, from the socket or from what was read ahead of a TLS record's end: it was
+    /// closed, or answers what nobody asked.
     bool readable_now() const;
 
   private:
