@@ -11,8 +11,8 @@ constexpr double kLateFactor = 4, kLateMs = 100;
 constexpr uint32_t kLateInARow = 3;
 constexpr double kCuriousMs = 500;
 constexpr uint64_t kAnswersKnown = 8;  ///< before that an address is no measure for others
-/// A body is slow that comes at less than an eighth of the quickest other address's rate; 8 MiB/s are never slow.
-constexpr uint64_t kSlowPart = 8, kRateMost = 64 << 20;
+/// A body is slow that comes at less than two fifths of the quickest other address's rate; 8 MiB/s are never slow.
+constexpr double kSlowPart = 0.4, kRateMost = 20 << 20;
 constexpr uint64_t kBodyBytesKnown = 1 << 20, kBodyWaitedNs = 500'000'000, kProbeWaitedNs = 50'000'000;
 /// An address is silent when each of the others has answered so often meanwhile.
 constexpr uint64_t kAnswersMeanwhile = 8;
@@ -39,13 +39,13 @@ void AddressBook::set(std::span<const boost::asio::ip::tcp::endpoint> endpoints)
             continue;
         }
         const auto note = notes_ ? notes_->read(endpoint) : AddressNotes::Note();
-        now.push_back(std::make_shared<Address>(Address{.endpoint = endpoint, .avoided = note.avoided, .strikes = note.strikes,
-                                                        .probe_at_ns = note.probe_at_ns, .stalled_at_ns = note.stalled_at_ns}));
+        now.push_back(std::make_shared<Address>(Address{.endpoint = endpoint, .avoided = note.avoided, .slow_bodies = note.slow_bodies,
+                                                        .strikes = note.strikes, .probe_at_ns = note.probe_at_ns, .stalled_at_ns = note.stalled_at_ns}));
     }
     addresses_ = std::move(now);
     count_avoided();
     if (avoided_ < addresses_.size()) return;
-    for (const auto& address : addresses_) address->avoided = address->slow_body = false;
+    for (const auto& address : addresses_) address->avoided = address->slow_body = address->slow_bodies = false;
     avoided_ = 0;
 }
 
@@ -88,7 +88,7 @@ size_t AddressBook::others_in_use(const Address& address) const {
 }
 
 void AddressBook::note(const Address& address) {
-    if (notes_) notes_->write(address.endpoint, {address.avoided, address.strikes, address.probe_at_ns, address.stalled_at_ns});
+    if (notes_) notes_->write(address.endpoint, {address.avoided, address.slow_bodies, address.strikes, address.probe_at_ns, address.stalled_at_ns});
 }
 
 bool AddressBook::is_late(const Address& address, double ms, uint64_t answers_known) const {
@@ -114,7 +114,7 @@ bool AddressBook::body_is_slow(const Address& address, uint64_t waited_least_ns)
     if (address.body_waited_ns < waited_least_ns) return false;
     for (const auto& other : addresses_) {
         if (other.get() == &address || other->avoided || other->body_bytes < kBodyBytesKnown) continue;
-        if (rate(address) * kSlowPart < std::min<double>(rate(*other), kRateMost)) return true;
+        if (rate(address) < kSlowPart * std::min(rate(*other), kRateMost)) return true;
     }
     return false;
 }
@@ -123,7 +123,8 @@ bool AddressBook::body_is_slow(const Address& address, uint64_t waited_least_ns)
 void AddressBook::judge_body(Address& address, uint64_t now_ns) {
     if (!address.slow_body && body_is_slow(address, kBodyWaitedNs)) {
         strike(address, now_ns);
-        address.slow_body = address.avoided;
+        address.slow_body = address.slow_bodies = address.avoided;
+        note(address);
     }
     address.body_bytes /= 2;
     address.body_waited_ns /= 2;
@@ -153,7 +154,8 @@ void AddressBook::strike(Address& address, uint64_t now_ns) {
 
 void AddressBook::pardon(Address& address) {
     if (address.late_in_a_row > 0 || address.slow_body || body_is_slow(address, kProbeWaitedNs)) return;
-    address.avoided = false;
+    if (address.slow_bodies && address.body_bytes < kBodyBytesKnown) return;
+    address.avoided = address.slow_bodies = false;
     count_avoided();
     note(address);
 }

@@ -26,6 +26,7 @@ struct Address {
     uint64_t body_bytes = 0, body_waited_ns = 0;  ///< lately
     bool avoided = false;
     bool slow_body = false;      ///< avoided for that: what is left of a body is better asked for elsewhere
+    bool slow_bodies = false;    ///< avoided for that, until a body shows that it is over
     uint32_t strikes = 0;        ///< the more, the longer it is avoided
     uint64_t probe_at_ns = 0;    ///< when it is avoided: one more connection may try it from then on
     uint64_t stalled_at_ns = 0;  ///< a request was given up here
@@ -45,7 +46,7 @@ class AddressBook {
 
     /// An answer's header came `ms` after its request.
     void answered(Address& address, double ms, uint64_t now_ns);
-    /// So much of a body came, after the peer was waited for that long.
+    /// So much of a long body came, after the peer was waited for that long.
     void body_came(Address& address, size_t bytes, uint64_t waited_ns, uint64_t now_ns) {
         address.body_bytes += bytes;
         address.body_waited_ns += waited_ns < kWaitMostNs ? waited_ns : kWaitMostNs;

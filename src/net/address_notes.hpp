@@ -12,7 +12,7 @@ namespace zcdp::net {
 class AddressNotes {
   public:
     struct Note {
-        bool avoided = false;
+        bool avoided = false, slow_bodies = false;
         uint32_t strikes = 0;
         uint64_t probe_at_ns = 0, stalled_at_ns = 0;
     };

@@ -11,6 +11,8 @@ namespace {
 
 /// With less left of a slow body another request costs more than it saves.
 constexpr uint64_t kWorthMovingBytes = 256 << 10;
+/// A body no longer than this says nothing of what an address gives.
+constexpr uint64_t kShortBodyBytes = 1 << 20;
 
 class HttpResponse final : public Response {
   public:
@@ -64,7 +66,6 @@ class HttpResponse final : public Response {
             const size_t n = std::min(ahead.size(), into.size());
             std::memcpy(into.data(), ahead.data(), n);
             connection.begin += n;
-            connection.address->body_bytes += n;
             co_return n;
         }
         co_return co_await read_in_time(into);
@@ -101,8 +102,10 @@ class HttpResponse final : public Response {
         }
     }
 
-    /// After so many bytes that were waited for so long: whether the rest had better come from another address.
+    /// After so many bytes that were waited for so long: whether the rest had better come from another address. Of short bodies
+    /// only latency is heard: what comes with the header is never waited for, and what comes after it mostly for a round trip.
     bool is_slow(size_t bytes, uint64_t waited_ns) {
+        if (stated_ && *stated_ <= kShortBodyBytes) return false;
         Address& address = *loan_.connection->address;
         addresses_.body_came(address, bytes, waited_ns, now_ns());
         return address.slow_body && left_ && *left_ > bytes + kWorthMovingBytes;
