@@ -38,7 +38,8 @@ Examples:
   zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
   zcdp sync dataset/llama-3 -n team-a --nodes gpu-pool=a100    onto nodes of a cluster, before any pod
-  zcdp sync 's3://models/llama-3/model.bin?versionId=ID' ./llama    one version of one object
+  zcdp sync s3://models/llama-3/model.bin ./llama     one object: ./llama/model.bin, if no folder has that name
+  zcdp sync 's3://models/llama-3/model.bin?versionId=ID' ./llama    one version of it
   zcdp sync gs://models/llama-3/        zcdp sync az://account/container/llama-3/
   zcdp sync https://host/data/SHA256SUMS               the files that it lists, each checked against it
   zcdp sync hf://org/model@v1.0 ./model                a repository in Hugging Face's layout
@@ -178,7 +179,7 @@ void add_sync(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
-    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/], az://ACCOUNT/CONTAINER[/PREFIX/], https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR; or dataset/NAME with --nodes")->required();
+    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR; or dataset/NAME with --nodes")->required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
     sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
     sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "

@@ -18,11 +18,9 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     const std::string scheme = source.substr(0, begin), rest = source.substr(begin);
     const size_t slash = rest.find('/');
     const std::string bucket = rest.substr(0, slash);
-    std::string prefix = slash == std::string::npos ? "" : rest.substr(slash + 1);
+    const std::string key = slash == std::string::npos ? "" : rest.substr(slash + 1);
     if (!is_bucket(bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write " + scheme + "BUCKET/PREFIX/");
-    // A prefix names a folder: "models/llama" must not take "models/llama-2" along.
-    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
-    auto shared = std::make_shared<Shared>(bucket, prefix, options, machine);
+    auto shared = std::make_shared<Shared>(bucket, key, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared, make_protocol](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, make_protocol(shared), executor);
@@ -43,7 +41,6 @@ Result<OriginFactory> make_azure_factory(const std::string& source, OriginOption
     ZCDP_TRY(auto where, azure::parse_location(source));
     if (options.endpoint.empty()) options.endpoint = where.endpoint;
     if (!where.sas.empty()) options.credentials = {{"AZURE_STORAGE_SAS_TOKEN", where.sas}};
-    if (!where.prefix.empty() && where.prefix.back() != '/') where.prefix += '/';
     auto shared = std::make_shared<azure::Shared>(where.account, where.container, where.prefix, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {

@@ -2,8 +2,8 @@
 
 namespace zcdp::sync {
 
-std::string object_name(const std::string& source, const std::string& path) {
-    const bool one = source.starts_with("https://") || source.starts_with("http://") || source.find("?versionId=") != source.npos;
+std::string object_name(const std::string& source, const origin::OriginIdentity& identity, const std::string& path) {
+    const bool one = identity.is_object || source.starts_with("https://") || source.starts_with("http://");
     const size_t host = source.find("://"), slash = source.rfind('/');
     if (one && slash > host + 2) return source.substr(0, slash + 1) + path;
     return source + (source.ends_with('/') ? "" : "/") + path;

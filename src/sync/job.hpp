@@ -15,9 +15,9 @@
 
 namespace zcdp::sync {
 
-/// What an object of a SOURCE is called in messages: "gs://bucket/prefix/path", "/dir/path". A SOURCE that may be one
-/// file itself (a web address, a version) ends at its last '/'.
-std::string object_name(const std::string& source, const std::string& path);
+/// What an object of a SOURCE is called in messages: "gs://bucket/prefix/path", "/dir/path". A SOURCE that is one object
+/// itself, or may be one file (a web address), ends at its last '/'.
+std::string object_name(const std::string& source, const origin::OriginIdentity& identity, const std::string& path);
 
 /// Where the bytes go and what it takes; all outlive the fetch.
 struct FetchContext {
@@ -47,7 +47,7 @@ struct FetchJob : FetchContext {
     std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
-    std::string name(const std::string& path) const { return object_name(source, path); }
+    std::string name(const std::string& path) const { return object_name(source, identity, path); }
 
     /// Keeps the first error, and makes every loop end.
     void fail(Error error);

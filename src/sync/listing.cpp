@@ -41,21 +41,16 @@ Task<> list_all(ListJob* job) {
     if (job->result) job->result = job->spool.finish();
 }
 
-Error bad_keys(const Intake& intake, const std::string& source) {
+Error bad_keys(const Intake& intake, const std::string& source, const origin::OriginIdentity& identity) {
     const uint64_t others = intake.refused() - 1;
     const std::string more = others == 0 ? "" : fmt::format(" ({} more like it)", others);
     return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", intake.refused_keys().front(), more),
-                 object_name(source, ""), "leave such keys out with --bad-keys skip, or rename them");
+                 object_name(source, identity, ""), "leave such keys out with --bad-keys skip, or rename them");
 }
 
-/// A SOURCE without its last '/' may have been meant as one object.
-Error nothing_there(const std::string& source, const origin::OriginIdentity& identity) {
-    std::string hint = "look for a typing error; a prefix ends at a '/'";
-    if (!identity.prefix.empty() && !source.ends_with('/')) {
-        const size_t name = source.rfind('/') + 1;
-        hint += fmt::format("; one object alone is --include '/{}' {}", printable(source.substr(name)), printable(source.substr(0, name)));
-    }
-    return Error(ErrorKind::not_found, "there is no object below this prefix", source + (source.ends_with('/') ? "" : "/"), hint);
+Error nothing_there(const std::string& source) {
+    return Error(ErrorKind::not_found, "there is no object below this prefix", source + (source.ends_with('/') ? "" : "/"),
+                 "look for a typing error; a prefix ends at a '/'");
 }
 
 }  // namespace
@@ -70,15 +65,14 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     SpoolWriter spool(fs, listed.list.file.get());
     Loop loop;
     ZCDP_TRY(const auto origin, factory(loop.executor()));
-    listed.identity = origin->identity();
     ListJob job{*origin, intake, spool, progress, 0, {}};
     loop.spawn(list_all(&job));
     loop.run([&stop] { return stop.load(); });
     if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
     ZCDP_CHECK(std::move(job.result));
-    if (intake.refused() > 0 && !options.skip_bad_keys) return bad_keys(intake, options.source);
-    if (job.seen == 0 && listed.identity.endpoint != "file://")
-        return nothing_there(options.source, listed.identity);
+    listed.identity = origin->identity();
+    if (intake.refused() > 0 && !options.skip_bad_keys) return bad_keys(intake, options.source, listed.identity);
+    if (job.seen == 0 && listed.identity.endpoint != "file://") return nothing_there(options.source);
     listed.list.count = spool.count();
     const Sha256Bytes revision = intake.revision();
     listed.revision = to_hex(revision);

@@ -27,7 +27,7 @@ struct Listed {
 };
 
 /// Lists the whole origin; blocks. `scratch_folder` takes the list. Errors: the origin's; refused, with the first bad key
-/// and how many there are, unless options.skip_bad_keys; not_found when there is nothing below an S3 prefix.
+/// and how many there are, unless options.skip_bad_keys; not_found when there is nothing below a prefix, nor an object of its name.
 Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFactory& factory, Fs& fs, Random& random,
                            const std::string& scratch_folder, Progress& progress, const Stop& stop);
 

@@ -6,11 +6,11 @@
 namespace zcdp::sync {
 namespace {
 
-Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const std::string& source) {
+Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origin::OriginIdentity& identity, const std::string& source) {
     if (record.knowledge == Knowledge::present) return record.digest;
     ZCDP_TRY(const store::TagRow* row, known.find(record.entry.path));
     if (row && row->tag == record.entry.tag && row->size_bytes == record.entry.size_bytes) return row->digest;
-    return Error(ErrorKind::failed, "was fetched, but the index does not know it", object_name(source, record.entry.path),
+    return Error(ErrorKind::failed, "was fetched, but the index does not know it", object_name(source, identity, record.entry.path),
                  "is another process writing to this store?");
 }
 
@@ -39,7 +39,7 @@ Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::Orig
         entry.symlink_target.clear();
         if (entry.kind == store::FileKind::file) {
             entry.size_bytes = record.entry.size_bytes;
-            ZCDP_TRY(entry.digest, digest_of(record, known, name));
+            ZCDP_TRY(entry.digest, digest_of(record, known, identity, name));
         } else if (entry.kind == store::FileKind::symlink) {
             entry.symlink_target = record.entry.symlink_target;
         }

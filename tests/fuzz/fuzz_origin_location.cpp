@@ -63,7 +63,7 @@ bool same(const s3::Location& a, const s3::Location& b) {
 void s3_location(const std::string& source) {
     const auto where = s3::parse_location(source);
     if (!where) return require(where.error().kind() == ErrorKind::usage);
-    require(!where->bucket.empty() && is_folder(where->prefix) && where->object.empty() == where->version.empty());
+    require(!where->bucket.empty() && (where->version.empty() || is_folder(where->prefix)) && where->object.empty() == where->version.empty());
     require(is_bucket(where->bucket) == where->access_point.empty() && where->access_point.empty() == where->region.empty());
     if (!where->object.empty()) require(where->object.starts_with(where->prefix) && where->object.find('/', where->prefix.size()) == std::string::npos);
     const std::string key = where->object.empty() ? where->prefix : where->object + "?versionId=" + where->version;

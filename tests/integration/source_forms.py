@@ -2,7 +2,6 @@
 # ctest: 120
 """SOURCE as people write it who come from each store's own tools, and the one line they get where zcdp reads it otherwise."""
 import hashlib
-import shlex
 import shutil
 
 from tests.support import stores
@@ -13,14 +12,16 @@ WANT = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.ite
 
 
 def one_object(bench, store):
-    """A prefix is a folder. Who names an object is told how, and what the line says works."""
+    """What has no '/' at its end is a folder, or the object of that name."""
     source = stores.source_of(store, "set/a.txt")
-    code, _, err = bench.zcdp("sync", "--store", bench.path("one"), *store.flags, source, env=store.env)
-    bench.check(f"{store.kind}: an object's name is no prefix, and is shown as it was written", code == 4 and err.startswith(f"zcdp: {source}/: "), (code, err))
-    done = bench.sync("--store", bench.path("one"), *store.flags, *shlex.split(err.partition("one object alone is ")[2]), env=store.env)
-    bench.equal(f"{store.kind}: what the line advises fetches that object", sums(done["path"]), {"a.txt": WANT["a.txt"]})
-    code, _, err = bench.zcdp("sync", "--store", bench.path("one"), *store.flags, stores.source_of(store, "nothing/"), env=store.env)
-    bench.check(f"{store.kind}: an empty folder gets no such advice", code == 4 and "--include" not in err, (code, err))
+    done = bench.sync("--store", bench.path("one"), *store.flags, source, env=store.env)
+    bench.equal(f"{store.kind}: an object's name is that one file", sums(done["path"]), {"a.txt": WANT["a.txt"]})
+    picked = bench.sync("--store", bench.path("one"), *store.flags, "--include", "/a.txt", source.removesuffix("a.txt"), env=store.env)
+    bench.equal(f"{store.kind}: the same as that file of its folder, and is not fetched again", (picked["snapshot"], picked["bytes_fetched"]), (done["snapshot"], 0))
+    for what, name in (("a folder that is not there", "nothing/"), ("what is neither", "set/a"), ("an object with a '/' at its end", "set/a.txt/")):
+        named = stores.source_of(store, name)
+        code, _, err = bench.zcdp("sync", "--store", bench.path("one"), *store.flags, named, env=store.env)
+        bench.check(f"{store.kind}: {what}, shown as it was written", code == 4 and err.startswith(f"zcdp: {named.removesuffix('/')}/: ") and err.count("\n") == 1, (code, err))
     whole = source.removesuffix("/set/a.txt")
     done = bench.sync("--store", bench.path("one"), *store.flags, whole, env=store.env)
     bench.equal(f"{store.kind}: {whole} without a slash is all of it", done["objects"], len(FILES))

@@ -39,6 +39,7 @@ struct OriginIdentity {
     std::string bucket;       ///< bucket, or the absolute directory
     std::string prefix;       ///< "" or ends in '/'
     std::string credentials;  ///< names who asks, never a secret: access key id, role, "anonymous"
+    bool is_object = false;   ///< the source is one object, and `prefix` the folder it is in
 };
 
 /// The listing as pages; paths ascend strictly in raw byte order over the whole of it (checked here, not by callers).
@@ -91,8 +92,9 @@ struct ReadSpec {
 class Origin {
   public:
     virtual ~Origin() = default;
+    /// Whether the source is an object or a folder may be known only once the first page is listed, by any origin of the factory.
     virtual OriginIdentity identity() const = 0;
-    /// Starts a listing of everything below the prefix.
+    /// Starts a listing of everything below the prefix, or of the one object that the source is.
     virtual std::unique_ptr<Listing> list() = 0;
     /// The object's present state; proves the right to read it.
     virtual Task<Result<ObjectInfo>> head(std::string path) = 0;

@@ -20,7 +20,7 @@ class AzureProtocol final : public Protocol {
     explicit AzureProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
-        return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix, shared_->credentials.identity()};
+        return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix(), shared_->credentials.identity()};
     }
     std::string name_of(const std::string& key) const override { return "az://" + shared_->account + "/" + shared_->container + "/" + key; }
 
@@ -39,7 +39,10 @@ class AzureProtocol final : public Protocol {
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string&) override {
+    /// A folder of a hierarchical namespace, or of Hadoop's drivers, answers as an empty blob does.
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+        if (answer.header("x-ms-resource-type") == "directory" || answer.header("x-ms-meta-hdi_isfolder") == "true")
+            return Error(ErrorKind::not_found, "is a folder, not a blob", name_of(key));
         return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
@@ -67,7 +70,7 @@ class AzureProtocol final : public Protocol {
         call.query.emplace_back("include", "metadata");
         if (!page.token.empty()) call.query.emplace_back("marker", page.token);
         call.query.emplace_back("maxresults", "5000");
-        if (!shared_->prefix.empty()) call.query.emplace_back("prefix", shared_->prefix);
+        if (!shared_->prefix().empty()) call.query.emplace_back("prefix", shared_->prefix());
         call.query.emplace_back("restype", "container");
         return call;
     }

@@ -12,7 +12,7 @@ class GcsProtocol final : public Protocol {
   public:
     explicit GcsProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix, shared_->tokens.identity()}; }
+    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->tokens.identity()}; }
     std::string name_of(const std::string& key) const override { return "gs://" + shared_->bucket + "/" + key; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
@@ -63,7 +63,7 @@ class GcsProtocol final : public Protocol {
         call.query.emplace_back("fields", "items(name,size,generation),prefixes,nextPageToken");
         call.query.emplace_back("maxResults", "1000");
         if (!page.token.empty()) call.query.emplace_back("pageToken", page.token);
-        call.query.emplace_back("prefix", shared_->prefix);
+        call.query.emplace_back("prefix", shared_->prefix());
         if (!page.after.empty()) call.query.emplace_back("startOffset", page.after);  // the token goes with the same question
         return call;
     }

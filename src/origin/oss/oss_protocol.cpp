@@ -15,7 +15,7 @@ class OssProtocol final : public Protocol {
   public:
     explicit OssProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix, shared_->credentials.identity()}; }
+    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->credentials.identity()}; }
     std::string name_of(const std::string& key) const override { return "oss://" + shared_->bucket + "/" + key; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
@@ -92,7 +92,7 @@ class OssProtocol final : public Protocol {
         call.query.emplace_back("encoding-type", "url");
         call.query.emplace_back("list-type", "2");
         call.query.emplace_back("max-keys", "1000");
-        if (!shared_->prefix.empty()) call.query.emplace_back("prefix", shared_->prefix);
+        if (!shared_->prefix().empty()) call.query.emplace_back("prefix", shared_->prefix());
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }

@@ -32,7 +32,7 @@ Error of_listing(const Error& error, const std::string& name) {
 
 Task<Result<ListPage>> fetch_page(Requester& requester, PageRequest page) {
     Protocol& protocol = requester.protocol();
-    const std::string name = protocol.name_of(requester.remote().prefix);
+    const std::string name = protocol.name_of(requester.remote().prefix());
     for (uint32_t attempt = 1;; ++attempt) {
         ZCDP_CO_TRY(const auto answer, co_await requester.send(protocol.page_call(page)));
         const auto parser = protocol.page_parser(page);
@@ -69,7 +69,7 @@ class RangeReader {
     Result<std::vector<Entry>> accept(ListPage page) {
         std::vector<Entry> entries;
         for (Entry& entry : page.entries) {
-            if (!entry.path.starts_with(requester_->remote().prefix))
+            if (!entry.path.starts_with(requester_->remote().prefix()))
                 return malformed("has a key outside of its prefix: " + printable(entry.path));
             if (any_ ? entry.path <= last_ : entry.path <= range_.after) {
                 if (!faults::broken("list-order")) return malformed("is out of order at key " + printable(entry.path));
@@ -101,7 +101,7 @@ class RangeReader {
 
   private:
     Error malformed(const std::string& what) const {
-        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix));
+        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix()));
     }
     struct HashOf {
         size_t operator()(const Sha256Bytes& bytes) const {
@@ -157,8 +157,8 @@ class Finish {
         const Remote& remote = requester_.remote();
         const uint64_t most = remote.options.objects_max > 0 ? remote.options.objects_max : kObjectsMax;
         if ((seen_ += entries.size()) > most)
-            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects", requester_.protocol().name_of(remote.prefix), "sync a part of it");
-        if (const size_t cut = remote.prefix.size(); cut > 0)
+            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects", requester_.protocol().name_of(remote.prefix()), "sync a part of it");
+        if (const size_t cut = remote.prefix().size(); cut > 0)
             for (Entry& entry : entries) entry.path.erase(0, cut);
         return entries;
     }
@@ -262,7 +262,7 @@ class SortedListing final : public Listing {
     static constexpr size_t kEntriesMax = 5'000'000;
 
     Error refused(const std::string& what, const char* hint = "") const {
-        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix), hint);
+        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix()), hint);
     }
     Task<Result<>> collect() {
         PageRequest at;
@@ -272,8 +272,8 @@ class SortedListing final : public Listing {
             if (page.truncated && (page.next_token.empty() || !tokens.insert(page.next_token).second)) co_return refused("repeats a continuation token");
             at.token = page.truncated ? std::move(page.next_token) : "";
             for (Entry& entry : page.entries) {
-                if (!entry.path.starts_with(requester_->remote().prefix)) co_return refused("has a key outside of its prefix: " + printable(entry.path));
-                if (entry.path.size() > requester_->remote().prefix.size()) entries_.push_back(std::move(entry));
+                if (!entry.path.starts_with(requester_->remote().prefix())) co_return refused("has a key outside of its prefix: " + printable(entry.path));
+                if (entry.path.size() > requester_->remote().prefix().size()) entries_.push_back(std::move(entry));
             }
             if (entries_.size() > kEntriesMax) co_return refused("has more than 5,000,000 objects, which must be sorted in memory", "sync a part of it");
         } while (!at.token.empty());
@@ -293,27 +293,54 @@ class SortedListing final : public Listing {
 /// A source that is one object.
 class SingleListing final : public Listing {
   public:
-    explicit SingleListing(std::shared_ptr<Requester> requester) : requester_(std::move(requester)) {}
+    SingleListing(std::shared_ptr<Requester> requester, std::string key) : requester_(std::move(requester)), key_(std::move(key)) {}
 
     Task<Result<std::vector<Entry>>> next() override {
         std::vector<Entry> page;
         if (std::exchange(done_, true)) co_return page;
-        Protocol& protocol = requester_->protocol();
-        const std::string key = protocol.single();
-        ZCDP_CO_TRY(const auto answer, co_await requester_->send(protocol.head_call(key)));
-        auto info = protocol.info_of(*answer, "", key);
-        if (!info) co_return std::move(info).error().about(protocol.name_of(key));
+        ZCDP_CO_TRY(ObjectInfo info, co_await requester_->head(key_));
         Entry entry;
-        entry.path = key.substr(requester_->remote().prefix.size());
-        entry.size_bytes = info->size_bytes, entry.tag = std::move(info->tag);
+        entry.path = key_.substr(key_.rfind('/') + 1);
+        entry.size_bytes = info.size_bytes, entry.tag = std::move(info.tag);
         page.push_back(std::move(entry));
         co_return page;
     }
 
   private:
     std::shared_ptr<Requester> requester_;
+    const std::string key_;
     bool done_ = false;
 };
+
+/// A source that is a folder, or, where nothing lies below it, the object of that name.
+class FolderOrObject final : public Listing {
+  public:
+    FolderOrObject(std::shared_ptr<Requester> requester, std::unique_ptr<Listing> folder) : requester_(std::move(requester)), listing_(std::move(folder)) {}
+
+    Task<Result<std::vector<Entry>>> next() override {
+        if (std::exchange(begun_, true)) co_return co_await listing_->next();
+        Remote& remote = requester_->remote();
+        remote.is_object = false;
+        auto page = co_await listing_->next();
+        if (!page || !page->empty()) co_return page;
+        listing_ = std::make_unique<SingleListing>(requester_, remote.object);
+        auto found = co_await listing_->next();
+        // A service may refuse to say that an object is not there.
+        if (!found && (found.error().kind() == ErrorKind::not_found || found.error().kind() == ErrorKind::denied)) co_return page;
+        remote.is_object = found.has_value();
+        co_return found;
+    }
+
+  private:
+    std::shared_ptr<Requester> requester_;
+    std::unique_ptr<Listing> listing_;
+    bool begun_ = false;
+};
+
+std::unique_ptr<Listing> make_folder_listing(const std::shared_ptr<Requester>& requester) {
+    if (!requester->protocol().is_ordered()) return std::make_unique<SortedListing>(requester);
+    return std::make_unique<RangedListing>(requester);
+}
 
 }  // namespace
 
@@ -325,9 +352,10 @@ std::vector<size_t> cut_points(size_t points, size_t ranges) {
 }
 
 std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester) {
-    if (!requester->protocol().single().empty()) return std::make_unique<SingleListing>(std::move(requester));
-    if (!requester->protocol().is_ordered()) return std::make_unique<SortedListing>(std::move(requester));
-    return std::make_unique<RangedListing>(std::move(requester));
+    if (const std::string one = requester->protocol().single(); !one.empty()) return std::make_unique<SingleListing>(std::move(requester), one);
+    auto folder = make_folder_listing(requester);
+    if (requester->remote().object.empty()) return folder;
+    return std::make_unique<FolderOrObject>(std::move(requester), std::move(folder));
 }
 
 }  // namespace zcdp::origin

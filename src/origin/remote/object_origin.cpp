@@ -10,8 +10,6 @@
 namespace zcdp::origin {
 namespace {
 
-constexpr size_t kInfoBytesMax = 256 << 10;
-
 Error changed(const std::string& what, const std::string& object) {
     return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
 }
@@ -34,29 +32,16 @@ class Reader {
 
     Requester& requester() { return *requester_; }
     std::shared_ptr<Requester> shared_requester() const { return requester_; }
-    std::string name_of(const std::string& path) const { return requester_->protocol().name_of(requester_->remote().prefix + path); }
+    std::string name_of(const std::string& path) const { return requester_->protocol().name_of(requester_->remote().prefix() + path); }
 
-    Task<Result<ObjectInfo>> head(std::string path) {
-        Call call = requester_->protocol().head_call(requester_->remote().prefix + path);
-        const std::string key = call.key, name = requester_->protocol().name_of(key);
-        const bool bodiless = call.method == "HEAD";
-        for (uint32_t attempt = 1;; ++attempt) {
-            ZCDP_CO_TRY(const auto answer, co_await requester_->send(call));
-            if (bodiless) co_return requester_->protocol().info_of(*answer, "", key);
-            auto text = co_await answer->read_all(kInfoBytesMax);
-            if (text) co_return requester_->protocol().info_of(*answer, *text, key);
-            const Error broken = std::move(text).error().about(name);
-            const bool again = co_await requester_->retry_after(broken, attempt);
-            if (!again) co_return broken;
-        }
-    }
+    Task<Result<ObjectInfo>> head(const std::string& path) { return requester_->head(requester_->remote().prefix() + path); }
 
     /// As much of it as one request can ask for.
     Task<Result<Opened>> open(ReadSpec spec) {
         const uint64_t checked_bytes = requester_->protocol().checked_range_bytes();
         const bool whole = is_whole(spec) && checked_bytes == 0;
         spec.length_bytes = request_end(spec.offset_bytes, spec.offset_bytes + spec.length_bytes, checked_bytes) - spec.offset_bytes;
-        Call call = requester_->protocol().read_call(requester_->remote().prefix + spec.path, spec, whole);
+        Call call = requester_->protocol().read_call(requester_->remote().prefix() + spec.path, spec, whole);
         call.body_bytes = spec.length_bytes;
         if (!whole) call.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
         for (uint32_t attempt = 1;; ++attempt) {
@@ -74,7 +59,7 @@ class Reader {
     /// Some services judge the condition before they look whether the object is there at all.
     Task<Error> changed_or_gone(Error error, std::string path) {
         if (error.kind() == ErrorKind::source_changed)
-            if (auto now = co_await head(std::move(path)); !now && now.error().kind() == ErrorKind::not_found) co_return std::move(now).error();
+            if (auto now = co_await head(path); !now && now.error().kind() == ErrorKind::not_found) co_return std::move(now).error();
         co_return error;
     }
 
@@ -203,9 +188,14 @@ class ObjectOrigin final : public Origin {
   public:
     explicit ObjectOrigin(std::shared_ptr<Requester> requester) : reader_(std::make_shared<Reader>(std::move(requester))) {}
 
-    OriginIdentity identity() const override { return reader_->requester().protocol().identity(); }
+    OriginIdentity identity() const override {
+        const Protocol& protocol = reader_->requester().protocol();
+        OriginIdentity out = protocol.identity();
+        out.is_object = reader_->requester().remote().is_object || !protocol.single().empty();
+        return out;
+    }
     std::unique_ptr<Listing> list() override { return make_listing(reader_->shared_requester()); }
-    Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(std::move(path)); }
+    Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(path); }
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
         ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));
         co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(opened), std::move(spec), reader_));

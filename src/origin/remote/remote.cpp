@@ -16,6 +16,12 @@ net::TlsOptions tls_options(const OriginOptions& options) {
     return out;
 }
 
+/// A prefix names a folder: "models/llama" must not take "models/llama-2" along.
+std::string folder_of(std::string key) {
+    if (!key.empty() && key.back() != '/') key += '/';
+    return key;
+}
+
 }  // namespace
 
 bool is_bucket(std::string_view name) {
@@ -27,14 +33,15 @@ bool is_bucket(std::string_view name) {
     return name != "." && name != "..";
 }
 
-Remote::Remote(std::string key_prefix, OriginOptions origin_options, Machine on)
-    : prefix(std::move(key_prefix)), options(std::move(origin_options)), machine(on),
+Remote::Remote(std::string key, OriginOptions origin_options, Machine on)
+    : object(key.ends_with('/') ? "" : key), options(std::move(origin_options)), machine(on),
       concurrency(options.connections > 0 ? options.connections : kConcurrencyMost), limiter(options.bytes_per_second),
       tls(net::make_tls_context(tls_options(options))),
       requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
       retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
       hedges(machine.metrics.counter("zcdp_origin_hedges_total", "Requests to origins that were given up as silent and sent again on another connection.")),
-      bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
+      bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")),
+      folder_(folder_of(std::move(key))), parent_(object.substr(0, object.rfind('/') + 1)) {}
 
 Result<> Remote::configure_network() {
     ZCDP_CHECK(net::check_client_identity(tls_options(options), machine.clock.unix_s()));

@@ -18,13 +18,17 @@ bool is_bucket(std::string_view name);
 
 class Remote {
   public:
-    /// `prefix`: "" or ends in '/'; every key of the source begins with it.
-    Remote(std::string prefix, OriginOptions options, Machine machine);
+    /// `key`: what the SOURCE has behind its bucket. "" or with a '/' at its end it names a folder; without, a folder, or the
+    /// object of that name where the folder is empty.
+    Remote(std::string key, OriginOptions options, Machine machine);
     virtual ~Remote() = default;
     /// Reads proxies and address rules. Errors: usage.
     Result<> configure_network();
 
-    const std::string prefix;
+    /// "" or ends in '/'; every key of the source begins with it.
+    const std::string& prefix() const { return is_object ? parent_ : folder_; }
+    const std::string object;             ///< the key that the source may be itself; "": it is a folder
+    std::atomic<bool> is_object{false};   ///< it is; found by the listing, before anything is read
     const OriginOptions options;
     Machine machine;
     Concurrency concurrency;
@@ -37,6 +41,9 @@ class Remote {
     const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();
     net::AddressRules address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
     Counter &requests, &retries, &hedges, &bytes;
+
+  private:
+    const std::string folder_, parent_;  ///< of `object`
 };
 
 }  // namespace zcdp::origin

@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
 constexpr size_t kErrorBytesMax = 64 << 10;
+constexpr size_t kInfoBytesMax = 256 << 10;
 
 bool is_transient(ErrorKind kind) {
     return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled ||
@@ -125,6 +126,24 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         waiting.reset();
         const bool again = co_await this->retry_after(*error, attempt++, retry_after);
         if (!again) co_return std::move(*error);
+    }
+}
+
+Task<Result<ObjectInfo>> Requester::head(std::string key) {
+    const Call call = protocol_->head_call(key);
+    const std::string name = protocol_->name_of(key);
+    for (uint32_t attempt = 1;; ++attempt) {
+        ZCDP_CO_TRY(const auto answer, co_await send(call));
+        Result<std::string> body = std::string();
+        if (call.method != "HEAD") body = co_await answer->read_all(kInfoBytesMax);
+        if (body) {
+            auto info = protocol_->info_of(*answer, *body, key);
+            if (!info) co_return std::move(info).error().about(name);
+            co_return info;
+        }
+        const Error broken = std::move(body).error().about(name);
+        const bool again = co_await retry_after(broken, attempt);
+        if (!again) co_return broken;
     }
 }
 

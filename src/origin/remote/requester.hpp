@@ -14,6 +14,8 @@ class Requester {
 
     /// An answer of success (2xx). Every other ends in an Error after the remedies were tried.
     Task<Result<std::unique_ptr<net::Response>>> send(Call call);
+    /// What the object `key` is now.
+    Task<Result<ObjectInfo>> head(std::string key);
     /// Whether to ask again after `error`; waits first.
     Task<bool> retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms = 0);
     /// Counts a request that was silent for too long (ErrorKind::stalled) and is sent again at once.

@@ -101,8 +101,6 @@ Result<Location> parse_location(const std::string& source) {
     ZCDP_TRY(out.version, take_version(key, source));
     ZCDP_CHECK(key.starts_with("arn:") ? take_arn(key, source, out) : take_bucket(key, source, out));
     if (out.version.empty()) {
-        // A prefix names a folder: "models/llama" must not take "models/llama-2" along.
-        if (!key.empty() && key.back() != '/') key += '/';
         out.prefix = std::move(key);
         return out;
     }

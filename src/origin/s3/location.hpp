@@ -18,9 +18,9 @@ struct Location {
     std::string access_point;  ///< NAME-ACCOUNT, what its host begins with; "" for a bucket
     std::string region;        ///< of the ARN; "" for a bucket
     std::string zone;          ///< of a directory bucket; "" for others
-    std::string prefix;        ///< "" or ends in '/'; of a single object what is before its name
-    std::string object;        ///< the key of a single object; "": all below the prefix
-    std::string version;       ///< of the single object
+    std::string prefix;        ///< as it is written, with or without a '/' at its end; of a version what is before its object's name
+    std::string object;        ///< the key of a version; "": the prefix is the source
+    std::string version;       ///< of `object`
 };
 
 /// What follows the last '?' is a query when it has a '=' and no '/'; keys may have a '?' as well. Errors: usage.

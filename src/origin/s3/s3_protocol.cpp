@@ -40,7 +40,7 @@ class S3Protocol final : public Protocol {
     OriginIdentity identity() const override {
         // The region's host of AWS is no part of the identity: bucket names are unique over all of them.
         const Address address = shared_->address();
-        return {address.aws ? "https://s3.amazonaws.com" : address.service_url, shared_->bucket, shared_->prefix, shared_->credentials.identity()};
+        return {address.aws ? "https://s3.amazonaws.com" : address.service_url, shared_->bucket, shared_->prefix(), shared_->credentials.identity()};
     }
     std::string name_of(const std::string& key) const override {
         return "s3://" + shared_->bucket + "/" + key + (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");
@@ -87,7 +87,7 @@ class S3Protocol final : public Protocol {
         call.query.emplace_back("encoding-type", "url");
         call.query.emplace_back("list-type", "2");
         call.query.emplace_back("max-keys", "1000");
-        call.query.emplace_back("prefix", shared_->prefix);
+        call.query.emplace_back("prefix", shared_->prefix());
         if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;

@@ -88,6 +88,30 @@ TEST_CASE("a version is asked for by every request, and is part of the tag") {
     CHECK(protocol.info_of(Answer({{"etag", "\"e\""}}), "", "d/k x").error().kind() == ErrorKind::refused);
 }
 
+TEST_CASE("without a '/' at its end a source is a folder, until it is found to be the object of that name") {
+    Prepares prepares("s3://b/models/llama");
+    Shared& shared = *prepares.shared;
+    CHECK(shared.object == "models/llama");
+    CHECK(prepares.protocol->identity().prefix == "models/llama/");
+    CHECK(prepares.of(prepares.protocol->page_call({})).request.target.ends_with("&prefix=models%2Fllama%2F"));
+    shared.is_object = true;
+    // What is kept of it is kept as of its folder's file.
+    CHECK(prepares.protocol->identity().prefix == "models/");
+    shared.is_object = false;
+    CHECK(shared.prefix() == "models/llama/");
+
+    Prepares top("s3://b/k");
+    CHECK(top.shared->prefix() == "k/");
+    top.shared->is_object = true;
+    CHECK(top.shared->prefix().empty());
+    for (const auto& [source, prefix] : {std::pair("s3://b", ""), std::pair("s3://b/", ""), std::pair("s3://b/models/", "models/"), std::pair("s3://b/d/k?versionId=c", "d/")}) {
+        INFO(source);
+        Prepares other(source);
+        CHECK(other.shared->object.empty());
+        CHECK(other.shared->prefix() == prefix);
+    }
+}
+
 TEST_CASE("an access point's requests go to its host, without its name in the path, signed for its region") {
     Prepares prepares("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/finance-docs/reports/");
     const auto read = prepares.of(prepares.protocol->read_call("reports/a b", {"a b", "e", 7, 0, 7}, false));

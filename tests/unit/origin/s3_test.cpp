@@ -173,7 +173,7 @@ TEST_CASE("key space is cut into even runs") {
 TEST_CASE("a source is a prefix, or one version of one object") {
     const auto folder = parse_location("s3://b/models/llama").value();
     CHECK(folder.bucket == "b");
-    CHECK(folder.prefix == "models/llama/");
+    CHECK(folder.prefix == "models/llama");
     CHECK(folder.object.empty());
     const auto one = parse_location("s3://b/a/what?.bin?versionId=L4kqtJlcp+1").value();
     CHECK(one.prefix == "a/");
@@ -181,7 +181,7 @@ TEST_CASE("a source is a prefix, or one version of one object") {
     CHECK(one.version == "L4kqtJlcp+1");
     CHECK(parse_location("s3://b/key?versionId=null").value().prefix.empty());
     // A '?' alone makes no query, and a folder's '/' ends all doubt.
-    CHECK(parse_location("s3://b/who?").value().prefix == "who?/");
+    CHECK(parse_location("s3://b/who?").value().prefix == "who?");
     CHECK(parse_location("s3://b/q?a=b/").value().prefix == "q?a=b/");
     for (const char* wrong : {"s3://", "s3://?versionId=A", "s3://b?versionId=A", "s3://b/?versionId=A", "s3://b/p/?versionId=A", "s3://b/k?versionId=",
                               "s3://b/k?versionId=A&x=1", "s3://b/k?x=1", "s3://b/k?versionid=A", "s3://../k"}) {
@@ -222,7 +222,7 @@ TEST_CASE("an access point's ARN gives the host, path and signing region of AWS'
     // The S3 user guide, "Using access points", and the endpoint rules' own examples.
     const auto where = parse_location("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint/models/llama").value();
     CHECK(where.bucket == "arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint");
-    CHECK(where.prefix == "models/llama/");
+    CHECK(where.prefix == "models/llama");
     const Address plain = address_of(where, {}, "us-east-1").value();
     CHECK(plain.endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
     CHECK(plain.path_prefix.empty());
