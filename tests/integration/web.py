@@ -117,6 +117,22 @@ def without_ranges(bench, web):
     bench.equal("a relative redirect is followed, and the name stays", sums(done["path"]), {"moved": hashlib.sha256(BIG).hexdigest()})
 
 
+def without_an_org(bench, env):
+    """Served by that name, or redirected to an ORG's as the hub does; NAME/FOLDER stays an ORG/NAME."""
+    files = {"config.json": b"{}", "onnx/model.onnx": BIG, "onnx/a": b"1", "onnx/b": b"2"}
+    for how, served, alias, source in (("served", "models/gpt2", "", "hf://gpt2"), ("redirected", "models/org/gpt2", "models/gpt2", "hf://gpt2"), ("a dataset", "datasets/squad", "", "hf://datasets/squad")):
+        server = hub.Hub(served, files, env["HF_TOKEN"], alias=alias)
+        bench.closers.append(server.close)
+        here = {**env, "HF_ENDPOINT": server.endpoint}
+        done = bench.sync("--store", bench.path("canonical"), source, env=here)
+        bench.equal(f"a repository without an ORG, {how}", sums(done["path"]), {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+        done = bench.sync("--store", bench.path("canonical"), f"{source}@main/onnx", env=here)
+        bench.equal(f"a folder of it, {how}", sorted(sums(done["path"])), ["a", "b", "model.onnx"])
+        code, _, err = bench.zcdp("sync", "--store", bench.path("canonical"), f"{source}/onnx", env=here)
+        bench.check(f"without a revision that would be an ORG, {how}", code == 4 and "NAME@REVISION/FOLDER" in err and err.count("\n") == 1, (code, err))
+        bench.check(f"the token went to no other host, {how}", not server.leaked, server.leaked)
+
+
 def repositories(bench):
     files = {"config.json": b"{}", "model-00001.safetensors": BIG, "data/part.bin": bytes_of(3, 5000), "data/notes.txt": b"n", "README.md": b"# r", "z/\u00fc.txt": b"u"}
     token = "hf_secret"
@@ -136,6 +152,7 @@ def repositories(bench):
     bench.closers.append(space.close)
     done = bench.sync("--store", bench.path("hub"), "hf://spaces/org/demo", env={**env, "HF_ENDPOINT": space.endpoint})
     bench.equal("a space", list(sums(done["path"])), ["app.py"])
+    without_an_org(bench, env)
     bench.check("the token went to no other host", not server.leaked, server.leaked)
     code, _, err = bench.zcdp("sync", "--store", bench.path("hub2"), "hf://org/name", env={**env, "HF_TOKEN": "wrong"})
     bench.check("a wrong token: exit 5, one line, not shown", code == 5 and err.count("\n") == 1 and "wrong" not in err, (code, err))

@@ -43,9 +43,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Hub:
-    """repository: "models/org/name"; files: path -> content; those over `lfs_bytes` lie in LFS."""
+    """repository: "models/org/name"; files: path -> content; those over `lfs_bytes` lie in LFS.
+    alias: another name of it, "models/name", which redirects as the hub's old names without an ORG do."""
 
-    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1", revisions=("main",)):
+    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1", revisions=("main",), alias=""):
         self.token, self.files, self.commit, self.leaked, self.damage = token, files, hashlib.sha1(repository.encode()).hexdigest(), [], False
         lfs = {hashlib.sha256(content).hexdigest(): content for content in files.values() if len(content) > lfs_bytes}
         hub = self
@@ -63,6 +64,11 @@ class Hub:
             def do_GET(self):
                 if hub.token and self.headers.get("Authorization") != f"Bearer {hub.token}":
                     return self.answer(401, b'{"error":"Invalid credentials"}')
+                if alias:
+                    for kind in ("api/", ""):
+                        old, new = (f"/{kind}{name}/" if kind else f"/{name.removeprefix('models/')}/" for name in (alias, repository))
+                        if self.path.startswith(old):
+                            return self.answer(307, b"", Location=new + self.path.removeprefix(old))
                 url = urllib.parse.urlsplit(self.path)
                 path, query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
                 plain = repository.removeprefix("models/")

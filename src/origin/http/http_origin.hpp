@@ -8,7 +8,7 @@ namespace zcdp::origin::http {
 
 /// http[s]://HOST/PATH. Errors: usage.
 Result<OriginFactory> make_url_factory(const std::string& source, const OriginOptions& options, Machine machine);
-/// hf://[datasets/]ORG/NAME[@REVISION][/FOLDER]. Errors: usage.
+/// hf://…, as parse_repository() takes it. Errors: usage.
 Result<OriginFactory> make_repository_factory(const std::string& source, const OriginOptions& options, Machine machine);
 
 }  // namespace zcdp::origin::http

@@ -16,7 +16,7 @@ Error error_of(int status, const std::string& name, bool repository) {
     const std::string what = fmt::format("HTTP {}", status);
     switch (status) {
         case 404:
-        case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, repository ? "check ORG/NAME@REVISION; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /");
+        case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, repository ? "check ORG/NAME@REVISION, or NAME@REVISION/FOLDER without an ORG; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /");
         case 401:
         case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, repository ? "check HF_TOKEN, and that it may read this repository" : "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
         case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name, "check HTTP_PROXY or the backend's Secret");

@@ -20,6 +20,34 @@ size_t revision_end(const std::string& text, size_t at) {
 
 }  // namespace
 
+// Without an ORG only what can be nothing else is taken, as huggingface_hub does before it asks the hub: NAME/FOLDER would be
+// an ORG/NAME.
+Result<Repository> parse_repository(const std::string& text) {
+    std::string rest = text.substr(5), type = "models";
+    for (const std::string one : {"datasets", "models", "spaces"})
+        if (rest == one || rest.starts_with(one + "/")) {
+            type = one, rest.erase(0, one.size() + 1);
+            break;
+        }
+    size_t end = std::min(rest.find_first_of("/@"), rest.size());
+    const bool alone = end + 1 >= rest.size() || rest[end] == '@';
+    if (!alone) end = std::min(rest.find_first_of("/@", end + 1), rest.size());
+    const std::string id = rest.substr(0, end);
+    Repository out{type + "/" + id, "main", ""};
+    size_t next = end;
+    if (next < rest.size() && rest[next] == '@') {
+        next = revision_end(rest, end + 1);
+        out.revision = rest.substr(end + 1, next - end - 1);
+    }
+    if (next < rest.size()) out.folder = rest.substr(next + 1);
+    if (!out.folder.empty() && out.folder.back() != '/') out.folder += '/';
+    const bool plain = id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos && id.find("..") == id.npos;
+    const bool named = !id.empty() && id.front() != '/' && id.back() != '/' && id != "." && !(alone && type == "spaces");  // a space has an owner
+    if (!named || !plain || out.revision.empty() || !percent_decode(out.revision, false))
+        return Error(ErrorKind::usage, "names no repository", text, "write hf://ORG/NAME@REVISION/FOLDER/, hf://datasets/ORG/NAME, or without an ORG hf://NAME@REVISION/FOLDER/");
+    return out;
+}
+
 Result<> Shared::authorize(std::string value) {
     if (!options.anonymous) authorization = std::move(value);
     if (authorization.find_first_of("\r\n") != authorization.npos) return Error(ErrorKind::usage, "the token for the web server has a line break");
@@ -59,25 +87,9 @@ Result<> Shared::configure_url(const std::string& url) {
 Result<> Shared::configure_repository(const std::string& text) {
     kind = Kind::tree;
     source = text;
-    std::string rest = text.substr(5);
-    std::string type = "models";
-    for (const char* other : {"datasets", "models", "spaces"})
-        if (rest.starts_with(std::string(other) + "/")) type = other, rest.erase(0, type.size() + 1);
-    const size_t slash = rest.find('/'), end = slash == rest.npos ? rest.size() : std::min(rest.find_first_of("/@", slash + 1), rest.size());
-    const std::string id = rest.substr(0, end);
-    size_t next = end;
-    revision = "main";
-    if (next < rest.size() && rest[next] == '@') {
-        next = revision_end(rest, end + 1);
-        revision = rest.substr(end + 1, next - end - 1);
-    }
-    if (next < rest.size()) folder = rest.substr(next + 1);
-    if (!folder.empty() && folder.back() != '/') folder += '/';
     if (!source.ends_with('/')) source += '/';
-    const bool plain = id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos;
-    if (slash == rest.npos || slash == 0 || id.size() == slash + 1 || revision.empty() || !percent_decode(revision, false) || !plain || id.find("..") != id.npos)
-        return Error(ErrorKind::usage, "names no repository", text, "write hf://ORG/NAME@REVISION/FOLDER/ or hf://datasets/ORG/NAME");
-    repository = type + "/" + id;
+    ZCDP_TRY(Repository named, parse_repository(text));
+    repository = std::move(named.id), revision = std::move(named.revision), folder = std::move(named.folder);
     std::string url = options.endpoint.empty() ? machine.environment("HF_ENDPOINT") : options.endpoint;
     if (url.empty()) url = "https://huggingface.co";
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));

@@ -24,12 +24,21 @@ struct Claim {
 };
 using Claims = std::unordered_map<std::string, Claim>;
 
+/// What an hf:// source names.
+struct Repository {
+    std::string id;        ///< "models/ORG/NAME", "datasets/NAME"
+    std::string revision;  ///< as it is written; "main" without one
+    std::string folder;    ///< "" or ends in '/'
+};
+/// hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/FOLDER]; hf://[models/|datasets/]NAME[@REVISION[/FOLDER]]. Pure. Errors: usage.
+Result<Repository> parse_repository(const std::string& source);
+
 class Shared final : public Remote {
   public:
     Shared(OriginOptions options, Machine machine) : Remote("", std::move(options), machine) {}
     /// From http[s]://HOST/PATH. Errors: usage.
     Result<> configure_url(const std::string& source);
-    /// From hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/FOLDER]. Errors: usage.
+    /// From hf://…, as parse_repository() takes it. Errors: usage.
     Result<> configure_repository(const std::string& source);
 
     Kind kind = Kind::file;
@@ -37,7 +46,7 @@ class Shared final : public Remote {
     std::string source;         ///< for messages; without a query, which may hold a secret
     std::string authorization;  ///< the header's value; "" for none
     std::string name;           ///< kind file: what it is called in the dataset; kind sums: of the list itself
-    std::string repository, revision, folder;  ///< kind tree; `repository` is "models/ORG/NAME" or "datasets/ORG/NAME"
+    std::string repository, revision, folder;  ///< kind tree; as in Repository
 
     /// Path and query on the wire of the file `key`.
     std::string target_of(const std::string& key) const;

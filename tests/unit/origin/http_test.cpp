@@ -1,6 +1,7 @@
 // Web servers: indexes, lists of digests, trees, redirects.
 #include "src/origin/http/http_protocol.hpp"
 #include "src/origin/http/pages.hpp"
+#include "src/origin/http/shared.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "tests/support/doctest.hpp"
 
@@ -10,6 +11,13 @@ namespace {
 using Names = std::vector<std::string>;
 
 const std::string kHex(64, 'a');
+
+/// "ID REVISION FOLDER"; "" for what names no repository.
+std::string named(const std::string& source) {
+    const auto is = parse_repository(source);
+    if (!is) CHECK(is.error().kind() == ErrorKind::usage);
+    return is ? is->id + " " + is->revision + " " + is->folder : "";
+}
 
 }  // namespace
 
@@ -80,6 +88,35 @@ TEST_CASE("a repository's tree: LFS files by their sha256, folders left out") {
     CHECK(next_link("<https://h/a?cursor=1>; rel=\"next\"") == "https://h/a?cursor=1");
     CHECK(next_link("<https://h/p>; rel=\"prev\", <https://h/n>; rel=\"next\"") == "https://h/n");
     CHECK(next_link("nonsense") == "");
+}
+
+TEST_CASE("a repository of an ORG: kind, revision and folder") {
+    CHECK(named("hf://org/name") == "models/org/name main ");
+    CHECK(named("hf://org/name/") == "models/org/name main ");
+    CHECK(named("hf://org/name/a/b") == "models/org/name main a/b/");
+    CHECK(named("hf://org/name@v1/a@b/") == "models/org/name v1 a@b/");
+    CHECK(named("hf://org/name@refs/pr/1/a") == "models/org/name refs/pr/1 a/");
+    CHECK(named("hf://org/name@refs%2Fpr%2F1") == "models/org/name refs/pr/1 ");
+    CHECK(named("hf://models/org/name") == "models/org/name main ");
+    CHECK(named("hf://datasets/org/name@v1/a") == "datasets/org/name v1 a/");
+    CHECK(named("hf://spaces/org/name") == "spaces/org/name main ");
+    CHECK(named("hf://datasets/spaces/name") == "datasets/spaces/name main ");
+}
+
+TEST_CASE("a repository without an ORG: what can be nothing else is one, NAME/FOLDER is an ORG/NAME") {
+    CHECK(named("hf://gpt2") == "models/gpt2 main ");
+    CHECK(named("hf://gpt2/") == "models/gpt2 main ");
+    CHECK(named("hf://gpt2@v1") == "models/gpt2 v1 ");
+    CHECK(named("hf://gpt2@v1/onnx/a") == "models/gpt2 v1 onnx/a/");
+    CHECK(named("hf://gpt2@refs/pr/1/onnx") == "models/gpt2 refs/pr/1 onnx/");
+    CHECK(named("hf://models/gpt2") == "models/gpt2 main ");
+    CHECK(named("hf://datasets/squad") == "datasets/squad main ");
+    CHECK(named("hf://datasets/squad@v1/plain_text/") == "datasets/squad v1 plain_text/");
+    CHECK(named("hf://gpt2/onnx") == "models/gpt2/onnx main ");
+    CHECK(named("hf://datasets/squad/plain_text") == "datasets/squad/plain_text main ");
+    for (const char* wrong : {"hf://", "hf:///", "hf:///name", "hf://org//a", "hf://org/@v1", "hf://@v1", "hf://gpt2@", "hf://gpt2@/onnx", "hf://gpt2@%zz", "hf://.", "hf://..", "hf://a b",
+                              "hf://models", "hf://datasets", "hf://datasets/", "hf://spaces", "hf://spaces/name", "hf://spaces/name@v1"})
+        CHECK_MESSAGE(named(wrong) == "", wrong);
 }
 
 TEST_CASE("redirects: relative ones, other hosts, never from https to http") {

@@ -3,6 +3,7 @@
 
 #include <regex>
 
+#include "src/origin/http/shared.hpp"
 #include "src/origin/s3/location.hpp"
 #include "src/services/cluster/backend_source.hpp"
 #include "src/services/controller/decide_dataset.hpp"
@@ -70,6 +71,16 @@ TEST_CASE("an access point's ARN can be a backend's bucket") {
     CHECK(where.prefix == "set/");
     CHECK(read_from(backend, uri + "/k?versionId=V") == uri + "/k?versionId=V");
     CHECK(read_from(backend, std::string("s3://") + kArn) == std::string("s3://") + kArn + "/");
+}
+
+TEST_CASE("a hub's repository, with an ORG or without") {
+    const auto backend = backend_of("hf", "");
+    for (const auto& [uri, id] : std::vector<std::pair<std::string, std::string>>{{"hf://org/name@v1/a", "models/org/name"}, {"hf://gpt2", "models/gpt2"}, {"hf://datasets/squad@v1", "datasets/squad"}}) {
+        INFO(uri);
+        CHECK(read_from(backend, uri) == uri + "/");
+        CHECK(origin::http::parse_repository(read_from(backend, uri)).value().id == id);
+        CHECK(origin::http::parse_repository(source_of(backend, uri.substr(5)).value()).value().id == id);
+    }
 }
 
 TEST_CASE("no uri leads out of the backend's bucket") {
