@@ -1,6 +1,8 @@
-// zcdp verify DIR --against SOURCE
+// zcdp verify DIR|FILE --against SOURCE
 #include <fmt/core.h>
 #include <sys/stat.h>
+
+#include <filesystem>
 
 #include "src/modes/context.hpp"
 #include "src/modes/json.hpp"
@@ -15,19 +17,20 @@ namespace {
 struct Flags {
     sync::CompareOptions compare;
     origin::OriginOptions origin;
-    std::string source;
+    std::string what, source;
     bool no_read = false, json = false;
 };
 
 constexpr const char* kFooter = R"(
 Each file is hashed and compared with the checksum that SOURCE states for it: a line of SHA256SUMS, LFS's SHA-256, S3's,
 Google's or Azure's. Where there is none its bytes are fetched and compared. Nothing is written. Differences are printed,
-a line each: what, and which path.
+a line each: what, and which path. A file is compared with the one file that SOURCE has, whatever its name.
 
 Examples:
   zcdp verify ./data --against https://host/data/SHA256SUMS
   zcdp verify ./llama --against s3://models/llama-3/
   zcdp verify --one-way /mnt/set --against ./set         files that only /mnt/set has do not count
+  zcdp verify model.bin --against s3://models/llama-3/ --include /model.bin
 
 Exit codes: 0 all equal, 1 there are differences, 2 usage, 4 not found, 5 access denied, 7 the source changed meanwhile.)";
 
@@ -38,14 +41,27 @@ void print_json(const sync::CompareReport& report, const std::vector<std::string
     fmt::print("{}\n", out.str());
 }
 
+/// A file is found by its own name, where links lead.
+Result<> find(const std::string& what, sync::CompareOptions& compare) {
+    struct stat found {};
+    const bool there = ::stat(what.c_str(), &found) == 0;
+    compare.folder = what;
+    if (there && S_ISDIR(found.st_mode)) return {};
+    if (!there || !S_ISREG(found.st_mode)) return Error(ErrorKind::not_found, "is neither a directory nor a file", what);
+    std::error_code code;
+    const auto file = std::filesystem::canonical(what, code);
+    if (code) return errno_error(code.value(), "looking at", what);
+    compare.folder = file.parent_path().string(), compare.file = file.filename().string();
+    return {};
+}
+
 int run_verify(Context& context, Flags& flags) {
     sync::Stop stop{false};
     StopOnSignal on_signal(stop);
     Logger log = context.logger();
     const origin::Machine machine = context.machine(log);
     flags.compare.read = !flags.no_read;
-    if (struct stat found {}; ::stat(flags.compare.folder.c_str(), &found) != 0 || !S_ISDIR(found.st_mode))
-        return report(Error(ErrorKind::not_found, "is no directory", flags.compare.folder));
+    if (auto there = find(flags.what, flags.compare); !there) return report(there.error());
     auto factory = origin::make_origin_factory(flags.source, flags.origin, machine);
     if (!factory) return report(factory.error());
     std::vector<std::string> lines;
@@ -67,11 +83,11 @@ int run_verify(Context& context, Flags& flags) {
 
 void add_verify(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& verify = *app.add_subcommand("verify", "compare a directory with a source, byte for byte");
+    CLI::App& verify = *app.add_subcommand("verify", "compare a directory or a file with a source, byte for byte");
     verify.footer(kFooter);
-    verify.add_option("DIR", flags->compare.folder, "what is on disk")->required();
+    verify.add_option("PATH", flags->what, "what is on disk: a directory or a file")->required();
     verify.add_option("--against", flags->source, "what it should be: any SOURCE of zcdp sync")->required()->type_name("SOURCE");
-    verify.add_flag("--one-way", flags->compare.one_way, "files that only DIR has are no difference");
+    verify.add_flag("--one-way", flags->compare.one_way, "files that only the directory has are no difference");
     verify.add_flag("--no-read", flags->no_read, "fetch no bytes: files without a checksum at the source count as unknown");
     verify.add_option("--include", flags->compare.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB")->allow_extra_args(false);
     verify.add_option("--exclude", flags->compare.exclude, "no paths that match; wins over --include")->type_name("GLOB")->allow_extra_args(false);

@@ -1,5 +1,5 @@
 // Both sides are origins, and both list in the same order: one merge finds what is missing, extra or of another size. What
-// is left are pairs of files of one size; workers on loops of their own judge their contents.
+// is left are pairs of files of one size; workers on loops of their own judge their contents. Of one file there is one pair.
 #include "zcdp/sync/compare.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -19,11 +19,11 @@ namespace {
 
 constexpr size_t kQueueMost = 1000, kReadBytes = 256 << 10, kPairsAtOnce = 8;
 constexpr unsigned kLoopsMost = 4;
-constexpr uint64_t kAskAgainMs = 5;
+constexpr uint64_t kAskAgainMs = 5, kCountMost = 10'000;
 
 using Kind = Difference::Kind;
 
-/// Two files of one path and one size.
+/// Two files to be equal, of one size.
 struct Pair {
     origin::Entry wanted, have;
 };
@@ -134,13 +134,17 @@ bool may_be_equal(Board& board, const origin::Entry& wanted, const origin::Entry
     return false;
 }
 
+/// As for a sync: a prefix below which there is nothing is mistyped. With one_way it would be equal to everything.
+Result<> check_anything(const Walk& walk, const origin::Origin& source) {
+    if (walk.anything() || source.identity().endpoint == "file://") return {};
+    return Error(ErrorKind::not_found, "there is no object to compare with", "", "look for a typing error; a prefix ends at a '/'");
+}
+
 Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& board) {
     const Filter filter(board.options.include, board.options.exclude);
     Walk wanted_walk(source.list(), filter, false), have_walk(folder.list(), filter, true);
     ZCDP_CO_TRY(origin::Entry * wanted, co_await wanted_walk.next());
-    // As for a sync: a prefix below which there is nothing is mistyped. With one_way it would be equal to everything.
-    if (!wanted && !wanted_walk.anything() && source.identity().endpoint != "file://")
-        co_return Error(ErrorKind::not_found, "there is no object to compare with", "", "look for a typing error; a prefix ends at a '/'");
+    if (!wanted) ZCDP_CO_CHECK(check_anything(wanted_walk, source));
     ZCDP_CO_TRY(origin::Entry * have, co_await have_walk.next());
     while ((wanted || have) && !board.ended()) {
         const int order = !wanted ? 1 : !have ? -1 : wanted->path.compare(have->path);
@@ -160,6 +164,28 @@ Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& boar
             ZCDP_CO_TRY(have, co_await have_walk.next());
         }
     }
+    co_return Result<>();
+}
+
+/// One file of the folder with the only one that the source has.
+Task<Result<>> pair_up(origin::Origin& source, origin::Origin& folder, Board& board) {
+    const std::string& file = board.options.file;
+    Walk walk(source.list(), Filter(board.options.include, board.options.exclude), false);
+    origin::Entry wanted;
+    uint64_t count = 0;
+    for (origin::Entry* entry = nullptr; count < kCountMost && !board.ended(); ++count) {
+        ZCDP_CO_TRY(entry, co_await walk.next());
+        if (!entry) break;
+        if (count == 0) wanted = *entry;
+    }
+    if (board.ended()) co_return Result<>();
+    if (count == 0) ZCDP_CO_CHECK(check_anything(walk, source));
+    if (count != 1)
+        co_return Error(ErrorKind::usage, fmt::format("has {}{} files, and one file is to be compared with it", count, count == kCountMost ? " or more" : ""), "",
+                        "choose one with --include '/PATH', or name a directory");
+    ZCDP_CO_TRY(const auto info, co_await folder.head(file));
+    Pair pair{wanted, {file, origin::EntryKind::file, info.size_bytes, info.tag, false, ""}};
+    if (may_be_equal(board, pair.wanted, pair.have)) board.offer(pair);
     co_return Result<>();
 }
 
@@ -256,8 +282,9 @@ void on_a_loop(const origin::OriginFactory& source_factory, const origin::Origin
     loop.run();
 }
 
-Task<> run_merge(origin::Origin& source, origin::Origin& folder, Board& board) {
-    if (auto merged = co_await merge(source, folder, board); !merged) board.fail(std::move(merged).error());
+Task<> find_pairs(origin::Origin& source, origin::Origin& folder, Board& board) {
+    auto found = board.options.file.empty() ? co_await merge(source, folder, board) : co_await pair_up(source, folder, board);
+    if (!found) board.fail(std::move(found).error());
     board.close();
 }
 
@@ -288,7 +315,7 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
                 for (size_t j = 0; j < kPairsAtOnce; ++j) group.spawn(work(from, to, board));
             });
         });
-    on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) { group.spawn(run_merge(from, to, board)); });
+    on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) { group.spawn(find_pairs(from, to, board)); });
     board.close();  // also when there was no loop to merge on
     for (std::thread& thread : threads) thread.join();
     return board.outcome(std::chrono::duration<double>(Deadline::clock::now() - began).count());

@@ -55,6 +55,8 @@ with Bench() as bench:
     for version, want in ((last, 0), (first, 1)):
         code, out, err = bench.zcdp("verify", "--endpoint", proxy.endpoint, dest, "--against", f"s3://data/{KEY}?versionId={version}", env=servers.CREDENTIALS)
         bench.check(f"verify --against {'another version finds it' if want else 'its own version finds nothing'}", (code != 0) == bool(want), (code, out, err))
+        code, out, err = bench.zcdp("verify", "--endpoint", proxy.endpoint, dest / "model.bin", "--against", f"s3://data/{KEY}?versionId={version}", env=servers.CREDENTIALS)
+        bench.check(f"and so it does of the file alone, exit code {want}", code == want and ("model.bin" in out) == bool(want), (code, out, err))
 
     def refused(what, query, code, word, key=KEY):
         got, out, err = bench.zcdp("sync", *flags, f"s3://data/{key}?{query}", env=servers.CREDENTIALS)

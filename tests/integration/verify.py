@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # ctest: 120
-"""zcdp verify DIR --against SOURCE: by checksums where the source states them, by bytes where it does not."""
+"""zcdp verify DIR|FILE --against SOURCE: by checksums where the source states them, by bytes where it does not."""
 import hashlib
 import json
 import os
@@ -42,6 +42,47 @@ def differences(bench, folder, source, *flags, env=None):
     return verify(bench, folder, source, *flags, env=env)[1]
 
 
+def one_file(bench, store):
+    """A file with the one that the source has, of whatever name: each difference, and what is no one file."""
+    source, file = stores.source_of(store, "set/"), bench.path("mine.bin")
+    file.write_bytes(FILES["b/c"])
+    link = bench.path(f"link-{store.kind}")
+    link.symlink_to(file)
+    flags = [*store.flags, "--include", "/b/c"]
+    for what in (file, link):
+        code, done, err = verify(bench, what, source, *flags, env=store.env)
+        bench.check(f"{store.kind}: {what.name} equals the source's file", code == 0 and (done["files"], done["bytes"], done["found"]) == (1, len(FILES["b/c"]), []), (code, done, err))
+    file.write_bytes(FILES["b/c"][:-1] + b"!")
+    code, done, err = verify(bench, file, source, *flags, env=store.env)
+    bench.check(f"{store.kind}: a file with other bytes", code == 1 and [line.split(":")[0] for line in done["found"]] == ["content b/c"], (code, done, err))
+    file.write_bytes(FILES["b/c"] + b"!")
+    code, done, err = verify(bench, file, source, *flags, env=store.env)
+    bench.check(f"{store.kind}: a longer file", code == 1 and done["found"] == ["size b/c: has 300001 bytes, not 300000"], (code, done, err))
+    for count, some in ((len(FILES), []), (2, ["--include", "/b/c", "--include", "/a"]), (0, ["--include", "/typo"])):
+        code, out, err = bench.zcdp("verify", *store.flags, *some, file, "--against", source, env=store.env)
+        bench.check(f"{store.kind}: {count} files are not one, exit 2", code == 2 and err.startswith(f"zcdp: {source}: has {count} files") and "--include" in err and (out, err.count("\n")) == ("", 1), (code, out, err))
+    code, _, err = bench.zcdp("verify", *store.flags, file, "--against", stores.source_of(store, "typo/"), env=store.env)
+    bench.check(f"{store.kind}: nothing at the source, exit 4", code == 4 and err.count("\n") == 1, (code, err))
+
+
+def one_file_of_a_web_server(bench, web):
+    file = bench.path("mine.bin")
+    file.write_bytes(FILES["big"])
+    source = web.source("big")
+    code, done, err = verify(bench, file, source)
+    bench.check("https: a file with the file that the URL names", code == 0 and done["by_reading"] == 1, (code, done, err))
+    right = hashlib.sha256(FILES["big"]).hexdigest()
+    code, done, err = verify(bench, file, source, "--sha256", right)
+    bench.check("https: by its digest", code == 0 and done["by_checksum"] == 1, (code, done, err))
+    file.write_bytes(FILES["big"][:-1] + b"!")
+    code, done, err = verify(bench, file, source, "--sha256", right)
+    bench.check("https: a file without that digest", code == 1 and done["differences"] == 1, (code, done, err))
+    pipe = bench.path("pipe")
+    os.mkfifo(pipe)
+    code, _, err = bench.zcdp("verify", pipe, "--against", source)
+    bench.check("a pipe is neither: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
+
+
 with Bench() as bench:
     folder, other = bench.path("folder"), bench.path("other")
     write_tree(folder, FILES)
@@ -58,6 +99,7 @@ with Bench() as bench:
         nothing = stores.source_of(store, "typo/")
         code, _, err = bench.zcdp("verify", "--one-way", *store.flags, folder, "--against", nothing, env=store.env)
         bench.check(f"{store.kind}: nothing at the source is no equality, whatever the flags", code == 4 and err.startswith(f"zcdp: {nothing}: ") and err.count("\n") == 1, (code, err))
+        one_file(bench, store)
         print(f"     {store.kind}: {done['by_checksum']} by checksum, {done['by_reading']} by reading")
         if store.kind != "s3":
             bench.equal(f"{store.kind}: states sums of all", done["by_reading"], 0)
@@ -67,6 +109,7 @@ with Bench() as bench:
     web.put("SHA256SUMS", "".join(f"{hashlib.sha256(content).hexdigest()}  {key}\n" for key, content in FILES.items()).encode())
     done = differences(bench, folder, web.source("SHA256SUMS"))
     bench.equal("SHA256SUMS: all by their digests", done["by_reading"], 0)
+    one_file_of_a_web_server(bench, web)
     code, _, err = bench.zcdp("verify", bench.path("nothing"), "--against", other)
     bench.check("no directory: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
     code, _, err = bench.zcdp("verify", folder, "--against", "s3://data/set/", "--endpoint", "http://127.0.0.1:1", "--retries", "0", env=servers.CREDENTIALS)

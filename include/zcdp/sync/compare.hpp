@@ -1,4 +1,4 @@
-// A directory against a source: is every byte on disk what the source has? Nothing is written.
+// A directory, or one file, against a source: is every byte on disk what the source has? Nothing is written.
 //
 // compare() blocks the calling thread; it makes its own loops, and everything it started has ended when it returns.
 #pragma once
@@ -14,6 +14,7 @@ namespace zcdp::sync {
 
 struct CompareOptions {
     std::string folder;
+    std::string file;  ///< a file of the folder: it alone is compared, with the one file that the source has, whatever its name
     std::vector<std::string> include, exclude;  ///< as SyncOptions
     bool one_way = false;  ///< files that only the folder has are no difference
     bool read = true;      ///< bytes are fetched where the source states no checksum; else such files are `unknown`
@@ -34,7 +35,8 @@ struct CompareReport {
     double seconds = 0;
 };
 
-/// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the folder).
+/// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the folder);
+/// usage (with `file`: the source has not one file).
 Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, origin::Machine machine,
                               const std::function<void(const Difference&)>& found, Stop& stop);
 
