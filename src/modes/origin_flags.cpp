@@ -39,6 +39,7 @@ void add_origin_flags(CLI::App& command, origin::OriginOptions& origin) {
     command.add_option("--profile", origin.profile, "profile of the AWS config files (AWS_PROFILE)")->type_name("NAME");
     command.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
     command.add_flag("--request-payer", origin.request_payer, "S3: you pay for the requests");
+    command.add_option("--billing-project", origin.billing_project, "Google: the project that pays for the requests (requester pays)")->type_name("PROJECT");
     command.add_flag("--dualstack", origin.dual_stack, "S3: AWS's hosts with IPv6 (AWS_USE_DUALSTACK_ENDPOINT)");
     command.add_option_function<std::string>("--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of("--sse-c-key", path); }, "S3: file with the 32 bytes that objects were encrypted with")->type_name("FILE");
     command.add_option_function<std::string>("--client-cert", [&origin](const std::string& path) { origin.client_cert_pem = file_of("--client-cert", path), origin.client_cert_name = path; }, "PEM file: who we are, for servers that ask (mutual TLS)")->type_name("FILE");

@@ -119,8 +119,8 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
     const origin::OriginOptions& from = flags.origin;
-    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.dual_stack)
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer or --dualstack",
+    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.dual_stack || !from.billing_project.empty())
+        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --billing-project or --dualstack",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
         for (const std::string& name : origin::credential_names())

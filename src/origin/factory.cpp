@@ -53,6 +53,7 @@ Result<> check_flags(const std::string& source, const OriginOptions& options) {
     const auto only = [&](const char* flag, const char* kind) { return Error(ErrorKind::usage, std::string(flag) + " is for " + kind + " alone", shown_source(source)); };
     const bool web = (source.starts_with("https://") || source.starts_with("http://")) && !azure::is_blob_url(source);
     if (!options.sha256.empty() && !web) return only("--sha256", "a file of a web server (https://)");
+    if (!options.billing_project.empty() && !source.starts_with("gs://")) return only("--billing-project", "gs://");
     if (source.starts_with("s3://")) return {};
     if (options.request_payer) return only("--request-payer", "s3://");
     if (options.dual_stack) return only("--dualstack", "s3://");

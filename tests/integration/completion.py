@@ -24,6 +24,7 @@ def bash(bench):
     complete = lambda *words: lines(["bash", "-c", ask, "bash", *words], bench)
     bench.check("bash knows commands", {"sync", "store", "serve"} <= set(complete("")), complete(""))
     bench.check("and their options", "--no-store" in complete("sync", "--no"), complete("sync", "--no"))
+    bench.check("of every command that reads a source", all(complete(command, "--billing") == ["--billing-project"] for command in ("sync", "verify")), complete("sync", "--billing"))
     bench.check("and commands below commands", "verify" in complete("store", "ver"), complete("store", "ver"))
     bench.check("and what can be explained", complete("explain", "da")[:1] == ["dataset"], complete("explain", "da"))
 

@@ -2,6 +2,7 @@
 # ctest: 120
 """SOURCE as people write it who come from each store's own tools, and the one line they get where zcdp reads it otherwise."""
 import hashlib
+import json
 import shutil
 
 from tests.support import stores
@@ -32,7 +33,7 @@ def flags_of_others(bench):
     key = bench.path("key")
     key.write_bytes(bytes(32))
     for flags, sources in ((["--sha256", "0" * 64], ["s3://data/a", "gs://data/a", "az://account/container/a", "https://account.blob.core.windows.net/container/a", "hf://org/name", "."]),
-                           (["--request-payer"], ["gs://data/"]), (["--dualstack"], ["oss://data/"]), (["--sse-c-key", key], ["gs://data/"]), (["--profile", "p"], ["az://account/container/"])):
+                           (["--request-payer"], ["gs://data/"]), (["--billing-project", "p"], ["s3://data/", "az://account/container/", "oss://data/", "https://host/a", "hf://org/name", "."]), (["--dualstack"], ["oss://data/"]), (["--sse-c-key", key], ["gs://data/"]), (["--profile", "p"], ["az://account/container/"])):
         for source in sources:
             code, _, err = bench.zcdp("sync", "--store", bench.path("flags"), "--anonymous", "--retries", "0", *flags, source)
             bench.check(f"{flags[0]} with {source}", code == 2 and err.startswith(f"zcdp: {source}: {flags[0]} is for ") and err.count("\n") == 1, (code, err))
@@ -64,6 +65,19 @@ def gclouds_folder(bench, gcs):
     bench.equal("gcloud's default credentials, in the folder that CLOUDSDK_CONFIG names", sums(done["path"]), WANT)
 
 
+def who_is_billed(bench, gcs):
+    """By the flag, else by the credentials' file, in every request; else nobody is named."""
+    quota = bench.path("quota.json")
+    quota.write_text(json.dumps({**json.loads(gcs.credentials), "quota_project_id": "quota-1"}))
+    for how, flags, env, want in (("nobody", [], gcs.env, (None, None)), ("the credentials' project", [], {"GOOGLE_APPLICATION_CREDENTIALS": str(quota)}, (None, "quota-1")),
+                                  ("the flag's project", ["--billing-project", "example.com:me-1"], {"GOOGLE_APPLICATION_CREDENTIALS": str(quota)}, (["example.com:me-1"], None))):
+        gcs.door.billed.clear()
+        done = bench.sync("--store", bench.path("billed " + how), *gcs.flags, *flags, "gs://data/set/", env=env)
+        bench.check(f"billed is {how}, in the listing and with each object", sums(done["path"]) == WANT and len(gcs.door.billed) > len(FILES) and set(map(str, gcs.door.billed)) == {str(want)}, gcs.door.billed)
+    code, _, err = bench.zcdp("sync", "--store", bench.path("billed"), *gcs.flags, "--billing-project", "me&alt=json", "gs://data/set/", env=gcs.env)
+    bench.check("what is no project is refused", code == 2 and err.startswith("zcdp: me&alt=json: is no project") and err.count("\n") == 1, (code, err))
+
+
 with Bench() as bench:
     flags_of_others(bench)
     s3, gcs, azure = (kind.start(bench) for kind in (stores.S3, stores.Gcs, stores.Azure))
@@ -73,3 +87,4 @@ with Bench() as bench:
         one_object(bench, store)
     shared_access_signatures(bench, azure)
     gclouds_folder(bench, gcs)
+    who_is_billed(bench, gcs)

@@ -46,11 +46,12 @@ def claims_of(assertion, keys, folder):
 
 
 class Door:
-    """`with Door(host, behind, folder) as door`: door.endpoint; door.trust(public key); door.lifetime_s of new tokens."""
+    """`with Door(host, behind, folder) as door`: door.endpoint; door.trust(public key); door.lifetime_s of new tokens;
+    door.billed: of each request userProject and x-goog-user-project."""
 
     def __init__(self, host, behind, folder):
         self.behind, self.folder = urllib.parse.urlsplit(behind), folder
-        self.keys, self.tokens, self.lifetime_s, self.issued = [], {}, 3600, 0
+        self.keys, self.tokens, self.lifetime_s, self.issued, self.billed = [], {}, 3600, 0, []
         door = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,6 +73,7 @@ class Door:
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
                 if door.tokens.get(token, 0) < time.time():
                     return self.answer(401, {"error": {"code": 401, "message": "Invalid Credentials", "errors": [{"reason": "authError"}]}})
+                door.billed.append((urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("userProject"), self.headers.get("x-goog-user-project")))
                 back = http.client.HTTPConnection(door.behind.hostname, door.behind.port, timeout=30)
                 back.request("GET", self.path, headers={k: v for k, v in self.headers.items() if k.lower() not in ("host", "authorization")})
                 answer = back.getresponse()

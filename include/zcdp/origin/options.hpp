@@ -21,6 +21,7 @@ struct OriginOptions {
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
     bool anonymous = false;
     bool request_payer = false;  ///< S3: who asks pays for the requests
+    std::string billing_project;  ///< Google: the project that pays for the requests; "": the one that the credentials name
     bool dual_stack = false;  ///< S3: AWS's hosts that have IPv6 addresses as well ($AWS_USE_DUALSTACK_ENDPOINT)
     std::string sse_c_key;    ///< S3: the 32 bytes that the objects were encrypted with (SSE-C)
     std::string source_address;  ///< the local address that connections come from; "": the system's choice

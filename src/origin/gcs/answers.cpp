@@ -72,6 +72,9 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
             return Error(ErrorKind::denied, "access is denied: " + what, object,
                          "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
         case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
+        case 400:
+            if (answer.message.find("requester pays") == answer.message.npos) break;
+            return Error(ErrorKind::denied, "who asks pays for this bucket: " + what, object, "give --billing-project PROJECT");
         default: break;
     }
     if (remedy_of(answer) == Verdict::Remedy::slow_down) return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);

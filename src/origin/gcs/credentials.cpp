@@ -70,6 +70,11 @@ Result<> read_external(const json::object& object, Account& account) {
 
 }  // namespace
 
+// cloud.google.com/resource-manager/docs/creating-managing-projects; older ones have their domain before a colon.
+bool is_project(std::string_view name) {
+    return !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.:") == name.npos;
+}
+
 Result<Account> parse_account(std::string_view text) {
     ZCDP_TRY(const json::object object, parse_json_object(text, "the credentials file", ErrorKind::usage));
     Account out;
@@ -91,6 +96,9 @@ Result<Account> parse_account(std::string_view text) {
     } else {
         return Error(ErrorKind::usage, "credentials of type \"" + printable(type) + "\" are not known", "", "service_account, authorized_user or external_account");
     }
+    out.quota_project = text_of(object, "quota_project_id");
+    if (!out.quota_project.empty() && !is_project(out.quota_project))
+        return Error(ErrorKind::usage, "the credentials' quota_project_id is no project: " + printable(out.quota_project));
     return out;
 }
 

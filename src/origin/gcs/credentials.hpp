@@ -26,7 +26,11 @@ struct Account {
     std::string subject_field;                                                 // JSON member that holds the token; "": all of it is
     std::vector<net::Header> subject_headers;
     std::string impersonation_url;
+    std::string quota_project;  ///< the project that is billed; "" for the account's own
 };
+
+/// Whether this can be a project's id or number; it goes into a header. Pure.
+bool is_project(std::string_view name);
 
 /// Pure. Errors: usage (a kind that is not known, a field that is missing).
 Result<Account> parse_account(std::string_view json);
@@ -44,6 +48,8 @@ class TokenSource {
     Task<Result<Token>> get(net::HttpClient& http, int64_t clock_skew_s);
     /// The server refused this token: the next get() fetches another, if there is a source of them.
     void expired(const std::string& bearer);
+    /// The project that the credentials' file says is to be billed; "" without one.
+    const std::string& quota_project() const { return account_.quota_project; }
     /// A name for whose bytes these are, never a secret.
     std::string identity() const;
 

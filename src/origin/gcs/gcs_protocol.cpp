@@ -18,15 +18,7 @@ class GcsProtocol final : public Protocol {
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
         Prepared out;
         out.endpoint = shared_->endpoint;
-        out.request.method = call.method;
-        out.request.target = "/storage/v1/b/" + uri_encode(shared_->bucket, false) + "/o";
-        if (!call.key.empty()) out.request.target += "/" + uri_encode(call.key, false);
-        char separator = '?';
-        for (const auto& [name, value] : call.query) {
-            out.request.target += separator + uri_encode(name, false) + "=" + uri_encode(value, false);
-            separator = '&';
-        }
-        out.request.headers = call.headers;
+        out.request = request_of(shared_->bucket, call, shared_->options.billing_project, shared_->tokens.quota_project());
         ZCDP_CO_TRY(const Token token, co_await shared_->tokens.get(credentials_http, shared_->clock_skew_s));
         if (!token.bearer.empty()) out.request.headers.emplace_back("Authorization", "Bearer " + token.bearer);
         out.credential = token.bearer;
@@ -75,7 +67,27 @@ class GcsProtocol final : public Protocol {
 
 }  // namespace
 
+// cloud.google.com/storage/docs/using-requester-pays, and for the header cloud.google.com/apis/docs/system-parameters
+net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project, const std::string& quota_project) {
+    net::Request out;
+    out.method = call.method;
+    out.target = "/storage/v1/b/" + uri_encode(bucket, false) + "/o";
+    if (!call.key.empty()) out.target += "/" + uri_encode(call.key, false);
+    char separator = '?';
+    const auto add = [&](const std::string& name, const std::string& value) {
+        out.target += separator + uri_encode(name, false) + "=" + uri_encode(value, false);
+        separator = '&';
+    };
+    for (const auto& [name, value] : call.query) add(name, value);
+    out.headers = call.headers;
+    if (!billing_project.empty()) add("userProject", billing_project);
+    else if (!quota_project.empty()) out.headers.emplace_back("x-goog-user-project", quota_project);
+    return out;
+}
+
 Result<> Shared::configure() {
+    if (!options.billing_project.empty() && !is_project(options.billing_project))
+        return Error(ErrorKind::usage, "is no project", options.billing_project, "give --billing-project its id");
     std::string url = options.endpoint;
     if (url.empty()) url = machine.environment("STORAGE_EMULATOR_HOST");
     if (url.empty()) url = "https://storage.googleapis.com";

@@ -22,6 +22,10 @@ class Shared final : public Remote {
     net::Endpoint endpoint;
 };
 
+/// The call as a request that carries no credentials yet. Who is billed: `billing_project`, else `quota_project`, else the bucket's
+/// own project. Pure.
+net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project, const std::string& quota_project);
+
 std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared);
 
 }  // namespace zcdp::origin::gcs

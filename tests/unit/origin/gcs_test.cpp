@@ -5,6 +5,7 @@
 
 #include "src/origin/gcs/answers.hpp"
 #include "src/origin/gcs/credentials.hpp"
+#include "src/origin/gcs/gcs_protocol.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
 
@@ -32,6 +33,32 @@ std::string rsa_key_pem() {
     BIO_free(bio);
     EVP_PKEY_free(key);
     return pem;
+}
+
+/// What a reader of gs://b/p/ asks for, as the protocol says it.
+struct Asks {
+    Metrics metrics;
+    Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
+    std::shared_ptr<gcs::Shared> shared;
+    std::unique_ptr<Protocol> protocol;
+
+    Asks() {
+        OriginOptions options;
+        options.anonymous = true;
+        const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
+        shared = std::make_shared<gcs::Shared>("b", "p/", options, machine);
+        REQUIRE(shared->configure());
+        protocol = make_gcs_protocol(shared);
+    }
+    std::vector<Call> all() {
+        return {protocol->page_call({"/", "p/a b", ""}), protocol->page_call({"", "", "t=1"}), protocol->head_call("p/a b"), protocol->read_call("p/a b", {"a b", "17", 7, 0, 7}, false)};
+    }
+};
+
+std::string header(const net::Request& request, std::string_view name) {
+    for (const auto& [have, value] : request.headers)
+        if (have == name) return value;
+    return "";
 }
 
 std::string from_base64url(std::string text) {
@@ -79,6 +106,10 @@ TEST_CASE("each error has its kind and its remedy") {
     CHECK(error_of(error(403, "forbidden"), "gs://b/k").kind() == ErrorKind::denied);
     CHECK(error_of(error(404, "notFound"), "gs://b/k").kind() == ErrorKind::not_found);
     CHECK(error_of(error(412, "conditionNotMet"), "gs://b/k").kind() == ErrorKind::source_changed);
+    const gcs::ErrorAnswer unpaid{400, "required", "Bucket is a requester pays bucket but no user project provided."};
+    CHECK(error_of(unpaid, "gs://b").kind() == ErrorKind::denied);
+    CHECK(error_of(unpaid, "gs://b").hint() == "give --billing-project PROJECT");
+    CHECK(error_of(error(400, "invalid"), "gs://b").kind() == ErrorKind::failed);
     const auto parsed = gcs::parse_error(404, R"({"error":{"code":404,"message":"No such object","errors":[{"reason":"notFound"}]}})");
     CHECK(parsed.reason == "notFound");
     CHECK(parsed.message == "No such object");
@@ -97,16 +128,40 @@ TEST_CASE("checksums: CRC32C before MD5, and nothing that is malformed") {
     CHECK(!parse_object(R"({"size":"3"})"));
 }
 
+TEST_CASE("listing, metadata and media are asked for by these URLs, each with the project that is billed") {
+    Asks asks;
+    const std::vector<std::string> targets{"/storage/v1/b/b/o?delimiter=%2F&fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&prefix=p%2F&startOffset=p%2Fa%20b",
+                                           "/storage/v1/b/b/o?fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&pageToken=t%3D1&prefix=p%2F",
+                                           "/storage/v1/b/b/o/p%2Fa%20b?fields=size%2Cgeneration%2Ccrc32c%2Cmd5Hash", "/storage/v1/b/b/o/p%2Fa%20b?alt=media&ifGenerationMatch=17"};
+    const auto calls = asks.all();
+    for (size_t i = 0; i < calls.size(); ++i) {
+        const auto plain = request_of("b", calls[i], "", "");
+        CHECK(plain.target == targets[i]);
+        CHECK(header(plain, "x-goog-user-project") == "");
+        const auto billed = request_of("b", calls[i], "example.com:me-1", "quota");
+        CHECK(billed.target == targets[i] + "&userProject=example.com%3Ame-1");
+        CHECK(header(billed, "x-goog-user-project") == "");
+        const auto quota = request_of("b", calls[i], "", "quota");
+        CHECK(quota.target == targets[i]);
+        CHECK(header(quota, "x-goog-user-project") == "quota");
+    }
+    CHECK(request_of("b", {}, "me", "").target == "/storage/v1/b/b/o?userProject=me");
+    for (const char* wrong : {"", "me&a=b", "a b", "a/b", "a\r\nX: y", "ME"}) CHECK_FALSE(is_project(wrong));
+}
+
 TEST_CASE("credentials files: the three kinds, and what is missing is said") {
     const auto user = parse_account(R"({"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"})");
     REQUIRE(user);
+    CHECK(user->quota_project == "");
+    CHECK(parse_account(R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"me-1"})")->quota_project == "me-1");
     CHECK(user->token_url == "https://oauth2.googleapis.com/token");
     const auto external = parse_account(R"({"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts.googleapis.com/v1/token",
         "credential_source":{"file":"/t","format":{"type":"json","subject_token_field_name":"token"}}})");
     REQUIRE(external);
     CHECK(external->subject_field == "token");
     for (const char* bad : {"", "{}", R"({"type":"gdch_service_account"})", R"({"type":"service_account","client_email":"e"})",
-                            R"({"type":"external_account","audience":"a","credential_source":{"executable":{}}})"})
+                            R"({"type":"external_account","audience":"a","credential_source":{"executable":{}}})",
+                            R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"a\r\nX: y"})"})
         CHECK(!parse_account(bad));
 }
 
