@@ -20,7 +20,7 @@ import types
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from bench import origin, report  # noqa: E402
+from bench import network, origin, report  # noqa: E402
 from bench.link import BYTES_PER_S, DELAY_S, Link  # noqa: E402
 from tests.support import addresses  # noqa: E402
 from tests.support.fault_server import FaultServer  # noqa: E402
@@ -437,6 +437,7 @@ def main():
     parser.add_argument("--small-count", type=int, default=10_000)
     parser.add_argument("--output", default=str(ROOT / "docs/benchmarks.md"))
     args = parser.parse_args()
+    network.enter()
     tools = origin.tools()
     bench = Bench(args.rounds, args.disk, args.only)
     try:
@@ -473,12 +474,12 @@ def run(bench, tools, args):
 
 
 def write(bench, tools, args):
-    facts = {"date": datetime.date.today().isoformat(), "rounds": args.rounds, "binary_bytes": ZCDP.stat().st_size,
+    facts = {"date": datetime.date.today().isoformat(), "rounds": args.rounds, "tcp": network.congestion(), "binary_bytes": ZCDP.stat().st_size,
              "versions": origin.versions(tools, ZCDP), "machine": origin.machine()}
     raw = pathlib.Path(args.output).with_suffix(".json")
     before = json.loads(raw.read_text()) if args.only and raw.exists() else {"results": {}, "notes": {}}
     for result in bench.results.values():
-        result["of"] = {key: facts[key] for key in ("date", "rounds")} | {"commit": facts["versions"]["commit"][:12]}
+        result["of"] = {key: facts[key] for key in ("date", "rounds", "tcp")} | {"commit": facts["versions"]["commit"][:12]}
     results = {**before["results"], **bench.results}
     notes = {**before["notes"], **bench.notes}
     raw.write_text(json.dumps({"facts": facts, "results": results, "notes": notes}, indent=1) + "\n")
