@@ -39,11 +39,4 @@ std::string reason_of(ErrorKind kind) {
     return "Failed";
 }
 
-std::string source_prefix(const DatasetSource& source) {
-    std::string prefix = source.prefix;
-    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
-    if (!source.version.empty()) prefix += source.version + "/";
-    return prefix;
-}
-
 }  // namespace zcdp::api

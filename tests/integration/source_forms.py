@@ -69,13 +69,17 @@ def who_is_billed(bench, gcs):
     """By the flag, else by the credentials' file, in every request; else nobody is named."""
     quota = bench.path("quota.json")
     quota.write_text(json.dumps({**json.loads(gcs.credentials), "quota_project_id": "quota-1"}))
-    for how, flags, env, want in (("nobody", [], gcs.env, (None, None)), ("the credentials' project", [], {"GOOGLE_APPLICATION_CREDENTIALS": str(quota)}, (None, "quota-1")),
-                                  ("the flag's project", ["--billing-project", "example.com:me-1"], {"GOOGLE_APPLICATION_CREDENTIALS": str(quota)}, (["example.com:me-1"], None))):
+    file, variable = {"GOOGLE_APPLICATION_CREDENTIALS": str(quota)}, {"GOOGLE_CLOUD_QUOTA_PROJECT": "quota-2"}
+    for how, flags, env, want in (("nobody", [], gcs.env, (None, None)), ("the credentials' project", [], file, (None, "quota-1")),
+                                  ("the environment's project", [], file | variable, (None, "quota-2")),
+                                  ("the flag's project", ["--billing-project", "example.com:me-1"], file | variable, (["example.com:me-1"], None))):
         gcs.door.billed.clear()
         done = bench.sync("--store", bench.path("billed " + how), *gcs.flags, *flags, "gs://data/set/", env=env)
         bench.check(f"billed is {how}, in the listing and with each object", sums(done["path"]) == WANT and len(gcs.door.billed) > len(FILES) and set(map(str, gcs.door.billed)) == {str(want)}, gcs.door.billed)
     code, _, err = bench.zcdp("sync", "--store", bench.path("billed"), *gcs.flags, "--billing-project", "me&alt=json", "gs://data/set/", env=gcs.env)
     bench.check("what is no project is refused", code == 2 and err.startswith("zcdp: me&alt=json: is no project") and err.count("\n") == 1, (code, err))
+    code, _, err = bench.zcdp("sync", "--store", bench.path("billed"), *gcs.flags, "gs://data/set/", env={**gcs.env, "GOOGLE_CLOUD_QUOTA_PROJECT": "me you"})
+    bench.check("nor is it from the environment", code == 2 and "GOOGLE_CLOUD_QUOTA_PROJECT is no project: me you" in err and err.count("\n") == 1, (code, err))
 
 
 with Bench() as bench:

@@ -34,7 +34,4 @@ std::string volume_name(std::string_view claim);
 /// SourceChanged, OriginUnreachable, SnapshotMismatch; Failed for what has none.
 std::string reason_of(ErrorKind kind);
 
-/// "models/llama-3/v2/": where in the bucket a dataset lies: prefix, then version as a folder of it.
-std::string source_prefix(const DatasetSource& source);
-
 }  // namespace zcdp::api

@@ -128,9 +128,15 @@ Result<> TokenSource::choose() {
         if (!content && !named.empty()) return system_error(content.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", named);
         if (content) text = std::move(*content);
     }
-    if (text.empty()) return {};  // the metadata server is asked when a token is needed
-    ZCDP_TRY(account_, parse_account(text));
-    kind_ = Kind::account;
+    if (!text.empty()) {  // or else the metadata server is asked when a token is needed
+        ZCDP_TRY(account_, parse_account(text));
+        kind_ = Kind::account;
+    }
+    constexpr const char* kProject = "GOOGLE_CLOUD_QUOTA_PROJECT";  // Google's client libraries take it for the file's, too
+    if (const std::string project = options_.credentials.empty() ? machine_.environment(kProject) : ""; !project.empty()) {
+        if (!is_project(project)) return Error(ErrorKind::usage, std::string(kProject) + " is no project: " + printable(project));
+        account_.quota_project = project;
+    }
     return {};
 }
 

@@ -48,7 +48,7 @@ class TokenSource {
     Task<Result<Token>> get(net::HttpClient& http, int64_t clock_skew_s);
     /// The server refused this token: the next get() fetches another, if there is a source of them.
     void expired(const std::string& bearer);
-    /// The project that the credentials' file says is to be billed; "" without one.
+    /// The project that the environment or the credentials' file says is to be billed; "" without one.
     const std::string& quota_project() const { return account_.quota_project; }
     /// A name for whose bytes these are, never a secret.
     std::string identity() const;

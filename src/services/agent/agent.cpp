@@ -49,7 +49,7 @@ Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api
     if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
     if (request.ca_pem.empty() || request.token.empty()) return factory;
     auto listing = fetch_listing(request, machine);
-    if (listing) return with_listing(std::move(factory), *listing, machine.fs);
+    if (listing) return with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
     machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"why", listing.error().line()}});
     return factory;
 }

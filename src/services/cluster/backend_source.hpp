@@ -8,12 +8,12 @@
 
 namespace zcdp::services {
 
-/// s3://, gs://, az://, oss://, hf:// or http[s]:// for the folder `prefix` of the backend. Errors: usage (the spec).
+/// s3://, gs://, az://, oss://, hf:// or http[s]:// for `prefix` of the backend. Errors: usage (the spec).
 Result<std::string> source_of(const api::StorageBackend& backend, const std::string& prefix);
 
-/// A Dataset's source.uri against a backend: the prefix below the backend, when the backend is what the URI names.
-/// Of s3 it may be an object's key with ?versionId=ID instead: it goes through source_of() as it is.
-std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& backend, const std::string& uri);
+/// Where below a backend a Dataset's source is, with its version's folder; nullopt when its uri names something else than this
+/// backend. Empty or ending in '/' it is a folder; a uri's may name one object instead, and goes through source_of() as it is.
+std::optional<std::string> prefix_of(const api::StorageBackendSpec& backend, const api::DatasetSource& source);
 /// What no backend takes, whatever it is for: a path that could lead out of a bucket where something on the way resolves it, a
 /// folder below a single object. Errors: usage.
 Result<> check_uri(const api::DatasetSource& source);

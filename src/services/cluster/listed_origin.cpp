@@ -3,6 +3,8 @@
 #include <boost/asio/io_context.hpp>
 #include <fcntl.h>
 
+#include <utility>
+
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::services {
@@ -57,11 +59,34 @@ class FileListing final : public origin::Listing {
     bool ended_ = false;
 };
 
+/// Where the source may be one object, only a listing of the origin's own tells it whether it is: one page and perhaps a HEAD, and
+/// asked for only when what was listed is one file that has no folder.
+class ObjectOrFile final : public origin::Listing {
+  public:
+    ObjectOrFile(origin::Origin& origin, std::unique_ptr<origin::Listing> listed) : origin_(origin), listing_(std::move(listed)) {}
+    Task<Result<std::vector<origin::Entry>>> next() override {
+        auto page = co_await listing_->next();
+        if (std::exchange(begun_, true) || !page || page->size() != 1 || page->front().path.find('/') != std::string::npos) co_return page;
+        listing_ = origin_.list();
+        co_return co_await listing_->next();
+    }
+
+  private:
+    origin::Origin& origin_;
+    std::unique_ptr<origin::Listing> listing_;
+    bool begun_ = false;
+};
+
 class ListedOrigin final : public origin::Origin {
   public:
-    ListedOrigin(std::unique_ptr<origin::Origin> inner, std::shared_ptr<Fd> file, Fs& fs) : inner_(std::move(inner)), file_(std::move(file)), fs_(fs) {}
+    ListedOrigin(std::unique_ptr<origin::Origin> inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object)
+        : inner_(std::move(inner)), file_(std::move(file)), fs_(fs), may_be_object_(may_be_object) {}
     origin::OriginIdentity identity() const override { return inner_->identity(); }
-    std::unique_ptr<origin::Listing> list() override { return std::make_unique<FileListing>(file_, fs_); }
+    std::unique_ptr<origin::Listing> list() override {
+        auto listed = std::make_unique<FileListing>(file_, fs_);
+        if (!may_be_object_) return listed;
+        return std::make_unique<ObjectOrFile>(*inner_, std::move(listed));
+    }
     Task<Result<origin::ObjectInfo>> head(std::string path) override { return inner_->head(std::move(path)); }
     Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override { return inner_->read(std::move(spec)); }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override { return inner_->retry_after(error, attempt); }
@@ -71,6 +96,7 @@ class ListedOrigin final : public origin::Origin {
     std::unique_ptr<origin::Origin> inner_;
     std::shared_ptr<Fd> file_;
     Fs& fs_;
+    const bool may_be_object_;
 };
 
 Task<Result<>> download(net::HttpClient& http, net::Endpoint endpoint, net::Request what, Fs& fs, int file) {
@@ -99,10 +125,10 @@ origin::Entry from_listing(api::ListingEntry entry) {
     return {std::move(entry.path), kind, entry.size_bytes, std::move(entry.tag), entry.executable, std::move(entry.link_target)};
 }
 
-origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs) {
-    return [inner = std::move(inner), file = std::move(file), &fs](asio::any_io_executor executor) -> Result<std::unique_ptr<origin::Origin>> {
+origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object) {
+    return [inner = std::move(inner), file = std::move(file), &fs, may_be_object](asio::any_io_executor executor) -> Result<std::unique_ptr<origin::Origin>> {
         ZCDP_TRY(auto origin, inner(executor));
-        return std::unique_ptr<origin::Origin>(std::make_unique<ListedOrigin>(std::move(origin), file, fs));
+        return std::unique_ptr<origin::Origin>(std::make_unique<ListedOrigin>(std::move(origin), file, fs, may_be_object));
     };
 }
 

@@ -1,5 +1,5 @@
 // An origin whose listing comes from a file that the controller made: the objects are read from the origin itself, and
-// nobody lists it twice.
+// nobody lists it twice (but one object).
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@
 
 namespace zcdp::services {
 
-/// `file` holds the listing (include/zcdp/api/listing.hpp); it is read from its beginning for every listing.
-origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs);
+/// `file` holds the listing (include/zcdp/api/listing.hpp); it is read from its beginning for every listing. `may_be_object`: the
+/// source may be one object; then one file alone is listed again, by which the origin learns what it is.
+origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object);
 
 /// Between the two forms of an entry.
 api::ListingEntry to_listing(const origin::Entry& entry);

@@ -96,9 +96,9 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
     const std::string& ns = dataset.metadata.namespace_;
     ResolvedSource out;
     if (!source.backend.empty()) {
-        out.prefix = api::source_prefix(source);
         for (const auto& backend : backends) {
             if (backend->metadata.name != source.backend) continue;
+            out.prefix = prefix_of(backend->spec, source).value_or("");
             if (namespace_allowed(backend->spec, ns)) out.backend = backend;
             else out.reason = "NamespaceNotAllowed", out.message = fmt::format("StorageBackend {} does not allow namespace {}: add it to spec.allowedNamespaces", source.backend, ns);
             return out;
@@ -111,8 +111,8 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
         return out;
     }
     for (const auto& backend : backends) {
-        const auto prefix = prefix_of_uri(backend->spec, source.uri);
-        if (prefix && namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix + (source.version.empty() ? "" : source.version + "/");
+        const auto prefix = prefix_of(backend->spec, source);
+        if (prefix && namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix;
     }
     if (!out.backend) out.reason = "BackendNotFound", out.message = fmt::format("no StorageBackend that allows namespace {} is for {}", ns, printable(source.uri));
     return out;

@@ -21,6 +21,7 @@ def _backend(scene, type, endpoint, **spec):
 def _serves(kit, scene, store, backend, right, wrong, uri):
     content = b"the same from everywhere"
     store.put("set/x", content)
+    store.put("set/y", b"beside it")
     _secret(kit, scene, **wrong)
     kit.apply(backend, scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
     kit.wait("wrong credentials: the dataset's condition says AccessDenied", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "AccessDenied")
@@ -28,11 +29,14 @@ def _serves(kit, scene, store, backend, right, wrong, uri):
     _secret(kit, scene, **right)
     scene.running("p", 120)
     kit.check("the pod reads its bytes", scene.exec("p", "cat", "/data/x").stdout == content.decode())
-    named = scene.dataset_object("named")
-    named["spec"]["source"] = {"uri": uri}
-    kit.apply(named, scene.claim_object("named"), scene.pod_object("q", claim="named"))
-    scene.running("q", 90)
-    kit.check("a Dataset's uri finds the backend", scene.exec("q", "cat", "/data/x").stdout == content.decode())
+    for name, named_uri in (("named", uri), ("one", uri + "x")):
+        named = scene.dataset_object(name)
+        named["spec"]["source"] = {"uri": named_uri}
+        kit.apply(named, scene.claim_object(name), scene.pod_object(f"q-{name}", claim=name))
+    for name, files in (("named", ["x", "y"]), ("one", ["x"])):
+        scene.running(f"q-{name}", 90)
+        kit.check("a Dataset's uri finds the backend", scene.exec(f"q-{name}", "cat", "/data/x").stdout == content.decode())
+        kit.check("a uri names a folder, or without a slash at its end one object", scene.exec(f"q-{name}", "ls", "/data").stdout.split() == files)
 
 
 def google_cloud_storage_serves_pods(kit, scene):

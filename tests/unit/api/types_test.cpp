@@ -89,8 +89,6 @@ TEST_CASE("names are hashes of the right length, and differ where they must") {
     CHECK(name == node_dataset_name("n", "u", "r"));
     CHECK(data_label("u").size() == 26);
     CHECK(volume_name(std::string(253, 'x')).size() == 15);
-    CHECK(source_prefix({"", "a/b", "v2", "", {}, {}}) == "a/b/v2/");
-    CHECK(source_prefix({"", "", "", "", {}, {}}).empty());
 }
 
 TEST_CASE("a condition's transition time moves only with its status") {

@@ -39,7 +39,6 @@ std::string read_from(const api::StorageBackend& backend, const std::string& uri
 
 TEST_CASE("a uri with a versionId is that one version of that one object") {
     const auto backend = backend_of("s3", "b");
-    CHECK(read_from(backend, "s3://b/models/llama") == "s3://b/models/llama/");
     const std::string uri = "s3://b/models/llama.bin?versionId=L4kqtJlcp+1=";
     REQUIRE(read_from(backend, uri) == uri);
     const auto where = origin::s3::parse_location(read_from(backend, uri)).value();
@@ -49,10 +48,10 @@ TEST_CASE("a uri with a versionId is that one version of that one object") {
     // A folder of such a name is written with its slash; another query is left to the origin to refuse, as on the command line.
     CHECK(read_from(backend, "s3://b/q?a=b/") == "s3://b/q?a=b/");
     CHECK(origin::s3::parse_location(read_from(backend, "s3://b/q?a=b")).error().kind() == ErrorKind::usage);
-    CHECK(read_from(backend, "s3://b/who?") == "s3://b/who?/");
+    CHECK(read_from(backend, "s3://b/who?") == "s3://b/who?");
     // Only S3 has it.
-    CHECK(read_from(backend_of("gcs", "b"), "gs://b/k?versionId=1") == "gs://b/k?versionId=1/");
-    CHECK(read_from(backend_of("oss", "b"), "oss://b/k?versionId=1") == "oss://b/k?versionId=1/");
+    CHECK(read_from(backend_of("gcs", "b"), "gs://b/k?versionId=1") == "gs://b/k?versionId=1");
+    CHECK(read_from(backend_of("oss", "b"), "oss://b/k?versionId=1") == "oss://b/k?versionId=1");
     const ResolvedSource below = resolved(backend, uri, "v2");
     CHECK_FALSE(below.backend);
     CHECK(below.reason == "InvalidSpec");
@@ -63,7 +62,7 @@ TEST_CASE("a uri with a versionId is that one version of that one object") {
 TEST_CASE("an access point's ARN can be a backend's bucket") {
     const auto backend = backend_of("s3", kArn);
     const std::string uri = std::string("s3://") + kArn + "/set";
-    CHECK(read_from(backend, uri) == uri + "/");
+    CHECK(read_from(backend, uri) == uri);
     const auto where = origin::s3::parse_location(source_of(backend, "set/").value()).value();
     CHECK(where.bucket == kArn);
     CHECK(where.access_point == "models-123456789012");
@@ -71,6 +70,31 @@ TEST_CASE("an access point's ARN can be a backend's bucket") {
     CHECK(where.prefix == "set/");
     CHECK(read_from(backend, uri + "/k?versionId=V") == uri + "/k?versionId=V");
     CHECK(read_from(backend, std::string("s3://") + kArn) == std::string("s3://") + kArn + "/");
+}
+
+TEST_CASE("a version is a folder below what the source names") {
+    const auto prefix = [](const std::string& type, api::DatasetSource source) {
+        api::StorageBackend backend = backend_of(type, "b");
+        if (type == "http") backend.spec.endpoint = "https://host";
+        return prefix_of(backend.spec, source).value_or("none");
+    };
+    CHECK(prefix("s3", {"b", "a/b", "v2", "", {}, {}}) == "a/b/v2/");
+    CHECK(prefix("s3", {"b", "a/b", "", "", {}, {}}) == "a/b/");  // a backend's prefix is a folder with or without its slash
+    CHECK(prefix("s3", {"b", "", "", "", {}, {}}).empty());
+    CHECK(prefix("s3", {"", "", "v2", "s3://b/a", {}, {}}) == "a/v2/");
+    CHECK(prefix("s3", {"", "", "", "s3://b/a/model.bin", {}, {}}) == "a/model.bin");  // a folder, or that one object
+    CHECK(prefix("s3", {"", "", "", "s3://b", {}, {}}).empty());
+    CHECK(prefix("s3", {"", "", "v2", "s3://b", {}, {}}) == "v2/");
+    CHECK(prefix("s3", {"", "", "", "s3://bb/a", {}, {}}) == "none");
+    CHECK(prefix("http", {"", "", "v2", "https://host/a", {}, {}}) == "a/v2/");
+    CHECK(prefix("hf", {"", "", "v2", "hf://org/name", {}, {}}) == "org/name/v2/");
+    // Without an ORG a folder would be read as the name, but not behind a revision.
+    for (const std::string& repository : {"gpt2", "models/gpt2", "datasets/squad"}) {
+        CHECK(prefix("hf", {"", "", "v2", "hf://" + repository, {}, {}}) == repository + "@main/v2/");
+        CHECK(prefix("hf", {"b", repository, "v2", "", {}, {}}) == repository + "@main/v2/");
+        CHECK(prefix("hf", {"b", repository + "@v1", "v2", "", {}, {}}) == repository + "@v1/v2/");
+        CHECK(origin::http::parse_repository("hf://" + repository + "@main/v2/").value().folder == "v2/");
+    }
 }
 
 TEST_CASE("a hub's repository, with an ORG or without") {
