@@ -7,6 +7,15 @@ export CCACHE_BASEDIR=$zcdp_root CCACHE_NOHASHDIR=1  # clones of the tree share 
 say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# as_root PURPOSE COMMAND...
+as_root() {
+  local purpose=$1 sudo=; shift
+  if [ "$(id -u)" != 0 ]; then
+    sudo=$(command -v sudo) || die "packages are missing and this is not root: $purpose"
+  fi
+  DEBIAN_FRONTEND=noninteractive $sudo "$@" >/dev/null || die "$* failed"
+}
+
 # need_packages NAME...: one apt call for all that are missing
 need_packages() {
   local missing=() package
@@ -14,25 +23,21 @@ need_packages() {
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
-  local sudo=
-  if [ "$(id -u)" != 0 ]; then
-    sudo=$(command -v sudo) || die "packages are missing and this is not root: apt-get install ${missing[*]}"
-  fi
   say "installing ${missing[*]}"
-  $sudo apt-get update -q >/dev/null || die "apt-get update failed"
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommends "${missing[@]}" >/dev/null ||
-    die "apt-get install ${missing[*]} failed"
+  as_root "apt-get install ${missing[*]}" apt-get update -q
+  as_root "apt-get install ${missing[*]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# Debian 12 has 1.81 beside its default 1.74; Debian 13's default is new enough.
+# Debian 12 has 1.81 beside its default 1.74; Debian 13's default is new enough. A fresh machine knows no packages yet.
 boost_package() {
+  apt-cache show libboost-dev >/dev/null 2>&1 || as_root "apt-get update" apt-get update -q
   if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
 need_build_packages() {
-  local clang=/usr/bin/clang-19
-  [ -x $clang ] || true
-  need_packages clang-19 lld-19 cmake ninja-build ccache git python3 ca-certificates "$(boost_package)" \
+  local boost
+  boost=$(boost_package)
+  need_packages clang-19 lld-19 cmake ninja-build ccache git python3 ca-certificates "$boost" \
     libfmt-dev libcli11-dev libssl-dev libsqlite3-dev libzstd-dev libyaml-cpp-dev doctest-dev \
     pkg-config libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libre2-dev libc-ares-dev zlib1g-dev
 }
