@@ -28,10 +28,12 @@ need_packages() {
   as_root "apt-get install ${missing[*]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+known_package() { apt-cache policy "$1" 2>/dev/null | grep 'Candidate: [0-9]' >/dev/null; }
+
 # Debian 12 has 1.81 beside its default 1.74; Debian 13's default is new enough. A fresh machine knows no packages yet.
 boost_package() {
-  apt-cache show libboost-dev >/dev/null 2>&1 || as_root "apt-get update" apt-get update -q
-  if apt-cache show libboost1.81-dev >/dev/null 2>&1; then echo libboost1.81-dev; else echo libboost-dev; fi
+  known_package libboost-dev || as_root "apt-get update" apt-get update -q
+  if known_package libboost1.81-dev; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
 need_build_packages() {

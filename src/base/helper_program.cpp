@@ -117,7 +117,7 @@ Result<> Child::start(std::vector<std::string> words, const std::string& name) {
 }
 
 /// The first line that says something.
-std::string quoted(const std::string& complaints) {
+std::string its_complaint(const std::string& complaints) {
     const size_t begin = complaints.find_first_not_of(" \t\r\n");
     if (begin == complaints.npos) return "";
     return ": " + complaints.substr(begin, std::min(complaints.find_first_of("\r\n", begin) - begin, kComplaintShown));
@@ -138,10 +138,10 @@ Task<Result<std::string>> run_helper_program(std::vector<std::string> words, std
             co_return Error(ErrorKind::denied, "prints more than " + format_size(limits.output_bytes), name);
         if (ended) break;
         if (steady_clock::now() >= until)
-            co_return Error(ErrorKind::timeout, "did not end within " + format_duration(limits.timeout_ms) + " and was killed" + quoted(complaints), name);
+            co_return Error(ErrorKind::timeout, "did not end within " + format_duration(limits.timeout_ms) + " and was killed" + its_complaint(complaints), name);
         co_await sleep_ms(kLookEveryMs);
     }
-    if (!child.succeeded()) co_return Error(ErrorKind::denied, child.verdict() + quoted(complaints), name);
+    if (!child.succeeded()) co_return Error(ErrorKind::denied, child.verdict() + its_complaint(complaints), name);
     co_return out;
 }
 

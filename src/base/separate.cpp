@@ -3,4 +3,3 @@
 #include <boost/asio/ssl/impl/src.hpp>
 #include <boost/beast/src.hpp>
 #include <boost/json/src.hpp>
-#include <boost/url/src.hpp>
