@@ -1,5 +1,6 @@
 // Power is cut at each changing call of a run that makes, pins, evicts and collects, or the call fails. Whatever had been
 // acknowledged must be there, whole, when the store is opened on what the disk kept; nothing that is wrong may be visible.
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
