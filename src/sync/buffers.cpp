@@ -5,23 +5,12 @@
 #include <bit>
 #include <new>
 
+#include "src/sync/huge_pages.hpp"
+
 namespace zcdp::sync {
 namespace {
 
-constexpr uint64_t kHugePageBytes = 2 << 20;
 constexpr unsigned kMappedLog2Min = 20;  ///< from half a huge page on buffers are mapped, smaller ones allocated
-
-/// Whole huge pages: fewer faults, and a direct write has fewer pages to pin; a kernel without them only says no.
-std::byte* map_huge(uint64_t bytes) {
-    void* const mapped = ::mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) throw std::bad_alloc();
-    auto* const begin = static_cast<std::byte*>(mapped);
-    const uint64_t before = -reinterpret_cast<uintptr_t>(begin) % kHugePageBytes;
-    if (before > 0) ::munmap(begin, before);
-    ::munmap(begin + before + bytes, kHugePageBytes - before);
-    (void)::madvise(begin + before, bytes, MADV_HUGEPAGE);
-    return begin + before;
-}
 
 void release(std::byte* data, unsigned log2) {
     if (log2 >= kMappedLog2Min) ::munmap(data, uint64_t{1} << log2);

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <vector>
+
+#include "src/sync/huge_pages.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -35,15 +36,19 @@ class DirectCopy {
 
   private:
     void work() {
-        struct Free {
-            void operator()(std::byte* bytes) const { std::free(bytes); }
-        };
-        const std::unique_ptr<std::byte, Free> buffer(static_cast<std::byte*>(std::aligned_alloc(kPieceBytes, kPieceBytes)));
-        if (!buffer) return fail(Error(ErrorKind::failed, "out of memory", to_.shown));
+        try {
+            copy_pieces();
+        } catch (const std::bad_alloc&) {
+            fail(Error(ErrorKind::failed, "out of memory", to_.shown));
+        }
+    }
+
+    void copy_pieces() {
+        const HugePages buffer(kPieceBytes);
         while (!failed_) {
             const uint64_t at = next_.fetch_add(kPieceBytes);
             if (at >= size_bytes_) return;
-            if (auto copied = piece(at, {buffer.get(), kPieceBytes}); !copied) return fail(std::move(copied).error());
+            if (auto copied = piece(at, buffer.bytes()); !copied) return fail(std::move(copied).error());
         }
     }
 
