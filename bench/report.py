@@ -125,8 +125,8 @@ def write(path, facts, results, notes):
              "makes everything durable before it ends; rclone, curl, the aws cli and AWS CRT (s3transfer over it, as the aws cli v2 does when told",
              "to) do neither, but for the contender that says so. TLS is 1.3 with the peer's certificate checked. Before",
              "each run 1.6 GB of memory are written and freed, so that nobody pays for pages that the host must first bring. CPU is that of",
-             "the whole client process; what nginx and the kernel's writers use beside it is not in it. Loopback is that of a network",
-             "namespace with TCP's usual congestion control, cubic: with BBR the server's pacing timers, one for each 64 KiB, would be",
+             "the whole client process; what nginx and the kernel's writers use beside it is not in it. Run as root, loopback is that of a",
+             "network namespace with TCP's usual congestion control, cubic: with BBR the server's pacing timers, one for each 64 KiB, would be",
              "booked on the client, 0.2 CPU-s/GiB of whichever.", "",
              f"![medians]({path.with_suffix('.svg').name})", ""]
     for row, result in results.items():

@@ -34,6 +34,12 @@ bool has_dots(std::string_view path) {
     return false;
 }
 
+/// With the '/' at its end that makes it a folder; the root has none.
+std::string as_folder(std::string prefix) {
+    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
+    return prefix;
+}
+
 /// The prefix below the backend, when the backend is what the URI names.
 std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& spec, const std::string& uri) {
     const std::string root = root_of(spec);
@@ -41,13 +47,12 @@ std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& spec, co
     std::string prefix = uri.substr(std::min(root.size(), uri.size()));
     // A file, a list of digests, or a folder that ends in a slash; a query may hold a secret.
     if (spec.type == "http" && (prefix.find_first_of("?#") != std::string::npos || !percent_decode(prefix, false))) return std::nullopt;
-    if (spec.type == "hf" && !prefix.empty() && prefix.back() != '/') prefix += '/';
-    return prefix;
+    return spec.type == "hf" ? as_folder(std::move(prefix)) : prefix;
 }
 
 /// As a folder. A hub's repository without an ORG takes one only behind its revision: NAME/FOLDER would be ORG/NAME.
 std::string folder_of_versions(const api::StorageBackendSpec& spec, std::string prefix) {
-    if (!prefix.empty() && prefix.back() != '/') prefix += '/';
+    prefix = as_folder(std::move(prefix));
     if (spec.type != "hf") return prefix;
     const bool kind = prefix.starts_with("models/") || prefix.starts_with("datasets/");
     const size_t name = kind ? prefix.find('/') + 1 : 0, end = prefix.find('/', name);
@@ -64,15 +69,9 @@ Result<std::string> source_of(const api::StorageBackend& backend, const std::str
 }
 
 std::optional<std::string> prefix_of(const api::StorageBackendSpec& spec, const api::DatasetSource& source) {
-    std::string prefix = source.prefix;
-    if (!source.uri.empty()) {
-        const auto named = prefix_of_uri(spec, source.uri);
-        if (!named) return std::nullopt;
-        prefix = *named;
-    } else if (!prefix.empty() && prefix.back() != '/') {
-        prefix += '/';
-    }
-    return source.version.empty() ? prefix : folder_of_versions(spec, std::move(prefix)) + source.version + "/";
+    auto prefix = source.uri.empty() ? as_folder(source.prefix) : prefix_of_uri(spec, source.uri);
+    if (!prefix || source.version.empty()) return prefix;
+    return folder_of_versions(spec, std::move(*prefix)) + source.version + "/";
 }
 
 Result<> check_uri(const api::DatasetSource& source) {
