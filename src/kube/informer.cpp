@@ -1,12 +1,11 @@
 #include "zcdp/kube/informer.hpp"
 
-#include <algorithm>
 #include <condition_variable>
+
+#include "src/kube/watch_pauses.hpp"
 
 namespace zcdp::kube {
 namespace {
-
-constexpr uint64_t kPauseFirstMs = 200, kPauseMostMs = 10'000;
 
 std::string version_of(const json::object& object) {
     const json::value* meta = object.if_contains("metadata");
@@ -44,7 +43,7 @@ ApiResult<std::string> Informer::list() {
 
 void Informer::run(std::stop_token stop) {
     std::string version;
-    uint64_t pause_ms = 0;
+    WatchPauses pauses;
     while (!stop.stop_requested()) {
         ApiResult<> ended;
         if (version.empty()) {
@@ -63,7 +62,7 @@ void Informer::run(std::stop_token stop) {
                 if (event.type == WatchEvent::Type::deleted) sink_.erase(event.object);
                 else if (event.type != WatchEvent::Type::bookmark) sink_.put(std::move(event.object));
             }, stop);
-            if (any) pause_ms = 0;
+            if (any) pauses.went_well();
         }
         if (stop.stop_requested()) return;
         {
@@ -72,14 +71,13 @@ void Informer::run(std::stop_token stop) {
         }
         if (ended) {
             sleep_unless(stop, 10 + random_.below(100));  // an ordinary end: not all watchers at once again
-            pause_ms = 0;
+            pauses.went_well();
             continue;
         }
         // Too old, or refused: the cache may have missed something, so all of it is read again.
         if (ended.error().kind() == ApiErrorKind::gone) version.clear();
         log_.info("a watch ended", {{"kind", resource_.kind}, {"why", ended.error().message()}});
-        pause_ms = std::min(kPauseMostMs, std::max(kPauseFirstMs, pause_ms * 2));
-        sleep_unless(stop, pause_ms / 2 + random_.below(pause_ms));
+        sleep_unless(stop, pauses.after_ms(ended.error(), random_));
     }
 }
 
