@@ -158,6 +158,8 @@ class Scene:
                        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.ns, "namespace": "zcdp-system"},
                         "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}},
                        self.backend_object())
+        # Pods are refused before that.
+        self.kit.kubectl("-n", self.ns, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         return self
 
     def __exit__(self, *_):

@@ -35,19 +35,23 @@ def scenarios(wanted):
 def explain_failure(kit):
     for app in ("zcdp-controller", "zcdp-agent"):
         print(run("kubectl", "-n", "zcdp-system", "logs", "-l", f"app={app}", "--tail", "15", "--prefix", check=False).stdout[-6000:])
-    print(run("kubectl", "get", "nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-4000:])
+    print(run("kubectl", "get", "nodes,nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-6000:])
 
 
 def attempt(kit, name, function):
     """Whether the scenario passed; prints its checks, and why it failed."""
     try:
         with Scene(kit, name) as scene:
-            function(kit, scene)
-        return True
-    except (Exception, SystemExit) as problem:  # also a server that cannot be had here
-        print(f"  FAILED: {type(problem).__name__} {problem}")
+            try:
+                function(kit, scene)
+                return True
+            except (Exception, SystemExit) as problem:  # also a server that cannot be had here
+                print(f"  FAILED: {type(problem).__name__} {problem}")
+                explain_failure(kit)  # while it is all still there
+    except Exception as problem:
+        print(f"  FAILED: making or clearing the scene: {type(problem).__name__} {problem}")
         explain_failure(kit)
-        return False
+    return False
 
 
 def main():

@@ -30,9 +30,18 @@ def _agent_on(kit, node):
     return None
 
 
+def _is_ready(thing):
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
+
+
 def _agent_ready(kit, node):
     pod = _agent_on(kit, node)
-    return pod and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+    return pod and _is_ready(pod)
+
+
+def _kubelets_heard_of_since(kit, moment):
+    leases = kit.get("leases", ns="kube-node-lease")
+    return all(lease["spec"]["renewTime"] > moment for lease in leases) and all(_is_ready(node) for node in kit.get("nodes"))
 
 
 def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
@@ -211,8 +220,11 @@ def the_api_server_may_be_away_for_a_minute(kit, scene):
     _reader(kit, scene)
     kit.cluster("kill", "apiserver")
     time.sleep(60)
+    back_at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     kit.cluster("start", "apiserver")
     kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
+    # A kubelet that was not heard of for a minute is taken for dead, and nothing is placed on such a node.
+    kit.wait("and has heard of every kubelet", lambda: _kubelets_heard_of_since(kit, back_at), 120)
     _reads_on(kit, scene, "a minute without the API server")
     scene.write("late/", {"z": 10_000})
     kit.apply(scene.dataset_object("late", placement={"replicas": 1}), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))
