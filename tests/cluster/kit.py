@@ -31,6 +31,11 @@ def run(*command, check=True, stdin=None, timeout=120, env=None):
     return done
 
 
+def is_ready(thing):
+    """A pod or a node."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
+
+
 class Kit:
     """The cluster of a run. Starts it unless one is up already (then it is left as it was found)."""
 
@@ -111,6 +116,16 @@ class Kit:
         """What kubectl says when the objects are refused; "" when they are taken."""
         done = run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), check=False)
         return "" if done.returncode == 0 else done.stderr
+
+    def agent_on(self, node):
+        for pod in self.get("pods", ns="zcdp-system") or []:
+            if pod["metadata"]["labels"].get("app") == "zcdp-agent" and pod["spec"].get("nodeName") == node and not pod["metadata"].get("deletionTimestamp"):
+                return pod
+        return None
+
+    def agent_ready(self, node):
+        pod = self.agent_on(node)
+        return pod and is_ready(pod)
 
     # --- checks ---
     def check(self, what, holds, detail=""):

@@ -32,7 +32,8 @@ def scenarios(wanted):
     return out
 
 
-def explain_failure(kit):
+def explain_failure(kit, problem, during=""):
+    print(f"  FAILED: {during}{type(problem).__name__} {problem}")
     for app in ("zcdp-controller", "zcdp-agent"):
         print(run("kubectl", "-n", "zcdp-system", "logs", "-l", f"app={app}", "--tail", "15", "--prefix", check=False).stdout[-6000:])
     print(run("kubectl", "get", "nodes,nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-6000:])
@@ -46,11 +47,9 @@ def attempt(kit, name, function):
                 function(kit, scene)
                 return True
             except (Exception, SystemExit) as problem:  # also a server that cannot be had here
-                print(f"  FAILED: {type(problem).__name__} {problem}")
-                explain_failure(kit)  # while it is all still there
+                explain_failure(kit, problem)  # while it is all still there
     except Exception as problem:
-        print(f"  FAILED: making or clearing the scene: {type(problem).__name__} {problem}")
-        explain_failure(kit)
+        explain_failure(kit, problem, "making or clearing the scene: ")
     return False
 
 

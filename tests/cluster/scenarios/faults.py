@@ -2,7 +2,7 @@
 import json
 import time
 
-from tests.cluster.kit import ACCESS, HOST, SECRET, run
+from tests.cluster.kit import ACCESS, HOST, SECRET, is_ready, run
 from tests.support import servers
 from tests.support.harness import CACHE, ZCDP
 
@@ -23,35 +23,19 @@ def _reads_on(kit, scene, what):
     kit.check("without one error", "BROKEN" not in scene.logs("reader"))
 
 
-def _agent_on(kit, node):
-    for pod in kit.get("pods", ns="zcdp-system"):
-        if pod["metadata"]["labels"].get("app") == "zcdp-agent" and pod["spec"].get("nodeName") == node and not pod["metadata"].get("deletionTimestamp"):
-            return pod
-    return None
-
-
-def _is_ready(thing):
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
-
-
-def _agent_ready(kit, node):
-    pod = _agent_on(kit, node)
-    return pod and _is_ready(pod)
-
-
 def _kubelets_heard_of_since(kit, moment):
     leases = kit.get("leases", ns="kube-node-lease")
-    return all(lease["spec"]["renewTime"] > moment for lease in leases) and all(_is_ready(node) for node in kit.get("nodes"))
+    return all(lease["spec"]["renewTime"] > moment for lease in leases) and all(is_ready(node) for node in kit.get("nodes"))
 
 
 def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
     _reader(kit, scene)
     node = scene.node_of("reader")
     kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
-    kit.wait("the agent is back", lambda: _agent_ready(kit, node) and _agent_on(kit, node)["status"]["containerStatuses"][0]["restartCount"] > 0)
+    kit.wait("the agent is back", lambda: kit.agent_ready(node) and kit.agent_on(node)["status"]["containerStatuses"][0]["restartCount"] > 0)
     _reads_on(kit, scene, "kill -9 of the agent")
-    kit.kubectl("-n", "zcdp-system", "delete", "pod", _agent_on(kit, node)["metadata"]["name"], "--grace-period=0", "--force")
-    kit.wait("another agent is there", lambda: _agent_ready(kit, node), 90)
+    kit.kubectl("-n", "zcdp-system", "delete", "pod", kit.agent_on(node)["metadata"]["name"], "--grace-period=0", "--force")
+    kit.wait("another agent is there", lambda: kit.agent_ready(node), 90)
     _reads_on(kit, scene, "the agent's pod was replaced")
     kit.apply(scene.pod_object("next", app="r", node=node))
     scene.running("next")
@@ -67,10 +51,10 @@ def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
 def the_agents_image_changes_by_a_rollout_while_pods_read(kit, scene):
     _reader(kit, scene)
     node = scene.node_of("reader")
-    before = _agent_on(kit, node)["metadata"]["uid"]
+    before = kit.agent_on(node)["metadata"]["uid"]
     kit.load_image("docker.io/library/zcdp:next")
     kit.install("--image", "zcdp:next", restart=False)
-    agent = _agent_on(kit, node)
+    agent = kit.agent_on(node)
     kit.check("another agent runs another image", agent["metadata"]["uid"] != before and agent["spec"]["containers"][0]["image"] == "zcdp:next", agent["spec"]["containers"][0]["image"])
     _reads_on(kit, scene, "a rollout of the agents")
     kit.apply(scene.pod_object("next", app="r", node=node))
@@ -224,7 +208,7 @@ def the_api_server_may_be_away_for_a_minute(kit, scene):
     kit.cluster("start", "apiserver")
     kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
     # A kubelet that was not heard of for a minute is taken for dead, and nothing is placed on such a node.
-    kit.wait("and has heard of every kubelet", lambda: _kubelets_heard_of_since(kit, back_at), 120)
+    kit.wait("and has heard of every kubelet", lambda: _kubelets_heard_of_since(kit, back_at), 180)
     _reads_on(kit, scene, "a minute without the API server")
     scene.write("late/", {"z": 10_000})
     kit.apply(scene.dataset_object("late", placement={"replicas": 1}), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))

@@ -11,8 +11,7 @@ def _node_with_a_small_disk(kit, size="300M"):
     before = {n["metadata"]["name"] for n in kit.get("nodes")}
     kit.cluster("add", env={"ZK_NODE_DISK": size}, timeout=120)
     node = ({n["metadata"]["name"] for n in kit.get("nodes")} - before).pop()
-    kit.wait("its agent is ready", lambda: any(p["spec"].get("nodeName") == node and any(c["type"] == "Ready" and c["status"] == "True" for c in p["status"].get("conditions", []))
-                                               for p in kit.get("pods", ns="zcdp-system") if p["metadata"]["labels"].get("app") == "zcdp-agent"), 90)
+    kit.wait("its agent is ready", lambda: kit.agent_ready(node), 90)
     return node
 
 
