@@ -33,6 +33,7 @@ std::string reason_of(ErrorKind kind) {
         case ErrorKind::corrupt: return "SnapshotMismatch";
         case ErrorKind::usage: return "InvalidSpec";
         case ErrorKind::failed:
+        case ErrorKind::no_ranges:
         case ErrorKind::interrupted:
         case ErrorKind::busy: break;
     }

@@ -36,6 +36,7 @@ std::string_view name(ErrorKind kind) {
         case ErrorKind::stalled: return "stalled";
         case ErrorKind::unreachable: return "unreachable";
         case ErrorKind::throttled: return "throttled";
+        case ErrorKind::no_ranges: return "no_ranges";
         case ErrorKind::busy: return "busy";
     }
     return "failed";

@@ -194,6 +194,7 @@ void add_sync(CLI::App& app, Action& action) {
     sync.add_option("--bad-keys", flags->bad_keys, "keys that cannot be paths: refuse the sync, or leave them out")
         ->check(CLI::IsMember({"error", "skip"}))->capture_default_str();
     add_origin_flags(sync, flags->origin);
+    sync.add_flag("--verify-parts", flags->sync.verify_parts, "compare SHA-256 and SHA-1 checksums of parts of any size, too: long files are read back for it");
     sync.add_option("--connections", flags->sync.connections, "reads at once (default: 32, and up to 256 of small objects while that brings more)")->check(CLI::Range(1, 1024));
     sync.add_option("--memory", flags->memory, "transfer buffers")->check(check_size)->type_name("SIZE")->capture_default_str();
     sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")->check(check_rate)->type_name("RATE");

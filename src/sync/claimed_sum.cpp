@@ -25,19 +25,19 @@ ClaimedSum::ClaimedSum(origin::ObjectChecksum claimed) : claimed_(std::move(clai
 ClaimedSum::~ClaimedSum() = default;
 ClaimedSum::ClaimedSum(ClaimedSum&&) noexcept = default;
 
-bool ClaimedSum::answerable() const { return crc_ || digest_; }
+bool ClaimedSum::answerable() const { return !claimed_.is_composite() && (crc_ || digest_); }
 
 void ClaimedSum::update(std::span<const std::byte> bytes) {
     if (crc_) crc_->update(bytes);
     if (digest_) EVP_DigestUpdate(digest_.get(), bytes.data(), bytes.size());
 }
 
-bool ClaimedSum::matches() {
-    if (crc_) return origin::crc_raw(crc_->kind(), crc_->value()) == claimed_.raw;
+std::string ClaimedSum::raw() {
+    if (crc_) return origin::crc_raw(crc_->kind(), crc_->value());
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    if (!digest_ || EVP_DigestFinal_ex(digest_.get(), bytes, &length) != 1) return false;
-    return std::string(reinterpret_cast<const char*>(bytes), length) == claimed_.raw;
+    if (!digest_ || EVP_DigestFinal_ex(digest_.get(), bytes, &length) != 1) return "";
+    return {reinterpret_cast<const char*>(bytes), length};
 }
 
 }  // namespace zcdp::sync

@@ -17,9 +17,15 @@ bool Feeder::take_run(Batch& batch) {
         const uint64_t chunks = chunk_count(file.size_bytes());
         uint64_t& next = file.next_chunk;
         while (next < chunks && file.partial->has(next)) ++next;
-        if (next == chunks) {
+        if (next == chunks || file.abandoned) {
             open_.pop_front();
             continue;
+        }
+        ++file.runs;
+        if (file.one_pass) {
+            batch.work.emplace_back(ChunkRun{open_.front(), next, chunks - next});
+            next = chunks;
+            return true;
         }
         // Several chunks a request spare headers; but every connection should have some of the last file.
         const uint64_t share = std::clamp<uint64_t>((chunks - next) / (2 * connections_), 1, kChunksPerRunMax);

@@ -71,7 +71,7 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
     ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost, ClimbingLimit::kOfRequests);
     FetchJob job(FetchContext{store, *incoming, committer, feeder, run_limit, request_limit, connections, disk, machine.fs, machine.log, progress, stop,
-                              identity, options.source, scope});
+                              identity, options.source, scope, options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();

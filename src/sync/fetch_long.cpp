@@ -5,7 +5,7 @@
 
 #include "src/sync/fetcher.hpp"
 #include "src/sync/verify.hpp"
-#include "zcdp/origin/checksums.hpp"
+#include "src/sync/verify_long.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -31,7 +31,7 @@ struct Fetcher::RunState {
     size_t filled = 0;          ///< bytes in the buffer
     size_t hashed = 0;          ///< of them
     Sha256 hash;
-    std::optional<origin::Crc> crc;
+    std::optional<RunningCrc> crc;
     uint32_t attempt = 0;       ///< to get on, since the last full buffer
     int damaged = 0;            ///< how often this chunk was
 
@@ -42,14 +42,14 @@ struct Fetcher::RunState {
         body.reset();
         buffer = Buffer();
         hash.reset();
-        if (crc) crc.emplace(crc->kind());
+        if (crc) crc->restart();
         return back;
     }
 };
 
-Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads) {
+Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads, bool one_pass) {
     auto file = std::make_shared<LongFile>();
-    file->reads = reads;
+    file->reads = reads, file->one_pass = one_pass;
     file->record = std::move(record);
     auto opened = co_await open_long_file(file);
     if (!opened || file->chunks_left == 0) {
@@ -70,8 +70,8 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
         ZCDP_CO_TRY(auto info, co_await origin_->head(entry.path));
         if (info.tag != entry.tag || info.size_bytes != entry.size_bytes)
             co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
-        file->claimed = std::move(info.checksum);
-        if (origin::crc_kind(file->claimed.kind)) file->chunk_crcs.resize(chunks);
+        if (!info.has_ranges) file->one_pass = true;
+        ZCDP_CO_CHECK(co_await take_claim(*file, std::move(info.checksum)));
     }
     ZCDP_CO_TRY(file->partial, co_await offload(job_.disk, [&] {
                     return job_.incoming.open_partial(job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes);
@@ -86,6 +86,21 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
     co_return Result<>();
 }
 
+/// What the origin states of the object, and what it takes to judge that while the bytes come.
+Task<Result<>> Fetcher::take_claim(LongFile& file, origin::ObjectChecksum claimed) {
+    const origin::Entry& entry = file.record.entry;
+    file.claimed = std::move(claimed);
+    if (file.claimed.parts == 1) file.part_bytes = entry.size_bytes;
+    const bool by_parts = origin::crc_kind(file.claimed.kind) || job_.verify_parts || file.claimed.parts == chunk_count(entry.size_bytes);
+    if (file.claimed.parts > 1 && by_parts) {
+        ZCDP_CO_TRY(const uint64_t first, co_await origin_->part_bytes(entry.path, entry.tag, 1));
+        if (first < entry.size_bytes) file.part_bytes = first;
+    }
+    const bool in_pieces = !file.claimed.is_composite() || file.part_bytes > 0;
+    if (const auto kind = origin::crc_kind(file.claimed.kind); kind && in_pieces) file.crcs = PieceCrcs(*kind, entry.size_bytes, file.part_bytes);
+    co_return Result<>();
+}
+
 /// The fewer runs, the larger the buffer of each: a switch to the disk pool and back costs the same for any length.
 size_t Fetcher::run_buffer_bytes() const {
     const uint64_t runs_here = std::max(1u, job_.run_limit.now() * slots_ / std::max(1u, job_.connections));
@@ -95,13 +110,10 @@ size_t Fetcher::run_buffer_bytes() const {
 /// Opens the rest of the run at the origin.
 Task<Result<>> Fetcher::open_range(LongFile& file, RunState& state) {
     const origin::Entry& entry = file.record.entry;
-    ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at, state.end - state.at}));
+    ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at, state.end - state.at, file.one_pass}));
     const bool whole = state.at == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
-    if (whole) {
-        file.claimed = state.body->checksum();
-        if (origin::crc_kind(file.claimed.kind)) file.chunk_crcs.resize(1);
-    }
-    if (!state.crc && !file.chunk_crcs.empty()) state.crc.emplace(*origin::crc_kind(file.claimed.kind));
+    if (whole) ZCDP_CO_CHECK(co_await take_claim(file, state.body->checksum()));
+    if (!state.crc && file.crcs.wanted()) state.crc.emplace(file.crcs);
     co_return Result<>();
 }
 
@@ -111,26 +123,25 @@ Task<> Fetcher::hash_new(RunState& state) {
     state.hashed = state.filled;
 }
 
-/// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed.
+/// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed. What
+/// an earlier run left is not written again: only a server without ranges sends it once more.
 Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     std::optional<Sha256Bytes> digest;
     const uint64_t chunk = (state.at - 1) / kChunkBytes;
     if (state.at == chunk_end(file, state.at - 1)) {
         digest = state.hash.finish();
         state.hash.reset(), state.damaged = 0;
-        if (state.crc) {
-            file.chunk_crcs[chunk] = state.crc->value();
-            state.crc.emplace(state.crc->kind());
-        }
     }
+    const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
+        if (here) return {};
         ZCDP_CHECK(file.partial->write(state.buffer_at, state.buffer.bytes().first(state.filled)));
         return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
     });
     if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
     state.buffer = Buffer();
     state.buffer_at = state.at, state.filled = state.hashed = 0;
-    co_return digest && --file.chunks_left == 0;
+    co_return digest && !here && --file.chunks_left == 0;
 }
 
 /// After an error of the body: at the very byte where it broke off, but from bytes that are damaged, at the start of their
@@ -146,13 +157,41 @@ Task<Result<>> Fetcher::go_on(LongFile& file, RunState& state, Error broken) {
     co_return Result<>();
 }
 
+/// A run, and what follows when it was the last one of a file that is now known to come in one pass alone.
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
+    const auto file = run.file;
+    auto done = co_await fill_run(std::move(run));
+    if (!done && done.error().kind() == ErrorKind::no_ranges) {
+        file->abandoned = true;
+        done = Result<>();
+    }
+    if (--file->runs > 0 || !done || !file->abandoned || job_.ended()) co_return done;
+    const uint64_t chunks = chunk_count(file->size_bytes());
+    for (uint64_t i = 0; i < chunks; ++i)
+        if (file->partial->has(i)) job_.progress.bytes_done -= chunk_length(file->size_bytes(), i);
+    job_.progress.end_long_file(file->record.entry.path);
+    file->partial.reset();
+    job_.log.info("the server has no ranges, reading it in one pass", {{"object", job_.name(file->record.entry.path)}});
+    co_return co_await open_long(file->record, file->reads, /*one_pass=*/true);
+}
+
+/// What came of the chunk that the run is in, and was not written as a whole, counts no more; passes the error on.
+Error Fetcher::forget(RunState& state, const LongFile& file, Error error) {
+    const uint64_t unwritten = state.filled, back = state.rewind();
+    if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done -= back;
+    job_.progress.advance_long_file(file.record.entry.path, static_cast<int64_t>(unwritten) - static_cast<int64_t>(back));
+    return error;
+}
+
+Task<Result<>> Fetcher::fill_run(ChunkRun run) {
     const HashMember member(hashes_);
     LongFile& file = *run.file;
     const std::string& path = file.record.entry.path;
     RunState state(run);
     while (state.at < state.end) {
-        if (!state.body) ZCDP_CO_CHECK(co_await open_range(file, state));
+        if (file.abandoned) co_return forget(state, file, Error(ErrorKind::no_ranges, "abandoned"));
+        if (!state.body)
+            if (auto opened = co_await open_range(file, state); !opened) co_return forget(state, file, std::move(opened).error());
         if (state.buffer.bytes().data() == nullptr)
             state.buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
         const uint64_t stop_at = std::min(state.buffer_at + state.buffer.bytes().size(), chunk_end(file, state.at));
@@ -160,12 +199,14 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
         auto got = co_await state.body->read_some(room);
         if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
         if (!got) {
-            ZCDP_CO_CHECK(co_await go_on(file, state, std::move(got).error().about(job_.name(path))));
+            auto again = co_await go_on(file, state, std::move(got).error().about(job_.name(path)));
+            if (!again) co_return forget(state, file, std::move(again).error());
             continue;
         }
-        if (state.crc) state.crc->update(room.first(*got));
+        if (state.crc) state.crc->update(state.at, room.first(*got));
+        job_.bytes_fetched += *got;
+        if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done += *got;
         state.filled += *got, state.at += *got;
-        job_.bytes_fetched += *got, job_.progress.bytes_done += *got;
         const bool full = state.at == stop_at;
         if (full || state.filled - state.hashed >= kHashPieceBytes) co_await hash_new(state);
         if (!full) continue;
@@ -178,69 +219,57 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
     co_return Result<>();
 }
 
-namespace {
-
-/// The CRCs of chunks that an earlier run fetched: read back, so that the origin's checksum covers them as well.
-Result<> sum_resumed_chunks(LongFile& file, const FetchJob& job) {
-    const auto kind = origin::crc_kind(file.claimed.kind);
-    if (!kind || file.resumed.empty()) return {};
-    std::vector<std::byte> buffer(kBufferBytesMax);
-    for (uint64_t chunk = 0; chunk < file.resumed.size(); ++chunk) {
-        if (!file.resumed[chunk] || file.chunk_crcs.empty()) continue;
-        origin::Crc crc(*kind);
-        const uint64_t begin = chunk * kChunkBytes, length = chunk_length(file.size_bytes(), chunk);
-        for (uint64_t done = 0; done < length;) {
-            if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
-            const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), length - done));
-            ZCDP_CHECK(file.partial->read(begin + done, piece));
-            crc.update(piece);
-            done += piece.size();
-        }
-        file.chunk_crcs[chunk] = crc.value();
+/// The size of each part, where the origin says them all and they make up the object; else nothing.
+Task<Result<std::vector<uint64_t>>> Fetcher::part_sizes(const LongFile& file) {
+    const origin::Entry& entry = file.record.entry;
+    std::vector<uint64_t> sizes;
+    uint64_t sum = 0;
+    for (uint32_t number = 1; number <= file.claimed.parts && !job_.ended(); ++number) {
+        ZCDP_CO_TRY(const uint64_t bytes, co_await origin_->part_bytes(entry.path, entry.tag, number));
+        if (bytes == 0 || bytes > entry.size_bytes - sum) break;
+        sizes.push_back(bytes);
+        sum += bytes;
     }
-    return {};
+    if (sizes.size() != file.claimed.parts || sum != entry.size_bytes) sizes.clear();
+    co_return sizes;
 }
 
-/// A SHA-256 of the whole that somebody stated: chunks that came in any order cannot answer it, so the bytes are read back.
-Result<> sum_whole(LongFile& file, const FetchJob& job) {
-    if (file.claimed.kind != origin::ObjectChecksum::Kind::sha256 || chunk_count(file.size_bytes()) == 1) return {};
-    Sha256 sum;
-    std::vector<std::byte> buffer(kBufferBytesMax);
-    for (uint64_t at = 0; at < file.size_bytes();) {
-        if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
-        const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), file.size_bytes() - at));
-        ZCDP_CHECK(file.partial->read(at, piece));
-        sum.update(piece);
-        at += piece.size();
+/// The digest of the finished file, which is what the origin states. That parts were taken for equal and are not shows only
+/// when their sum does not match: then each is asked for. Errors: corrupt.
+Task<Result<Digest>> Fetcher::verified_digest(LongFile& file) {
+    Result<> verified;
+    auto digest = co_await offload(job_.disk, [&]() -> Result<Digest> {
+        ZCDP_CHECK(sum_resumed_chunks(file, job_));
+        ZCDP_TRY(Digest whole, file.partial->finish());
+        verified = verify_long(file, whole, job_);
+        return whole;
+    });
+    if (!digest) co_return digest;
+    const bool of_parts = file.claimed.parts > 1 && file.part_bytes > 0;
+    if (!verified && verified.error().kind() == ErrorKind::corrupt && of_parts) {
+        ZCDP_CO_TRY(const auto sizes, co_await part_sizes(file));
+        if (!sizes.empty()) verified = co_await offload(job_.disk, [&] { return verify_parts(file, sizes, job_); });
     }
-    return verify_whole(sum.finish(), file.claimed);
+    if (!verified) co_return std::move(verified).error();
+    co_return digest;
 }
-
-}  // namespace
 
 Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
     const origin::Entry& entry = file->record.entry;
-    bool damaged = false;
+    const auto digest = co_await verified_digest(*file);
+    const bool damaged = !digest && digest.error().kind() == ErrorKind::corrupt;
     auto done = co_await offload(job_.disk, [&]() -> Result<> {
-        ZCDP_CHECK(sum_resumed_chunks(*file, job_));
-        ZCDP_TRY(const Digest digest, file->partial->finish());
-        auto verified = verify_chunks(entry.size_bytes, digest, file->chunk_crcs, file->claimed);
-        if (verified) verified = sum_whole(*file, job_);
-        if (!verified && verified.error().kind() != ErrorKind::corrupt) return verified;
-        if (!verified) {
-            damaged = true;
-            ZCDP_CHECK(file->partial->discard());
-            return std::move(verified).error();
-        }
-        ZCDP_CHECK(job_.incoming.stage_partial(std::move(file->partial), {digest, entry.size_bytes, entry.executable}));
-        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, digest});
+        if (damaged) ZCDP_CHECK(file->partial->discard());
+        if (!digest) return digest.error();
+        ZCDP_CHECK(job_.incoming.stage_partial(std::move(file->partial), {*digest, entry.size_bytes, entry.executable}));
+        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, *digest});
         return {};
     });
     job_.progress.end_long_file(entry.path);
     if (damaged && file->reads < kReadsOfDamaged) {
         job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(entry.path)}});
         job_.progress.bytes_done -= entry.size_bytes;
-        co_return co_await open_long(std::move(file->record), file->reads + 1);
+        co_return co_await open_long(std::move(file->record), file->reads + 1, file->one_pass);
     }
     job_.feeder.long_done();
     if (!done) co_return std::move(done).error().about(job_.name(entry.path));

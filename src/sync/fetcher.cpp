@@ -150,7 +150,7 @@ Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
             co_return Result<>();
         }
     }
-    if (is_long) co_return co_await open_long(std::move(record), 1);
+    if (is_long) co_return co_await open_long(std::move(record), 1, /*one_pass=*/false);
     co_return co_await fetch_small(std::move(record));
 }
 

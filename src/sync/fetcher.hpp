@@ -35,15 +35,20 @@ class Fetcher {
     Task<Result<>> read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed);
     Task<Result<bool>> same_content(const SpoolEntry& record);
 
-    Task<Result<>> open_long(SpoolEntry record, int reads);
+    Task<Result<>> open_long(SpoolEntry record, int reads, bool one_pass);
     Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);
     struct RunState;
+    Task<Result<>> take_claim(LongFile& file, origin::ObjectChecksum claimed);
     Task<Result<>> fetch_run(ChunkRun run);
+    Task<Result<>> fill_run(ChunkRun run);
+    Error forget(RunState& state, const LongFile& file, Error error);
     Task<Result<>> open_range(LongFile& file, RunState& state);
     Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);
     Task<> hash_new(RunState& state);
     Task<Result<bool>> put_buffer(LongFile& file, RunState& state);
     size_t run_buffer_bytes() const;
+    Task<Result<std::vector<uint64_t>>> part_sizes(const LongFile& file);
+    Task<Result<Digest>> verified_digest(LongFile& file);
     Task<Result<>> finish_long(std::shared_ptr<LongFile> file);
 
     Task<> enter(bool is_run);

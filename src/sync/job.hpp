@@ -36,6 +36,7 @@ struct FetchContext {
     origin::OriginIdentity identity;
     std::string source;            ///< as it may be shown
     store::TagScope scope;
+    bool verify_parts;             ///< read long files back where that is what a sum of parts needs
 };
 
 struct FetchJob : FetchContext {

@@ -11,19 +11,19 @@ namespace {
 
 using Kind = origin::ObjectChecksum::Kind;
 
-std::string_view name_of(Kind kind) {
-    switch (kind) {
-        case Kind::none: return "none";
-        case Kind::crc32: return "CRC32";
-        case Kind::crc32c: return "CRC32C";
-        case Kind::crc64xz: return "CRC64";
-        case Kind::crc64nvme: return "CRC64NVME";
-        case Kind::sha256: return "SHA-256";
-        case Kind::sha256_composite: return "SHA-256 of parts";
-        case Kind::sha1: return "SHA-1";
-        case Kind::md5: return "MD5";
+std::string name_of(const origin::ObjectChecksum& claimed) {
+    const char* name = "checksum";
+    switch (claimed.kind) {
+        case Kind::none: break;
+        case Kind::crc32: name = "CRC32"; break;
+        case Kind::crc32c: name = "CRC32C"; break;
+        case Kind::crc64xz: name = "CRC64"; break;
+        case Kind::crc64nvme: name = "CRC64NVME"; break;
+        case Kind::sha256: name = "SHA-256"; break;
+        case Kind::sha1: name = "SHA-1"; break;
+        case Kind::md5: name = "MD5"; break;
     }
-    return "checksum";
+    return claimed.is_composite() ? fmt::format("{} of {} parts", name, claimed.parts) : name;
 }
 
 std::string raw_of(const Sha256Bytes& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
@@ -35,53 +35,50 @@ std::string evp_digest(const EVP_MD* md, std::span<const std::byte> content) {
     return {reinterpret_cast<const char*>(bytes), length};
 }
 
-Result<> compare(const std::string& have, const origin::ObjectChecksum& claimed) {
-    if (have == claimed.raw || faults::broken("checksum")) return {};
-    return Error(ErrorKind::corrupt, fmt::format("the bytes received have {} {}, the origin states {}",
-                                                 name_of(claimed.kind), to_hex_of(have), to_hex_of(claimed.raw)));
-}
-
-/// A composite of one part is the hash of that part's hash.
-Result<> compare_composite(uint64_t size_bytes, const Digest& digest, const origin::ObjectChecksum& claimed) {
-    if (digest.kind == DigestKind::sha256)
-        return claimed.parts == 1 ? compare(raw_of(Sha256::of(std::as_bytes(std::span(digest.bytes)))), claimed)
-                                  : Result<>();
-    // Parts of another size can be as many as ours: only a stated size makes a difference an error.
-    const bool our_parts = claimed.part_bytes == kChunkBytes && claimed.parts == chunk_count(size_bytes);
-    return our_parts ? compare(raw_of(digest.bytes), claimed) : Result<>();
-}
-
-}  // namespace
-
-Result<> verify_content(std::span<const std::byte> content, const Digest& digest,
-                        const origin::ObjectChecksum& claimed) {
-    if (const auto crc_kind = origin::crc_kind(claimed.kind)) {
+/// The sum of a content in memory; "" for a kind that there is none of here.
+std::string sum_of(Kind kind, std::span<const std::byte> content) {
+    if (const auto crc_kind = origin::crc_kind(kind)) {
         origin::Crc crc(*crc_kind);
         crc.update(content);
-        return compare(origin::crc_raw(*crc_kind, crc.value()), claimed);
+        return origin::crc_raw(*crc_kind, crc.value());
     }
-    switch (claimed.kind) {
-        case Kind::sha256: return compare(raw_of(digest.bytes), claimed);
-        case Kind::sha256_composite: return compare_composite(content.size(), digest, claimed);
-        case Kind::sha1: return compare(evp_digest(EVP_sha1(), content), claimed);
-        case Kind::md5: return compare(evp_digest(EVP_md5(), content), claimed);
+    switch (kind) {
+        case Kind::sha256: return raw_of(Sha256::of(content));
+        case Kind::sha1: return evp_digest(EVP_sha1(), content);
+        case Kind::md5: return evp_digest(EVP_md5(), content);
         default: return {};
     }
 }
 
-Result<> verify_chunks(uint64_t size_bytes, const Digest& digest, std::span<const uint64_t> chunk_crcs,
-                       const origin::ObjectChecksum& claimed) {
-    if (const auto crc_kind = origin::crc_kind(claimed.kind); crc_kind && !chunk_crcs.empty()) {
-        uint64_t whole = chunk_crcs[0];
-        for (uint64_t i = 1; i < chunk_crcs.size(); ++i)
-            whole = origin::crc_combine(*crc_kind, whole, chunk_crcs[i], chunk_length(size_bytes, i));
-        return compare(origin::crc_raw(*crc_kind, whole), claimed);
-    }
-    if (claimed.kind == Kind::sha256 && digest.kind == DigestKind::sha256) return compare(raw_of(digest.bytes), claimed);
-    if (claimed.kind == Kind::sha256_composite) return compare_composite(size_bytes, digest, claimed);
-    return {};
+bool is_tree_of(const origin::ObjectChecksum& claimed, const LongContent& content) {
+    return content.digest.kind == DigestKind::sha256tree && content.part_bytes == kChunkBytes && claimed.parts == chunk_count(content.size_bytes);
 }
 
-Result<> verify_whole(const Sha256Bytes& sum, const origin::ObjectChecksum& claimed) { return compare(raw_of(sum), claimed); }
+}  // namespace
+
+Result<> verify_sum(const std::string& raw, const origin::ObjectChecksum& claimed) {
+    if (raw == claimed.raw || faults::broken("checksum")) return {};
+    return Error(ErrorKind::corrupt, fmt::format("the bytes received have {} {}, the origin states {}", name_of(claimed), to_hex_of(raw), to_hex_of(claimed.raw)));
+}
+
+Result<> verify_content(std::span<const std::byte> content, const Digest& digest, const origin::ObjectChecksum& claimed) {
+    if (claimed.kind == Kind::none || claimed.parts > 1) return {};
+    const std::string sum = claimed.kind == Kind::sha256 ? raw_of(digest.bytes) : sum_of(claimed.kind, content);
+    if (!claimed.is_composite()) return verify_sum(sum, claimed);
+    return verify_sum(sum_of(claimed.kind, std::as_bytes(std::span(sum))), claimed);
+}
+
+bool is_judged_by_chunks(const LongContent& content, const origin::ObjectChecksum& claimed) {
+    if (origin::crc_kind(claimed.kind)) return !claimed.is_composite() || content.part_bytes > 0;
+    if (claimed.kind != Kind::sha256) return false;
+    if (content.digest.kind == DigestKind::sha256) return claimed.parts <= 1;
+    return claimed.is_composite() && is_tree_of(claimed, content);
+}
+
+Result<> verify_chunks(const LongContent& content, const origin::ObjectChecksum& claimed) {
+    if (origin::crc_kind(claimed.kind)) return verify_sum(claimed.is_composite() ? content.crcs.of_parts() : content.crcs.whole(), claimed);
+    const bool of_one_part = content.digest.kind == DigestKind::sha256 && claimed.is_composite();
+    return verify_sum(raw_of(of_one_part ? Sha256::of(std::as_bytes(std::span(content.digest.bytes))) : content.digest.bytes), claimed);
+}
 
 }  // namespace zcdp::sync

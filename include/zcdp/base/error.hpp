@@ -27,6 +27,7 @@ enum class ErrorKind {
     stalled,         ///< silent for longer than the caller would wait before asking somebody else
     unreachable,     ///< no address of the peer answers
     throttled,       ///< the peer asked for fewer requests (503 SlowDown, 429)
+    no_ranges,       ///< the peer sent a whole object although a part of it was asked for
     busy,            ///< somebody else holds the lock or the lease
 };
 

@@ -52,17 +52,20 @@ class Listing {
 
 /// A checksum that the origin claims for the whole object; only ever used to verify.
 struct ObjectChecksum {
-    enum class Kind : uint8_t { none, crc32, crc32c, crc64xz, crc64nvme, sha256, sha256_composite, sha1, md5 };
+    enum class Kind : uint8_t { none, crc32, crc32c, crc64xz, crc64nvme, sha256, sha1, md5 };
     Kind kind = Kind::none;
-    std::string raw;              ///< big-endian bytes
-    uint64_t part_bytes = 0;      ///< sha256_composite: size of the parts; 0 unknown
+    std::string raw;     ///< big-endian bytes
+    /// A composite: `raw` is the sum of the parts' sums, one after the other. 0: the sum of the object itself.
     uint32_t parts = 0;
+
+    bool is_composite() const { return parts > 0; }
 };
 
 struct ObjectInfo {
     uint64_t size_bytes = 0;
     std::string tag;
     ObjectChecksum checksum;
+    bool has_ranges = true;  ///< a part of it can be asked for, as far as is known
 };
 
 /// A range's bytes. Destroying it early gives the connection up.
@@ -70,8 +73,9 @@ class Body {
   public:
     virtual ~Body() = default;
     /// Up to into.size() bytes straight from the transport; 0 at the end of the range. Never more than was asked for;
-    /// an early end is an error. Errors: also corrupt: what was handed out of this chunk (8 MiB of the object) is not what
-    /// the origin states of it; the chunk is to be read again from its start.
+    /// an early end is an error, and so is one that does not come: with the last bytes it is known that no more follow.
+    /// Errors: also corrupt: what was handed out of this chunk (8 MiB of the object) is not what the origin states of it; the
+    /// chunk is to be read again from its start; no_ranges, when the rest was to be asked for alone.
     virtual Task<Result<size_t>> read_some(std::span<std::byte> into) = 0;
     /// After another error of read_some(): asks for the rest, from the first byte that was not handed out, so that the
     /// origin's checksums cover both. Waits before it, as Origin::retry_after() does. Errors: `broken` when it is final or
@@ -87,6 +91,7 @@ struct ReadSpec {
     uint64_t object_bytes;   ///< its size as listed
     uint64_t offset_bytes;
     uint64_t length_bytes;
+    bool one_pass = false;   ///< a server that sends the whole object may: what comes before the offset is passed over
 };
 
 class Origin {
@@ -98,8 +103,14 @@ class Origin {
     virtual std::unique_ptr<Listing> list() = 0;
     /// The object's present state; proves the right to read it.
     virtual Task<Result<ObjectInfo>> head(std::string path) = 0;
-    /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag.
+    /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag. Errors: also
+    /// no_ranges, unless `one_pass` or all of the object is asked for.
     virtual Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) = 0;
+    /// The size of part `number`, from 1, of an object that was uploaded in parts; 0 where the origin does not say it.
+    virtual Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) {
+        (void)path, (void)tag, (void)number;
+        co_return uint64_t{0};
+    }
     /// One attempt failed half-way and the caller asks again: whether, and after how long, is this budget's matter.
     /// Returns false when the error is final or the attempts are used up. `attempt` counts from 1.
     virtual Task<bool> retry_after(const Error& error, uint32_t attempt) = 0;

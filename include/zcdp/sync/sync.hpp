@@ -32,6 +32,7 @@ struct SyncOptions {
     bool delete_extra = false;          ///< remove from dest what zcdp put there and the source has no more
     bool dry_run = false;
     std::vector<std::string> include, exclude;  ///< globs over paths, see filter.hpp; an exclude wins
+    bool verify_parts = false;          ///< compare SHA-256 and SHA-1 of parts of any size, for which long files are read back
     bool skip_bad_keys = false;         ///< leave keys that are no paths out, counted and named, instead of refusing all
     uint32_t connections = 0;           ///< reads at once; 0: 32, and up to 256 of small objects while that brings more
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB

@@ -43,7 +43,7 @@ class AzureProtocol final : public Protocol {
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
         if (answer.header("x-ms-resource-type") == "directory" || answer.header("x-ms-meta-hdi_isfolder") == "true")
             return Error(ErrorKind::not_found, "is a folder, not a blob", name_of(key));
-        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0};

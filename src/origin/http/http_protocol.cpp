@@ -75,15 +75,10 @@ class HttpProtocol final : public Protocol {
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
 
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
-        std::optional<uint64_t> size = answer.body_bytes();
-        if (answer.status() == 206) {
-            const auto range = parse_content_range(answer.header("content-range"));
-            size = range ? std::optional(range->total) : std::nullopt;
-        }
-        if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length; a folder's URL ends in /");
-        ObjectInfo out{*size, tag_of(answer), checksum_of(answer, key)};
+        ObjectInfo out{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key)};
         if (shared_->kind == Kind::tree) out.tag = shared_->claim_of(key).tag;
         if (out.tag.empty() && out.checksum.kind != ObjectChecksum::Kind::none) out.tag = "sha256 " + to_hex_of(out.checksum.raw);
+        out.has_ranges = answer.status() == 206 || answer.header("accept-ranges").find("bytes") != std::string_view::npos;
         if (out.tag.empty()) return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed", name_of(key), "give --sha256 or a SHA256SUMS");
         return out;
     }
@@ -112,7 +107,6 @@ class HttpProtocol final : public Protocol {
         if (!out.raw.empty()) out.kind = ObjectChecksum::Kind::sha256;
         return out;
     }
-    bool ranges_are_optional() const override { return true; }
 
   private:
     std::string folder_name() const { return shared_->source.substr(0, shared_->source.rfind('/') + 1); }

@@ -66,7 +66,7 @@ class OssProtocol final : public Protocol {
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
-        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key)};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};

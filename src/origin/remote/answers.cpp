@@ -22,6 +22,14 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
     return range;
 }
 
+std::optional<uint64_t> object_bytes_of(const net::Response& answer) {
+    uint64_t stored = 0;  // Google's, of an object that it would send unpacked
+    if (answer.status() != 206 && to_number(answer.header("x-goog-stored-content-length"), stored)) return stored;
+    if (answer.status() != 206) return answer.body_bytes();
+    const auto range = parse_content_range(answer.header("content-range"));
+    return range ? std::optional(range->total) : std::nullopt;
+}
+
 std::string plain_tag(std::string_view etag) {
     if (etag.starts_with("W/")) etag.remove_prefix(2);
     if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);

@@ -20,6 +20,9 @@ struct ContentRange {
 };
 std::optional<ContentRange> parse_content_range(std::string_view value);
 
+/// How long the whole object is, of an answer with it or with a range of it; nothing where that is not said.
+std::optional<uint64_t> object_bytes_of(const net::Response& answer);
+
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,7 +93,7 @@ class Protocol {
     virtual Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) = 0;
 
     virtual Call head_call(const std::string& key) = 0;
-    /// `body`: empty for a HEAD.
+    /// `body`: empty for a HEAD. Its answer says the object's size, or that of a GET of its first byte does.
     virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body, const std::string& key) = 0;
     /// `whole`: all of the object in one piece, so that its checksum can be asked for.
     virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
@@ -107,8 +108,9 @@ class Protocol {
     virtual uint64_t checked_range_bytes() const { return 0; }
     /// What the service states of the very range that it sends; none where it states nothing. Errors: what it states is no checksum.
     virtual Result<ObjectChecksum> range_checksum_of(const net::Response&) { return ObjectChecksum{}; }
-    /// Whether a server may answer a range with the whole object, of which the range is then cut.
-    virtual bool ranges_are_optional() const { return false; }
+    /// Asks for the size of a part of an object that was uploaded in parts: Content-Length is the part's. Nothing where
+    /// the service has no such request.
+    virtual std::optional<Call> part_call(const std::string&, uint32_t) { return std::nullopt; }
 
     /// The key of the one object that the source is; "": all below the prefix.
     virtual std::string single() const { return ""; }

@@ -36,6 +36,8 @@ class Remote {
     Patience patience;
     RateLimiter limiter;
     std::atomic<int64_t> clock_skew_s{0};
+    enum class Ranges { unknown, has, has_none };
+    std::atomic<Ranges> ranges{Ranges::unknown};  ///< what the server did with the last request for a part of an object
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
     const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();

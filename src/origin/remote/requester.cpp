@@ -1,5 +1,7 @@
 #include "src/origin/remote/requester.hpp"
 
+#include <algorithm>
+
 #include "src/origin/remote/answers.hpp"
 
 namespace zcdp::origin {
@@ -82,6 +84,9 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     using Remedy = Verdict::Remedy;
     Tried tried;
     const std::string name = protocol_->name_of(call.key);
+    // Without it anybody on the way may choose how the bytes are packed (RFC 9110 12.5.3).
+    const auto is_encoding = [](const net::Header& header) { return header.first == "Accept-Encoding"; };
+    if (std::none_of(call.headers.begin(), call.headers.end(), is_encoding)) call.headers.emplace_back("Accept-Encoding", "identity");
     const uint64_t timeout_ms = remote_->options.timeout_ms + call.body_bytes * 1000 / kSlowestBytesPerSecond;
     for (uint32_t attempt = 1;;) {
         ZCDP_CO_TRY(Prepared prepared, co_await prepare(call));
@@ -130,15 +135,24 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
 }
 
 Task<Result<ObjectInfo>> Requester::head(std::string key) {
-    const Call call = protocol_->head_call(key);
+    Call call = protocol_->head_call(key);
+    const bool in_body = call.method != "HEAD";
     const std::string name = protocol_->name_of(key);
     for (uint32_t attempt = 1;; ++attempt) {
         ZCDP_CO_TRY(const auto answer, co_await send(call));
+        // Some do not say how long an object is until they are asked for a part of it.
+        const bool has_size = in_body || object_bytes_of(*answer);
+        if (!has_size && std::exchange(call.method, "GET") == "HEAD") {
+            call.headers.emplace_back("Range", "bytes=0-0");
+            continue;
+        }
+        if (!has_size) co_return Error(ErrorKind::refused, "does not say its size", name, "zcdp needs a Content-Length; a folder's URL ends in /");
         Result<std::string> body = std::string();
-        if (call.method != "HEAD") body = co_await answer->read_all(kInfoBytesMax);
+        if (in_body) body = co_await answer->read_all(kInfoBytesMax);
         if (body) {
             auto info = protocol_->info_of(*answer, *body, key);
             if (!info) co_return std::move(info).error().about(name);
+            if (answer->header("accept-ranges") == "none") info->has_ranges = false;
             co_return info;
         }
         const Error broken = std::move(body).error().about(name);

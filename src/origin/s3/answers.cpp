@@ -17,6 +17,8 @@ bool one_of(std::string_view code, std::initializer_list<std::string_view> codes
     return false;
 }
 
+constexpr uint64_t kPartsMax = 10'000;
+
 size_t raw_bytes_of(ObjectChecksum::Kind kind) {
     using Kind = ObjectChecksum::Kind;
     switch (kind) {
@@ -109,11 +111,10 @@ ObjectChecksum checksum_of(const net::Response& answer) {
         if (value.empty()) continue;
         ObjectChecksum checksum;
         checksum.kind = kind;
-        // "BASE64-PARTS" is a checksum of the parts' checksums.
+        // "BASE64-PARTS" is a sum of the parts' sums.
         if (const size_t dash = value.rfind('-'); dash != value.npos) {
             uint64_t parts = 0;
-            if (kind != Kind::sha256 || !to_number(value.substr(dash + 1), parts)) continue;
-            checksum.kind = Kind::sha256_composite;
+            if (!to_number(value.substr(dash + 1), parts) || parts == 0 || parts > kPartsMax) continue;
             checksum.parts = static_cast<uint32_t>(parts);
             value = value.substr(0, dash);
         } else if (answer.header("x-amz-checksum-type") == "COMPOSITE") {

@@ -61,13 +61,19 @@ class S3Protocol final : public Protocol {
         const std::string_view served = answer.header("x-amz-version-id");
         if (!wanted.empty() && served != wanted && !(served.empty() && wanted == "null"))
             return Error(ErrorKind::refused, "another version than the one asked for: " + (served.empty() ? "the origin keeps none" : printable(served)), name_of(key));
-        return ObjectInfo{answer.body_bytes().value_or(0), tag_of(answer), checksum_of(answer, key)};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key)};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
         const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
         if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
         if (whole) call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+        return call;
+    }
+    /// docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "partNumber".
+    std::optional<Call> part_call(const std::string& key, uint32_t number) override {
+        Call call = object_call("HEAD", key);
+        call.query.insert(call.query.begin(), {"partNumber", std::to_string(number)});
         return call;
     }
     /// Of a single version the version is part of the tag, so that nothing takes one for another.

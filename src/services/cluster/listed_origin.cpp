@@ -89,6 +89,7 @@ class ListedOrigin final : public origin::Origin {
     }
     Task<Result<origin::ObjectInfo>> head(std::string path) override { return inner_->head(std::move(path)); }
     Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override { return inner_->read(std::move(spec)); }
+    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override { return inner_->part_bytes(std::move(path), std::move(tag), number); }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override { return inner_->retry_after(error, attempt); }
     uint32_t concurrency() const override { return inner_->concurrency(); }
 

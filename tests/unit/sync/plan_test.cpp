@@ -223,13 +223,16 @@ TEST_CASE("an origin's checksum is compared, whole or combined from chunks, and 
     CHECK(verify_content(bytes, digest, claimed));
 
     const std::string big(kChunkBytes + 5, 'z');
-    const std::vector<uint64_t> crcs{origin::Crc::of(origin::CrcKind::crc64nvme, big.substr(0, kChunkBytes)),
-                                     origin::Crc::of(origin::CrcKind::crc64nvme, big.substr(kChunkBytes))};
+    PieceCrcs crcs(origin::CrcKind::crc64nvme, big.size(), 0);
+    RunningCrc(crcs).update(0, std::as_bytes(std::span(big)));
+    const Digest tree{DigestKind::sha256tree, {}};
+    const LongContent content{big.size(), tree, crcs, 0};
     claimed.kind = Kind::crc64nvme;
     claimed.raw = origin::crc_raw(origin::CrcKind::crc64nvme, origin::Crc::of(origin::CrcKind::crc64nvme, big));
-    CHECK(verify_chunks(big.size(), {DigestKind::sha256tree, {}}, crcs, claimed));
+    CHECK(is_judged_by_chunks(content, claimed));
+    CHECK(verify_chunks(content, claimed));
     claimed.raw[0] ^= 1;
-    CHECK_FALSE(verify_chunks(big.size(), {DigestKind::sha256tree, {}}, crcs, claimed));
+    CHECK_FALSE(verify_chunks(content, claimed));
 }
 
 TEST_CASE("a destination's state comes back in order, the journal over the state, and a torn tail is dropped") {
