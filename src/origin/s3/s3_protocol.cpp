@@ -72,7 +72,7 @@ class S3Protocol final : public Protocol {
     }
     /// docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "partNumber".
     std::optional<Call> part_call(const std::string& key, uint32_t number) override {
-        Call call = object_call("HEAD", key);
+        Call call = head_call(key);
         call.query.insert(call.query.begin(), {"partNumber", std::to_string(number)});
         return call;
     }
