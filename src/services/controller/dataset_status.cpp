@@ -90,8 +90,11 @@ void describe(Draft& draft) {
     const api::Condition* degraded = api::find_condition(status.conditions, "Degraded");
     const bool fresh = degraded && degraded->status == "True" && (degraded->reason == "SnapshotMismatch" || degraded->reason == "SnapshotUnknown");
     if (fresh) return;
-    if (failed) draft.condition("Degraded", "True", failed->status.last_error->reason, fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
-    else if (listing_failed && !draft.current.empty()) draft.condition("Degraded", "True", listed->reason, "the present revision is kept: " + listed->message);
+    const std::string of_node = failed ? fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message) : "";
+    if (listing_failed && !draft.current.empty())
+        draft.condition("Degraded", "True", listed->reason, fmt::format("the present revision is kept: {}{}{}", listed->message, failed ? "; " : "", of_node));
+    else if (!draft.withheld.empty()) draft.condition("Degraded", "True", draft.withheld_reason, draft.withheld);
+    else if (failed) draft.condition("Degraded", "True", failed->status.last_error->reason, of_node);
     else draft.condition("Degraded", "False", "Fine", "");
 }
 
