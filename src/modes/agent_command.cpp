@@ -81,7 +81,7 @@ void add_controller(CLI::App& app, Action& action) {
     controller.add_option("--webhook-listen", flags->controller.webhook_listen, "the webhook, over TLS")->type_name("ADDRESS:PORT")->capture_default_str();
     controller.add_option("--cluster-range", flags->controller.cluster_ranges, kRanges)->type_name("CIDR")->delimiter(',');
     controller.add_option("--scratch", flags->controller.scratch, "takes listings while they run")->type_name("DIR")->capture_default_str();
-    controller.add_flag("!--no-webhook", flags->controller.webhook, "do not serve the webhook");
+    controller.add_flag("!--no-webhook", flags->controller.webhook, "serve neither the webhook nor listings, and keep up nothing of what zcdp set up");
     add_kube_flags(controller, flags->kube);
     controller.callback([flags, &action] { action = [flags](Context& context) { return run_controller(context, *flags); }; });
 }

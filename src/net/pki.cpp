@@ -107,6 +107,15 @@ Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_n
     return to_pem(c, key.get());
 }
 
+bool is_key_pair(const KeyPair& pair) {
+    const X509Ptr certificate = read_certificate(pair.certificate_pem);
+    const BioPtr bio(BIO_new_mem_buf(pair.key_pem.data(), static_cast<int>(pair.key_pem.size())));
+    const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    const bool match = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+    ERR_clear_error();
+    return match;
+}
+
 Result<int64_t> certificate_end(const std::string& certificate_pem) {
     const X509Ptr certificate = read_certificate(certificate_pem);
     ERR_clear_error();

@@ -132,6 +132,7 @@ class SimApi final : public kube::Api {
                                   const char*) override {
         if (unlucky()) return lost();
         const json::object* found = server_.find(resource.plural, key(ns, name));
+        if (!found && kind == kube::PatchKind::apply) return wrote(resource, [&] { return server_.make(resource.plural, body.as_object()); });
         if (!found) return ApiError(ApiErrorKind::not_found, 404, "not found");
         json::value next = *found;
         if (kind == kube::PatchKind::json_patch) {

@@ -115,16 +115,20 @@ struct DatasetSpec {
     bool operator==(const DatasetSpec&) const = default;
 };
 
-/// A revision that the origin had, and the snapshot it became.
+/// A revision that the origin had, where it was listed, and the snapshot it became. Whoever fetches it, ever, fetches it from there.
 struct DatasetVersion {
     std::string revision, snapshot;
     uint64_t objects = 0, bytes = 0;
     std::string listed;          ///< when
-    std::string source;          ///< "BACKEND/PREFIX": what was listed
+    std::string source;          ///< "BACKEND/PREFIX" and the globs: tells two sources apart
+    std::string backend, prefix; ///< "" and "": written by a version that kept `source` alone
+    std::vector<std::string> include, exclude;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("revision", self.revision), field("snapshot", self.snapshot), field("objects", self.objects);
         field("bytes", self.bytes), field("listed", self.listed), field("source", self.source);
+        field("backend", self.backend), field("prefix", self.prefix);
+        field("include", self.include), field("exclude", self.exclude);
     }
     bool operator==(const DatasetVersion&) const = default;
 };

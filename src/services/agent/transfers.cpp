@@ -28,11 +28,12 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     const std::string& name = wanted.metadata.name;
     std::unique_lock lock(mutex_);
     Transfer& transfer = transfers_[name];
+    const bool elsewhere = transfer.wanted.spec.source != wanted.spec.source;  // than where it failed: that pause is over
     transfer.wanted = wanted;
     TransferView& view = transfer.view;
     if (view.phase == TransferPhase::running || view.phase == TransferPhase::ready) return;
     const int64_t now_ns = machine_.machine.clock.monotonic_ns();
-    if (view.phase == TransferPhase::failed && now_ns < transfer.retry_at_ns) return;
+    if (view.phase == TransferPhase::failed && now_ns < transfer.retry_at_ns && !elsewhere) return;
     if (running_ >= at_once_) {
         view.phase = TransferPhase::waiting;
         return;

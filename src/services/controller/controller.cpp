@@ -4,9 +4,8 @@
 #include <thread>
 
 #include "zcdp/services/health.hpp"
-#include "src/services/controller/certificates.hpp"
+#include "src/services/controller/keeper.hpp"
 #include "src/services/controller/reconcile.hpp"
-#include "src/services/controller/roles.hpp"
 #include "src/services/controller/serve_listing.hpp"
 #include "src/services/controller/webhook.hpp"
 #include "zcdp/kube/informer.hpp"
@@ -16,7 +15,7 @@
 namespace zcdp::services {
 namespace {
 
-constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000, kCertificatesEveryS = 600, kCertificatesRetryS = 5;
+constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000;
 
 /// One informer a kind.
 struct Informers {
@@ -84,9 +83,23 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     Informers informers(api, world, machine.random, log);
 
     Webhook webhook(api, world, machine.clock, log);
-    Certificates certificates(api, options.system_namespace, machine.clock, log);
-    std::unique_ptr<net::HttpServer> webhook_server;
+    std::unique_ptr<net::HttpServer> webhook_server;  // of the keeper's thread
     std::atomic<bool> serving{false};
+    const auto answer = [&](const net::ServerRequest& request) {
+        if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
+        if (request.method == "GET" && request.target.starts_with(kListings)) return serve_listing(request, api, world, *lister, machine.fs);
+        return net::ServerResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
+    };
+    const auto serve = [&](const net::KeyPair& certificate) -> Result<> {
+        if (webhook_server) return webhook_server->set_certificate(certificate.certificate_pem, certificate.key_pem);
+        net::HttpServerOptions tls;
+        tls.listen = options.webhook_listen;
+        tls.tls = true;
+        tls.certificate_pem = certificate.certificate_pem, tls.key_pem = certificate.key_pem;
+        ZCDP_TRY(webhook_server, net::HttpServer::open(tls, answer, log));
+        serving = true;
+        return {};
+    };
     net::HttpServerOptions health_options;
     health_options.listen = options.listen;
     health_options.handlers = 1;
@@ -96,8 +109,14 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
 
     std::atomic<bool> passed_over{false};
     std::jthread worker;
+    Keeper keeper({api, options.system_namespace, role, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }, serve});
+    std::unique_ptr<Tripwires> wires;
+    std::jthread upkeep;
+    if (options.webhook) {
+        wires = std::make_unique<Tripwires>(api, options.system_namespace, machine.random, log);
+        upkeep = std::jthread([&](std::stop_token ending) { keeper.run(*wires, ending); });
+    }
     bool led = false;
-    int64_t certificates_at_s = 0;
     uint64_t rounds = 0;
     for (int64_t next_ns = 0; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
         const int64_t now_ns = machine.clock.monotonic_ns();
@@ -113,33 +132,8 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
             keep_role();
         }
         led = leads;
-        if (!options.webhook || now_ns / 1'000'000'000 < certificates_at_s) continue;
-        auto changed = certificates.refresh(leads);
-        certificates_at_s = now_ns / 1'000'000'000 + static_cast<int64_t>(changed ? kCertificatesEveryS : kCertificatesRetryS);
-        if (!changed) {
-            log.warn("no certificate yet", {{"why", changed.error().line()}});
-            continue;
-        }
-        if (!webhook_server) {
-            net::HttpServerOptions tls;
-            tls.listen = options.webhook_listen;
-            tls.tls = true;
-            tls.certificate_pem = certificates.serving().certificate_pem, tls.key_pem = certificates.serving().key_pem;
-            ZCDP_TRY(webhook_server, net::HttpServer::open(tls, [&](const net::ServerRequest& request) {
-                if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
-                if (request.method == "GET" && request.target.starts_with(kListings)) return serve_listing(request, api, world, *lister, machine.fs);
-                return net::ServerResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
-            }, log));
-            serving = true;
-        } else if (*changed) {
-            ZCDP_CHECK(webhook_server->set_certificate(certificates.serving().certificate_pem, certificates.serving().key_pem));
-        }
-        if (!leads) continue;
-        if (auto put = certificates.publish(); !put) {
-            log.warn("the CA could not be published", {{"why", put.error().line()}});
-            certificates_at_s = now_ns / 1'000'000'000 + static_cast<int64_t>(kCertificatesRetryS);
-        }
     }
+    upkeep = {};
     worker = {};
     lease.release();
     return {};

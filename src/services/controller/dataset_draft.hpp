@@ -18,6 +18,7 @@ struct Draft {
     std::set<std::string> demand;        ///< nodes that should hold it
     std::set<std::string> pod_demand;    ///< of them, those that pods need
     std::string current, target;
+    std::string withheld_reason, withheld;  ///< why nodes that want a revision get no order for it
 
     const api::DatasetStatus& before() const { return view.dataset.status; }
     api::DatasetStatus& status() { return out.status; }

@@ -4,6 +4,7 @@
 #include "src/services/cluster/backend_source.hpp"
 #include "src/services/cluster/backend_access.hpp"
 #include "src/services/controller/dataset_draft.hpp"
+#include "src/services/controller/revision_source.hpp"
 #include "zcdp/base/units.hpp"
 
 namespace zcdp::services {
@@ -11,13 +12,32 @@ namespace {
 
 constexpr int64_t kListingRetryMostS = 300, kListingRetryFirstS = 5, kChangedFirstS = 10;
 constexpr uint32_t kAttemptsOften = 8;
-constexpr size_t kHistoryMost = 20;
+constexpr size_t kHistoryMost = 20, kHistoryBytesMost = 256 << 10;
 
 int64_t retry_pause_s(const api::DatasetStatus& status, int64_t now) {
     // The longer the listing has been failing, the longer the pause: a quarter of that time.
     const api::Condition* listed = api::find_condition(status.conditions, "Listed");
     const int64_t since = listed && listed->status == "False" ? api::parse_time(listed->last_transition_time) : now;
     return std::clamp<int64_t>((now - since) / 4, kListingRetryFirstS, kListingRetryMostS);
+}
+
+size_t size_of(const api::DatasetVersion& version) {
+    size_t bytes = 512 + 2 * version.prefix.size();
+    for (const auto* globs : {&version.include, &version.exclude})
+        for (const std::string& glob : *globs) bytes += 2 * glob.size() + 8;
+    return bytes;
+}
+
+/// The oldest go, never what new pods see or what spec.snapshot names.
+void trim_history(Draft& draft) {
+    auto& history = draft.status().history;
+    size_t bytes = 0, count = 0;
+    std::erase_if(history, [&](const api::DatasetVersion& version) {
+        const std::string& pinned = draft.view.dataset.spec.snapshot;
+        const bool stays = count == 0 || version.revision == draft.before().revision || (!pinned.empty() && version.snapshot == pinned);
+        bytes += size_of(version), ++count;
+        return !stays && (count > kHistoryMost || bytes > kHistoryBytesMost);
+    });
 }
 
 void take_listing(Draft& draft, const std::string& key) {
@@ -28,9 +48,14 @@ void take_listing(Draft& draft, const std::string& key) {
     draft.status().last_listed = iso8601(listing.ended_unix_s);
     const bool news = history.empty() || history.front().revision != listing.revision || history.front().source != key;
     if (!news) return;
+    std::string snapshot;  // one revision, one snapshot, also when it was found in another folder
+    for (const auto& version : history)
+        if (version.revision == listing.revision) snapshot = version.snapshot;
     std::erase_if(history, [&](const auto& version) { return version.revision == listing.revision; });
-    history.insert(history.begin(), api::DatasetVersion{listing.revision, "", listing.objects, listing.bytes, iso8601(listing.ended_unix_s), key});
-    if (history.size() > kHistoryMost) history.resize(kHistoryMost);
+    const ResolvedSource& from = draft.view.source;
+    history.insert(history.begin(), api::DatasetVersion{listing.revision, std::move(snapshot), listing.objects, listing.bytes, iso8601(listing.ended_unix_s), key,
+                                                        from.backend->metadata.name, from.prefix, from.include, from.exclude});
+    trim_history(draft);
 }
 
 /// A node found that the newest revision is no longer what the origin has: when to list again; nullopt: no node says so.
@@ -59,11 +84,12 @@ void list_at(Draft& draft, int64_t due, int64_t since) {
 void decide_listing(Draft& draft) {
     const auto& [dataset, source] = std::tie(draft.view.dataset, draft.view.source);
     const ListingOutcome& listing = draft.view.listing;
+    for (api::DatasetVersion& version : draft.status().history) record_source(version);
     if (!source.backend) {
         draft.condition("Listed", "False", source.reason, source.message);
         return;
     }
-    const std::string key = source_key(dataset, source);
+    const std::string key = source_key(source);
     take_listing(draft, key);
     const auto& history = draft.status().history;
     const bool have = !history.empty() && history.front().source == key;
@@ -95,6 +121,7 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
     const api::DatasetSource& source = dataset.spec.source;
     const std::string& ns = dataset.metadata.namespace_;
     ResolvedSource out;
+    out.include = source.include, out.exclude = source.exclude;
     if (!source.backend.empty()) {
         for (const auto& backend : backends) {
             if (backend->metadata.name != source.backend) continue;
@@ -118,10 +145,10 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
     return out;
 }
 
-std::string source_key(const api::Dataset& dataset, const ResolvedSource& source) {
+std::string source_key(const ResolvedSource& source) {
     std::string key = source.backend ? source.backend->metadata.name + "/" + source.prefix : "";
-    for (const auto& glob : dataset.spec.source.include) key += "\n+" + glob;
-    for (const auto& glob : dataset.spec.source.exclude) key += "\n-" + glob;
+    for (const auto& glob : source.include) key += "\n+" + glob;
+    for (const auto& glob : source.exclude) key += "\n-" + glob;
     return key;
 }
 

@@ -1,5 +1,8 @@
 // What each node is told: NodeDatasets that are made, called back, let go, taken away.
+#include <fmt/format.h>
+
 #include "src/services/controller/dataset_draft.hpp"
+#include "src/services/controller/revision_source.hpp"
 #include "zcdp/base/units.hpp"
 
 namespace zcdp::services {
@@ -7,7 +10,16 @@ namespace {
 
 constexpr int64_t kEvictedPauseS = 600;
 
-api::NodeDataset order(const Draft& draft, const std::string& node, const std::string& revision) {
+/// Where a revision is; nullopt when nobody knows it, or it may not be read from there any more: `why` says so then.
+std::optional<api::NodeDatasetSource> source_for(const Draft& draft, const std::string& revision, ResolvedSource& why) {
+    const api::DatasetVersion* version = find_version(draft.out.status, revision);
+    if (!version) return std::nullopt;
+    why = version->backend.empty() ? draft.view.source : resolve_version(*version, draft.view.dataset.metadata.namespace_, draft.view.backends);
+    if (!why.backend) return std::nullopt;
+    return api::NodeDatasetSource{why.backend->metadata.name, why.prefix, why.include, why.exclude, version->objects, version->bytes};
+}
+
+api::NodeDataset order(const Draft& draft, const std::string& node, const std::string& revision, api::NodeDatasetSource source) {
     const api::Dataset& dataset = draft.view.dataset;
     api::NodeDataset out;
     out.metadata.name = api::node_dataset_name(node, dataset.metadata.uid, revision);
@@ -19,10 +31,7 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const std::s
     out.spec.revision = revision;
     out.spec.wanted = "Ensure";
     out.spec.pinned = dataset.spec.retention.pinned;
-    out.spec.source = {draft.view.source.backend ? draft.view.source.backend->metadata.name : "", draft.view.source.prefix,
-                       dataset.spec.source.include, dataset.spec.source.exclude, 0, 0};
-    for (const auto& version : draft.out.status.history)
-        if (version.revision == revision) out.spec.source.objects = version.objects, out.spec.source.bytes = version.bytes;
+    out.spec.source = std::move(source);
     return out;
 }
 
@@ -58,6 +67,15 @@ std::set<std::string> kept_revisions(const Draft& draft) {
     return kept;
 }
 
+/// One that waits for bytes is told where its revision is now known to be: the same one was found in another folder, or an older
+/// version of the controller had told it what the spec said.
+void redirect(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held) {
+    if (held->status.phase == "Ready" || held->spec.wanted != "Ensure") return;
+    ResolvedSource why;
+    const auto source = source_for(draft, held->spec.revision, why);
+    if (source && *source != held->spec.source) draft.out.redirect.push_back({held, *source});
+}
+
 /// One object that is there: leave it, call it back, let it go, take it away.
 void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, const std::set<std::string>& kept) {
     if (draft.gone(held->spec.node)) {
@@ -79,6 +97,7 @@ void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, co
     const bool go = !needed && should_go(draft, *held, kept);
     if (go && held->spec.wanted != "Evict") draft.out.evict.push_back(held);
     if (!go && held->spec.wanted == "Evict" && needed) draft.out.ensure.push_back(held);
+    if (!go) redirect(draft, held);
 }
 
 }  // namespace
@@ -86,7 +105,7 @@ void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, co
 void decide_orders(Draft& draft) {
     const std::set<std::string> kept = kept_revisions(draft);
     for (const auto& held : draft.view.held) judge(draft, held, kept);
-    if (draft.view.dataset.spec.paused || !draft.view.source.backend) return;
+    if (draft.view.dataset.spec.paused) return;
     std::set<std::string> revisions{draft.target};
     if (!draft.current.empty()) revisions.insert(draft.current);
     for (const std::string& node : draft.demand) {
@@ -95,7 +114,9 @@ void decide_orders(Draft& draft) {
             // The old one is only fetched anew where a pod needs it before the new one is there.
             const bool old = revision != draft.target;
             if (revision.empty() || find_held(draft, node, revision) || (old && !draft.pod_demand.contains(node))) continue;
-            draft.out.create.push_back(order(draft, node, revision));
+            ResolvedSource why;
+            if (auto source = source_for(draft, revision, why)) draft.out.create.push_back(order(draft, node, revision, std::move(*source)));
+            else draft.withheld_reason = why.reason, draft.withheld = fmt::format("revision {} is not fetched by other nodes: {}", revision.substr(0, 12), why.message);
         }
     }
     if (draft.out.create.empty()) return;

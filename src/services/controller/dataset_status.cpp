@@ -90,8 +90,16 @@ void describe(Draft& draft) {
     const api::Condition* degraded = api::find_condition(status.conditions, "Degraded");
     const bool fresh = degraded && degraded->status == "True" && (degraded->reason == "SnapshotMismatch" || degraded->reason == "SnapshotUnknown");
     if (fresh) return;
-    if (failed) draft.condition("Degraded", "True", failed->status.last_error->reason, fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
-    else if (listing_failed && !draft.current.empty()) draft.condition("Degraded", "True", listed->reason, "the present revision is kept: " + listed->message);
+    // The reason of the first, the words of all: what a node says does not hide what the spec has wrong.
+    std::string reason, message;
+    const auto add = [&](const std::string& why, const std::string& what) {
+        if (reason.empty()) reason = why;
+        message += (message.empty() ? "" : "; ") + what;
+    };
+    if (listing_failed && !draft.current.empty()) add(listed->reason, "the present revision is kept: " + listed->message);
+    if (!draft.withheld.empty()) add(draft.withheld_reason, draft.withheld);
+    if (failed) add(failed->status.last_error->reason, fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
+    if (!reason.empty()) draft.condition("Degraded", "True", reason, message);
     else draft.condition("Degraded", "False", "Fine", "");
 }
 

@@ -21,21 +21,26 @@ void decide_revisions(Draft& draft) {
         draft.target = at != history.end() ? at->revision : draft.current;
         if (at == history.end())
             draft.condition("Degraded", "True", "SnapshotUnknown", "spec.snapshot names a snapshot that is not in status.history");
-        else draft.current = draft.target;
     }
     const bool known = std::any_of(history.begin(), history.end(), [&](const auto& version) { return version.revision == draft.current; });
     if (!known) draft.current = draft.target;
 }
 
-/// The new revision takes over once it is everywhere it is wanted, or when the old one is nowhere.
+bool is_somewhere(const Draft& draft, const std::string& revision) {
+    return std::any_of(draft.view.held.begin(), draft.view.held.end(),
+                       [&](const auto& held) { return held->spec.revision == revision && is_ready(*held) && !draft.gone(held->spec.node); });
+}
+
+/// The new revision takes over once it is everywhere it is wanted, or when the old one is nowhere. One that spec.snapshot names
+/// (the newer one is bad, say) need only be somewhere, but that it must: its folder may be gone from the origin.
 void switch_revision(Draft& draft) {
     if (draft.current == draft.target) return;
-    const bool old_somewhere = std::any_of(draft.view.held.begin(), draft.view.held.end(),
-                                           [&](const auto& held) { return held->spec.revision == draft.current && is_ready(*held) && !draft.gone(held->spec.node); });
+    const bool old_somewhere = is_somewhere(draft, draft.current);
+    const bool asked_for = !draft.view.dataset.spec.snapshot.empty() && is_somewhere(draft, draft.target);
     const bool new_everywhere = std::all_of(draft.demand.begin(), draft.demand.end(), [&](const auto& node) {
         return ready_on(draft, node, draft.target) || !draft.node(node) || !draft.node(node)->ready();
     });
-    if (!old_somewhere || new_everywhere) draft.current = draft.target;
+    if (!old_somewhere || new_everywhere || asked_for) draft.current = draft.target;
 }
 
 /// Deleting: nobody may use it any more, then every node lets go, then the object may go.
@@ -69,7 +74,7 @@ bool node_is_gone(const api::Node* node, int64_t now_unix_s) {
 }
 
 DatasetDecision decide_dataset(const DatasetView& view) {
-    Draft draft{view, {}, {}, {}, {}, {}, {}};
+    Draft draft{view, {}, {}, {}, {}, {}, {}, {}, {}};
     draft.out.status = view.dataset.status;
     for (const auto& node : view.nodes) draft.nodes[node->metadata.name] = node;
     clear_reported(draft);

@@ -20,15 +20,17 @@ struct ListingOutcome {
     uint64_t objects = 0, bytes = 0;
 };
 
-/// Where a Dataset's data is, or why it has none.
+/// Where data is, or why it cannot be had.
 struct ResolvedSource {
     std::shared_ptr<const api::StorageBackend> backend;  ///< null: see reason and message
     std::string prefix;
     std::string reason, message;
+    std::vector<std::string> include, exclude;
 };
+/// What the Dataset's spec names now: what is listed next. (What a revision was listed from: revision_source.hpp.)
 ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::StorageBackend>& backends);
 /// Changes whenever a listing made before is no longer one of this.
-std::string source_key(const api::Dataset& dataset, const ResolvedSource& source);
+std::string source_key(const ResolvedSource& source);
 
 /// How far a node is with everything that a pod claims.
 struct PodHolding {
@@ -49,6 +51,13 @@ struct DatasetView {
     std::function<bool(const std::string& node)> has_agent;  ///< kubelet knows the driver there; others are the last choice
     std::function<PodHolding(const api::Pod& pod, const std::string& node)> holding;
     int64_t now_unix_s = 0;
+    Objects<api::StorageBackend> backends = {};  ///< all
+};
+
+/// An object that waits for its data, and where its revision is, which is not where it looks.
+struct Redirection {
+    std::shared_ptr<const api::NodeDataset> object;
+    api::NodeDatasetSource source;
 };
 
 struct DatasetDecision {
@@ -56,6 +65,7 @@ struct DatasetDecision {
     bool list = false;                           ///< a listing should start
     std::vector<api::NodeDataset> create;
     Objects<api::NodeDataset> ensure, evict;     ///< to be switched to that `wanted`
+    std::vector<Redirection> redirect;
     Objects<api::NodeDataset> remove;            ///< to be deleted
     Objects<api::NodeDataset> release;           ///< the node is gone: nobody else takes the finalizer off
     bool add_finalizer = false, remove_finalizer = false;

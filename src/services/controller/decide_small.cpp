@@ -33,6 +33,13 @@ json::array& array_in(json::object& parent, const char* name) {
 
 }  // namespace
 
+bool is_missed(const api::Pod& pod, const api::DatasetClaim& claim) {
+    if (!claim.spec.pod_selector || pod.ended() || pod.metadata.deleting() || !claim.spec.pod_selector->matches(pod.metadata.labels)) return false;
+    if (api::parse_time(pod.metadata.creation_timestamp) < api::parse_time(claim.metadata.creation_timestamp)) return false;
+    const std::vector<std::string> uses = pod.claims();
+    return std::find(uses.begin(), uses.end(), claim.metadata.name) == uses.end();
+}
+
 ClaimDecision decide_claim(const ClaimView& view) {
     ClaimDecision out;
     out.status = view.claim.status;

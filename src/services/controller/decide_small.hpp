@@ -22,6 +22,8 @@ struct ClaimDecision {
     bool add_finalizer = false, remove_finalizer = false;
 };
 ClaimDecision decide_claim(const ClaimView& view);
+/// Whether the claim selects this pod, which was made after it (or in the same second: times have no finer parts) and has not its data.
+bool is_missed(const api::Pod& pod, const api::DatasetClaim& claim);
 
 /// The labels d.zcdp.io/… that a node should carry: of the datasets whose present revision is Ready there.
 std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held, const kube::Cache<api::Dataset>& datasets);

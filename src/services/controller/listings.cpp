@@ -11,7 +11,7 @@ namespace zcdp::services {
 namespace {
 
 constexpr unsigned kAtOnce = 4;
-constexpr size_t kWriteBytes = 256 << 10;
+constexpr size_t kWriteBytes = 256 << 10, kKeptMost = 2;
 
 /// Entries as lines, a piece at a time.
 class ListingWriter {
@@ -113,7 +113,18 @@ class OriginLister final : public Lister {
     std::shared_ptr<Fd> kept(const std::string& uid, const std::string& revision) const {
         const std::scoped_lock lock(mutex_);
         const auto at = kept_.find(uid);
-        return at != kept_.end() && at->second.revision == revision ? at->second.file : nullptr;
+        if (at == kept_.end()) return nullptr;
+        for (const Kept& one : at->second)
+            if (one.revision == revision) return one.file;
+        return nullptr;
+    }
+    /// While one revision takes over from another, nodes ask for both.
+    void keep(const std::string& uid, Kept fresh) {
+        const std::scoped_lock lock(mutex_);
+        std::vector<Kept>& all = kept_[uid];
+        std::erase_if(all, [&](const Kept& one) { return one.revision == fresh.revision; });
+        all.insert(all.begin(), std::move(fresh));
+        if (all.size() > kKeptMost) all.resize(kKeptMost);
     }
     struct Running {
         ListingOutcome outcome;
@@ -127,18 +138,17 @@ class OriginLister final : public Lister {
         if (!made) return system_error(made.error(), "making a file in", scratch_);
         auto file = std::make_shared<Fd>(std::move(*made));
         ListingWriter writer(machine_.fs, file->get());
-        ZCDP_TRY(auto summary, list_into(dataset, source, stop, writer));
+        ZCDP_TRY(auto summary, list_into(source, stop, writer));
         ZCDP_CHECK(writer.finish());
-        const std::scoped_lock lock(mutex_);
-        kept_[dataset.metadata.uid] = {summary.revision, std::move(file)};
+        keep(dataset.metadata.uid, {summary.revision, std::move(file)});
         return summary;
     }
-    Result<sync::ListingSummary> list_into(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop, ListingWriter& writer) {
+    Result<sync::ListingSummary> list_into(const ResolvedSource& source, sync::Stop& stop, ListingWriter& writer) {
         ZCDP_TRY(const BackendAccess access, backend_access(api_, *source.backend, source.prefix, rules_));
         ZCDP_TRY(const auto factory, origin::make_origin_factory(access.source, access.options, machine_));
         sync::SyncOptions options;
         options.source = access.source;
-        options.include = dataset.spec.source.include, options.exclude = dataset.spec.source.exclude;
+        options.include = source.include, options.exclude = source.exclude;
         sync::Progress progress;
         return sync::list_source(options, factory, machine_, scratch_, progress, stop, [&writer](const origin::Entry& entry) { writer.add(entry); });
     }
@@ -160,7 +170,7 @@ class OriginLister final : public Lister {
             --running_;
             ListingOutcome& outcome = listings_[dataset.metadata.uid].outcome;
             outcome = {};
-            outcome.source = source_key(dataset, source);
+            outcome.source = source_key(source);
             outcome.ended_unix_s = machine_.clock.unix_s();
             if (done) outcome.revision = done->revision, outcome.objects = done->objects, outcome.bytes = done->bytes;
             else outcome.error = done.error();
@@ -178,7 +188,7 @@ class OriginLister final : public Lister {
     mutable std::mutex mutex_;
     std::condition_variable free_;
     std::mutex again_;
-    std::map<std::string, Kept> kept_;
+    std::map<std::string, std::vector<Kept>> kept_;  ///< by the dataset's uid, newest first
     std::map<std::string, Running> listings_;
     unsigned running_ = 0;
     bool ending_ = false;

@@ -27,7 +27,8 @@ class Lister {
     virtual void forget(const std::string& dataset_uid) = 0;
     /// Forgets every outcome: a new leader must not act on what it saw in an earlier reign.
     virtual void forget_outcomes() = 0;
-    /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again if it was lost. Blocks. Errors:
+    /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again from `source` (the revision's own) if it was
+    /// lost. Blocks. Errors:
     /// not_found: the source has another revision by now; those of the origin.
     virtual Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source, const std::string& revision) = 0;
 };

@@ -60,6 +60,14 @@ kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, const c
     return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
 }
 
+kube::ApiResult<> Reconciler::redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source) {
+    if (auto allowed = write_allowed(); !allowed) return allowed;
+    const json::object where{{"backend", source.backend}, {"prefix", source.prefix}, {"include", api::to_json(source.include)}, {"exclude", api::to_json(source.exclude)},
+                             {"objects", source.objects}, {"bytes", source.bytes}};
+    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}}, {"spec", json::object{{"source", where}}}};
+    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
+}
+
 Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
     Objects<api::Pod> out;
     for (const auto& pod : parts_.world.pods.by_index(claim.metadata.namespace_ + "/" + claim.metadata.name))
@@ -70,7 +78,7 @@ Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
 DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
     World& world = parts_.world;
     DatasetView view{dataset, resolve_source(dataset, world.backends.list()), {}, {}, world.nodes.list(), world.node_datasets.by_index(dataset.metadata.uid),
-                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, parts_.clock.unix_s()};
+                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, parts_.clock.unix_s(), world.backends.list()};
     view.claims = world.claims.by_index(dataset.metadata.key());
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
@@ -156,6 +164,8 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
         if (auto done = set_wanted(*one, "Ensure"); !done) return done;
     for (const auto& one : decision.evict)
         if (auto done = set_wanted(*one, "Evict"); !done) return done;
+    for (const Redirection& one : decision.redirect)
+        if (auto done = redirect(*one.object, one.source); !done) return done;
     for (const auto& one : decision.remove) {
         if (auto allowed = write_allowed(); !allowed) return allowed;
         auto gone = parts_.api.remove(kube::resources::node_datasets, "", one->metadata.name, one->metadata.uid);
@@ -199,12 +209,9 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
     if (!claim) return std::optional<uint64_t>();
     const std::string& ns = claim->metadata.namespace_;
     ClaimView view{*claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, parts_.clock.unix_s()};
-    const int64_t made = api::parse_time(claim->metadata.creation_timestamp);
     if (claim->spec.pod_selector)
         for (const auto& pod : world.pods.by_index(ns))
-            if (!pod->ended() && !pod->metadata.deleting() && claim->spec.pod_selector->matches(pod->metadata.labels) &&
-                api::parse_time(pod->metadata.creation_timestamp) > made)
-                view.missed.push_back(pod);
+            if (is_missed(*pod, *claim)) view.missed.push_back(pod);
     const ClaimDecision decision = decide_claim(view);
     if (decision.status != claim->status) {
         if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
@@ -366,9 +373,8 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
             queue.add("claim/" + ns + "/" + name);
             if (const auto claim = world.claims.get(ns + "/" + name)) queue.add("dataset/" + ns + "/" + claim->spec.dataset);
         }
-        if (claims.empty())
-            for (const auto& claim : world.claims.by_index(ns))
-                if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels)) queue.add("claim/" + claim->metadata.key());
+        for (const auto& claim : world.claims.by_index(ns))  // that it should use, perhaps, and does not
+            if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels)) queue.add("claim/" + claim->metadata.key());
     });
     world.nodes.on_change([&](const std::string& key, const auto& before, const auto& after) {
         if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec) queue.add("node/" + key);

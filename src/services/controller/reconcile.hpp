@@ -56,6 +56,7 @@ class Reconciler {
     kube::ApiResult<> apply(const DatasetView& view, const DatasetDecision& decision);
     void announce(const api::Dataset& dataset, const api::DatasetStatus& status);
     kube::ApiResult<> set_wanted(const api::NodeDataset& object, const char* wanted);
+    kube::ApiResult<> redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source);
     kube::ApiResult<> drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
     kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
     kube::ApiResult<> write_allowed() const;

@@ -8,6 +8,8 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr const char* kRole = "zcdp-agent-secrets";
+
 json::object rule(const char* resource, const std::set<std::string>& names) {
     json::array list;
     for (const std::string& name : names) list.push_back(json::value(name));
@@ -28,13 +30,20 @@ json::array agent_rules(const Objects<api::StorageBackend>& backends) {
     return rules;
 }
 
-Result<> AgentRole::keep() {
+Result<> AgentRole::keep(bool look) {
     const std::scoped_lock lock(mutex_);
     const json::array rules = agent_rules(world_.backends.list());
     std::string text = json::serialize(rules);
+    if (look) {
+        const auto have = api_.get(kube::resources::roles, namespace_, kRole);
+        if (!have) return have.error().to_error();
+        const json::value* now = have->if_contains("rules");
+        if (now && *now == json::value(rules)) written_ = text;
+        else written_.clear();
+    }
     if (text == written_) return {};
     const json::object patch{{"rules", rules}};
-    auto put = api_.patch(kube::resources::roles, namespace_, "zcdp-agent-secrets", kube::PatchKind::merge, patch);
+    auto put = api_.patch(kube::resources::roles, namespace_, kRole, kube::PatchKind::merge, patch);
     if (!put) return put.error().to_error();
     written_ = std::move(text);
     return {};

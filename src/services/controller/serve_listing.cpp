@@ -1,5 +1,7 @@
 #include "src/services/controller/serve_listing.hpp"
 
+#include "src/services/controller/revision_source.hpp"
+
 namespace zcdp::services {
 namespace {
 
@@ -38,7 +40,8 @@ net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& 
     if (!is_agent(api, request.authorization)) return plain(403, "only agents may ask");
     const auto dataset = world.datasets.get(key);
     if (!dataset) return plain(404, "there is no such Dataset");
-    auto listing = lister.listing(*dataset, resolve_source(*dataset, world.backends.list()), revision);
+    const ResolvedSource source = source_of_revision(*dataset, revision, world.node_datasets.by_index(dataset->metadata.uid), world.backends.list());
+    auto listing = lister.listing(*dataset, source, revision);
     if (!listing) return plain(404, listing.error().line());
     net::ServerResponse response;
     response.content_type = "application/x-ndjson";

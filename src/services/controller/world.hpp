@@ -56,11 +56,11 @@ struct World {
     kube::Cache<api::NodeDataset> node_datasets{[](const api::NodeDataset& n) {
         return std::vector<std::string>{n.spec.dataset.uid, "node/" + n.spec.node};
     }};
-    /// By "NAMESPACE/CLAIM" for each claim they use, by "NAMESPACE" otherwise: pods that perhaps should use one.
+    /// By "NAMESPACE/CLAIM" for each claim they use, and by "NAMESPACE".
     kube::Cache<api::Pod> pods{[](const api::Pod& p) {
         std::vector<std::string> out;
         for (const std::string& claim : p.claims()) out.push_back(p.metadata.namespace_ + "/" + claim);
-        if (out.empty()) out.push_back(p.metadata.namespace_);
+        out.push_back(p.metadata.namespace_);
         return out;
     }, trim_pod};
     kube::Cache<api::Node> nodes;

@@ -120,6 +120,21 @@ Result<> remove_all(kube::Api& api, const kube::Resource& resource, const Instal
     });
 }
 
+/// The controller goes first: it would put back what is taken away.
+Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
+    auto gone = api.remove(kube::resources::deployments, api::kSystemNamespace, "zcdp-controller");
+    if (!gone && gone.error().kind() == kube::ApiErrorKind::not_found) return {};
+    if (!gone) return gone.error().to_error();
+    say("removed Deployment zcdp-controller");
+    kube::ListOptions scope;
+    scope.ns = api::kSystemNamespace, scope.label_selector = "app=zcdp-controller";
+    return wait_until("the controller's pods", options.timeout_ms, stop, [&]() -> std::string {
+        std::string left;
+        auto listed = api.list(kube::resources::pods, scope, [&](json::object&& object) { left = text(object, "metadata", "name"); });
+        return !listed ? listed.error().message() : left.empty() ? "" : left + " is still there";
+    });
+}
+
 /// Labels of ours that are left on nodes, for example because the controller was gone first.
 Result<> clean_nodes(kube::Api& api) {
     std::vector<std::pair<std::string, json::object>> patches;
@@ -161,6 +176,7 @@ Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say
         ZCDP_CHECK(remove_all(api, *kind, options, say, stop));
     ZCDP_CHECK(clean_nodes(api));
     ZCDP_TRY(auto objects, manifest_objects(options));
+    ZCDP_CHECK(remove_controller(api, options, say, stop));
     for (auto at = objects.rbegin(); at != objects.rend(); ++at) {
         const kube::Resource* resource = resource_of(*at);
         const std::string name = text(*at, "metadata", "name"), ns = text(*at, "metadata", "namespace");

@@ -27,11 +27,17 @@ namespace res = kube::resources;
 
 constexpr int kChaosSteps = 250, kCalmSteps = 600, kQuietSteps = 60;
 
-/// What the origin has now, by dataset name.
+/// What the origin has now, by dataset name; each version of one is a folder, and kMissing is none.
+constexpr const char* kMissing = "v22";
 struct SimOrigin {
     std::map<std::string, int> generation;
+    std::map<std::string, std::set<std::string>> folders;  ///< revision -> prefixes where it was listed
     bool reachable = true;
-    std::string revision(const std::string& dataset) { return to_hex(Sha256::of("revision" + dataset + std::to_string(generation[dataset]))); }
+    std::string revision(const std::string& dataset, const std::string& prefix) {
+        const std::string revision = to_hex(Sha256::of("revision" + prefix + std::to_string(generation[dataset])));
+        folders[revision].insert(prefix);
+        return revision;
+    }
     static std::string snapshot(const std::string& revision) { return to_hex(Sha256::of("snapshot" + revision)); }
 };
 
@@ -41,7 +47,7 @@ class SimLister final : public Lister {
     void start(const api::Dataset& dataset, const ResolvedSource& source) override {
         Job& job = jobs_[dataset.metadata.uid];
         if (job.outcome.running) return;
-        job = {dataset.metadata.key(), dataset.metadata.name, source_key(dataset, source), {}};
+        job = {dataset.metadata.key(), dataset.metadata.name, source.prefix, source_key(source), {}};
         job.outcome.running = true;
     }
     ListingOutcome outcome(const std::string& uid) const override {
@@ -60,7 +66,8 @@ class SimLister final : public Lister {
             job.outcome = {};
             job.outcome.source = job.source;
             job.outcome.ended_unix_s = clock_.unix_s();
-            if (origin_.reachable) job.outcome.revision = origin_.revision(job.name), job.outcome.objects = 3, job.outcome.bytes = 1000;
+            if (job.prefix.ends_with(std::string(kMissing) + "/")) job.outcome.error = Error(ErrorKind::not_found, "simulated", job.prefix);
+            else if (origin_.reachable) job.outcome.revision = origin_.revision(job.name, job.prefix), job.outcome.objects = 3, job.outcome.bytes = 1000;
             else job.outcome.error = Error(ErrorKind::unreachable, "simulated");
             queue_.add("dataset/" + job.key);
         }
@@ -68,7 +75,7 @@ class SimLister final : public Lister {
 
   private:
     struct Job {
-        std::string key, name, source;
+        std::string key, name, prefix, source;
         ListingOutcome outcome;
     };
     SimOrigin& origin_;
@@ -185,7 +192,7 @@ class History {
 
     // --- what happens in a cluster ---
     void chaos() {
-        switch (pick(22)) {
+        switch (pick(24)) {
             case 0: if (datasets_ < 4) add_dataset(); break;
             case 1: case 2: case 3: add_pod(); break;
             case 4: case 5: delete_pod(); break;
@@ -201,6 +208,7 @@ class History {
             case 16: clock_.advance_ns(static_cast<int64_t>(pick(20)) * 1'000'000'000); break;
             case 17: clock_.jump_ns((static_cast<int64_t>(pick(7'200)) - 3'600) * 1'000'000'000); break;
             case 18: lose_data(); break;
+            case 19: case 20: edit_dataset(); break;
             default: break;
         }
     }
@@ -212,6 +220,19 @@ class History {
             R"("},"placement":{"replicas":)" + replicas[pick(4)] + R"(},"refresh":{"interval":"30s"},"retention":{"ttl":")" + (pick(2) ? "40s" : "1h") + R"("}}})"), "", "").has_value();
         (void)kubectl_.create(res::claims, "ns", object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"dataset":")" + name + R"(","mountPath":"/)" + name +
             R"(","policy":")" + policies[pick(3)] + R"(","podSelector":{"matchLabels":{")" + name + R"(":"yes"}}}})"), "", "").has_value();
+    }
+    /// To a version that is there, to one that is not, or back to some snapshot of the history.
+    void edit_dataset() {
+        const auto keys = keys_of("datasets");
+        if (keys.empty()) return;
+        json::object next = *server_.find("datasets", keys[pick(keys.size())]);
+        json::object& spec = next.at("spec").as_object();
+        static const char* versions[] = {"v1", "v2", kMissing};
+        spec["snapshot"] = "";
+        const auto parsed = api::from_json<api::Dataset>(next).value();
+        if (pick(3) == 0 && !parsed.status.history.empty()) spec["snapshot"] = parsed.status.history[pick(parsed.status.history.size())].snapshot;
+        else spec["source"].as_object()["version"] = versions[pick(3)];
+        server_.put("datasets", std::move(next));
     }
     /// Through the webhook's own code, as the API server would.
     void add_pod() {
@@ -333,6 +354,8 @@ class History {
             NodeDatasetDecision decision = decide_node_dataset(view);
             if (decision.action == NodeDatasetDecision::Action::ensure) {
                 TransferView& transfer = node.transfers[name];
+                // Only where it was listed is it found.
+                if (!origin_.folders[object_now.spec.revision].contains(object_now.spec.source.prefix)) breach(name + " looks for its revision in " + object_now.spec.source.prefix);
                 transfer.phase = transfer.phase == TransferPhase::waiting ? TransferPhase::running : pick(3) ? transfer.phase : TransferPhase::ready;
                 transfer.snapshot = SimOrigin::snapshot(object_now.spec.revision);
                 transfer.finished_unix_s = clock_.unix_s();
@@ -424,6 +447,8 @@ class History {
         for (const std::string& claim : pod.claims()) {
             const json::object* raw = server_.find("datasets", "ns/" + claim);
             if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp")) return;  // its dataset is gone: it cannot be served
+            const auto dataset = api::from_json<api::Dataset>(*raw).value();
+            if (dataset.status.revision.empty() && dataset.spec.source.version == kMissing) return;  // nor when there never was any
         }
         breach(key + " was never served" + picture(key));
     }

@@ -226,7 +226,7 @@ struct ListedDataset {
         dataset.metadata.uid = "d1", dataset.metadata.finalizers = {api::kInUseFinalizer};
         dataset.spec.placement.replicas.text = "All";
         view.source.backend = backend, view.source.prefix = "p/";
-        view.listing = {source_key(dataset, view.source), false, 1'000'000, std::nullopt, std::string(64, 'a'), 1, 5};
+        view.listing = {source_key(view.source), false, 1'000'000, std::nullopt, std::string(64, 'a'), 1, 5};
         view.now_unix_s = 1'003'600;
         view.load = [](const std::string&) { return 0; };
         view.has_agent = [](const std::string&) { return true; };
