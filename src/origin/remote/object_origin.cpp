@@ -92,7 +92,7 @@ class Reader {
             if (!faults::broken("range"))
                 return Error(ErrorKind::failed, "another range than the one asked for: " + printable(answer.header("content-range")), name);
         }
-        if (range && range->total != spec.object_bytes && !faults::broken("range"))
+        if (range && range->total_known && range->total != spec.object_bytes && !faults::broken("range"))
             return changed(fmt::format("it has {} bytes now, not {}", range->total, spec.object_bytes), name);
         if (length && *length != spec.length_bytes && !faults::broken("length"))
             return Error(ErrorKind::failed, fmt::format("{} bytes instead of {}", *length, spec.length_bytes), name);
