@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "src/modes/streams.hpp"
 #include "zcdp/base/units.hpp"
 
 namespace zcdp::modes {
@@ -40,7 +41,7 @@ std::string store_folder(const std::string& flag) {
 }
 
 int report(const Error& error) {
-    fmt::print(stderr, "zcdp: {}\n", error.line());
+    say("zcdp: {}\n", error.line());
     return exit_code(error.kind());
 }
 

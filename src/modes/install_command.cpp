@@ -4,6 +4,7 @@
 #include "src/modes/context.hpp"
 #include "src/modes/kube_flags.hpp"
 #include "src/modes/signals.hpp"
+#include "src/modes/streams.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/install.hpp"
 
@@ -31,7 +32,7 @@ int run(Context& context, Flags& flags, Work work) {
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
     const bool quiet = context.flags.quiet;
-    auto done = work(*cluster->api, flags.install, [quiet](const std::string& line) { if (!quiet) fmt::print(stderr, "{}\n", line); }, stop);
+    auto done = work(*cluster->api, flags.install, [quiet](const std::string& line) { if (!quiet) say("{}\n", line); }, stop);
     return done ? 0 : report(done.error());
 }
 

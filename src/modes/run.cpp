@@ -4,8 +4,10 @@
 
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "src/modes/context.hpp"
+#include "src/modes/streams.hpp"
 
 namespace zcdp::modes {
 namespace {
@@ -31,9 +33,16 @@ void add_common_flags(CLI::App& command, CommonFlags& flags) {
     command.add_flag("-v,--verbose", flags.verbose, "say more; twice: each request");
 }
 
+/// What std::thread throws when pthread_create fails.
+bool is_out_of_threads(const std::exception& error) {
+    const auto* failed = dynamic_cast<const std::system_error*>(&error);
+    return failed && failed->code() == std::errc::resource_unavailable_try_again;
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
+    open_missing_streams();
     Metrics metrics;
     Context context{system_fs(), system_clock(), system_random(), metrics, {}};
     CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified"};
@@ -56,16 +65,18 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);  // --help
-        fmt::print(stderr, "zcdp: {}; see --help\n", error.what());
+        if (error.get_exit_code() == 0) return finish_stdout(app.exit(error));  // --help
+        say("zcdp: {}; see --help\n", error.what());
         return kUsage;
     }
     try {
-        return action(context);
+        return finish_stdout(action(context));
     } catch (const std::bad_alloc&) {
-        fmt::print(stderr, "zcdp: out of memory; give it more, or lower --memory and --connections\n");
+        say("zcdp: out of memory; give it more, or lower --memory and --connections\n");
     } catch (const std::exception& error) {
-        fmt::print(stderr, "zcdp: internal error: {}; please report it\n", error.what());
+        if (std::ferror(stdout)) return finish_stdout(0);
+        if (is_out_of_threads(error)) say("zcdp: no more threads can be started: raise the limit of processes (ulimit -u, a container's pids), or lower --connections\n");
+        else say("zcdp: internal error: {}; please report it\n", error.what());
     }
     return 1;
 }

@@ -30,6 +30,7 @@ sigset_t ending_signals() {
 
 StopOnSignal::StopOnSignal(std::atomic<bool>& stop) : stop_(stop) {
     ::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of the write, also for sendfile and OpenSSL
+    ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit (ulimit -f) is an error of the write, too
     const sigset_t set = ending_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);  // before any other thread is made: they inherit it
     signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);

@@ -5,6 +5,7 @@
 #include "src/modes/context.hpp"
 #include "src/modes/json.hpp"
 #include "src/modes/signals.hpp"
+#include "src/modes/streams.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/store/store.hpp"
@@ -70,7 +71,7 @@ Result<> list(store::Store& store, const Flags& flags) {
         return {};
     }
     if (all.empty()) {
-        fmt::print(stderr, "the store {} holds no snapshot yet\n", store.root());
+        say("the store {} holds no snapshot yet\n", store.root());
         return {};
     }
     fmt::print("{:<14}{:<9}{:>12}{:>11}  {:<21}{}\n", "SNAPSHOT", "STATE", "FILES", "SIZE", "LAST USE", "NAME");
@@ -126,7 +127,7 @@ Result<> verify(store::Store& store, const Flags& flags) {
         fmt::print("{}\n", JsonObject().add("files", report.files).add("bytes", report.bytes).add("problems", report.problems).str());
     } else {
         for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
-        fmt::print(stderr, "read {} files, {}: {} problems\n", format_count(report.files), format_size(report.bytes), report.problems.size());
+        say("read {} files, {}: {} problems\n", format_count(report.files), format_size(report.bytes), report.problems.size());
     }
     if (report.problems.empty()) return {};
     return Error(ErrorKind::corrupt, "is damaged: what was wrong is in quarantine/", store.root(), "sync the snapshots again");

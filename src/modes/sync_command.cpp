@@ -8,6 +8,7 @@
 #include "src/modes/origin_flags.hpp"
 #include "src/modes/progress_view.hpp"
 #include "src/modes/signals.hpp"
+#include "src/modes/streams.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/services/prefetch.hpp"
@@ -74,16 +75,16 @@ void print_plan(const sync::SyncReport& report) {
 void print_summary(const sync::SyncReport& report) {
     const bool has_rate = report.seconds > 0 && report.bytes_fetched > 0;
     const double rate = has_rate ? static_cast<double>(report.bytes_fetched) / report.seconds : 0;
-    fmt::print(stderr, "{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s{}, {} requests{}\n",
+    say("{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s{}, {} requests{}\n",
                format_count(report.objects), format_size(report.bytes), format_count(report.objects_fetched),
                format_size(report.bytes_fetched), format_count(report.objects_reused), format_size(report.bytes_reused),
                report.seconds, has_rate ? fmt::format(" ({}/s)", format_size(static_cast<uint64_t>(rate))) : "", format_count(report.requests),
                report.retries > 0 ? fmt::format(", {} retries", report.retries) : "");
     if (report.removed > 0)
-        fmt::print(stderr, "removed {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
+        say("removed {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
     if (report.skipped > 0) {
-        fmt::print(stderr, "left out {} keys that are no paths:\n", format_count(report.skipped));
-        for (const std::string& key : report.skipped_keys) fmt::print(stderr, "  {}\n", key);
+        say("left out {} keys that are no paths:\n", format_count(report.skipped));
+        for (const std::string& key : report.skipped_keys) say("  {}\n", key);
     }
 }
 
@@ -110,7 +111,7 @@ int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) 
     options.dataset = flags.sync.source.substr(kDatasetPrefix.size());
     options.node_selector = flags.nodes;
     const bool quiet = context.flags.quiet;
-    auto done = services::prefetch(*cluster->api, options, [quiet](const std::string& line) { if (!quiet) fmt::print(stderr, "{}\n", line); }, stop);
+    auto done = services::prefetch(*cluster->api, options, [quiet](const std::string& line) { if (!quiet) say("{}\n", line); }, stop);
     return done ? 0 : report(done.error());
 }
 

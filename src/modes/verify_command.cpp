@@ -8,6 +8,7 @@
 #include "src/modes/json.hpp"
 #include "src/modes/origin_flags.hpp"
 #include "src/modes/signals.hpp"
+#include "src/modes/streams.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/sync/compare.hpp"
 
@@ -74,7 +75,7 @@ int run_verify(Context& context, Flags& flags) {
     if (!done) return report(std::move(done).error().about(origin::shown_source(flags.source)));
     if (flags.json) print_json(*done, lines);
     else if (!context.flags.quiet)
-        fmt::print(stderr, "{} files, {}: {} by checksum, {} by reading; {} differences, in {:.1f} s\n", format_count(done->files), format_size(done->bytes),
+        say("{} files, {}: {} by checksum, {} by reading; {} differences, in {:.1f} s\n", format_count(done->files), format_size(done->bytes),
                    format_count(done->by_checksum), format_count(done->by_reading), format_count(done->differences), done->seconds);
     return done->differences == 0 ? 0 : 1;
 }

@@ -22,10 +22,14 @@ class ChunkedDecoder {
   private:
     enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf, ended };
     Result<> framing(char c);
+    Result<> size_digit(uint64_t digit);
+    Result<> end_size_line();
+    Result<> extra_byte();
     State state_ = State::size;
     uint64_t left_ = 0;
-    unsigned digits_ = 0;
-    size_t extra_ = 0;  ///< bytes of extensions and trailers
+    unsigned digits_ = 0;  ///< of the size, without leading zeros
+    bool sized_ = false;   ///< the size has a digit
+    size_t extra_ = 0;     ///< bytes of extensions, trailers and leading zeros
 };
 
 }  // namespace zcdp::net

@@ -15,6 +15,12 @@ Error no_endpoint(std::string_view url) {
 
 std::string bracketed(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
 
+bool is_ascii(std::string_view text) {
+    for (const char c : text)
+        if (static_cast<unsigned char>(c) >= 0x80) return false;
+    return true;
+}
+
 bool host_is_plain(std::string_view host) {
     if (host.empty() || host.size() > 253) return false;
     for (const char c : host) {
@@ -94,6 +100,7 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
     } else {
         const size_t colon = rest.find(':');
         endpoint.host = lower(rest.substr(0, colon));
+        if (!is_ascii(endpoint.host)) return Error(ErrorKind::usage, "has a host name that is not ASCII", std::string(url), "write its ASCII form: xn--…");
         if (!host_is_plain(endpoint.host)) return no_endpoint(url);
         if (colon != rest.npos) port = rest.substr(colon);
     }

@@ -24,6 +24,30 @@ std::string_view trimmed(std::string_view value) {
     return value;
 }
 
+/// Lines end in CR LF, or in LF alone (RFC 9112 2.2).
+std::string_view without_return(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line;
+}
+
+/// Of the header that `bytes` begins with, with its empty line; 0: it has not ended yet.
+size_t length_of(std::string_view bytes) {
+    for (size_t at = bytes.find('\n'); at != bytes.npos; at = bytes.find('\n', at + 1)) {
+        if (bytes.substr(at + 1, 1) == "\n") return at + 2;
+        if (bytes.substr(at + 1, 2) == "\r\n") return at + 3;
+    }
+    return 0;
+}
+
+/// A field that goes on in a line that begins with a blank is one line (RFC 9112 5.2); the status line cannot.
+void unfold(std::string& header, size_t status_line_end) {
+    for (size_t at = header.find('\n', status_line_end + 1); at != header.npos; at = header.find('\n', at + 1)) {
+        if (at + 1 == header.size() || (header[at + 1] != ' ' && header[at + 1] != '\t')) continue;
+        header[at] = ' ';
+        if (header[at - 1] == '\r') header[at - 1] = ' ';
+    }
+}
+
 bool has_word(std::string_view list, std::string_view word) {
     while (!list.empty()) {
         const size_t comma = list.find(',');
@@ -43,24 +67,28 @@ bool same_name(std::string_view a, std::string_view b) {
 }
 
 Result<size_t> ResponseHeader::parse(std::string_view bytes, LimitsOfHeader limits) {
-    const size_t end = bytes.find("\r\n\r\n");
-    if (end == bytes.npos) {
+    const size_t length = length_of(bytes);
+    if (length == 0) {
         if (bytes.size() >= limits.bytes_max) return malformed("its header is over the limit");
         // What cannot become a status line is refused at once.
         const std::string_view begin = "HTTP/1.";
         if (bytes.substr(0, begin.size()) != begin.substr(0, bytes.size())) return malformed("no status line");
         return size_t{0};
     }
-    if (end + 4 > limits.bytes_max) return malformed("its header is over the limit");
-    bytes_.assign(bytes.substr(0, end + 2));
+    if (length > limits.bytes_max) return malformed("its header is over the limit");
+    bytes_.assign(bytes.substr(0, length));
     fields_.clear();
     content_length_.reset();
     chunked_ = false;
-    const size_t line_end = bytes_.find("\r\n");
-    ZCDP_CHECK(parse_status_line(std::string_view(bytes_).substr(0, line_end)));
-    ZCDP_CHECK(parse_fields(line_end + 2, limits.fields_max));
-    if (chunked_ && content_length_) return malformed("both Content-Length and Transfer-Encoding");
-    return end + 4;
+    const size_t line_end = bytes_.find('\n');
+    unfold(bytes_, line_end);
+    ZCDP_CHECK(parse_status_line(without_return(std::string_view(bytes_).substr(0, line_end))));
+    ZCDP_CHECK(parse_fields(line_end + 1, limits.fields_max));
+    if (chunked_ && content_length_) {  // the chunks count, and nothing more is read from who says both
+        content_length_.reset();
+        keep_alive_ = false;
+    }
+    return length;
 }
 
 Result<> ResponseHeader::parse_status_line(std::string_view line) {
@@ -74,9 +102,10 @@ Result<> ResponseHeader::parse_status_line(std::string_view line) {
 }
 
 Result<> ResponseHeader::parse_fields(size_t begin, size_t fields_max) {
-    while (begin < bytes_.size()) {
-        const size_t end = bytes_.find("\r\n", begin);
-        const std::string_view line = std::string_view(bytes_).substr(begin, end - begin);
+    while (true) {
+        const size_t end = bytes_.find('\n', begin);
+        const std::string_view line = without_return(std::string_view(bytes_).substr(begin, end - begin));
+        if (line.empty()) return {};  // the header's end
         const size_t colon = line.find(':');
         if (colon == line.npos || !is_token(line.substr(0, colon))) return malformed("a header field without a name");
         const std::string_view value = trimmed(line.substr(colon + 1));
@@ -86,21 +115,16 @@ Result<> ResponseHeader::parse_fields(size_t begin, size_t fields_max) {
         fields_.push_back({{static_cast<uint32_t>(begin), static_cast<uint32_t>(colon)},
                            {static_cast<uint32_t>(value.data() - bytes_.data()), static_cast<uint32_t>(value.size())}});
         ZCDP_CHECK(note(line.substr(0, colon), value));
-        begin = end + 2;
+        begin = end + 1;
     }
-    return {};
 }
 
 /// The fields that frame the body.
 Result<> ResponseHeader::note(std::string_view name, std::string_view value) {
     if (same_name(name, "content-length")) {
-        uint64_t length = 0;
-        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
-        if (value.empty() || error != std::errc() || end != value.data() + value.size())
-            return malformed("a Content-Length that is no number");
-        if (content_length_ && *content_length_ != length) return malformed("two lengths");
-        content_length_ = length;
+        return note_length(value);
     } else if (same_name(name, "transfer-encoding")) {
+        if (same_name(value, "identity")) return {};  // of before RFC 7230: none
         if (!same_name(value, "chunked")) return malformed("a transfer encoding that was not asked for");
         chunked_ = true;
     } else if (same_name(name, "connection")) {
@@ -108,6 +132,22 @@ Result<> ResponseHeader::note(std::string_view name, std::string_view value) {
         if (has_word(value, "keep-alive") && !has_word(value, "close")) keep_alive_ = true;
     }
     return {};
+}
+
+/// One that was said twice may have been joined on the way: "5, 5" (RFC 9110 8.6).
+Result<> ResponseHeader::note_length(std::string_view values) {
+    while (true) {
+        const size_t comma = values.find(',');
+        const std::string_view value = trimmed(values.substr(0, comma));
+        uint64_t length = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+        if (value.empty() || error != std::errc() || end != value.data() + value.size())
+            return malformed("a Content-Length that is no number");
+        if (content_length_ && *content_length_ != length) return malformed("two lengths");
+        content_length_ = length;
+        if (comma == values.npos) return {};
+        values.remove_prefix(comma + 1);
+    }
 }
 
 std::string_view ResponseHeader::field(std::string_view name) const {

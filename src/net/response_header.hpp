@@ -1,4 +1,5 @@
-// The header of an HTTP/1.1 answer, strictly as RFC 9112 writes it. Pure.
+// The header of an HTTP/1.1 answer. What frames the body is read strictly; what servers write in their own way and RFC 9112
+// lets a client take is taken: lines that end in LF alone, folded fields, a length beside chunks. Pure.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ class ResponseHeader {
         size_t bytes_max, fields_max;
     };
     /// Reads the header that `bytes` begins with: its length with the empty line, or 0 when more is needed. Errors: failed
-    /// (malformed, over a limit, both Content-Length and Transfer-Encoding, two lengths that differ).
+    /// (malformed, over a limit, two lengths that differ).
     Result<size_t> parse(std::string_view bytes, LimitsOfHeader limits);
 
     int status() const { return status_; }
@@ -36,6 +37,7 @@ class ResponseHeader {
     Result<> parse_status_line(std::string_view line);
     Result<> parse_fields(size_t begin, size_t fields_max);
     Result<> note(std::string_view name, std::string_view value);
+    Result<> note_length(std::string_view values);
 
     std::string bytes_;
     std::vector<std::pair<Span, Span>> fields_;

@@ -149,7 +149,8 @@ Result<> TlsContext::load() {
 }
 
 Result<SslPtr> TlsContext::connection(const std::string& asked) {
-    const std::string& host = options_.server_name.empty() ? asked : options_.server_name;
+    std::string host = options_.server_name.empty() ? asked : options_.server_name;
+    if (host.size() > 1 && host.ends_with('.')) host.pop_back();  // the name's end for a resolver; no part of it in a certificate or SNI
     const std::scoped_lock lock(mutex_);
     if (!context_) ZCDP_CHECK(load());
     SslPtr ssl(SSL_new(context_.get()));

@@ -91,7 +91,7 @@ class Board {
     bool closed_ = false;
 };
 
-/// One listing, entry by entry, of files and symlinks alone.
+/// One listing, entry by entry, of files and symlinks alone, and of keys that end in '/' and have content, which no folder can hold.
 class Walk {
   public:
     /// `filter` must outlive it.
@@ -108,7 +108,8 @@ class Walk {
             }
             origin::Entry& entry = page_[at_++];
             const bool own = is_folder_ && entry.path.starts_with(".zcdp/");
-            if (entry.kind != origin::EntryKind::directory && !own && filter_.wants(entry.path)) co_return &entry;
+            const bool plain_folder = entry.kind == origin::EntryKind::directory && entry.size_bytes == 0;
+            if (!plain_folder && !own && filter_.wants(entry.path)) co_return &entry;
         }
     }
 
@@ -144,6 +145,12 @@ Result<> check_anything(const Walk& walk, const origin::Origin& source) {
     return Error(ErrorKind::not_found, "there is no object to compare with", "", "look for a typing error; a prefix ends at a '/'");
 }
 
+std::string why_missing(const origin::Entry& wanted) {
+    if (wanted.kind == origin::EntryKind::directory) return "cannot be there: the key ends in '/' but has content";
+    const PathProblem problem = check_path(wanted.path);
+    return problem == PathProblem::none ? "is not there" : "cannot be there: the key " + std::string(describe(problem));
+}
+
 Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& board) {
     const Filter filter(board.options.include, board.options.exclude);
     Walk wanted_walk(source, filter, false), have_walk(folder, filter, true);
@@ -153,8 +160,7 @@ Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& boar
     while ((wanted || have) && !board.ended()) {
         const int order = !wanted ? 1 : !have ? -1 : wanted->path.compare(have->path);
         if (order < 0) {
-            const PathProblem problem = check_path(wanted->path);
-            board.differ(Kind::missing, wanted->path, problem == PathProblem::none ? "is not there" : std::string("cannot be there: the key ") + std::string(describe(problem)));
+            board.differ(Kind::missing, wanted->path, why_missing(*wanted));
         } else if (order > 0) {
             if (!board.options.one_way) board.differ(Kind::extra, have->path, "is not in the source");
         } else if (may_be_equal(board, *wanted, *have)) {

@@ -18,7 +18,11 @@ void put(std::string& out, T value) {
 
 bool Intake::wanted(const origin::Entry& entry) {
     using origin::EntryKind;
-    if (entry.path.empty() && entry.kind == EntryKind::directory) return false;  // the prefix's own marker
+    if (entry.path.empty() && entry.kind == EntryKind::directory && entry.size_bytes == 0) return false;  // the prefix's own marker
+    if (entry.path.empty() && entry.kind == EntryKind::directory) {
+        refuse("", "the folder's own key, ends in '/' but has content");
+        return false;
+    }
     if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
     PathProblem problem = check_path(entry.path);
     if (problem == PathProblem::none) problem = order_.next(entry.path);

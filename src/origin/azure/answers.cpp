@@ -81,7 +81,7 @@ Result<> ListParser::feed(std::string_view bytes) {
 
 Result<> ListParser::run() {
     return read_events(
-        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { text_.assign(text); },
+        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { text_.append(text); },
         [this](std::string_view name) { return end(name); });
 }
 
@@ -94,7 +94,7 @@ void ListParser::start(std::string_view name) {
     if (name == "Blob") {
         inside_ = Inside::blob;
         entry_ = Entry{};
-        size_seen_ = directory_ = false;
+        size_seen_ = directory_ = marker_ = false;
     } else if (name == "BlobPrefix") {
         inside_ = Inside::prefix;
     }
@@ -133,18 +133,21 @@ Result<> ListParser::blob_field(std::string_view name) {
     } else if (name == "Content-Length") {
         if (!to_number(text_, entry_.size_bytes)) return bad("Content-Length is '" + printable(text_) + "'");
         size_seen_ = true;
-    } else if ((name == "ResourceType" && text_ == "directory") || (name == "hdi_isfolder" && text_ == "true")) {
+    } else if (name == "ResourceType" && text_ == "directory") {
         directory_ = true;
+    } else if (name == "hdi_isfolder" && text_ == "true") {
+        marker_ = true;
     }
     return {};
 }
 
 Result<> ListParser::end_of_blob() {
     if (entry_.path.empty()) return bad("a blob without a Name");
-    if (directory_ || entry_.path.ends_with('/')) {
+    if (directory_) entry_.size_bytes = 0;
+    // What a marker holds is not dropped here: a '/' at the end and bytes is refused by name, the other is a file.
+    if (directory_ || (marker_ && entry_.size_bytes == 0) || entry_.path.ends_with('/')) {
         entry_.kind = EntryKind::directory;
         if (!entry_.path.ends_with('/')) entry_.path += '/';
-        entry_.size_bytes = 0;
     } else if (!size_seen_) {
         return Error(ErrorKind::refused, "malformed listing: no Content-Length", entry_.path);
     }

@@ -46,7 +46,7 @@ class ListParser final : public PageParser {
     XmlReader reader_;
     ListPage page_;
     Inside inside_ = Inside::nothing;
-    bool root_seen_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false;
+    bool root_seen_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false, marker_ = false;
     std::string text_;
     Entry entry_;
 };

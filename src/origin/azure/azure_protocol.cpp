@@ -8,6 +8,7 @@ namespace zcdp::origin::azure {
 namespace {
 
 constexpr int kRefreshesMax = 3;
+constexpr int64_t kClockOffS = 300;  ///< less cannot be why a request is refused
 constexpr const char* kVersion = "2021-12-02";
 constexpr const char* kSumHeader = "x-ms-range-get-content-crc64";
 /// learn.microsoft.com/rest/api/storageservices/get-blob, of that header: 4 MiB at most, and only with a Range.
@@ -30,6 +31,7 @@ class AzureProtocol final : public Protocol {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         if (is_unknown_feature(answer) && without_sum(call)) verdict.remedy = Verdict::Remedy::at_once;
+        if (answer.code == "AuthenticationFailed" && correct_clock(response, tried)) verdict.remedy = Verdict::Remedy::at_once;
         const bool refused = answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
         if (refused && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
             shared_->credentials.expired(sent.credential);
@@ -41,7 +43,8 @@ class AzureProtocol final : public Protocol {
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }
     /// A folder of a hierarchical namespace, or of Hadoop's drivers, answers as an empty blob does.
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
-        if (answer.header("x-ms-resource-type") == "directory" || answer.header("x-ms-meta-hdi_isfolder") == "true")
+        const bool marker = answer.header("x-ms-meta-hdi_isfolder") == "true" && answer.body_bytes().value_or(0) == 0;
+        if (answer.header("x-ms-resource-type") == "directory" || marker)
             return Error(ErrorKind::not_found, "is a folder, not a blob", name_of(key));
         return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
     }
@@ -77,6 +80,15 @@ class AzureProtocol final : public Protocol {
     std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
+    /// A signature is of a time, which the service takes within a quarter of an hour of its own: whether that was far off.
+    bool correct_clock(const net::Response& response, Tried& tried) {
+        const int64_t server = parse_http_date(std::string(response.header("date"))), here = shared_->machine.clock.unix_s();
+        const bool signs = shared_->credentials.kind() == CredentialSource::Kind::shared_key;
+        if (!signs || server < 0 || std::abs(server - here - shared_->clock_skew_s) < kClockOffS || std::exchange(tried.clock_corrected, true)) return false;
+        shared_->clock_skew_s = server - here;
+        shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time", {{"seconds", int64_t{shared_->clock_skew_s}}});
+        return true;
+    }
     /// For a service that refuses to sum ranges. False when the call asked for nothing of the kind.
     bool without_sum(Call& call) {
         const size_t dropped = std::erase_if(call.headers, [](const net::Header& header) { return header.first == kSumHeader; });

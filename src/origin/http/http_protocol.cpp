@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kRedirectsMax = 5;
 constexpr std::string_view kDatePrefix = "modified ";
+const net::Header kProbe{"Range", "bytes=0-0"};  ///< a GET for who takes no HEAD
 
 /// `repository`: of a hub, not of any web server.
 Error error_of(int status, const std::string& name, bool repository) {
@@ -26,6 +27,33 @@ Error error_of(int status, const std::string& name, bool repository) {
         case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, name);
         default: return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, name);
     }
+}
+
+std::string lower_case(std::string text) {
+    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    return text;
+}
+
+/// Of "http://HOST/…", how much is the scheme; 0 for a reference, whatever its query has (RFC 3986 4.1).
+size_t scheme_bytes(std::string_view reference) {
+    const size_t end = reference.find_first_of(":/?#");
+    return end != reference.npos && reference.substr(end).starts_with("://") ? end : 0;
+}
+
+/// A path whose "." and ".." are followed, as a client has to before it asks (RFC 3986 5.2.4); a query stays as it is.
+std::string without_dots(const std::string& reference) {
+    const size_t end = std::min(reference.find_first_of("?#"), reference.size());
+    std::string out;
+    for (size_t begin = 1; begin <= end;) {
+        const size_t slash = std::min(reference.find('/', begin), end);
+        const std::string part = reference.substr(begin, slash - begin);
+        const bool last = slash == end;
+        if (part == "..") out.erase(std::min(out.rfind('/'), out.size()));
+        if (part != "." && part != "..") out += "/" + part;
+        else if (last) out += "/";
+        begin = slash + 1;
+    }
+    return out + reference.substr(end);
 }
 
 class HttpProtocol final : public Protocol {
@@ -52,6 +80,7 @@ class HttpProtocol final : public Protocol {
             out.endpoint = std::move(where.first), out.request.target = std::move(where.second);
         }
         out.request.headers = call.headers;
+        out.request.headers.emplace_back("Accept", "*/*");  // as curl: some servers refuse who names nothing
         if (!shared_->authorization.empty() && out.endpoint == shared_->endpoint) out.request.headers.emplace_back("Authorization", shared_->authorization);
         co_return out;
     }
@@ -63,9 +92,10 @@ class HttpProtocol final : public Protocol {
         // Some places take no HEAD: addresses that are signed for GET alone, small servers. And a 400 has its words in the body.
         if (call.method == "HEAD" && (status == 400 || status == 405 || status == 501 || (status == 403 && sent.target.find('?') != std::string::npos))) {
             call.method = "GET";
-            call.headers.emplace_back("Range", "bytes=0-0");
+            call.headers.push_back(kProbe);
             return {Remedy::at_once, error_of(status, name, false)};
         }
+        if (status == 416 && std::erase(call.headers, kProbe) > 0) return {Remedy::at_once, error_of(status, name, false)};  // it has no first byte
         Verdict verdict{Remedy::none, error_of(status, name, shared_->kind == Kind::tree)};
         if (status == 429 || status == 503) verdict.remedy = Remedy::slow_down;
         else if (status == 408 || (status >= 500 && status != 501)) verdict.remedy = Remedy::retry;
@@ -87,7 +117,7 @@ class HttpProtocol final : public Protocol {
         Call call{"GET", key, {}, {}, 0, ""};
         if (shared_->kind == Kind::tree) return call;  // a commit never changes
         if (spec.tag.starts_with(kDatePrefix)) call.headers.emplace_back("If-Unmodified-Since", spec.tag.substr(kDatePrefix.size()));
-        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with("sha256 ")) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with("sha256 ")) call.headers.emplace_back("If-Match", shared_->bare_tags ? spec.tag : "\"" + spec.tag + "\"");
         return call;
     }
 
@@ -96,6 +126,7 @@ class HttpProtocol final : public Protocol {
         if (shared_->kind == Kind::tree) return "";
         const std::string_view etag = answer.header("etag");
         if (etag.starts_with("W/")) return std::string(etag);
+        if (!etag.empty() && etag.front() != '"') shared_->bare_tags = true;
         if (!etag.empty()) return plain_tag(etag);
         const std::string_view date = answer.header("last-modified");
         return date.empty() ? "" : std::string(kDatePrefix) + std::string(date);
@@ -126,9 +157,12 @@ class HttpProtocol final : public Protocol {
 Result<std::string> redirected(const net::Endpoint& from, const std::string& target, std::string_view location) {
     if (location.empty()) return Error(ErrorKind::failed, "is redirected to nowhere");
     std::string url(location);
-    if (url.starts_with("//")) url = (from.tls ? "https:" : "http:") + url;
-    else if (url.starts_with('/')) url = from.url() + url;
-    else if (url.find("://") == url.npos) url = from.url() + target.substr(0, target.substr(0, target.find('?')).rfind('/') + 1) + url;
+    const std::string path = target.substr(0, target.find_first_of("?#"));
+    if (const size_t scheme = scheme_bytes(url); scheme > 0) url = lower_case(url.substr(0, scheme)) + url.substr(scheme);
+    else if (url.starts_with("//")) url = (from.tls ? "https:" : "http:") + url;
+    else if (url.starts_with('/')) url = from.url() + without_dots(url);
+    else if (url.starts_with('?')) url = from.url() + path + url;
+    else url = from.url() + without_dots(path.substr(0, path.rfind('/') + 1) + url);
     const auto where = split_url(url);
     if (!where) return Error(ErrorKind::failed, "is redirected to what is no http URL: " + printable(url.substr(0, url.find('?'))));
     if (from.tls && !where->first.tls) return Error(ErrorKind::failed, "is redirected from https to http, which is not followed");

@@ -1,6 +1,7 @@
 // What all loops that read one web server's files share. Thread rule: any thread, once configured.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -45,6 +46,7 @@ class Shared final : public Remote {
     net::Endpoint endpoint;
     std::string source;         ///< for messages; without a query, which may hold a secret
     std::string authorization;  ///< the header's value; "" for none
+    std::atomic<bool> bare_tags{false};  ///< the server writes its ETags without quotes, and compares them so
     std::string name;           ///< kind file: what it is called in the dataset; kind sums: of the list itself
     std::string repository, revision, folder;  ///< kind tree; as in Repository
 

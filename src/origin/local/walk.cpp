@@ -106,6 +106,19 @@ Result<> Walk::read(Level& level, std::string_view from) {
     return {};
 }
 
+/// In /proc, and on file systems of programs (FUSE), a file that says that it has no bytes may have some.
+Result<> Walk::check_empty(const Level& level, const std::string& component, const std::string& path) {
+    const auto file = fs_.open(level.fd.get(), component.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    if (!file) return {};  // there are no bytes to be had from it
+    std::byte first;
+    const auto got = fs_.read(file->get(), std::span(&first, 1), 0);
+    if (!got) return error(got.error(), "reading", path);
+    if (*got == 0) return {};
+    if (const auto now = fs_.stat_fd(file->get()); now && now->st_size > 0)
+        return Error(ErrorKind::source_changed, "changed while it was being listed", root_path_ + "/" + path);
+    return Error(ErrorKind::refused, "says that it has no bytes, but has some", root_path_ + "/" + path, "copy it to an ordinary file, or leave it out with --exclude");
+}
+
 Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>& entries) {
     const std::string component(name);
     Entry entry;
@@ -123,6 +136,7 @@ Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>
         entry.symlink_target = std::move(*target);
     } else if (S_ISREG(st->st_mode)) {
         entry.size_bytes = static_cast<uint64_t>(st->st_size);
+        if (st->st_size == 0) ZCDP_CHECK(check_empty(level, component, entry.path));
         entry.executable = (st->st_mode & 0111) != 0;
         entry.tag = tag_of(*st);
     } else {

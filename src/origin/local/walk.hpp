@@ -46,6 +46,7 @@ class Walk {
     bool is_folder(const Level& level, const SeenEntry& entry);
     void list_by_name(std::string path, std::vector<Entry>& entries) const;
     Result<> add(const Level& level, std::string_view name, std::vector<Entry>& entries);
+    Result<> check_empty(const Level& level, const std::string& component, const std::string& path);
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& path) const;
 
     Fs& fs_;

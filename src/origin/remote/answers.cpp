@@ -3,7 +3,32 @@
 #include <algorithm>
 #include <charconv>
 
+#include "zcdp/base/clock.hpp"
+
 namespace zcdp::origin {
+namespace {
+
+constexpr uint64_t kPatienceMostS = 300;  ///< the longest window that a service is known to count in
+
+/// "name";r=0;t=55, "other";r=7;t=12: seconds until there is something left again, of the items that have nothing left.
+uint64_t seconds_of_rate_limit(std::string_view items) {
+    uint64_t longest = 0;
+    while (!items.empty()) {
+        const size_t comma = std::min(items.find(','), items.size());
+        const std::string_view item = items.substr(0, comma);
+        const auto parameter = [&](std::string_view name) {
+            const size_t at = item.find(name);
+            uint64_t value = UINT64_MAX;
+            if (at != item.npos) to_number(item.substr(at + name.size(), item.find(';', at + name.size()) - at - name.size()), value);
+            return value;
+        };
+        if (const uint64_t left = parameter(";t="); parameter(";r=") == 0 && left != UINT64_MAX) longest = std::max(longest, left);
+        items.remove_prefix(std::min(comma + 1, items.size()));
+    }
+    return longest;
+}
+
+}  // namespace
 
 bool to_number(std::string_view text, uint64_t& value) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -16,8 +41,9 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
     const size_t dash = value.find('-'), slash = value.find('/');
     if (dash == value.npos || slash == value.npos || slash < dash) return std::nullopt;
     ContentRange range;
+    range.total_known = value.substr(slash + 1) != "*";
     if (!to_number(value.substr(0, dash), range.first) || !to_number(value.substr(dash + 1, slash - dash - 1), range.last) ||
-        !to_number(value.substr(slash + 1), range.total))
+        (range.total_known && !to_number(value.substr(slash + 1), range.total)))
         return std::nullopt;
     return range;
 }
@@ -27,7 +53,7 @@ std::optional<uint64_t> object_bytes_of(const net::Response& answer) {
     if (answer.status() != 206 && to_number(answer.header("x-goog-stored-content-length"), stored)) return stored;
     if (answer.status() != 206) return answer.body_bytes();
     const auto range = parse_content_range(answer.header("content-range"));
-    return range ? std::optional(range->total) : std::nullopt;
+    return range && range->total_known ? std::optional(range->total) : std::nullopt;
 }
 
 std::string plain_tag(std::string_view etag) {
@@ -50,9 +76,17 @@ std::optional<Error> client_certificate_refused(int status, std::string_view bod
     return std::nullopt;
 }
 
-uint64_t retry_after_ms_of(const net::Response& answer) {
-    uint64_t seconds = 0;
-    return to_number(answer.header("retry-after"), seconds) ? std::min<uint64_t>(seconds, 60) * 1000 : 0;
+uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s) {
+    uint64_t value = 0;
+    if (to_number(answer.header("x-ms-retry-after-ms"), value)) return std::min(value, kPatienceMostS * 1000);
+    const std::string_view after = answer.header("retry-after");
+    if (to_number(after, value)) return std::min(value, kPatienceMostS) * 1000;
+    if (const int64_t until = parse_http_date(std::string(after)); until >= 0) {
+        const int64_t its_now = parse_http_date(std::string(answer.header("date")));
+        const int64_t left = until - (its_now >= 0 ? its_now : now_unix_s);
+        return static_cast<uint64_t>(std::clamp<int64_t>(left, 0, kPatienceMostS)) * 1000;
+    }
+    return answer.status() == 429 ? std::min(seconds_of_rate_limit(answer.header("ratelimit")), kPatienceMostS) * 1000 : 0;
 }
 
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {

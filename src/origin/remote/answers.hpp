@@ -14,9 +14,10 @@ namespace zcdp::origin {
 /// All of `text` as a whole number.
 bool to_number(std::string_view text, uint64_t& value);
 
-/// "bytes 0-9/100": first, last and total.
+/// "bytes 0-9/100": first, last and total, which a server may leave open ("bytes 0-9/*", RFC 9110 14.4).
 struct ContentRange {
     uint64_t first = 0, last = 0, total = 0;
+    bool total_known = true;
 };
 std::optional<ContentRange> parse_content_range(std::string_view value);
 
@@ -26,8 +27,10 @@ std::optional<uint64_t> object_bytes_of(const net::Response& answer);
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 
-/// What Retry-After asks for, a minute at most; 0 when it says nothing in seconds.
-uint64_t retry_after_ms_of(const net::Response& answer);
+/// For how long an answer asks to be left alone, five minutes at most; 0 when it does not say: Retry-After in seconds or as a
+/// date (by the answer's own Date, else `now_unix_s`), Azure's x-ms-retry-after-ms, and the RateLimit of who has nothing left
+/// (draft-ietf-httpapi-ratelimit-headers: what Hugging Face's hub sends with a 429).
+uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s);
 
 /// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx), failed.
 Error error_of_status(int status, const std::string& what, const std::string& object);

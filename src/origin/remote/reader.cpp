@@ -148,7 +148,7 @@ Result<> Reader::check_whole(const net::Response& answer, const ReadSpec& spec) 
 Result<> Reader::check_part(const net::Response& answer, const ReadSpec& spec) const {
     const auto length = answer.body_bytes();
     const auto range = parse_content_range(answer.header("content-range"));
-    if (range && range->total != spec.object_bytes && !faults::broken("range"))
+    if (range && range->total_known && range->total != spec.object_bytes && !faults::broken("range"))
         return other_bytes(answer, fmt::format("{} instead of {}", range->total, spec.object_bytes), name_of(spec.path));
     if (!range || range->first != spec.offset_bytes || range->last != spec.offset_bytes + spec.length_bytes - 1) {
         if (!faults::broken("range"))

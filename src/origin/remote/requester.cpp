@@ -10,6 +10,8 @@ namespace {
 constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
 constexpr size_t kErrorBytesMax = 64 << 10;
 constexpr size_t kInfoBytesMax = 256 << 10;
+constexpr uint32_t kHeaderBytesMax = 300 << 10;  ///< curl's: policies and metadata in headers grow
+constexpr uint32_t kHeaderFieldsMax = 1000;
 
 bool is_transient(ErrorKind kind) {
     return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled ||
@@ -30,6 +32,7 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     options.source_address = remote_->options.source_address;
     options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
+    options.limits.header_bytes_max = kHeaderBytesMax, options.limits.header_fields_max = kHeaderFieldsMax;
     net::HttpClientOptions for_credentials = options;
     for_credentials.limits.min_rate_window_ms = std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
     credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
@@ -110,7 +113,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
                 remote_->concurrency.succeeded();
                 co_return answer;
             }
-            retry_after = retry_after_ms_of(**answer);
+            retry_after = retry_after_ms_of(**answer, remote_->machine.clock.unix_s());
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
             Verdict verdict = judge(call, prepared, **answer, body, name, tried);

@@ -97,6 +97,14 @@ XmlReader::Event XmlReader::incomplete(const char* what) {
 }
 
 XmlReader::Event XmlReader::next() {
+    while (true) {
+        skipped_ = false;
+        const Event event = step();
+        if (!skipped_) return event;
+    }
+}
+
+XmlReader::Event XmlReader::step() {
     if (!problem_.empty()) return Event::bad;
     if (end_pending_) {
         end_pending_ = false;
@@ -113,7 +121,8 @@ XmlReader::Event XmlReader::next() {
     return buffer_[at_] == '<' ? read_tag() : read_text();
 }
 
-/// Skips a byte order mark and the declaration; `start` means that the document proper can begin.
+/// Skips a byte order mark and the declaration; `start` means that the document proper can begin. A declaration behind white
+/// space is an instruction like others.
 XmlReader::Event XmlReader::read_declaration() {
     constexpr std::string_view kMark = "\xef\xbb\xbf", kOpen = "<?xml";
     const std::string_view rest = std::string_view(buffer_).substr(at_);
@@ -136,8 +145,7 @@ XmlReader::Event XmlReader::read_text() {
     if (depth_ == 0) {
         if (length == std::string_view::npos) length = rest.size();
         if (!all_space(rest.substr(0, length))) return fail("text outside of the root element");
-        at_ += length;
-        return next();
+        return skip(length);
     }
     if (length == std::string_view::npos) return incomplete("a text");
     if (length > kXmlTokenBytesMax) return fail("a text is longer than 16 KiB");
@@ -169,14 +177,47 @@ bool XmlReader::decode_entities(std::string_view raw) {
 XmlReader::Event XmlReader::read_tag() {
     const std::string_view rest = std::string_view(buffer_).substr(at_);
     if (rest.size() < 2) return incomplete("a tag");
-    if (rest[1] == '!') return fail("a document type, a comment or CDATA");
-    if (rest[1] == '?') return fail("a processing instruction");
+    if (rest[1] == '!') return read_marked();
+    if (rest[1] == '?') return skip_to("?>", "a processing instruction");
     // A '>' inside an attribute's value is not written by any service; refusing it keeps the scan one memchr.
     const size_t close_at = rest.find('>');
     if (close_at == std::string_view::npos) return incomplete("a tag");
     if (close_at > kXmlTokenBytesMax) return fail("a tag is longer than 16 KiB");
     at_ += close_at + 1;
     return rest[1] == '/' ? close(rest.substr(2, close_at - 2)) : open(rest.substr(1, close_at - 1));
+}
+
+/// A comment, which says nothing, or CDATA, which is text as it is; never a document type.
+XmlReader::Event XmlReader::read_marked() {
+    constexpr std::string_view kComment = "<!--", kData = "<![CDATA[", kDataEnd = "]]>";
+    const std::string_view rest = std::string_view(buffer_).substr(at_);
+    if (rest.starts_with(kComment)) return skip_to("-->", "a comment");
+    if (!rest.starts_with(kData)) {
+        const bool undecided = kComment.starts_with(rest) || kData.starts_with(rest);
+        return undecided ? incomplete("a tag") : fail("a document type");
+    }
+    const size_t end = rest.find(kDataEnd, kData.size());
+    if (end == std::string_view::npos) return incomplete("a text");
+    if (end > kXmlTokenBytesMax) return fail("a text is longer than 16 KiB");
+    if (depth_ == 0) return fail("text outside of the root element");
+    text_ = rest.substr(kData.size(), end - kData.size());
+    at_ += end + kDataEnd.size();
+    return Event::text;
+}
+
+XmlReader::Event XmlReader::skip_to(std::string_view mark, const char* what) {
+    const std::string_view rest = std::string_view(buffer_).substr(at_);
+    const size_t end = rest.find(mark, 2);
+    if (end == std::string_view::npos) return incomplete(what);
+    if (end > kXmlTokenBytesMax) return fail(std::string(what) + " is longer than 16 KiB");
+    return skip(end + mark.size());
+}
+
+/// For next() to go on behind `bytes` that say nothing: not by a call of its own, for there may be many of these in a row.
+XmlReader::Event XmlReader::skip(size_t bytes) {
+    at_ += bytes;
+    skipped_ = true;
+    return Event::need_more;
 }
 
 XmlReader::Event XmlReader::open(std::string_view tag) {
@@ -214,7 +255,7 @@ Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_
     while (true) {
         switch (reader.next()) {
             case XmlReader::Event::start: leaf = true, text.clear(); break;
-            case XmlReader::Event::text: text.assign(reader.text()); break;
+            case XmlReader::Event::text: text.append(reader.text()); break;
             case XmlReader::Event::end:
                 if (leaf) leaves.emplace_back(reader.name(), text);
                 leaf = false;

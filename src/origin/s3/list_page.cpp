@@ -1,7 +1,5 @@
 #include "src/origin/s3/list_page.hpp"
 
-#include <charconv>
-
 #include "src/origin/remote/answers.hpp"
 
 namespace zcdp::origin::s3 {
@@ -9,6 +7,13 @@ namespace {
 
 /// S3 answers with at most 1,000; some services take a larger max-keys.
 constexpr size_t kPageItemsMax = 10'000;
+
+/// White space around a number or a word; a key's own is its.
+std::string_view trimmed(std::string_view text) {
+    const size_t begin = text.find_first_not_of(" \t\r\n");
+    if (begin == text.npos) return {};
+    return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
 
 }  // namespace
 
@@ -23,7 +28,7 @@ Result<> ListParser::feed(std::string_view bytes) {
 
 Result<> ListParser::run() {
     return read_events(
-        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { if (inside_ != Inside::other) text_.assign(text); },
+        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { if (inside_ != Inside::other) text_.append(text); },
         [this](std::string_view name) { return end(name); });
 }
 
@@ -58,8 +63,10 @@ Result<> ListParser::end(std::string_view name) {
 }
 
 Result<> ListParser::root_field(std::string_view name) {
-    if (name == "IsTruncated") page_.truncated = text_ == "true";
+    if (name == "IsTruncated") return truncated_field();
     if (name == "NextContinuationToken") page_.next_token = text_;
+    if (name == "Marker") marker_seen_ = true;
+    if (name == "NextMarker") next_marker_ = text_;
     if (name == "EncodingType") {
         // Some services (versitygw) name none when they do not encode.
         if (!text_.empty() && text_ != "url") return bad("EncodingType is '" + printable(text_) + "'");
@@ -68,16 +75,24 @@ Result<> ListParser::root_field(std::string_view name) {
     return {};
 }
 
+/// "true" and "false" of S3, "1" and "0" and capitals of others: a word that is none of them could be taken for the last page's.
+Result<> ListParser::truncated_field() {
+    std::string word(trimmed(text_));
+    for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const bool yes = word == "true" || word == "1", no = word == "false" || word == "0";
+    if (!yes && !no) return bad("IsTruncated is '" + printable(text_) + "'");
+    page_.truncated = yes, truncated_seen_ = true;
+    return {};
+}
+
 Result<> ListParser::object_field(std::string_view name) {
     if (name == "Key") {
         entry_.path = std::move(text_);
         key_seen_ = true;
     } else if (name == "ETag") {
-        entry_.tag = plain_tag(text_);
+        entry_.tag = plain_tag(trimmed(text_));
     } else if (name == "Size") {
-        const char* end = text_.data() + text_.size();
-        const auto [stop, error] = std::from_chars(text_.data(), end, entry_.size_bytes);
-        if (error != std::errc{} || stop != end) return bad("Size is '" + printable(text_) + "'");
+        if (!to_number(trimmed(text_), entry_.size_bytes)) return bad("Size is '" + printable(text_) + "'");
         size_seen_ = true;
     }
     return {};
@@ -100,10 +115,19 @@ Result<> ListParser::decode_keys() {
             if (!percent_decode(entry.path, true)) return bad("a key that is not URL-encoded: " + printable(entry.path));
         for (std::string& prefix : page_.prefixes)
             if (!percent_decode(prefix, true)) return bad("a prefix that is not URL-encoded: " + printable(prefix));
+        if (!percent_decode(next_marker_, true)) return bad("a marker that is not URL-encoded: " + printable(next_marker_));
     }
     for (Entry& entry : page_.entries)
         if (entry.path.ends_with('/')) entry.kind = EntryKind::directory;
     return {};
+}
+
+/// docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html: NextMarker where there was a delimiter, else the last key.
+void ListParser::go_on_by_marker() {
+    page_.next_token = std::move(next_marker_);
+    if (page_.next_token.empty() && !page_.entries.empty()) page_.next_token = page_.entries.back().path;
+    if (!page_.prefixes.empty() && page_.next_token < page_.prefixes.back()) page_.next_token = page_.prefixes.back();
+    *by_marker_ = !page_.next_token.empty();
 }
 
 Result<ListPage> ListParser::finish() {
@@ -111,6 +135,8 @@ Result<ListPage> ListParser::finish() {
     ZCDP_CHECK(run());
     if (inside_ == Inside::other) return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
     ZCDP_CHECK(decode_keys());
+    if (!truncated_seen_) page_.truncated = !page_.next_token.empty();
+    if (page_.truncated && page_.next_token.empty() && marker_seen_ && by_marker_) go_on_by_marker();
     if (page_.truncated && page_.next_token.empty())
         return Error(ErrorKind::refused, "malformed listing: truncated, but no token for the rest");
     return std::move(page_);

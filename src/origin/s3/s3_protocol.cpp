@@ -87,6 +87,7 @@ class S3Protocol final : public Protocol {
     bool can_start_after() const override { return shared_->location.zone.empty(); }
     bool is_ordered() const override { return shared_->location.zone.empty(); }
     Call page_call(const PageRequest& page) override {
+        if (shared_->lists_by_marker) return page_by_marker(page);
         Call call;
         if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
         if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
@@ -98,9 +99,20 @@ class S3Protocol final : public Protocol {
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }
-    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
+    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(&shared_->lists_by_marker); }
 
   private:
+    /// A page of the first ListObjects.
+    Call page_by_marker(const PageRequest& page) const {
+        Call call;
+        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+        call.query.emplace_back("encoding-type", "url");
+        if (const std::string& marker = page.token.empty() ? page.after : page.token; !marker.empty()) call.query.emplace_back("marker", marker);
+        call.query.emplace_back("max-keys", "1000");
+        call.query.emplace_back("prefix", shared_->prefix());
+        if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
+        return call;
+    }
     std::string tag_suffix() const { return shared_->location.version.empty() ? "" : "@" + shared_->location.version; }
     Call object_call(const char* method, const std::string& key) const {
         Call call{method, key, {}, shared_->object_headers(), 0, ""};

@@ -26,6 +26,7 @@ class Shared final : public Remote {
     const Location location;
     const std::string& bucket = location.bucket;
     CredentialSource credentials;
+    std::atomic<bool> lists_by_marker{false};  ///< the service has shown that it knows the first ListObjects alone
     Refreshing<Credentials> session;  ///< of a directory bucket: what CreateSession gave
 
   private:

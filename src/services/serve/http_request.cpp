@@ -53,7 +53,7 @@ std::optional<HttpRequest> parse_request(std::string_view bytes) {
         if (colon == 0 || colon == field.npos || field[0] == ' ' || !plain(field)) return std::nullopt;
         request.headers.emplace_back(lower(field.substr(0, colon)), trimmed(field.substr(colon + 1)));
     }
-    if (!request.header("transfer-encoding").empty()) return std::nullopt;
+    request.body_in_chunks = !request.header("transfer-encoding").empty();
     if (const auto length = request.header("content-length"); !length.empty()) {
         const auto [at, error] = std::from_chars(length.data(), length.data() + length.size(), request.body_bytes);
         if (error != std::errc() || at != length.data() + length.size()) return std::nullopt;

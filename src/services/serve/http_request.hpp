@@ -14,6 +14,7 @@ struct HttpRequest {
     std::string method, target;
     std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case, values trimmed
     uint64_t body_bytes = 0;
+    bool body_in_chunks = false;  ///< of a length that is not said
     bool keep_alive = true;
 
     /// "" when it is not there; the first of several.

@@ -1,11 +1,13 @@
 #include "src/services/serve/peer.hpp"
 
+#include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 namespace zcdp::s3door {
@@ -13,6 +15,8 @@ namespace {
 
 constexpr size_t kHeaderBytesMax = 16 << 10;
 constexpr size_t kTlsPieceBytes = 256 << 10;
+constexpr auto kLinger = std::chrono::seconds(2);
+constexpr uint64_t kLingerBytesMax = 64 << 20;
 
 }  // namespace
 
@@ -33,12 +37,31 @@ bool Peer::start_tls(SSL_CTX* context) {
 
 std::string Peer::next_header() {
     while (true) {
+        while (buffer_.starts_with("\r\n")) buffer_.erase(0, 2);
         if (const size_t end = buffer_.find("\r\n\r\n"); end != buffer_.npos) {
             std::string header = buffer_.substr(0, end + 4);
             buffer_.erase(0, end + 4);
             return header;
         }
         if (buffer_.size() > kHeaderBytesMax || !receive()) return {};
+    }
+}
+
+bool Peer::header_is_too_long() const { return buffer_.size() > kHeaderBytesMax; }
+
+void Peer::linger() {
+    if (ssl_) SSL_shutdown(ssl_.get());
+    ::shutdown(socket_.get(), SHUT_WR);
+    const auto until = std::chrono::steady_clock::now() + kLinger;
+    uint64_t left = kLingerBytesMax;
+    std::vector<char> unread(64 << 10);
+    while (left > 0) {
+        const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+        pollfd ready{socket_.get(), POLLIN, 0};
+        if (wait <= 0 || ::poll(&ready, 1, static_cast<int>(wait)) <= 0) return;
+        const ssize_t got = ::recv(socket_.get(), unread.data(), unread.size(), 0);
+        if (got <= 0) return;
+        left -= std::min(left, static_cast<uint64_t>(got));
     }
 }
 

@@ -122,19 +122,32 @@ Result<> S3Server::run(const std::atomic<bool>& stop) {
     return {};
 }
 
+/// For what is no request: an answer, and the end of the connection.
+void give_up(Peer& peer, std::string_view status) {
+    if (peer.send(fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status), false)) peer.linger();
+}
+
 void S3Server::serve(uint64_t number, int socket) {
     {
         Peer peer{Fd(socket)};
         try {
             for (bool usable = !tls_ || peer.start_tls(tls_.get()); usable;) {
                 const std::string header = peer.next_header();
-                if (header.empty()) break;
-                const auto request = parse_request(header);
-                if (!request || request->body_bytes > kBodyBytesMax || !peer.skip(request->body_bytes)) {
-                    peer.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", false);
+                if (header.empty()) {
+                    if (peer.header_is_too_long()) give_up(peer, "431 Request Header Fields Too Large");
                     break;
                 }
-                if (!answer(peer, *request) || !request->keep_alive) break;
+                const auto request = parse_request(header);
+                if (!request) {
+                    give_up(peer, "400 Bad Request");
+                    break;
+                }
+                // A body is of no use here. A long one, or one that asks first, is answered unread.
+                if (request->body_in_chunks || request->body_bytes > kBodyBytesMax || !request->header("expect").empty()) {
+                    if (answer(peer, *request)) peer.linger();
+                    break;
+                }
+                if (!peer.skip(request->body_bytes) || !answer(peer, *request) || !request->keep_alive) break;
             }
         } catch (const std::exception& error) {
             log_.error("a connection ended in an internal error", {{"why", error.what()}});
@@ -162,6 +175,24 @@ bool S3Server::send(Peer& peer, const HttpRequest& request, const Answer& answer
     return head || peer.send(answer.body, false);
 }
 
+/// What a question is of when it is of no listing and of no bytes, docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html: to
+/// take one for the other would be a wrong answer.
+constexpr const char* kOtherQuestions[] = {
+    "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "logging",
+    "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock",
+    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versions", "website"};
+
+/// There is one version of each object, "null" to who asks by version, and it is one part.
+Answer refuse_object(const Target& target) {
+    if (const std::string* version = target.find("versionId"); version && *version != "null")
+        return error_answer(404, "NoSuchVersion", "There are no versions here.", target.path);
+    const std::string* part = target.find("partNumber");
+    if (!part || *part == "1") return {};
+    const bool number = !part->empty() && part->find_first_not_of("0123456789") == part->npos;
+    return number ? error_answer(416, "InvalidPartNumber", "The object has one part.", target.path)
+                  : error_answer(400, "InvalidArgument", "partNumber is no number.", target.path);
+}
+
 /// What is wrong with a request before its object is looked at; status 200 when nothing is.
 Answer S3Server::refuse(const HttpRequest& request, const Target& target) const {
     if (!options_.access_key.empty()) {
@@ -179,9 +210,10 @@ Answer S3Server::refuse(const HttpRequest& request, const Target& target) const 
     }
     if (request.method != "GET" && request.method != "HEAD")
         return error_answer(405, "MethodNotAllowed", "This bucket is read-only.", target.path);
-    for (const char* sub : {"acl", "policy", "uploads", "tagging", "cors", "lifecycle", "versions", "torrent", "attributes"})
+    for (const char* sub : kOtherQuestions)
         if (target.find(sub)) return error_answer(501, "NotImplemented", "zcdp serve only lists and reads.", target.path);
-    return {};
+    if (target.bucket.empty() && !target.key.empty()) return error_answer(404, "NoSuchBucket", "The path has no bucket before its second '/'.", target.path);
+    return target.key.empty() ? Answer() : refuse_object(target);
 }
 
 Answer S3Server::list(const Target& target, int root) {

@@ -36,6 +36,12 @@ const std::string* Target::find(std::string_view name) const {
 }
 
 std::optional<Target> parse_target(std::string_view text) {
+    for (const std::string_view scheme : {"http://", "https://"})
+        if (text.starts_with(scheme)) {
+            const size_t path = text.find_first_of("/?", scheme.size());
+            text = path == text.npos || text[path] == '?' ? std::string_view("/") : text.substr(path);
+            break;
+        }
     if (text.empty() || text.front() != '/') return std::nullopt;
     const size_t question = text.find('?');
     auto path = decoded(text.substr(0, question), false);

@@ -175,7 +175,9 @@ TEST_CASE_FIXTURE(Fixture, "what is no HTTP, or breaks its rules, is refused") {
         "HTTP/1.1 20 OK\r\n\r\n<close>",
         "HTTP/2 200 OK\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab<close>",
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n<close>",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nab<close>",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2,\r\n\r\nab<close>",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n<close>",
@@ -184,6 +186,8 @@ TEST_CASE_FIXTURE(Fixture, "what is no HTTP, or breaks its rules, is refused") {
         "HTTP/1.1 200 OK\r\nA: " + std::string(40'000, 'x') + "\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n<close>",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n<close>",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n;x\r\n<close>",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n<close>",
     };
     std::string many = "HTTP/1.1 200 OK\r\n";
     for (int i = 0; i < 200; ++i) many += "H" + std::to_string(i) + ": v\r\n";
@@ -194,6 +198,29 @@ TEST_CASE_FIXTURE(Fixture, "what is no HTTP, or breaks its rules, is refused") {
     for (size_t i = 0; i < script.size(); ++i) {
         CAPTURE(script[i][0].substr(0, 80));
         CHECK(get(server.endpoint).failed);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "what servers write in their own way, and other clients take, is taken") {
+    const std::vector<std::string> odd = {
+        "HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nab",
+        "HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\r\n\nab",
+        "HTTP/1.1 200 OK\r\nSet-Cookie: a;\r\n\tpath=/\r\n  ; secure\r\nContent-Length:\r\n 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: 77\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n<close>",
+        "HTTP/1.1 200 OK\r\nA: " + std::string(100'000, 'x') + "\r\nContent-Length: 2\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n000000000000000000000000000001 ;x\r\na\r\n1\nb\n0000\nT: v\n\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=\"y\"\nab\r\n0;last\r\n\r\n",
+    };
+    options.limits.header_bytes_max = 200 << 10;
+    for (const std::string& answer : odd) {
+        ScriptedServer server({{answer}});
+        CAPTURE(answer.substr(0, 120));
+        const Answer got = get(server.endpoint);
+        CHECK_MESSAGE(!got.failed, got.error.line());
+        CHECK(got.body == "ab");
+        client.reset();
     }
 }
 

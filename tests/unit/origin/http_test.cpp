@@ -124,6 +124,12 @@ TEST_CASE("redirects: relative ones, other hosts, never from https to http") {
     const auto plain = net::Endpoint::parse("http://h").value();
     CHECK(redirected(secure, "/a/b?x", "c").value() == "https://h:444/a/c");
     CHECK(redirected(secure, "/a/b", "/c?y").value() == "https://h:444/c?y");
+    CHECK(redirected(secure, "/a/b/f?x", "../c").value() == "https://h:444/a/c");
+    CHECK(redirected(secure, "/a/b/f", "./../../../c/./d/").value() == "https://h:444/c/d/");
+    CHECK(redirected(secure, "/a/b/f", "/x/../y/..").value() == "https://h:444/");
+    CHECK(redirected(secure, "/a/b", "?u=http://o/../p").value() == "https://h:444/a/b?u=http://o/../p");
+    CHECK(redirected(secure, "/a/b", "c?u=http://o").value() == "https://h:444/a/c?u=http://o");
+    CHECK(redirected(plain, "/a", "HTTP://other/c").value() == "http://other/c");
     CHECK(redirected(plain, "/a", "//other/c").value() == "http://other/c");
     CHECK(redirected(plain, "/a", "https://other/c").value() == "https://other/c");
     for (const char* wrong : {"http://h/c", "", "ftp://h/c", "https://user@h/c"}) CHECK_FALSE(redirected(secure, "/a", wrong).has_value());
