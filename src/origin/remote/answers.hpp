@@ -23,6 +23,10 @@ std::optional<ContentRange> parse_content_range(std::string_view value);
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 
+/// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag. A part of a
+/// second is rounded up: services compare with what they have, and the answer's own time is compared besides.
+std::string unmodified_since_of(std::string_view tag);
+
 /// What Retry-After asks for, a minute at most; 0 when it says nothing in seconds.
 uint64_t retry_after_ms_of(const net::Response& answer);
 

@@ -76,7 +76,7 @@ class Reader {
     /// Everything the header says against what was asked for.
     Result<> check(const net::Response& answer, const ReadSpec& spec) const {
         const Protocol& protocol = requester_->protocol();
-        const std::string name = name_of(spec.path), tag = requester_->protocol().tag_of(answer);
+        const std::string name = name_of(spec.path), tag = requester_->protocol().tag_like(answer, spec.tag);
         if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
             return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag)), name);
         const auto length = answer.body_bytes();
@@ -194,7 +194,7 @@ class ObjectOrigin final : public Origin {
         out.is_object = reader_->requester().remote().is_object || !protocol.single().empty();
         return out;
     }
-    std::unique_ptr<Listing> list(const Selection&) override { return make_listing(reader_->shared_requester()); }
+    std::unique_ptr<Listing> list(const Selection& selection) override { return make_listing(reader_->shared_requester(), selection); }
     Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(path); }
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
         ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));

@@ -129,21 +129,42 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     }
 }
 
+Task<Result<>> Requester::refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body) {
+    using Remedy = Verdict::Remedy;
+    Verdict verdict = judge(of.call, {}, *answer, body, protocol_->name_of(of.call.key), of.tried);
+    const uint64_t retry_after = retry_after_ms_of(*answer);
+    answer.reset();
+    if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
+    if (verdict.remedy == Remedy::at_once) {
+        remote_->retries.add();
+        co_return Result<>();
+    }
+    if (verdict.remedy == Remedy::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
+    const bool again = co_await this->retry_after(verdict.error, of.attempt++, retry_after);
+    if (!again) co_return std::move(verdict.error);
+    co_return Result<>();
+}
+
 Task<Result<ObjectInfo>> Requester::head(std::string key) {
-    const Call call = protocol_->head_call(key);
+    Refused refusals{protocol_->head_call(key), {}};
     const std::string name = protocol_->name_of(key);
-    for (uint32_t attempt = 1;; ++attempt) {
-        ZCDP_CO_TRY(const auto answer, co_await send(call));
+    for (uint32_t attempt = 1;;) {
+        ZCDP_CO_TRY(auto answer, co_await send(refusals.call));
         Result<std::string> body = std::string();
-        if (call.method != "HEAD") body = co_await answer->read_all(kInfoBytesMax);
-        if (body) {
-            auto info = protocol_->info_of(*answer, *body, key);
-            if (!info) co_return std::move(info).error().about(name);
-            co_return info;
+        if (refusals.call.method != "HEAD") body = co_await answer->read_all(kInfoBytesMax);
+        if (!body) {
+            const Error broken = std::move(body).error().about(name);
+            const bool again = co_await retry_after(broken, attempt++);
+            if (!again) co_return broken;
+            continue;
         }
-        const Error broken = std::move(body).error().about(name);
-        const bool again = co_await retry_after(broken, attempt);
-        if (!again) co_return broken;
+        if (!body->empty() && protocol_->is_refusal(*body)) {
+            ZCDP_CO_CHECK(co_await refused(refusals, std::move(answer), std::move(*body)));
+            continue;
+        }
+        auto info = protocol_->info_of(*answer, *body, key);
+        if (!info) co_return std::move(info).error().about(name);
+        co_return info;
     }
 }
 

@@ -97,6 +97,21 @@ XmlReader::Event XmlReader::incomplete(const char* what) {
 }
 
 XmlReader::Event XmlReader::next() {
+    Event event;
+    do {
+        passed_over_ = false;
+        event = step();
+    } while (passed_over_);
+    return event;
+}
+
+/// What is no event of its own is passed over: another step follows.
+XmlReader::Event XmlReader::pass_over() {
+    passed_over_ = true;
+    return Event::need_more;
+}
+
+XmlReader::Event XmlReader::step() {
     if (!problem_.empty()) return Event::bad;
     if (end_pending_) {
         end_pending_ = false;
@@ -113,19 +128,12 @@ XmlReader::Event XmlReader::next() {
     return buffer_[at_] == '<' ? read_tag() : read_text();
 }
 
-/// Skips a byte order mark and the declaration; `start` means that the document proper can begin.
+/// Skips a byte order mark; `start` means that the document proper can begin.
 XmlReader::Event XmlReader::read_declaration() {
-    constexpr std::string_view kMark = "\xef\xbb\xbf", kOpen = "<?xml";
+    constexpr std::string_view kMark = "\xef\xbb\xbf";
     const std::string_view rest = std::string_view(buffer_).substr(at_);
-    if (rest.size() < kMark.size() + kOpen.size() && !finished_) return Event::need_more;
-    const size_t begin = rest.starts_with(kMark) ? kMark.size() : 0;
-    if (rest.substr(begin).starts_with(kOpen)) {
-        const size_t close = rest.find("?>");
-        if (close == std::string_view::npos) return incomplete("the declaration");
-        at_ += close + 2;
-    } else {
-        at_ += begin;
-    }
+    if (rest.size() < kMark.size() && !finished_) return Event::need_more;
+    if (rest.starts_with(kMark)) at_ += kMark.size();
     begun_ = true;
     return Event::start;
 }
@@ -137,7 +145,7 @@ XmlReader::Event XmlReader::read_text() {
         if (length == std::string_view::npos) length = rest.size();
         if (!all_space(rest.substr(0, length))) return fail("text outside of the root element");
         at_ += length;
-        return next();
+        return pass_over();
     }
     if (length == std::string_view::npos) return incomplete("a text");
     if (length > kXmlTokenBytesMax) return fail("a text is longer than 16 KiB");
@@ -169,14 +177,35 @@ bool XmlReader::decode_entities(std::string_view raw) {
 XmlReader::Event XmlReader::read_tag() {
     const std::string_view rest = std::string_view(buffer_).substr(at_);
     if (rest.size() < 2) return incomplete("a tag");
-    if (rest[1] == '!') return fail("a document type, a comment or CDATA");
-    if (rest[1] == '?') return fail("a processing instruction");
+    if (rest[1] == '!' || rest[1] == '?') return read_other();
     // A '>' inside an attribute's value is not written by any service; refusing it keeps the scan one memchr.
     const size_t close_at = rest.find('>');
     if (close_at == std::string_view::npos) return incomplete("a tag");
     if (close_at > kXmlTokenBytesMax) return fail("a tag is longer than 16 KiB");
     at_ += close_at + 1;
     return rest[1] == '/' ? close(rest.substr(2, close_at - 2)) : open(rest.substr(1, close_at - 1));
+}
+
+/// What is no tag: the declaration and other instructions, comments, CDATA.
+XmlReader::Event XmlReader::read_other() {
+    struct Form {
+        std::string_view begin, end;
+    };
+    static constexpr Form kForms[] = {{"<?", "?>"}, {"<!--", "-->"}, {"<![CDATA[", "]]>"}};
+    const std::string_view rest = std::string_view(buffer_).substr(at_);
+    for (const auto& [begin, end] : kForms) {
+        if (rest.size() < begin.size() && begin.starts_with(rest)) return incomplete("a tag");
+        if (!rest.starts_with(begin)) continue;
+        const size_t close_at = rest.find(end, begin.size());
+        if (close_at == std::string_view::npos) return incomplete("a comment or CDATA");
+        if (close_at > kXmlTokenBytesMax) return fail("a comment or CDATA is longer than 16 KiB");
+        at_ += close_at + end.size();
+        if (begin != kForms[2].begin) return pass_over();
+        if (depth_ == 0) return fail("text outside of the root element");
+        text_ = rest.substr(begin.size(), close_at - begin.size());
+        return Event::text;
+    }
+    return fail("a document type");
 }
 
 XmlReader::Event XmlReader::open(std::string_view tag) {
@@ -214,7 +243,7 @@ Result<std::vector<std::pair<std::string, std::string>>> xml_leaves(std::string_
     while (true) {
         switch (reader.next()) {
             case XmlReader::Event::start: leaf = true, text.clear(); break;
-            case XmlReader::Event::text: text.assign(reader.text()); break;
+            case XmlReader::Event::text: text.append(reader.text()); break;
             case XmlReader::Event::end:
                 if (leaf) leaves.emplace_back(reader.name(), text);
                 leaf = false;

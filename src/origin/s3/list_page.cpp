@@ -1,14 +1,21 @@
 #include "src/origin/s3/list_page.hpp"
 
-#include <charconv>
-
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/s3/url_form.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
 
 /// S3 answers with at most 1,000; some services take a larger max-keys.
 constexpr size_t kPageItemsMax = 10'000;
+constexpr size_t kRefusalBytesMax = 1 << 20;  // white space before it keeps the connection awake
+
+std::string_view trimmed(std::string_view text) {
+    const size_t begin = text.find_first_not_of(" \t\r\n");
+    return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
+}
+
+bool is_true(std::string_view text) { return text == "true" || text == "True" || text == "TRUE" || text == "1"; }
 
 }  // namespace
 
@@ -18,22 +25,27 @@ Result<> ListParser::bad(std::string_view what) const {
 
 Result<> ListParser::feed(std::string_view bytes) {
     reader_.feed(bytes);
-    return run();
+    auto read = run();
+    if (inside_ != Inside::refusal && inside_ != Inside::other) beginning_.clear();
+    else if (beginning_.size() < kRefusalBytesMax) beginning_.append(bytes);
+    return read;
 }
 
 Result<> ListParser::run() {
     return read_events(
-        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { if (inside_ != Inside::other) text_.assign(text); },
+        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { if (inside_ != Inside::other) text_.append(text); },
         [this](std::string_view name) { return end(name); });
 }
 
 void ListParser::start(std::string_view name) {
     text_.clear();
-    if (reader_.depth() == 1) inside_ = name == "ListBucketResult" ? Inside::root : Inside::other;
-    if (reader_.depth() != 2 || inside_ == Inside::other) return;
+    // ListBucketResult; Google's XML API and some gateways have names of their own.
+    if (reader_.depth() == 1) inside_ = name == "Error" ? Inside::refusal : name.starts_with("ListBucket") ? Inside::root : Inside::other;
+    if (reader_.depth() != 2 || inside_ == Inside::other || inside_ == Inside::refusal) return;
     if (name == "Contents") {
         inside_ = Inside::object;
         entry_ = Entry{};
+        modified_.clear();
         key_seen_ = size_seen_ = false;
     } else if (name == "CommonPrefixes") {
         inside_ = Inside::prefix;
@@ -41,7 +53,7 @@ void ListParser::start(std::string_view name) {
 }
 
 Result<> ListParser::end(std::string_view name) {
-    if (inside_ == Inside::other) return {};
+    if (inside_ == Inside::other || inside_ == Inside::refusal) return {};
     if (reader_.depth() == 1) {
         const Inside was = inside_;
         inside_ = Inside::root;
@@ -58,12 +70,14 @@ Result<> ListParser::end(std::string_view name) {
 }
 
 Result<> ListParser::root_field(std::string_view name) {
-    if (name == "IsTruncated") page_.truncated = text_ == "true";
+    if (name == "IsTruncated") page_.truncated = is_true(trimmed(text_)), truncation_said_ = true;
     if (name == "NextContinuationToken") page_.next_token = text_;
+    if (name == "NextMarker") next_marker_ = text_;
     if (name == "EncodingType") {
         // Some services (versitygw) name none when they do not encode.
-        if (!text_.empty() && text_ != "url") return bad("EncodingType is '" + printable(text_) + "'");
-        url_encoded_ = !text_.empty();
+        const std::string_view type = trimmed(text_);
+        if (!type.empty() && type != "url" && type != "URL") return bad("EncodingType is '" + printable(text_) + "'");
+        url_encoded_ = !type.empty();
     }
     return {};
 }
@@ -73,44 +87,64 @@ Result<> ListParser::object_field(std::string_view name) {
         entry_.path = std::move(text_);
         key_seen_ = true;
     } else if (name == "ETag") {
-        entry_.tag = plain_tag(text_);
+        entry_.tag = plain_tag(trimmed(text_));
+    } else if (name == "LastModified") {
+        modified_ = trimmed(text_);
     } else if (name == "Size") {
-        const char* end = text_.data() + text_.size();
-        const auto [stop, error] = std::from_chars(text_.data(), end, entry_.size_bytes);
-        if (error != std::errc{} || stop != end) return bad("Size is '" + printable(text_) + "'");
+        const std::string_view size = trimmed(text_);
+        if (!to_number(size, entry_.size_bytes)) return bad("Size is '" + printable(text_) + "'");
         size_seen_ = true;
     }
     return {};
 }
 
+/// A folder's marker holds no bytes: it needs neither size nor tag.
 Result<> ListParser::end_of_object() {
     if (!key_seen_) return bad("an object without a Key");
-    if (!size_seen_) return Error(ErrorKind::refused, "malformed listing: no Size", entry_.path);
-    if (entry_.tag.empty())
-        return Error(ErrorKind::refused, "the listing has no ETag, so a change could not be noticed", entry_.path);
+    const bool is_marker = entry_.path.ends_with('/') || entry_.path.ends_with("%2F") || entry_.path.ends_with("%2f");
+    if (!size_seen_ && !is_marker) return Error(ErrorKind::refused, "malformed listing: no Size", entry_.path);
+    if (entry_.tag.empty() && !is_marker) entry_.tag = time_tag(modified_);
+    if (entry_.tag.empty() && !is_marker)
+        return Error(ErrorKind::refused, "the listing has neither ETag nor LastModified, so a change could not be noticed", entry_.path);
     if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 objects in a page");
     if (page_.entries.empty()) page_.entries.reserve(1000);
     page_.entries.push_back(std::move(entry_));
     return {};
 }
 
-Result<> ListParser::decode_keys() {
+void ListParser::decode_keys() {
     if (url_encoded_) {
-        for (Entry& entry : page_.entries)
-            if (!percent_decode(entry.path, true)) return bad("a key that is not URL-encoded: " + printable(entry.path));
-        for (std::string& prefix : page_.prefixes)
-            if (!percent_decode(prefix, true)) return bad("a prefix that is not URL-encoded: " + printable(prefix));
+        UrlForm form;
+        for (const Entry& entry : page_.entries) form.see(entry.path);
+        for (const std::string& prefix : page_.prefixes) form.see(prefix);
+        form.see(next_marker_);
+        const bool plus = form.plus_is_space();
+        if (form.is_encoded()) {
+            for (Entry& entry : page_.entries) percent_decode(entry.path, plus);
+            for (std::string& prefix : page_.prefixes) percent_decode(prefix, plus);
+            percent_decode(next_marker_, plus);
+        }
     }
     for (Entry& entry : page_.entries)
         if (entry.path.ends_with('/')) entry.kind = EntryKind::directory;
-    return {};
+}
+
+/// A page of the older ListObjects, which some services answer whatever was asked: it goes on after a key.
+void ListParser::finish_token() {
+    if (!truncation_said_) page_.truncated = !page_.next_token.empty() || !next_marker_.empty();
+    if (!page_.truncated || !page_.next_token.empty()) return;
+    page_.token_is_key = true;
+    page_.next_token = std::move(next_marker_);
+    if (page_.next_token.empty() && !page_.entries.empty()) page_.next_token = page_.entries.back().path;
 }
 
 Result<ListPage> ListParser::finish() {
     reader_.finish();
     ZCDP_CHECK(run());
+    if (inside_ == Inside::refusal) return Error(ErrorKind::refused, "malformed listing: an error");
     if (inside_ == Inside::other) return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
-    ZCDP_CHECK(decode_keys());
+    decode_keys();
+    finish_token();
     if (page_.truncated && page_.next_token.empty())
         return Error(ErrorKind::refused, "malformed listing: truncated, but no token for the rest");
     return std::move(page_);

@@ -1,4 +1,7 @@
-// One answer of ListObjectsV2, parsed straight into entries as its bytes arrive.
+// One answer of ListObjectsV2 or ListObjects, parsed straight into entries as its bytes arrive.
+//
+// Lenient about what services write otherwise: no KeyCount, unknown elements, tags without quotes or none at all (the time stands
+// for it, time_tag()), keys that are not encoded though it was asked for, no token (the last key stands for it).
 #pragma once
 
 #include <string>
@@ -14,6 +17,7 @@ class ListParser final : public PageParser {
   public:
     Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
+    std::string_view refusal() const override { return inside_ == Inside::refusal ? beginning_ : std::string_view(); }
 
   private:
     Result<> run();
@@ -23,15 +27,17 @@ class ListParser final : public PageParser {
     Result<> end_of_object();
     Result<> root_field(std::string_view name);
     Result<> object_field(std::string_view name);
-    Result<> decode_keys();
+    void decode_keys();
+    void finish_token();
 
-    enum class Inside { root, object, prefix, other };
+    enum class Inside { root, object, prefix, refusal, other };
     XmlReader reader_;
     ListPage page_;
     Inside inside_ = Inside::other;
-    std::string text_;
+    std::string text_, next_marker_, modified_;
+    std::string beginning_;  ///< what was fed, until it is known to be a page
     Entry entry_;
-    bool key_seen_ = false, size_seen_ = false, url_encoded_ = false;
+    bool key_seen_ = false, size_seen_ = false, url_encoded_ = false, truncation_said_ = false;
 };
 
 }  // namespace zcdp::origin::s3

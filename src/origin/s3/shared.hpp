@@ -2,6 +2,7 @@
 // Thread rule: any thread.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 
@@ -27,6 +28,11 @@ class Shared final : public Remote {
     const std::string& bucket = location.bucket;
     CredentialSource credentials;
     Refreshing<Credentials> session;  ///< of a directory bucket: what CreateSession gave
+
+    // What is asked for as an extra, until the service refuses it.
+    std::atomic<bool> states_checksums{true};  ///< x-amz-checksum-mode
+    std::atomic<bool> encodes_keys{true};      ///< encoding-type
+    std::atomic<bool> lists_v2{true};          ///< else ListObjects, which begins pages after keys
 
   private:
     mutable std::mutex mutex_;
