@@ -1,6 +1,7 @@
 """The servers and peers of the benchmark: nginx with a canned listing, and rclone, curl and the aws cli as they are found."""
 import itertools
 import json
+import math
 import os
 import pathlib
 import platform
@@ -204,15 +205,16 @@ class Bucket(Server):
 
 
 class ListOnly(Server):
-    """A listing of `count` keys behind which there is nothing."""
+    """A listing of `count` keys behind which there is nothing, in order, or `shuffled`: as far from it as can be."""
 
-    def __init__(self, count, folder):
+    def __init__(self, count, folder, shuffled=False):
         super().__init__("listed", folder)
-        self.count = count
+        self.count, self.shuffled = count, shuffled
 
     def fill(self):
+        step = next(n for n in itertools.count(600_011) if math.gcd(n, self.count) == 1) if self.shuffled else 1
         self.write_pages(((f"data/part-{i // 10000:05}/sample-{i:010}.jpg", 110_000 + i % 1000, f"{i * 2654435761 % 2**64:016x}{i:016x}")
-                          for i in range(self.count)), self.count)
+                          for i in (n * step % self.count for n in range(self.count))), self.count)
 
 
 def tools():

@@ -1,6 +1,8 @@
 // Key -> path (docs/formats.md "Paths"): accept byte for byte, or refuse with a reason.
 #include "zcdp/base/paths.hpp"
 
+#include <utility>
+
 #include "zcdp/base/faults.hpp"
 #include "zcdp/base/utf8.hpp"
 
@@ -85,17 +87,20 @@ PathProblem check_symlink(std::string_view path, std::string_view target) {
     return PathProblem::none;
 }
 
-PathProblem PathOrder::next(std::string_view key) {
+PathProblem PathOrder::next(std::string_view key, uint64_t id, bool gives_way) {
     const bool marker = key.ends_with('/');
     const std::string_view path = marker ? key.substr(0, key.size() - 1) : key;
     // Every file of which this key is a continuation is still on the stack: between `a` and `a/b` sort only keys that
     // start with `a` (such as `a-x`), and those keep `a` there.
-    while (!prefixes_.empty() && !path.starts_with(prefixes_.back())) prefixes_.pop_back();
-    for (const std::string& file : prefixes_) {
-        if (path.size() == file.size()) return marker ? PathProblem::file_is_directory : PathProblem::duplicate;
-        if (path[file.size()] == '/') return PathProblem::file_is_directory;
+    while (!files_.empty() && !path.starts_with(files_.back().path)) files_.pop_back();
+    const auto is_folder = [&](const File& file) { return path.size() == file.path.size() ? marker : path[file.path.size()] == '/'; };
+    for (const File& file : files_) {
+        if (path.size() == file.path.size() && !marker) return PathProblem::duplicate;
+        if (is_folder(file) && !file.gives_way) return PathProblem::file_is_directory;
     }
-    if (!marker) prefixes_.emplace_back(path);
+    for (File& file : files_)
+        if (is_folder(file) && !std::exchange(file.is_gone, true)) gone_.push_back(file.id);
+    if (!marker) files_.push_back({std::string(path), id, gives_way, false});
     return PathProblem::none;
 }
 

@@ -1,4 +1,4 @@
-// Both sides are origins, and both list in the same order: one merge finds what is missing, extra or of another size. What
+// Both sides are origins, and both are listed in the same order: one merge finds what is missing, extra or of another size. What
 // is left are pairs of files of one size; workers on loops of their own judge their contents. Of one file there is one pair.
 #include "zcdp/sync/compare.hpp"
 
@@ -8,10 +8,12 @@
 
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <thread>
 
 #include "src/sync/claimed_sum.hpp"
 #include "src/sync/selection.hpp"
+#include "src/sync/sorter.hpp"
 #include "zcdp/base/paths.hpp"
 #include "zcdp/sync/filter.hpp"
 
@@ -32,8 +34,8 @@ struct Pair {
 /// What the merge and the workers share. Thread rule: any thread.
 class Board {
   public:
-    Board(const CompareOptions& compare_options, const std::function<void(const Difference&)>& on_found, Stop& on_stop)
-        : options(compare_options), stop(on_stop), found_(on_found) {}
+    Board(const CompareOptions& compare_options, const origin::Machine& on, const std::function<void(const Difference&)>& on_found, Stop& on_stop)
+        : options(compare_options), machine(on), stop(on_stop), found_(on_found) {}
 
     void differ(Kind kind, std::string path, std::string what) {
         const std::scoped_lock lock(mutex_);
@@ -80,6 +82,7 @@ class Board {
     }
 
     const CompareOptions& options;
+    const origin::Machine& machine;
     CompareReport report;
     Stop& stop;
 
@@ -91,12 +94,19 @@ class Board {
     bool closed_ = false;
 };
 
+/// Both sides have to come in one order; a folder's does.
+std::unique_ptr<origin::Listing> sorted(std::unique_ptr<origin::Listing> listing, const origin::Machine& machine) {
+    std::error_code none;
+    const auto scratch = std::filesystem::temp_directory_path(none);
+    return in_order(std::move(listing), machine.fs, machine.random, none ? "/tmp" : scratch.string());
+}
+
 /// One listing, entry by entry, of files and symlinks alone, and of keys that end in '/' and have content, which no folder can hold.
 class Walk {
   public:
     /// `filter` must outlive it.
-    Walk(origin::Origin& origin, const Filter& filter, bool is_folder)
-        : filter_(filter), selection_(filter, /*refuse_bad_keys=*/false), listing_(origin.list(selection_)), is_folder_(is_folder) {}
+    Walk(origin::Origin& origin, const Filter& filter, bool is_folder, const origin::Machine& machine)
+        : filter_(filter), selection_(filter, /*refuse_bad_keys=*/false), listing_(sorted(origin.list(selection_), machine)), is_folder_(is_folder) {}
     /// The next entry; nullptr at the end. It holds until the next call.
     Task<Result<origin::Entry*>> next() {
         while (true) {
@@ -153,7 +163,7 @@ std::string why_missing(const origin::Entry& wanted) {
 
 Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& board) {
     const Filter filter(board.options.include, board.options.exclude);
-    Walk wanted_walk(source, filter, false), have_walk(folder, filter, true);
+    Walk wanted_walk(source, filter, false, board.machine), have_walk(folder, filter, true, board.machine);
     ZCDP_CO_TRY(origin::Entry * wanted, co_await wanted_walk.next());
     if (!wanted) ZCDP_CO_CHECK(check_anything(wanted_walk, source));
     ZCDP_CO_TRY(origin::Entry * have, co_await have_walk.next());
@@ -181,7 +191,7 @@ Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& boar
 Task<Result<>> pair_up(origin::Origin& source, origin::Origin& folder, Board& board) {
     const std::string& file = board.options.file;
     const Filter filter(board.options.include, board.options.exclude);
-    Walk walk(source, filter, false);
+    Walk walk(source, filter, false, board.machine);
     origin::Entry wanted;
     uint64_t count = 0;
     for (origin::Entry* entry = nullptr; count < kCountMost && !board.ended(); ++count) {
@@ -244,7 +254,7 @@ Task<Result<bool>> equal_bytes(origin::Origin& source, origin::Origin& folder, c
 
 Task<Result<>> judge(origin::Origin& source, origin::Origin& folder, const Pair& pair, Board& board) {
     ZCDP_CO_TRY(auto info, co_await source.head(pair.wanted.path));
-    if (info.tag != pair.wanted.tag || info.size_bytes != pair.wanted.size_bytes)
+    if (!info.has_tag(pair.wanted.tag) || info.size_bytes != pair.wanted.size_bytes)
         co_return Error(ErrorKind::source_changed, "changed while it was being compared", pair.wanted.path);
     ClaimedSum sum(std::move(info.checksum));
     if (sum.answerable()) {
@@ -317,7 +327,7 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
                               const std::function<void(const Difference&)>& found, Stop& stop) {
     const auto began = Deadline::clock::now();
     ZCDP_TRY(const auto folder, origin::make_origin_factory("file://" + options.folder, {}, machine));
-    Board board(options, found, stop);
+    Board board(options, machine, found, stop);
     std::vector<std::thread> threads;
     const unsigned loops = std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMost);
     for (unsigned i = 0; i < loops; ++i)

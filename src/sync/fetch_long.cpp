@@ -68,7 +68,7 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
     if (chunks > 1) {
         // Ranges carry no checksum of the whole; of a single chunk the one read brings it along.
         ZCDP_CO_TRY(auto info, co_await origin_->head(entry.path));
-        if (info.tag != entry.tag || info.size_bytes != entry.size_bytes)
+        if (!info.has_tag(entry.tag) || info.size_bytes != entry.size_bytes)
             co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
         if (!info.has_ranges) file->one_pass = true;
         ZCDP_CO_CHECK(co_await take_claim(*file, std::move(info.checksum)));

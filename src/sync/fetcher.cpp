@@ -159,7 +159,7 @@ Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
 Task<Result<bool>> Fetcher::same_content(const SpoolEntry& record) {
     const origin::Entry& entry = record.entry;
     ZCDP_CO_TRY(const auto info, co_await origin_->head(entry.path));
-    if (info.tag != entry.tag || info.size_bytes != entry.size_bytes)
+    if (!info.has_tag(entry.tag) || info.size_bytes != entry.size_bytes)
         co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
     if (record.same_key) co_return true;
     if (info.checksum.kind == origin::ObjectChecksum::Kind::sha256 && record.digest.kind == DigestKind::sha256)

@@ -16,7 +16,12 @@ void put(std::string& out, T value) {
 
 }  // namespace
 
-bool Intake::wanted(const origin::Entry& entry) {
+void Refusals::add(const std::string& key, std::string_view reason) {
+    ++count_;
+    if (keys_.size() < kNamedKeysMax) keys_.push_back(printable(key) + " (" + std::string(reason) + ")");
+}
+
+bool Names::wanted(const origin::Entry& entry) {
     using origin::EntryKind;
     if (entry.path.empty() && entry.kind == EntryKind::directory && entry.size_bytes == 0) return false;  // the prefix's own marker
     if (entry.path.empty() && entry.kind == EntryKind::directory) {
@@ -25,26 +30,20 @@ bool Intake::wanted(const origin::Entry& entry) {
     }
     if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
     PathProblem problem = check_path(entry.path);
-    if (problem == PathProblem::none) problem = order_.next(entry.path);
     if (problem == PathProblem::none && entry.kind == EntryKind::symlink)
         problem = check_symlink(entry.path, entry.symlink_target);
     if (problem != PathProblem::none) {
-        refuse(entry.path, describe(problem));
+        refusals_.add(entry.path, describe(problem));
         return false;
     }
     if (entry.kind == EntryKind::directory && entry.size_bytes != 0) {
-        refuse(entry.path, "ends in '/' but has content");
+        refusals_.add(entry.path, "ends in '/' but has content");
         return false;
     }
     return true;
 }
 
-void Intake::refuse(const std::string& key, std::string_view reason) {
-    ++refused_;
-    if (refused_keys_.size() < kNamedKeysMax) refused_keys_.push_back(printable(key) + " (" + std::string(reason) + ")");
-}
-
-void Intake::count(const origin::Entry& entry) {
+void Tally::count(const origin::Entry& entry) {
     ++entries_;
     if (entry.kind == origin::EntryKind::file) ++files_, bytes_ += entry.size_bytes;
     const std::string& tag = entry.kind == origin::EntryKind::symlink ? entry.symlink_target : entry.tag;
@@ -55,6 +54,15 @@ void Intake::count(const origin::Entry& entry) {
     put(record_, static_cast<uint32_t>(tag.size()));
     record_ += tag;
     hash_.update(record_);
+}
+
+bool Intake::fits(const origin::Entry& entry) {
+    const bool placeholder = placeholders_give_way_ && entry.kind == origin::EntryKind::file && entry.size_bytes == 0;
+    // A folder that still waits is admitted before this entry, unless this entry is what it has in it.
+    const bool folder_first = folder_ && !entry.path.starts_with(folder_->path);
+    const PathProblem problem = order_.next(entry.path, tally_.entries() + folder_first, placeholder);
+    if (problem != PathProblem::none) refusals_.add(entry.path, describe(problem));
+    return problem == PathProblem::none;
 }
 
 }  // namespace zcdp::sync

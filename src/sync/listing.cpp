@@ -12,47 +12,50 @@ namespace {
 /// Everything the coroutine touches; outlives it.
 struct ListJob {
     origin::Origin& origin;
-    Intake& intake;
-    SpoolWriter& spool;
+    Collector& collector;
     const origin::Selection& selection;
     Progress& progress;
     uint64_t seen = 0;
     Result<> result;
 };
 
-Task<> list_all(ListJob* job) {
-    const auto accept = [job](const origin::Entry& entry) {
-        SpoolEntry record;
-        record.entry = entry;
-        return job->spool.add(record);
-    };
+Task<Result<>> list_all(ListJob* job) {
     const auto listing = job->origin.list(job->selection);
-    while (true) {
-        auto page = co_await listing->next();
-        if (!page) {
-            job->result = std::move(page).error();
-            co_return;
+    ZCDP_CO_CHECK(job->collector.begin());
+    for (uint32_t restarts = 0;;) {
+        ZCDP_CO_TRY(auto page, co_await listing->next());
+        if (listing->restarts() != restarts) {
+            restarts = listing->restarts();
+            job->seen = 0;
+            ZCDP_CO_CHECK(job->collector.begin());
         }
-        if (page->empty()) break;
-        for (origin::Entry& entry : *page)
-            if (job->result = job->intake.take(std::move(entry), accept); !job->result) co_return;
-        job->seen += page->size();
+        if (page.empty()) co_return Result<>();
+        for (origin::Entry& entry : page) ZCDP_CO_CHECK(job->collector.take(std::move(entry)));
+        job->seen += page.size();
         job->progress.objects_listed = job->seen;
     }
-    job->result = job->intake.end(accept);
-    if (job->result) job->result = job->spool.finish();
 }
 
-Error bad_keys(const Intake& intake, const std::string& source, const origin::OriginIdentity& identity) {
-    const uint64_t others = intake.refused() - 1;
+Task<> run_list(ListJob* job) { job->result = co_await list_all(job); }
+
+Error bad_keys(const Refusals& refusals, const std::string& source, const origin::OriginIdentity& identity) {
+    const uint64_t others = refusals.count() - 1;
     const std::string more = others == 0 ? "" : fmt::format(" ({} more like it)", others);
-    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", intake.refused_keys().front(), more),
+    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", refusals.keys().front(), more),
                  object_name(source, identity, ""), "leave such keys out with --bad-keys skip, or rename them");
 }
 
+/// Shells pass a glob in a web address on as it is, and other tools read one.
+std::string glob_hint(const std::string& source) {
+    const size_t glob = source.find_first_of("*?[", source.find("://") + 3), slash = source.rfind('/', glob);
+    if (glob == source.npos || slash == source.npos) return "";
+    return fmt::format("a SOURCE is no glob: write --include '{}' {}", source.substr(slash + 1), source.substr(0, slash + 1));
+}
+
 Error nothing_there(const std::string& source) {
+    const std::string glob = glob_hint(source);
     return Error(ErrorKind::not_found, "there is no object below this prefix", source + (source.ends_with('/') ? "" : "/"),
-                 "look for a typing error; a prefix ends at a '/'");
+                 glob.empty() ? "look for a typing error; a prefix ends at a '/'" : glob);
 }
 
 }  // namespace
@@ -60,27 +63,26 @@ Error nothing_there(const std::string& source) {
 Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFactory& factory, Fs& fs, Random& random,
                            const std::string& scratch_folder, Progress& progress, const Stop& stop) {
     progress.phase = Phase::listing;
-    Listed listed;
-    ZCDP_TRY(listed.list.file, open_scratch(fs, scratch_folder, random));
     const Filter filter(options.include, options.exclude);
-    Intake intake(filter);
-    SpoolWriter spool(fs, listed.list.file.get());
+    Collector collector(filter, options.skip_bad_keys, fs, random, scratch_folder);
     Loop loop;
     ZCDP_TRY(const auto origin, factory(loop.executor()));
     const FilterSelection selection(filter);
-    ListJob job{*origin, intake, spool, selection, progress, 0, {}};
-    loop.spawn(list_all(&job));
+    ListJob job{*origin, collector, selection, progress, 0, {}};
+    loop.spawn(run_list(&job));
     loop.run([&stop] { return stop.load(); });
     if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
     ZCDP_CHECK(std::move(job.result));
+    Listed listed;
+    ZCDP_TRY(listed.list, collector.finish(stop));
     listed.identity = origin->identity();
-    if (intake.refused() > 0 && !options.skip_bad_keys) return bad_keys(intake, options.source, listed.identity);
+    const Refusals& refusals = collector.refusals();
+    if (refusals.count() > 0 && !options.skip_bad_keys) return bad_keys(refusals, options.source, listed.identity);
     if (job.seen == 0 && listed.identity.endpoint != "file://") return nothing_there(options.source);
-    listed.list.count = spool.count();
-    const Sha256Bytes revision = intake.revision();
-    listed.revision = to_hex(revision);
-    listed.files = intake.files(), listed.bytes = intake.bytes();
-    listed.refused = intake.refused(), listed.refused_keys = intake.refused_keys();
+    Tally& tally = collector.tally();
+    listed.files = tally.files(), listed.bytes = tally.bytes();
+    listed.revision = to_hex(tally.revision());
+    listed.refused = refusals.count(), listed.refused_keys = refusals.keys();
     return listed;
 }
 

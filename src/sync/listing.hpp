@@ -4,18 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "src/sync/intake.hpp"
-#include "src/sync/spool.hpp"
+#include "src/sync/collect.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
-
-/// A list of entries on disk; any number of readers, one after another.
-struct EntryList {
-    Fd file;
-    uint64_t count = 0;
-    SpoolReader read(Fs& fs) const { return SpoolReader(fs, file.get(), count); }
-};
 
 struct Listed {
     EntryList list;

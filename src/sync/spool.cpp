@@ -10,8 +10,6 @@
 namespace zcdp::sync {
 namespace {
 
-constexpr size_t kBufferBytes = 256 * 1024;
-
 // Record: u32 length of the rest, varints (shared prefix, suffix, tag, symlink target lengths, size), flags byte,
 // then suffix, tag, target and, if known, the digest's kind and bytes. Little-endian; read by this process only.
 constexpr uint8_t kKindMask = 3, kExecutable = 4, kSameKey = 8;
@@ -33,8 +31,7 @@ size_t shared_prefix(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Result<> SpoolWriter::add(const SpoolEntry& record) {
-    const origin::Entry& entry = record.entry;
+Result<> SpoolWriter::add(const origin::Entry& entry, const SpoolEntry& record) {
     const size_t shared = shared_prefix(last_path_, entry.path);
     const size_t start = buffer_.size();
     buffer_.append(4, '\0');
@@ -57,7 +54,7 @@ Result<> SpoolWriter::add(const SpoolEntry& record) {
     std::memcpy(buffer_.data() + start, &length, 4);
     last_path_ = entry.path;
     ++count_;
-    return buffer_.size() < kBufferBytes ? Result<>() : flush();
+    return buffer_.size() < SpoolReader::kBufferBytes ? Result<>() : flush();
 }
 
 Result<> SpoolWriter::flush() {
@@ -75,7 +72,7 @@ Result<> SpoolReader::fill(size_t bytes) {
     if (end_ - begin_ >= bytes) return {};
     if (end_ > begin_) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_, begin_ = 0;
-    buffer_.resize(std::max({buffer_.size(), kBufferBytes, bytes}));
+    buffer_.resize(std::max({buffer_.size(), buffer_bytes_, bytes}));
     auto room = std::as_writable_bytes(std::span(buffer_).subspan(end_));
     const auto got = fs_.read(fd_, room, offset_);
     if (!got) return system_error(got.error(), "reading the list of objects", "scratch file of the store");

@@ -1,5 +1,5 @@
-// A list of entries on disk: what keeps memory bounded for ten million objects. Written once in path order, then read
-// as often as needed. Paths share a prefix with the one before, so a record takes some 30 bytes.
+// A list of entries on disk: what keeps memory bounded for ten million objects. Written once, then read as often as
+// needed, in the order in which it was written. Paths share a prefix with the one before, so a record takes some 30 bytes.
 //
 // Thread rule: a writer or reader belongs to one thread at a time. The file has no name and is gone with its Fd.
 #pragma once
@@ -33,23 +33,33 @@ struct SpoolEntry {
 
 class SpoolWriter {
   public:
-    SpoolWriter(Fs& fs, int fd) : fs_(fs), fd_(fd) {}
-    Result<> add(const SpoolEntry& record);
+    /// Writes from `offset_bytes` on.
+    SpoolWriter(Fs& fs, int fd, uint64_t offset_bytes = 0) : fs_(fs), fd_(fd), offset_(offset_bytes) {}
+    Result<> add(const SpoolEntry& record) { return add(record.entry, record); }
+    /// Of which nothing else is known.
+    Result<> add(const origin::Entry& entry) { return add(entry, nothing_known_); }
     /// Writes what is buffered; no add() after it.
     Result<> finish();
     uint64_t count() const { return count_; }
+    /// Where the next one would begin; after finish().
+    uint64_t end_bytes() const { return offset_; }
 
   private:
+    Result<> add(const origin::Entry& entry, const SpoolEntry& known);
     Result<> flush();
     Fs& fs_;
     int fd_;
-    uint64_t offset_ = 0, count_ = 0;
+    uint64_t offset_, count_ = 0;
     std::string buffer_, last_path_;
+    const SpoolEntry nothing_known_;
 };
 
 class SpoolReader {
   public:
-    SpoolReader(Fs& fs, int fd, uint64_t count) : fs_(fs), fd_(fd), left_(count) {}
+    static constexpr size_t kBufferBytes = 256 * 1024;
+    /// Reads `count` records from `offset_bytes` on, with a buffer of `buffer_bytes`, more where one record is longer.
+    SpoolReader(Fs& fs, int fd, uint64_t count, uint64_t offset_bytes = 0, size_t buffer_bytes = kBufferBytes)
+        : fs_(fs), fd_(fd), left_(count), offset_(offset_bytes), buffer_bytes_(buffer_bytes) {}
     /// The next record into `into`; false at the end. `into`'s strings keep their capacity.
     Result<bool> next(SpoolEntry& into);
 
@@ -57,7 +67,8 @@ class SpoolReader {
     Result<> fill(size_t bytes);
     Fs& fs_;
     int fd_;
-    uint64_t left_, offset_ = 0;
+    uint64_t left_, offset_;
+    size_t buffer_bytes_;
     std::vector<char> buffer_;
     std::string last_path_;
     size_t begin_ = 0, end_ = 0;

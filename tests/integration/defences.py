@@ -76,7 +76,16 @@ def list_order(bench, env):
     server = FaultServer(bench, {"a": SMALL, "b": SMALL})
     page = listing_xml([(key, len(SMALL), server.objects[key].tag) for key in ("b", "a")])
     server.fault = lambda request, found: [("send", answer(200, [], page))] if request.listing else None
-    return "listing is out of order" in sync(bench, server, env)[2]
+    return content_arrives(sync(bench, server, env), "b", SMALL)
+
+
+def list_parts(bench, env):
+    """The parts of the listing, which are asked for from after a key on, have not all of their keys."""
+    server = FaultServer(bench, {"a": SMALL, "b/c": SMALL, "d/e": SMALL, "f/g": SMALL}, page=1)
+    part = listing_xml([("f/g", len(SMALL), server.objects["f/g"].tag)])
+    server.fault = lambda request, found: [("send", answer(200, [], part))] if request.listing and "start-after" in request.query else None
+    code, out, _ = sync(bench, server, env)
+    return code == 0 and all((pathlib.Path(out.strip()) / key).exists() for key in server.objects)
 
 
 def dot_parts(bench, env):
@@ -123,7 +132,7 @@ def barrier(bench, env):
     return unit_tests(bench, "power loss at every call*", env)
 
 
-TESTS = {"checksum": checksum, "range-checksum": range_checksum, "etag": etag, "range": range_, "length": length, "list-order": list_order, "dot-parts": dot_parts,
+TESTS = {"checksum": checksum, "range-checksum": range_checksum, "etag": etag, "range": range_, "length": length, "list-order": list_order, "list-parts": list_parts, "dot-parts": dot_parts,
          "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease,
          "barrier": barrier}
 

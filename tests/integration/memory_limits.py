@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # ctest: 900
-"""Bounded memory: the plan of a million keys, and a long object that is sparse at its origin, under `ulimit -v` and by peak
+"""Bounded memory: the plan of a million keys, in order and in none, and a long object that is sparse at its origin, under `ulimit -v` and by peak
 resident size. ZCDP_TEST_KEYS=10000000 and ZCDP_TEST_GIB=64 are the long run."""
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ KEYS = int(os.environ.get("ZCDP_TEST_KEYS", "1000000"))
 GIB = int(os.environ.get("ZCDP_TEST_GIB", "4"))
 ADDRESS_SPACE_KIB = 700_000  # executable, thread stacks (8 MiB each, hardly touched), arenas; the buffers are 32 MiB of it
 RESIDENT_MIB = 96
+SORTING_MIB = 128
 MEASURE = ("import os,resource,subprocess,sys; c=subprocess.call(sys.argv[1:]); "
            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr); sys.exit(c)")
 
@@ -29,9 +31,14 @@ def limited(bench, *args):
 if not shutil.which("nginx"):
     skip("nginx is not installed")
 with Bench() as bench:
-    with origin.ListOnly(KEYS, bench.path("list")) as bucket:
-        code, err, mib = limited(bench, "sync", "--dry-run", "-q", "--anonymous", "--endpoint", bucket.endpoint, "--store", bench.path("store"), f"s3://{bucket.name}/")
-        bench.check(f"the plan of {KEYS:,} keys under ulimit -v: {mib} MiB", code == 0 and mib <= RESIDENT_MIB, (code, err, mib))
+    revisions = []
+    for shuffled, limit_mib in ((False, RESIDENT_MIB), (True, SORTING_MIB)):
+        with origin.ListOnly(KEYS, bench.path("list"), shuffled) as bucket:
+            code, err, mib = limited(bench, "sync", "--dry-run", "-q", "--anonymous", "--endpoint", bucket.endpoint, "--store", bench.path("store"), f"s3://{bucket.name}/")
+            bench.check(f"the plan of {KEYS:,} keys{', in no order,' if shuffled else ''} under ulimit -v: {mib} MiB", code == 0 and mib <= limit_mib, (code, err, mib))
+            code, out, err = bench.zcdp("sync", "--dry-run", "--json", "--anonymous", "--endpoint", bucket.endpoint, "--store", bench.path("store"), f"s3://{bucket.name}/", timeout=800)
+            revisions.append(json.loads(out)["revision"] if code == 0 else err)
+    bench.equal("both are one revision", revisions[0], revisions[1])
     data = bench.path("data")
     data.mkdir()
     with open(data / "sparse.bin", "wb") as file:

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -97,6 +98,7 @@ class OriginConformance {
     Task<> listings() {
         const auto listing = origin_->list(origin::everything());
         std::string last;
+        std::set<std::string> seen;
         while (true) {
             auto page = co_await listing->next();
             if (!page) {
@@ -105,8 +107,9 @@ class OriginConformance {
             }
             if (page->empty()) break;
             for (origin::Entry& entry : *page) {
-                expect(last < entry.path, "paths ascend strictly in raw byte order: " + last + " before " + entry.path);
+                expect(!listing->is_ordered() || last < entry.path, "paths ascend strictly in raw byte order: " + last + " before " + entry.path);
                 last = entry.path;
+                expect(seen.insert(entry.path).second, "a path comes once: " + entry.path);
                 if (entry.kind == origin::EntryKind::file) listed_[entry.path] = std::move(entry);
             }
         }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,14 +41,25 @@ PathProblem check_path(std::string_view key);
 PathProblem check_symlink(std::string_view path, std::string_view target);
 
 /// Sees the keys of a tree in raw byte order and finds `a` beside `a/b` (also with `a-x` between them, for '-' sorts
-/// before '/') and duplicates. Memory: the keys that are prefixes of the last one, at most kPathBytesMax of them.
+/// before '/') and duplicates. Memory: the keys that are prefixes of the last one, at most kPathBytesMax of them, and eight
+/// bytes for each that gave way.
 class PathOrder {
   public:
     /// The next key, already checked; `none` when it fits. A refused key is not remembered.
-    PathProblem next(std::string_view key);
+    PathProblem next(std::string_view key) { return next(key, 0, false); }
+    /// The same for a key that `gives_way` to what lies below it: then it is gone(), by its `id`, and not what is below refused.
+    PathProblem next(std::string_view key, uint64_t id, bool gives_way);
+    /// The ids of what gave way so far, in no order, each once.
+    const std::vector<uint64_t>& gone() const { return gone_; }
 
   private:
-    std::vector<std::string> prefixes_;  ///< files of which the last key is a continuation
+    struct File {
+        std::string path;
+        uint64_t id = 0;
+        bool gives_way = false, is_gone = false;
+    };
+    std::vector<File> files_;  ///< of which the last key is a continuation
+    std::vector<uint64_t> gone_;
 };
 
 }  // namespace zcdp

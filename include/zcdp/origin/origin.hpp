@@ -4,7 +4,7 @@
 // Thread rule: an Origin, and what it returns, belong to the loop it was made on; make one per loop with OriginFactory.
 // Retries, re-signing, credential refresh and redirects within the rules happen below this interface; what comes up has
 // been tried as often as the options say. Errors: not_found, denied, source_changed (the tag no longer matches),
-// refused (limits, malformed or unordered listings), timeout, unreachable, throttled, failed.
+// refused (limits, malformed listings), timeout, unreachable, throttled, failed.
 #pragma once
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "zcdp/base/error.hpp"
@@ -29,9 +30,11 @@ struct Entry {
     std::string path;
     EntryKind kind = EntryKind::file;
     uint64_t size_bytes = 0;
-    std::string tag;             ///< ETag without quotes, versionId, or mtime+inode: changes whenever the content does
+    std::string tag;             ///< ETag without quotes, versionId, mtime+inode, or time_tag(): changes whenever the content does
     bool executable = false;     ///< only a local origin knows
     std::string symlink_target;  ///< kind symlink only
+
+    bool operator==(const Entry&) const = default;
 };
 
 /// What distinguishes two origins for reuse: bytes fetched under one identity serve only that identity.
@@ -43,12 +46,18 @@ struct OriginIdentity {
     bool is_object = false;   ///< the source is one object, and `prefix` the folder it is in
 };
 
-/// The listing as pages; paths ascend strictly in raw byte order over the whole of it (checked here, not by callers).
+/// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order sorts
+/// (src/sync/collect.hpp), unless is_ordered().
 class Listing {
   public:
     virtual ~Listing() = default;
-    /// The next page, in order; an empty vector is the end.
+    /// The next page; an empty vector is the end.
     virtual Task<Result<std::vector<Entry>>> next() = 0;
+    /// Whether paths ascend strictly in raw byte order over the whole of it, by the nature of the origin.
+    virtual bool is_ordered() const { return false; }
+    /// How often the listing began again: when it grows with a page, every page before that one is void. (What was listed in
+    /// parallel turned out to be in another order than that by which it was divided.)
+    virtual uint32_t restarts() const { return 0; }
 };
 
 /// A checksum that the origin claims for the whole object; only ever used to verify.
@@ -66,8 +75,18 @@ struct ObjectInfo {
     uint64_t size_bytes = 0;
     std::string tag;
     ObjectChecksum checksum;
+    int64_t modified_unix_s = -1;  ///< -1: not said
     bool has_ranges = true;  ///< a part of it can be asked for, as far as is known
+
+    /// Whether this is what was listed under that tag; one that is a time (time_tag()) is compared with the time.
+    bool has_tag(std::string_view listed) const;
 };
+
+/// What stands for the tag where a listing states none: the time of the last change as it was listed, in ISO 8601. It is as
+/// weak as a time is: the same object at another time, never another object. "" when `listed` is no time.
+std::string time_tag(std::string_view listed);
+/// The time that such a tag holds, its fraction dropped; nullopt for every other tag.
+std::optional<int64_t> time_of_tag(std::string_view tag);
 
 /// A range's bytes. Destroying it early gives the connection up.
 class Body {

@@ -11,20 +11,33 @@ namespace zcdp::origin::azure {
 namespace {
 
 constexpr size_t kPageItemsMax = 10'000;
+constexpr size_t kRefusalBytesMax = 1 << 20;
 
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
     return std::find(words.begin(), words.end(), text) != words.end();
 }
 
+/// The status of an error's code (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes); what is not listed here
+/// is the service's own trouble.
+int status_of(std::string_view code) {
+    if (is_one_of(code, {"AuthenticationFailed", "AuthorizationFailure", "AuthorizationPermissionMismatch", "InsufficientAccountPermissions"})) return 403;
+    if (code.ends_with("NotFound")) return 404;
+    if (code == "ConditionNotMet") return 412;
+    if (code.starts_with("Invalid") || code.starts_with("Unsupported")) return 400;
+    return code == "ServerBusy" ? 503 : 500;
+}
+
 }  // namespace
 
 ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body) {
-    ErrorAnswer out{status, std::string(code_header), ""};
+    ErrorAnswer out{status, std::string(code_header), "", false};
     if (auto leaves = xml_leaves(body))
         for (auto& [name, text] : *leaves) {
             if (name == "Code" && out.code.empty()) out.code = std::move(text);
             else if (name == "Message") out.message = text.substr(0, text.find('\n'));
         }
+    out.came_as_success = out.status / 100 == 2;
+    if (out.came_as_success) out.status = status_of(out.code);
     return out;
 }
 
@@ -38,7 +51,7 @@ Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = fmt::format("HTTP {}", answer.status);
+    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
     if (!answer.code.empty()) what += " " + printable(answer.code);
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     if (is_one_of(answer.code, {"BlobArchived", "BlobBeingRehydrated"}))
@@ -76,7 +89,10 @@ Result<> ListParser::bad(std::string_view what) const { return Error(ErrorKind::
 
 Result<> ListParser::feed(std::string_view bytes) {
     reader_.feed(bytes);
-    return run();
+    auto read = run();
+    if (root_seen_) beginning_.clear();
+    else if (beginning_.size() < kRefusalBytesMax) beginning_.append(bytes);
+    return read;
 }
 
 Result<> ListParser::run() {
@@ -88,8 +104,8 @@ Result<> ListParser::run() {
 // EnumerationResults / Blobs / Blob / Name, Properties/*, Metadata/*; Blobs / BlobPrefix / Name; NextMarker.
 void ListParser::start(std::string_view name) {
     text_.clear();
-    if (reader_.depth() == 1) root_seen_ = name == "EnumerationResults";
-    if (name == "Name") name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos;
+    if (reader_.depth() == 1) root_seen_ = name == "EnumerationResults", refused_ = name == "Error";
+    if (name == "Name") name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos || reader_.attributes().find("Encoded='true'") != std::string_view::npos;
     if (reader_.depth() != 3) return;
     if (name == "Blob") {
         inside_ = Inside::blob;
@@ -151,7 +167,7 @@ Result<> ListParser::end_of_blob() {
     } else if (!size_seen_) {
         return Error(ErrorKind::refused, "malformed listing: no Content-Length", entry_.path);
     }
-    if (entry_.tag.empty()) return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
+    if (entry_.tag.empty() && entry_.kind == EntryKind::file) return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
     if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 blobs in a page");
     page_.entries.push_back(std::move(entry_));
     return {};

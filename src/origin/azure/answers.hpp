@@ -9,10 +9,12 @@
 
 namespace zcdp::origin::azure {
 
-/// The code is in x-ms-error-code (also of a HEAD) or in <Error><Code>, <Message>.
+/// The code is in x-ms-error-code (also of a HEAD) or in <Error><Code>, <Message>. One that came as a success has the status that
+/// its code has else.
 struct ErrorAnswer {
     int status = 0;
     std::string code, message;
+    bool came_as_success = false;
 };
 ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body);
 /// Whether a header of the request is more than this service knows: azurite's word for it, and the service's own.
@@ -32,6 +34,7 @@ class ListParser final : public PageParser {
   public:
     Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
+    std::string_view refusal() const override { return refused_ ? beginning_ : std::string_view(); }
 
   private:
     Result<> run();
@@ -46,8 +49,9 @@ class ListParser final : public PageParser {
     XmlReader reader_;
     ListPage page_;
     Inside inside_ = Inside::nothing;
-    bool root_seen_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false, marker_ = false;
+    bool root_seen_ = false, refused_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false, marker_ = false;
     std::string text_;
+    std::string beginning_;  ///< what was fed, until it is known to be a page
     Entry entry_;
 };
 

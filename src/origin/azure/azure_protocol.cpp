@@ -63,9 +63,8 @@ class AzureProtocol final : public Protocol {
     uint64_t checked_range_bytes() const override { return shared_->sums_ranges ? kCheckedRangeBytes : 0; }
     Result<ObjectChecksum> range_checksum_of(const net::Response& answer) override { return crc64_of(answer.header("x-ms-content-crc64")); }
 
-    bool can_start_after() const override { return false; }
     /// A hierarchical namespace lists folder by folder, and nothing says how flat ones compare names.
-    bool is_ordered() const override { return false; }
+    bool can_start_after() const override { return false; }
     Call page_call(const PageRequest& page) override {
         Call call;
         call.query.emplace_back("comp", "list");
@@ -73,7 +72,7 @@ class AzureProtocol final : public Protocol {
         call.query.emplace_back("include", "metadata");
         if (!page.token.empty()) call.query.emplace_back("marker", page.token);
         call.query.emplace_back("maxresults", "5000");
-        if (!shared_->prefix().empty()) call.query.emplace_back("prefix", shared_->prefix());
+        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty()) call.query.emplace_back("prefix", folder);
         call.query.emplace_back("restype", "container");
         return call;
     }

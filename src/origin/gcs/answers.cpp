@@ -31,8 +31,8 @@ Result<Entry> entry_of(const json::object& item) {
     if (entry.path.empty()) return Error(ErrorKind::refused, "the listing has an object without a name");
     if (!number_of(item, "size", entry.size_bytes)) return Error(ErrorKind::refused, "the listing has an object without a size", entry.path);
     entry.tag = text_of(item, "generation");
-    if (entry.tag.empty()) return Error(ErrorKind::refused, "the listing has an object without a generation", entry.path);
     if (entry.path.back() == '/') entry.kind = EntryKind::directory;
+    if (entry.tag.empty() && entry.kind == EntryKind::file) return Error(ErrorKind::refused, "the listing has an object without a generation", entry.path);
     return entry;
 }
 
@@ -41,13 +41,23 @@ Result<Entry> entry_of(const json::object& item) {
 ErrorAnswer parse_error(int status, std::string_view body) {
     ErrorAnswer out;
     out.status = status;
+    out.came_as_success = status / 100 == 2;
     const auto answer = parse(body);
     const json::value* error = answer ? answer->if_contains("error") : nullptr;
+    uint64_t code = 0;
+    const bool has_code = error && error->is_object() && number_of(error->get_object(), "code", code) && code >= 400 && code < 600;
+    if (out.came_as_success) out.status = has_code ? static_cast<int>(code) : 500;
     if (!error || !error->is_object()) return out;
     out.message = text_of(error->get_object(), "message");
     if (const json::value* list = error->get_object().if_contains("errors"); list && list->is_array() && !list->get_array().empty())
         if (const json::value& first = list->get_array().front(); first.is_object()) out.reason = text_of(first.get_object(), "reason");
     return out;
+}
+
+bool is_refusal(std::string_view body) {
+    const auto answer = parse(body);
+    const json::value* error = answer ? answer->if_contains("error") : nullptr;
+    return error && error->is_object();
 }
 
 Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
@@ -59,7 +69,7 @@ Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = fmt::format("HTTP {}", answer.status);
+    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
     if (!answer.reason.empty()) what += " " + printable(answer.reason);
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     switch (answer.status) {
@@ -114,6 +124,7 @@ Result<> ListParser::feed(std::string_view bytes) {
 
 Result<ListPage> ListParser::finish() {
     ZCDP_TRY(const json::object page, parse(body_));
+    if (const json::value* error = page.if_contains("error"); error && error->is_object()) return Error(ErrorKind::refused, "the listing is an error");
     ListPage out;
     if (const json::value* items = page.if_contains("items"); items && items->is_array())
         for (const json::value& item : items->get_array()) {

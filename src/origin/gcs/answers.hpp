@@ -8,12 +8,16 @@
 
 namespace zcdp::origin::gcs {
 
-/// {"error": {"code": …, "message": …, "errors": [{"reason": …}]}}, as far as it is there.
+/// {"error": {"code": …, "message": …, "errors": [{"reason": …}]}}, as far as it is there. One that came as a success has the
+/// status that its code says.
 struct ErrorAnswer {
     int status = 0;
     std::string reason, message;
+    bool came_as_success = false;
 };
 ErrorAnswer parse_error(int status, std::string_view body);
+/// Whether a body is such an error.
+bool is_refusal(std::string_view body);
 Verdict::Remedy remedy_of(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
 
@@ -29,6 +33,7 @@ class ListParser final : public PageParser {
     explicit ListParser(std::string after) : after_(std::move(after)) {}
     Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
+    std::string_view refusal() const override { return is_refusal(body_) ? body_ : std::string_view(); }
 
   private:
     std::string after_, body_;

@@ -38,6 +38,8 @@ class GcsProtocol final : public Protocol {
     Call head_call(const std::string& key) override { return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0}; }
     Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const std::string&) override { return parse_object(body); }
 
+    bool is_refusal(std::string_view body) const override { return gcs::is_refusal(body); }
+
     /// gzip is accepted so that objects which are stored compressed come as they are stored.
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {{"alt", "media"}}, {{"Accept-Encoding", "gzip"}}, 0};
@@ -55,7 +57,7 @@ class GcsProtocol final : public Protocol {
         call.query.emplace_back("fields", "items(name,size,generation),prefixes,nextPageToken");
         call.query.emplace_back("maxResults", "1000");
         if (!page.token.empty()) call.query.emplace_back("pageToken", page.token);
-        call.query.emplace_back("prefix", shared_->prefix());
+        call.query.emplace_back("prefix", page.folder.empty() ? shared_->prefix() : page.folder);
         if (!page.after.empty()) call.query.emplace_back("startOffset", page.after);  // the token goes with the same question
         return call;
     }

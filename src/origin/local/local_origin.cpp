@@ -37,6 +37,7 @@ class LocalListing final : public Listing {
     Task<Result<std::vector<Entry>>> next() override {
         return offload(directory_->pool, [this] { return walk_.page(); });
     }
+    bool is_ordered() const override { return true; }
 
   private:
     std::shared_ptr<Directory> directory_;

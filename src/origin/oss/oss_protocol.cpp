@@ -41,7 +41,7 @@ class OssProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
         const s3::ErrorAnswer answer = s3::parse_error(response, body);
         const auto remedy = s3::remedy_of(answer);
         Verdict verdict{Verdict::Remedy::none, s3::error_of(answer, name)};
@@ -61,16 +61,22 @@ class OssProtocol final : public Protocol {
                 verdict.remedy = Verdict::Remedy::at_once;
             }
         }
+        // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
+        if (verdict.remedy == Verdict::Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403)) {
+            call.method = "GET";
+            verdict.remedy = Verdict::Remedy::at_once;
+        }
         return verdict;
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
-        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key)};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key), parse_http_date(std::string(answer.header("last-modified")))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
-        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (const std::string time = unmodified_since_of(spec.tag); !time.empty()) call.headers.emplace_back("If-Unmodified-Since", time);
+        else if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
         return call;
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
@@ -87,12 +93,12 @@ class OssProtocol final : public Protocol {
     bool can_start_after() const override { return true; }
     Call page_call(const PageRequest& page) override {
         Call call;
-        if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
+        if (!page.token.empty() && !page.token_is_key) call.query.emplace_back("continuation-token", page.token);
         if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
         call.query.emplace_back("encoding-type", "url");
-        call.query.emplace_back("list-type", "2");
+        call.query.emplace_back(page.token_is_key ? "marker" : "list-type", page.token_is_key ? page.token : "2");
         call.query.emplace_back("max-keys", "1000");
-        if (!shared_->prefix().empty()) call.query.emplace_back("prefix", shared_->prefix());
+        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty()) call.query.emplace_back("prefix", folder);
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }

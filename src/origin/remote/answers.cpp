@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "zcdp/base/clock.hpp"
+#include "zcdp/origin/origin.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -60,6 +61,11 @@ std::string plain_tag(std::string_view etag) {
     if (etag.starts_with("W/")) etag.remove_prefix(2);
     if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') etag = etag.substr(1, etag.size() - 2);
     return std::string(etag);
+}
+
+std::string unmodified_since_of(std::string_view tag) {
+    const auto time = time_of_tag(tag);
+    return time ? http_date(*time + (tag.find('.') != tag.npos)) : "";
 }
 
 Error error_of_status(int status, const std::string& what, const std::string& object) {

@@ -32,6 +32,10 @@ std::string plain_tag(std::string_view etag);
 /// (draft-ietf-httpapi-ratelimit-headers: what Hugging Face's hub sends with a 429).
 uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s);
 
+/// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag. A part of a
+/// second is rounded up: services compare with what they have, and the answer's own time is compared besides.
+std::string unmodified_since_of(std::string_view tag);
+
 /// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx), failed.
 Error error_of_status(int status, const std::string& what, const std::string& object);
 

@@ -1,7 +1,8 @@
 // A listing over a prefix: one page, and if that is not all, several ranges of keys at once, handed out in order.
 //
-// The ranges come from one listing with delimiter '/': its keys and common prefixes are points at which the key space can
-// be cut, and a range is listed from just after one point to the next (`PageRequest::after`). Memory: a few pages a range.
+// The ranges come from one listing with delimiter '/' (points.hpp), and a range is listed from just after one point to the
+// next (`PageRequest::after`). Where the ranges turn out not to be the whole the listing begins again, page by page: then it
+// comes in the service's order. Memory: a few pages a range.
 // Thread rule: belongs to its loop.
 #pragma once
 
@@ -11,9 +12,7 @@
 
 namespace zcdp::origin {
 
-std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester);
-
-/// Cuts ordered points into at most `ranges` runs; returns for each run but the first the index of its first point. Pure.
-std::vector<size_t> cut_points(size_t points, size_t ranges);
+/// `selection` must outlive the listing. Where all that it wants lies in one folder below the prefix, that folder is listed.
+std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester, const Selection& selection);
 
 }  // namespace zcdp::origin

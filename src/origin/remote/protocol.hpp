@@ -56,6 +56,8 @@ struct PageRequest {
     std::string delimiter;  ///< "" or "/"
     std::string after;      ///< a key (only where the protocol can start after one)
     std::string token;      ///< from the page before; then `after` is not used
+    bool token_is_key = false;  ///< as ListPage has it
+    std::string folder;         ///< below which; "": the source's own prefix
 };
 
 struct ListPage {
@@ -63,6 +65,7 @@ struct ListPage {
     std::vector<std::string> prefixes;  ///< common prefixes, when a delimiter was asked for
     bool truncated = false;
     std::string next_token;
+    bool token_is_key = false;  ///< a key that the next page begins after: a service that knows no other tokens
 };
 
 /// Reads one page as its bytes arrive.
@@ -73,6 +76,8 @@ class PageParser {
     virtual Result<> feed(std::string_view bytes) = 0;
     /// The page, after the last chunk.
     virtual Result<ListPage> finish() = 0;
+    /// What was fed, once it is known to be no page but what the service says when it refuses; else "".
+    virtual std::string_view refusal() const = 0;
 };
 
 class Requester;
@@ -95,12 +100,16 @@ class Protocol {
     virtual Call head_call(const std::string& key) = 0;
     /// `body`: empty for a HEAD. Its answer says the object's size, or that of a GET of its first byte does.
     virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body, const std::string& key) = 0;
+    /// Whether such a body is what the service says when it refuses.
+    virtual bool is_refusal(std::string_view) const { return false; }
     /// `whole`: all of the object in one piece, so that its checksum can be asked for.
     virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
     /// What a tag is called in messages.
     virtual const char* tag_word() const { return "ETag"; }
     /// The tag that a read's answer states; "" when it states none.
     virtual std::string tag_of(const net::Response& answer) = 0;
+    /// The same in the form of `listed`, which may be a time (time_tag()).
+    std::string tag_like(const net::Response& answer, const std::string& listed);
     /// What the origin claims of the whole object `key`.
     virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
     /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the whole of an
@@ -118,8 +127,6 @@ class Protocol {
     // --- Listing by pages; a protocol that has no such thing leaves these as they are. ---
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.
     virtual bool can_start_after() const { return false; }
-    /// Whether pages come in raw byte order; else all of the listing is held and sorted here.
-    virtual bool is_ordered() const { return true; }
     virtual Call page_call(const PageRequest&) { return {}; }
     virtual std::unique_ptr<PageParser> page_parser(const PageRequest&) { return nullptr; }
 };

@@ -66,7 +66,7 @@ Task<Result<uint64_t>> Reader::part_bytes(std::string path, std::string tag, uin
     if (!answer && answer.error().kind() != ErrorKind::failed && answer.error().kind() != ErrorKind::denied && answer.error().kind() != ErrorKind::source_changed)
         co_return answer.error();
     if (!answer) co_return uint64_t{0};
-    if (const std::string now = requester_->protocol().tag_of(**answer); !now.empty() && now != tag)
+    if (const std::string now = requester_->protocol().tag_like(**answer, tag); !now.empty() && now != tag)
         co_return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(now)), name_of(path));
     co_return (*answer)->body_bytes().value_or(0);
 }
@@ -106,7 +106,7 @@ Task<Error> Reader::explain(Error error, ReadSpec spec) {
     const auto now = co_await head(spec.path);
     // Some services judge the condition before they look whether the object is there at all.
     if (!now) co_return now.error().kind() == ErrorKind::not_found ? now.error() : error;
-    if (now->tag != spec.tag || now->size_bytes != spec.object_bytes)
+    if (!now->has_tag(spec.tag) || now->size_bytes != spec.object_bytes)
         co_return other_bytes ? Error(ErrorKind::source_changed, "changed while it was being read: " + error.what(), error.object()) : error;
     if (other_bytes) co_return error;
     co_return Error(ErrorKind::failed, fmt::format("the server contradicts itself: asked what the object is, it states the {} that was listed; asked for its bytes, it {}", requester_->protocol().tag_word(), error.what()),
@@ -129,7 +129,7 @@ Result<Opened> Reader::accept(std::unique_ptr<net::Response> answer, const ReadS
 /// Everything the header says against what was asked for.
 Result<> Reader::check(const net::Response& answer, const ReadSpec& spec) const {
     const Protocol& protocol = requester_->protocol();
-    const std::string tag = requester_->protocol().tag_of(answer);
+    const std::string tag = requester_->protocol().tag_like(answer, spec.tag);
     if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
         return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag)), name_of(spec.path));
     if (answer.status() == 200) return check_whole(answer, spec);

@@ -29,6 +29,7 @@ class Remote {
     const std::string& prefix() const { return is_object ? parent_ : folder_; }
     const std::string object;             ///< the key that the source may be itself; "": it is a folder
     std::atomic<bool> is_object{false};   ///< it is; found by the listing, before anything is read
+    std::atomic<bool> lists_in_order{true};  ///< by the bytes of the keys; until a listing shows that it does not
     const OriginOptions options;
     Machine machine;
     Concurrency concurrency;

@@ -137,30 +137,51 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     }
 }
 
+Task<Result<>> Requester::refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body) {
+    using Remedy = Verdict::Remedy;
+    Verdict verdict = judge(of.call, {}, *answer, body, protocol_->name_of(of.call.key), of.tried);
+    const uint64_t retry_after = retry_after_ms_of(*answer, remote_->machine.clock.unix_s());
+    answer.reset();
+    if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
+    if (verdict.remedy == Remedy::at_once) {
+        remote_->retries.add();
+        co_return Result<>();
+    }
+    if (verdict.remedy == Remedy::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
+    const bool again = co_await this->retry_after(verdict.error, of.attempt++, retry_after);
+    if (!again) co_return std::move(verdict.error);
+    co_return Result<>();
+}
+
 Task<Result<ObjectInfo>> Requester::head(std::string key) {
-    Call call = protocol_->head_call(key);
-    const bool in_body = call.method != "HEAD";
+    Refused refusals{protocol_->head_call(key), {}};
+    const bool in_body = refusals.call.method != "HEAD";
     const std::string name = protocol_->name_of(key);
-    for (uint32_t attempt = 1;; ++attempt) {
-        ZCDP_CO_TRY(const auto answer, co_await send(call));
+    for (uint32_t attempt = 1;;) {
+        ZCDP_CO_TRY(auto answer, co_await send(refusals.call));
         // Some do not say how long an object is until they are asked for a part of it.
         const bool has_size = in_body || object_bytes_of(*answer);
-        if (!has_size && std::exchange(call.method, "GET") == "HEAD") {
-            call.headers.emplace_back("Range", "bytes=0-0");
+        if (!has_size && std::exchange(refusals.call.method, "GET") == "HEAD") {
+            refusals.call.headers.emplace_back("Range", "bytes=0-0");
             continue;
         }
         if (!has_size) co_return Error(ErrorKind::refused, "does not say its size", name, "zcdp needs a Content-Length; a folder's URL ends in /");
         Result<std::string> body = std::string();
         if (in_body) body = co_await answer->read_all(kInfoBytesMax);
-        if (body) {
-            auto info = protocol_->info_of(*answer, *body, key);
-            if (!info) co_return std::move(info).error().about(name);
-            if (answer->header("accept-ranges") == "none") info->has_ranges = false;
-            co_return info;
+        if (!body) {
+            const Error broken = std::move(body).error().about(name);
+            const bool again = co_await retry_after(broken, attempt++);
+            if (!again) co_return broken;
+            continue;
         }
-        const Error broken = std::move(body).error().about(name);
-        const bool again = co_await retry_after(broken, attempt);
-        if (!again) co_return broken;
+        if (!body->empty() && protocol_->is_refusal(*body)) {
+            ZCDP_CO_CHECK(co_await refused(refusals, std::move(answer), std::move(*body)));
+            continue;
+        }
+        auto info = protocol_->info_of(*answer, *body, key);
+        if (!info) co_return std::move(info).error().about(name);
+        if (answer->header("accept-ranges") == "none") info->has_ranges = false;
+        co_return info;
     }
 }
 

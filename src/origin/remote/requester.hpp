@@ -14,6 +14,15 @@ class Requester {
 
     /// An answer of success (2xx). Every other ends in an Error after the remedies were tried.
     Task<Result<std::unique_ptr<net::Response>>> send(Call call);
+    /// A call whose answers of success have turned out to be refusals.
+    struct Refused {
+        Call call;
+        Tried tried;
+        uint32_t attempt = 1;
+    };
+    /// An answer of success has a body that says why it is none. Waits as long as that asks for; then `of.call` is to be sent
+    /// again. Errors: what the body says, where that is final or the attempts are used up. `of` outlives the task.
+    Task<Result<>> refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body);
     /// What the object `key` is now.
     Task<Result<ObjectInfo>> head(std::string key);
     /// Whether to ask again after `error`; waits first.

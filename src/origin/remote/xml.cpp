@@ -97,11 +97,18 @@ XmlReader::Event XmlReader::incomplete(const char* what) {
 }
 
 XmlReader::Event XmlReader::next() {
-    while (true) {
-        skipped_ = false;
-        const Event event = step();
-        if (!skipped_) return event;
-    }
+    Event event;
+    do {
+        passed_over_ = false;
+        event = step();
+    } while (passed_over_);
+    return event;
+}
+
+/// What is no event of its own is passed over: another step follows.
+XmlReader::Event XmlReader::pass_over() {
+    passed_over_ = true;
+    return Event::need_more;
 }
 
 XmlReader::Event XmlReader::step() {
@@ -121,20 +128,12 @@ XmlReader::Event XmlReader::step() {
     return buffer_[at_] == '<' ? read_tag() : read_text();
 }
 
-/// Skips a byte order mark and the declaration; `start` means that the document proper can begin. A declaration behind white
-/// space is an instruction like others.
+/// Skips a byte order mark; `start` means that the document proper can begin.
 XmlReader::Event XmlReader::read_declaration() {
-    constexpr std::string_view kMark = "\xef\xbb\xbf", kOpen = "<?xml";
+    constexpr std::string_view kMark = "\xef\xbb\xbf";
     const std::string_view rest = std::string_view(buffer_).substr(at_);
-    if (rest.size() < kMark.size() + kOpen.size() && !finished_) return Event::need_more;
-    const size_t begin = rest.starts_with(kMark) ? kMark.size() : 0;
-    if (rest.substr(begin).starts_with(kOpen)) {
-        const size_t close = rest.find("?>");
-        if (close == std::string_view::npos) return incomplete("the declaration");
-        at_ += close + 2;
-    } else {
-        at_ += begin;
-    }
+    if (rest.size() < kMark.size() && !finished_) return Event::need_more;
+    if (rest.starts_with(kMark)) at_ += kMark.size();
     begun_ = true;
     return Event::start;
 }
@@ -145,7 +144,8 @@ XmlReader::Event XmlReader::read_text() {
     if (depth_ == 0) {
         if (length == std::string_view::npos) length = rest.size();
         if (!all_space(rest.substr(0, length))) return fail("text outside of the root element");
-        return skip(length);
+        at_ += length;
+        return pass_over();
     }
     if (length == std::string_view::npos) return incomplete("a text");
     if (length > kXmlTokenBytesMax) return fail("a text is longer than 16 KiB");
@@ -177,8 +177,7 @@ bool XmlReader::decode_entities(std::string_view raw) {
 XmlReader::Event XmlReader::read_tag() {
     const std::string_view rest = std::string_view(buffer_).substr(at_);
     if (rest.size() < 2) return incomplete("a tag");
-    if (rest[1] == '!') return read_marked();
-    if (rest[1] == '?') return skip_to("?>", "a processing instruction");
+    if (rest[1] == '!' || rest[1] == '?') return read_other();
     // A '>' inside an attribute's value is not written by any service; refusing it keeps the scan one memchr.
     const size_t close_at = rest.find('>');
     if (close_at == std::string_view::npos) return incomplete("a tag");
@@ -187,37 +186,26 @@ XmlReader::Event XmlReader::read_tag() {
     return rest[1] == '/' ? close(rest.substr(2, close_at - 2)) : open(rest.substr(1, close_at - 1));
 }
 
-/// A comment, which says nothing, or CDATA, which is text as it is; never a document type.
-XmlReader::Event XmlReader::read_marked() {
-    constexpr std::string_view kComment = "<!--", kData = "<![CDATA[", kDataEnd = "]]>";
+/// What is no tag: the declaration and other instructions, comments, CDATA.
+XmlReader::Event XmlReader::read_other() {
+    struct Form {
+        std::string_view begin, end;
+    };
+    static constexpr Form kForms[] = {{"<?", "?>"}, {"<!--", "-->"}, {"<![CDATA[", "]]>"}};
     const std::string_view rest = std::string_view(buffer_).substr(at_);
-    if (rest.starts_with(kComment)) return skip_to("-->", "a comment");
-    if (!rest.starts_with(kData)) {
-        const bool undecided = kComment.starts_with(rest) || kData.starts_with(rest);
-        return undecided ? incomplete("a tag") : fail("a document type");
+    for (const auto& [begin, end] : kForms) {
+        if (rest.size() < begin.size() && begin.starts_with(rest)) return incomplete("a tag");
+        if (!rest.starts_with(begin)) continue;
+        const size_t close_at = rest.find(end, begin.size());
+        if (close_at == std::string_view::npos) return incomplete("a comment or CDATA");
+        if (close_at > kXmlTokenBytesMax) return fail("a comment or CDATA is longer than 16 KiB");
+        at_ += close_at + end.size();
+        if (begin != kForms[2].begin) return pass_over();
+        if (depth_ == 0) return fail("text outside of the root element");
+        text_ = rest.substr(begin.size(), close_at - begin.size());
+        return Event::text;
     }
-    const size_t end = rest.find(kDataEnd, kData.size());
-    if (end == std::string_view::npos) return incomplete("a text");
-    if (end > kXmlTokenBytesMax) return fail("a text is longer than 16 KiB");
-    if (depth_ == 0) return fail("text outside of the root element");
-    text_ = rest.substr(kData.size(), end - kData.size());
-    at_ += end + kDataEnd.size();
-    return Event::text;
-}
-
-XmlReader::Event XmlReader::skip_to(std::string_view mark, const char* what) {
-    const std::string_view rest = std::string_view(buffer_).substr(at_);
-    const size_t end = rest.find(mark, 2);
-    if (end == std::string_view::npos) return incomplete(what);
-    if (end > kXmlTokenBytesMax) return fail(std::string(what) + " is longer than 16 KiB");
-    return skip(end + mark.size());
-}
-
-/// For next() to go on behind `bytes` that say nothing: not by a call of its own, for there may be many of these in a row.
-XmlReader::Event XmlReader::skip(size_t bytes) {
-    at_ += bytes;
-    skipped_ = true;
-    return Event::need_more;
+    return fail("a document type");
 }
 
 XmlReader::Event XmlReader::open(std::string_view tag) {

@@ -1,8 +1,9 @@
 // A pull parser for the XML that object stores send: elements, text, the five named entities and numeric ones. Bytes are
 // fed as they come off the wire; what cannot be decided yet is asked for as `need_more`.
 //
-// Hostile input: no document type and no entity of its own; comments and processing instructions are passed over; depth,
-// text, tag and document sizes are bounded, and so is the memory (one token beside what was fed).
+// Lenient where nothing is said: a byte order mark, white space before the declaration, comments and processing instructions are
+// passed over; they, and CDATA, cut a text into several. Hostile input: no document type, no entity of its own; depth, text,
+// tag and document sizes are bounded, and so is the memory (one token beside what was fed).
 // Thread rule: a value of one thread. name() and text() hold until the next call of next() or feed().
 #pragma once
 
@@ -27,7 +28,7 @@ class XmlReader {
         need_more,  ///< feed() or finish() first
         start,      ///< name()
         end,        ///< name()
-        text,       ///< text(); a part of what is between two tags, and all of it where no comment and no CDATA is
+        text,       ///< text(); some of it between two tags
         done,       ///< the root is closed and finish() was called
         bad,        ///< problem(); stays bad
     };
@@ -48,15 +49,14 @@ class XmlReader {
     const std::string& problem() const { return problem_; }
 
   private:
+    Event step();
+    Event pass_over();
     Event fail(std::string problem);
     Event incomplete(const char* what);
     Event read_text();
     Event read_tag();
     Event read_declaration();
-    Event read_marked();
-    Event skip_to(std::string_view mark, const char* what);
-    Event skip(size_t bytes);
-    Event step();
+    Event read_other();
     Event open(std::string_view tag);
     Event close(std::string_view tag);
     bool decode_entities(std::string_view raw);
@@ -64,7 +64,7 @@ class XmlReader {
     std::string buffer_;
     size_t at_ = 0;             ///< of the first byte that no event has used
     size_t document_bytes_ = 0;
-    bool finished_ = false, begun_ = false, root_seen_ = false, end_pending_ = false, skipped_ = false;
+    bool finished_ = false, begun_ = false, root_seen_ = false, end_pending_ = false, passed_over_ = false;
     size_t depth_ = 0;
     std::array<std::string, kXmlDepthMax> open_;
     std::string_view name_, text_, attributes_;

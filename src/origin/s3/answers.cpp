@@ -19,6 +19,20 @@ bool one_of(std::string_view code, std::initializer_list<std::string_view> codes
 
 constexpr uint64_t kPartsMax = 10'000;
 
+/// The status of an error's code (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html); what is not listed here is the
+/// service's own trouble.
+int status_of(std::string_view code) {
+    if (one_of(code, {"SlowDown", "SlowDownRead", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded"})) return 503;
+    if (one_of(code, {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "InvalidObjectState", "InvalidPayer", "InvalidSecurity", "NotSignedUp",
+                      "RequestTimeTooSkewed", "SignatureDoesNotMatch"}))
+        return 403;
+    if (code == "NotImplemented") return 501;
+    if (code == "PreconditionFailed") return 412;
+    if (code.starts_with("NoSuch")) return 404;
+    if (code.starts_with("Invalid") || code.starts_with("Malformed") || one_of(code, {"AuthorizationHeaderMalformed", "ExpiredToken"})) return 400;
+    return 500;
+}
+
 size_t raw_bytes_of(ObjectChecksum::Kind kind) {
     using Kind = ObjectChecksum::Kind;
     switch (kind) {
@@ -46,7 +60,14 @@ ErrorAnswer parse_error(const net::Response& answer, std::string_view body) {
             if (name == "RequestId" && error.request_id.empty()) error.request_id = text;
         }
     }
+    error.came_as_success = error.status / 100 == 2;
+    if (error.came_as_success) error.status = status_of(error.code);
     return error;
+}
+
+Unknown is_unknown_feature(const ErrorAnswer& answer) {
+    if (answer.status == 501 || one_of(answer.code, {"NotImplemented", "UnsupportedHeader", "UnsupportedArgument"})) return Unknown::surely;
+    return answer.status == 400 && (answer.code.empty() || answer.code.starts_with("Invalid") || answer.code == "BadRequest") ? Unknown::perhaps : Unknown::no;
 }
 
 Remedy remedy_of(const ErrorAnswer& answer) {
@@ -69,12 +90,15 @@ Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = fmt::format("HTTP {}", answer.status);
+    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
     if (!answer.code.empty()) what += " " + printable(answer.code);
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     if (!answer.request_id.empty()) what += " (request " + printable(answer.request_id.substr(0, 64)) + ")";
     const std::string& code = answer.code;
     if (code == "NoSuchBucket") return Error(ErrorKind::not_found, "there is no such bucket: " + what, object, "check its name and the --endpoint");
+    // Also of Intelligent-Tiering's archive tiers, of which the listing says nothing, and at OSS.
+    if (code == "InvalidObjectState")
+        return Error(ErrorKind::refused, "is archived and cannot be read as it is: " + what, object, "restore it first, or leave it out with --exclude");
     switch (answer.status) {
         case 404: return Error(ErrorKind::not_found, "there is no such object: " + what, object);
         case 412:

@@ -11,11 +11,17 @@
 namespace zcdp::origin::s3 {
 
 /// An error answer: status, and of the body what there is (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+/// One that came as a success (the header was sent before the error was known) has the status that its code has else.
 struct ErrorAnswer {
     int status = 0;
     std::string code, message, region, request_id;
+    bool came_as_success = false;
 };
 ErrorAnswer parse_error(const net::Response& answer, std::string_view body);
+
+/// Whether it can be that something in the request is more than this service knows.
+enum class Unknown { no, perhaps, surely };
+Unknown is_unknown_feature(const ErrorAnswer& answer);
 
 /// What to do about it.
 enum class Remedy {

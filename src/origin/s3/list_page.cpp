@@ -1,18 +1,18 @@
 #include "src/origin/s3/list_page.hpp"
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/s3/url_form.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
 
 /// S3 answers with at most 1,000; some services take a larger max-keys.
 constexpr size_t kPageItemsMax = 10'000;
+constexpr size_t kRefusalBytesMax = 1 << 20;  // white space before it keeps the connection awake
 
-/// White space around a number or a word; a key's own is its.
 std::string_view trimmed(std::string_view text) {
     const size_t begin = text.find_first_not_of(" \t\r\n");
-    if (begin == text.npos) return {};
-    return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+    return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
 }
 
 }  // namespace
@@ -23,7 +23,10 @@ Result<> ListParser::bad(std::string_view what) const {
 
 Result<> ListParser::feed(std::string_view bytes) {
     reader_.feed(bytes);
-    return run();
+    auto read = run();
+    if (inside_ != Inside::refusal && inside_ != Inside::other) beginning_.clear();
+    else if (beginning_.size() < kRefusalBytesMax) beginning_.append(bytes);
+    return read;
 }
 
 Result<> ListParser::run() {
@@ -34,11 +37,13 @@ Result<> ListParser::run() {
 
 void ListParser::start(std::string_view name) {
     text_.clear();
-    if (reader_.depth() == 1) inside_ = name == "ListBucketResult" ? Inside::root : Inside::other;
-    if (reader_.depth() != 2 || inside_ == Inside::other) return;
+    // ListBucketResult; Google's XML API and some gateways have names of their own.
+    if (reader_.depth() == 1) inside_ = name == "Error" ? Inside::refusal : name.starts_with("ListBucket") ? Inside::root : Inside::other;
+    if (reader_.depth() != 2 || inside_ == Inside::other || inside_ == Inside::refusal) return;
     if (name == "Contents") {
         inside_ = Inside::object;
         entry_ = Entry{};
+        modified_.clear();
         key_seen_ = size_seen_ = false;
     } else if (name == "CommonPrefixes") {
         inside_ = Inside::prefix;
@@ -46,7 +51,7 @@ void ListParser::start(std::string_view name) {
 }
 
 Result<> ListParser::end(std::string_view name) {
-    if (inside_ == Inside::other) return {};
+    if (inside_ == Inside::other || inside_ == Inside::refusal) return {};
     if (reader_.depth() == 1) {
         const Inside was = inside_;
         inside_ = Inside::root;
@@ -65,12 +70,12 @@ Result<> ListParser::end(std::string_view name) {
 Result<> ListParser::root_field(std::string_view name) {
     if (name == "IsTruncated") return truncated_field();
     if (name == "NextContinuationToken") page_.next_token = text_;
-    if (name == "Marker") marker_seen_ = true;
     if (name == "NextMarker") next_marker_ = text_;
     if (name == "EncodingType") {
         // Some services (versitygw) name none when they do not encode.
-        if (!text_.empty() && text_ != "url") return bad("EncodingType is '" + printable(text_) + "'");
-        url_encoded_ = !text_.empty();
+        const std::string_view type = trimmed(text_);
+        if (!type.empty() && type != "url" && type != "URL") return bad("EncodingType is '" + printable(text_) + "'");
+        url_encoded_ = !type.empty();
     }
     return {};
 }
@@ -81,7 +86,7 @@ Result<> ListParser::truncated_field() {
     for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     const bool yes = word == "true" || word == "1", no = word == "false" || word == "0";
     if (!yes && !no) return bad("IsTruncated is '" + printable(text_) + "'");
-    page_.truncated = yes, truncated_seen_ = true;
+    page_.truncated = yes, truncation_said_ = true;
     return {};
 }
 
@@ -91,52 +96,64 @@ Result<> ListParser::object_field(std::string_view name) {
         key_seen_ = true;
     } else if (name == "ETag") {
         entry_.tag = plain_tag(trimmed(text_));
+    } else if (name == "LastModified") {
+        modified_ = trimmed(text_);
     } else if (name == "Size") {
-        if (!to_number(trimmed(text_), entry_.size_bytes)) return bad("Size is '" + printable(text_) + "'");
+        const std::string_view size = trimmed(text_);
+        if (!to_number(size, entry_.size_bytes)) return bad("Size is '" + printable(text_) + "'");
         size_seen_ = true;
     }
     return {};
 }
 
+/// A folder's marker holds no bytes: it needs neither size nor tag.
 Result<> ListParser::end_of_object() {
     if (!key_seen_) return bad("an object without a Key");
-    if (!size_seen_) return Error(ErrorKind::refused, "malformed listing: no Size", entry_.path);
-    if (entry_.tag.empty())
-        return Error(ErrorKind::refused, "the listing has no ETag, so a change could not be noticed", entry_.path);
+    const bool is_marker = entry_.path.ends_with('/') || entry_.path.ends_with("%2F") || entry_.path.ends_with("%2f");
+    if (!size_seen_ && !is_marker) return Error(ErrorKind::refused, "malformed listing: no Size", entry_.path);
+    if (entry_.tag.empty() && !is_marker) entry_.tag = time_tag(modified_);
+    if (entry_.tag.empty() && !is_marker)
+        return Error(ErrorKind::refused, "the listing has neither ETag nor LastModified, so a change could not be noticed", entry_.path);
     if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 objects in a page");
     if (page_.entries.empty()) page_.entries.reserve(1000);
     page_.entries.push_back(std::move(entry_));
     return {};
 }
 
-Result<> ListParser::decode_keys() {
+void ListParser::decode_keys() {
     if (url_encoded_) {
-        for (Entry& entry : page_.entries)
-            if (!percent_decode(entry.path, true)) return bad("a key that is not URL-encoded: " + printable(entry.path));
-        for (std::string& prefix : page_.prefixes)
-            if (!percent_decode(prefix, true)) return bad("a prefix that is not URL-encoded: " + printable(prefix));
-        if (!percent_decode(next_marker_, true)) return bad("a marker that is not URL-encoded: " + printable(next_marker_));
+        UrlForm form;
+        for (const Entry& entry : page_.entries) form.see(entry.path);
+        for (const std::string& prefix : page_.prefixes) form.see(prefix);
+        form.see(next_marker_);
+        const bool plus = form.plus_is_space();
+        if (form.is_encoded()) {
+            for (Entry& entry : page_.entries) percent_decode(entry.path, plus);
+            for (std::string& prefix : page_.prefixes) percent_decode(prefix, plus);
+            percent_decode(next_marker_, plus);
+        }
     }
     for (Entry& entry : page_.entries)
         if (entry.path.ends_with('/')) entry.kind = EntryKind::directory;
-    return {};
 }
 
-/// docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html: NextMarker where there was a delimiter, else the last key.
-void ListParser::go_on_by_marker() {
+/// A page of the older ListObjects, which some services answer whatever was asked: it goes on after a key.
+void ListParser::finish_token() {
+    if (!truncation_said_) page_.truncated = !page_.next_token.empty() || !next_marker_.empty();
+    if (!page_.truncated || !page_.next_token.empty()) return;
+    page_.token_is_key = true;
     page_.next_token = std::move(next_marker_);
     if (page_.next_token.empty() && !page_.entries.empty()) page_.next_token = page_.entries.back().path;
     if (!page_.prefixes.empty() && page_.next_token < page_.prefixes.back()) page_.next_token = page_.prefixes.back();
-    *by_marker_ = !page_.next_token.empty();
 }
 
 Result<ListPage> ListParser::finish() {
     reader_.finish();
     ZCDP_CHECK(run());
+    if (inside_ == Inside::refusal) return Error(ErrorKind::refused, "malformed listing: an error");
     if (inside_ == Inside::other) return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
-    ZCDP_CHECK(decode_keys());
-    if (!truncated_seen_) page_.truncated = !page_.next_token.empty();
-    if (page_.truncated && page_.next_token.empty() && marker_seen_ && by_marker_) go_on_by_marker();
+    decode_keys();
+    finish_token();
     if (page_.truncated && page_.next_token.empty())
         return Error(ErrorKind::refused, "malformed listing: truncated, but no token for the rest");
     return std::move(page_);

@@ -1,8 +1,9 @@
-// One answer of ListObjectsV2, or of the first ListObjects from a service that knows no other, parsed straight into entries as
-// its bytes arrive.
+// One answer of ListObjectsV2 or ListObjects, parsed straight into entries as its bytes arrive.
+//
+// Lenient about what services write otherwise: no KeyCount, unknown elements, tags without quotes or none at all (the time stands
+// for it, time_tag()), keys that are not encoded though it was asked for, no token (the last key stands for it).
 #pragma once
 
-#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +15,9 @@ namespace zcdp::origin::s3 {
 
 class ListParser final : public PageParser {
   public:
-    /// `by_marker` becomes true when the page is one of the first ListObjects that goes on: the next is asked for by a marker.
-    explicit ListParser(std::atomic<bool>* by_marker = nullptr) : by_marker_(by_marker) {}
     Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
+    std::string_view refusal() const override { return inside_ == Inside::refusal ? beginning_ : std::string_view(); }
 
   private:
     Result<> run();
@@ -28,18 +28,17 @@ class ListParser final : public PageParser {
     Result<> root_field(std::string_view name);
     Result<> truncated_field();
     Result<> object_field(std::string_view name);
-    Result<> decode_keys();
-    void go_on_by_marker();
+    void decode_keys();
+    void finish_token();
 
-    enum class Inside { root, object, prefix, other };
+    enum class Inside { root, object, prefix, refusal, other };
     XmlReader reader_;
     ListPage page_;
     Inside inside_ = Inside::other;
-    std::string text_;
+    std::string text_, next_marker_, modified_;
+    std::string beginning_;  ///< what was fed, until it is known to be a page
     Entry entry_;
-    std::atomic<bool>* const by_marker_;
-    std::string next_marker_;
-    bool key_seen_ = false, size_seen_ = false, url_encoded_ = false, truncated_seen_ = false, marker_seen_ = false;
+    bool key_seen_ = false, size_seen_ = false, url_encoded_ = false, truncation_said_ = false;
 };
 
 }  // namespace zcdp::origin::s3

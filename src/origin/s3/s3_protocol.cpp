@@ -1,5 +1,7 @@
 #include "src/origin/s3/s3_protocol.hpp"
 
+#include <algorithm>
+
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/requester.hpp"
 #include "src/origin/s3/list_page.hpp"
@@ -10,6 +12,7 @@ namespace {
 constexpr int kRefreshesMax = 3;  ///< a request that waited for new credentials may find them expired again
 constexpr int kRegionsMax = 2;
 constexpr size_t kSessionBytesMax = 64 << 10;
+constexpr const char* kChecksumMode = "x-amz-checksum-mode";
 
 /// docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html
 Call session_call() {
@@ -53,7 +56,7 @@ class S3Protocol final : public Protocol {
 
     Call head_call(const std::string& key) override {
         Call call = object_call("HEAD", key);
-        call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+        if (shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
     }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
@@ -61,13 +64,16 @@ class S3Protocol final : public Protocol {
         const std::string_view served = answer.header("x-amz-version-id");
         if (!wanted.empty() && served != wanted && !(served.empty() && wanted == "null"))
             return Error(ErrorKind::refused, "another version than the one asked for: " + (served.empty() ? "the origin keeps none" : printable(served)), name_of(key));
-        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key)};
+        std::string tag = tag_of(answer);
+        if (tag.empty()) tag = tag_suffix();
+        return ObjectInfo{object_bytes_of(answer).value_or(0), std::move(tag), checksum_of(answer, key), parse_http_date(std::string(answer.header("last-modified")))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
         const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
-        if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
-        if (whole) call.headers.emplace_back("x-amz-checksum-mode", "ENABLED");
+        if (const std::string time = unmodified_since_of(spec.tag); !time.empty()) call.headers.emplace_back("If-Unmodified-Since", time);
+        else if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
+        if (whole && shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
     }
     /// docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "partNumber".
@@ -85,34 +91,14 @@ class S3Protocol final : public Protocol {
 
     // A directory bucket lists in no order, and from the start alone.
     bool can_start_after() const override { return shared_->location.zone.empty(); }
-    bool is_ordered() const override { return shared_->location.zone.empty(); }
     Call page_call(const PageRequest& page) override {
-        if (shared_->lists_by_marker) return page_by_marker(page);
-        Call call;
-        if (!page.token.empty()) call.query.emplace_back("continuation-token", page.token);
-        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
-        call.query.emplace_back("encoding-type", "url");
-        call.query.emplace_back("list-type", "2");
-        call.query.emplace_back("max-keys", "1000");
-        call.query.emplace_back("prefix", shared_->prefix());
+        Call call = list_call(page, page.token.empty() ? shared_->lists_v2.load() : !page.token_is_key, shared_->encodes_keys);
         if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
-        if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }
-    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(&shared_->lists_by_marker); }
+    std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
-    /// A page of the first ListObjects.
-    Call page_by_marker(const PageRequest& page) const {
-        Call call;
-        if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
-        call.query.emplace_back("encoding-type", "url");
-        if (const std::string& marker = page.token.empty() ? page.after : page.token; !marker.empty()) call.query.emplace_back("marker", marker);
-        call.query.emplace_back("max-keys", "1000");
-        call.query.emplace_back("prefix", shared_->prefix());
-        if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
-        return call;
-    }
     std::string tag_suffix() const { return shared_->location.version.empty() ? "" : "@" + shared_->location.version; }
     Call object_call(const char* method, const std::string& key) const {
         Call call{method, key, {}, shared_->object_headers(), 0, ""};
@@ -123,6 +109,8 @@ class S3Protocol final : public Protocol {
     bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried);
     bool has_sessions() const { return !shared_->location.zone.empty() && !shared_->options.anonymous; }
     Task<Result<Credentials>> create_session();
+    Call list_call(const PageRequest& page, bool v2, bool encoded) const;
+    bool without_extra(Call& call, const ErrorAnswer& answer);
     std::shared_ptr<Shared> shared_;
     Requester* requester_ = nullptr;
     Signer signer_;
@@ -190,6 +178,44 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
     }
 }
 
+/// docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html; without `v2` API_ListObjects.html, which begins after a key.
+Call S3Protocol::list_call(const PageRequest& page, bool v2, bool encoded) const {
+    Call call;
+    if (v2 && !page.token.empty()) call.query.emplace_back("continuation-token", page.token);
+    if (!page.delimiter.empty()) call.query.emplace_back("delimiter", page.delimiter);
+    if (encoded) call.query.emplace_back("encoding-type", "url");
+    if (v2) call.query.emplace_back("list-type", "2");
+    const std::string& after = page.token.empty() ? page.after : page.token;
+    if (!v2 && !after.empty()) call.query.emplace_back("marker", after);
+    call.query.emplace_back("max-keys", "1000");
+    call.query.emplace_back("prefix", page.folder.empty() ? shared_->prefix() : page.folder);
+    if (v2 && page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
+    return call;
+}
+
+/// Takes an extra out of a call that the service may have refused for it; later calls do without it, too, where that costs nothing,
+/// or where the service says that it does not know it. False: there is none.
+bool S3Protocol::without_extra(Call& call, const ErrorAnswer& answer) {
+    const Unknown unknown = is_unknown_feature(answer);
+    if (unknown == Unknown::no) return false;
+    if (std::erase_if(call.headers, [](const net::Header& header) { return header.first == kChecksumMode; }) > 0) {
+        const bool sure = unknown == Unknown::surely || answer.message.find(kChecksumMode) != answer.message.npos;
+        if (sure && shared_->states_checksums.exchange(false))
+            shared_->machine.log.warn("the service knows no x-amz-checksum-mode: no checksums are compared", {{"bucket", shared_->bucket}, {"why", printable(answer.message)}});
+        return true;
+    }
+    const auto value = [&](std::string_view name) -> std::string {
+        const auto at = std::find_if(call.query.begin(), call.query.end(), [&](const auto& one) { return one.first == name; });
+        return at == call.query.end() ? "" : at->second;
+    };
+    const bool v2 = value("list-type") == "2", encoded = !value("encoding-type").empty();
+    if (!call.key.empty() || !(encoded || (v2 && value("continuation-token").empty()))) return false;
+    const PageRequest page{value("delimiter"), v2 ? value("start-after") : value("marker"), value("continuation-token"), false, value("prefix")};
+    (encoded ? shared_->encodes_keys : shared_->lists_v2) = false;
+    call.query = list_call(page, encoded && v2, false).query;
+    return true;
+}
+
 Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
     const ErrorAnswer answer = parse_error(response, body);
     const Remedy remedy = remedy_of(answer);
@@ -201,7 +227,7 @@ Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response&
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }
-    if (mend(remedy, answer, response, sent, tried)) verdict.remedy = Verdict::Remedy::at_once;
+    if (mend(remedy, answer, response, sent, tried) || (remedy == Remedy::none && without_extra(call, answer))) verdict.remedy = Verdict::Remedy::at_once;
     else if (remedy == Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
     else if (remedy == Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
     return verdict;

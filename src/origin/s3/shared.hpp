@@ -2,6 +2,7 @@
 // Thread rule: any thread.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 
@@ -26,8 +27,12 @@ class Shared final : public Remote {
     const Location location;
     const std::string& bucket = location.bucket;
     CredentialSource credentials;
-    std::atomic<bool> lists_by_marker{false};  ///< the service has shown that it knows the first ListObjects alone
     Refreshing<Credentials> session;  ///< of a directory bucket: what CreateSession gave
+
+    // What is asked for as an extra, until the service refuses it.
+    std::atomic<bool> states_checksums{true};  ///< x-amz-checksum-mode
+    std::atomic<bool> encodes_keys{true};      ///< encoding-type
+    std::atomic<bool> lists_v2{true};          ///< else ListObjects, which begins pages after keys
 
   private:
     mutable std::mutex mutex_;

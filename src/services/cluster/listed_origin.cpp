@@ -71,6 +71,7 @@ class ObjectOrFile final : public origin::Listing {
         listing_ = origin_.list(selection_);
         co_return co_await listing_->next();
     }
+    uint32_t restarts() const override { return listing_->restarts(); }
 
   private:
     origin::Origin& origin_;

@@ -81,3 +81,22 @@ TEST_CASE("a file beside what lies below it is found, whatever sorts between the
     CHECK(order.next("d/") == P::none);
     CHECK(order.next("d/e") == P::none);
 }
+
+TEST_CASE("what gives way to what lies below it is gone once, and keeps nothing out") {
+    PathOrder order;
+    CHECK(order.next("a", 10, true) == P::none);
+    CHECK(order.next("a", 11, true) == P::duplicate);
+    CHECK(order.next("a-x", 11, false) == P::none);
+    CHECK(order.gone().empty());
+    CHECK(order.next("a/b", 12, true) == P::none);
+    CHECK(order.next("a/b/c", 13, false) == P::none);
+    CHECK(order.next("a/b/c/d", 14, false) == P::file_is_directory);
+    CHECK(order.next("e", 14, true) == P::none);
+    CHECK(order.next("e/", 15, false) == P::none);
+    CHECK(order.gone() == std::vector<uint64_t>{10, 12, 14});
+    // Below what stays nothing has to go.
+    CHECK(order.next("f", 16, false) == P::none);
+    CHECK(order.next("f/g", 17, true) == P::file_is_directory);
+    CHECK(order.next("f/g/h", 17, false) == P::file_is_directory);
+    CHECK(order.gone().size() == 3);
+}

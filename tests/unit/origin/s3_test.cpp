@@ -2,7 +2,7 @@
 #include <deque>
 
 #include "src/origin/remote/answers.hpp"
-#include "src/origin/remote/listing.hpp"
+#include "src/origin/remote/points.hpp"
 #include "src/origin/s3/address.hpp"
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/location.hpp"

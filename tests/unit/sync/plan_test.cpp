@@ -27,17 +27,23 @@ origin::Entry folder(std::string path) {
     return entry;
 }
 
-/// What an intake lets through, as paths.
-std::vector<std::string> taken(Intake& intake, std::vector<origin::Entry> entries) {
+/// What is taken of entries that come in order.
+struct Taken {
+    Refusals refusals;
+    Intake intake{refusals, false};
     std::vector<std::string> paths;
-    const auto accept = [&](const origin::Entry& entry) {
-        paths.push_back(entry.path);
-        return Result<>();
-    };
-    for (auto& entry : entries) REQUIRE(intake.take(std::move(entry), accept));
-    REQUIRE(intake.end(accept));
-    return paths;
-}
+
+    explicit Taken(std::vector<origin::Entry> entries) {
+        const Filter all({}, {});
+        const auto accept = [&](const origin::Entry& entry) {
+            paths.push_back(entry.path);
+            return Result<>();
+        };
+        for (auto& entry : entries)
+            if (Names(all, refusals).wanted(entry)) REQUIRE(intake.take(std::move(entry), accept));
+        REQUIRE(intake.end(accept));
+    }
+};
 
 }  // namespace
 
@@ -62,35 +68,26 @@ TEST_CASE("globs match as --help says") {
 }
 
 TEST_CASE("intake drops folders that have something in them, keeps empty ones, and leaves the prefix's own marker out") {
-    const Filter all({}, {});
-    Intake intake(all);
-    CHECK(taken(intake, {folder(""), file("a"), folder("d/"), file("d/x"), folder("e/"), file("f")}) ==
-          std::vector<std::string>{"a", "d/x", "e/", "f"});
-    CHECK(intake.files() == 3);
-    CHECK(intake.refused() == 0);
+    Taken taken({folder(""), file("a"), folder("d/"), file("d/x"), folder("e/"), file("f")});
+    CHECK(taken.paths == std::vector<std::string>{"a", "d/x", "e/", "f"});
+    CHECK(taken.intake.tally().files() == 3);
+    CHECK(taken.refusals.count() == 0);
 }
 
 TEST_CASE("intake refuses what is no path, by name and with its reason, and goes on") {
-    const Filter all({}, {});
-    Intake intake(all);
     const std::string long_part(256, 'x');
-    CHECK(taken(intake, {file("../up"), file("/abs"), file("a"), file("a-x"), file("a/b"), file("a//b"), file("b/../c"), file("c\x01"),
-                         file(std::string("n\0l", 3)), file("ok"), file("\xff\xfe"), file(long_part)}) ==
-          std::vector<std::string>{"a", "a-x", "ok"});
-    CHECK(intake.refused() == 9);
-    CHECK(intake.refused_keys()[0].find("'..'") != std::string::npos);
-    CHECK(intake.refused_keys()[2].find("another key that is a file") != std::string::npos);
-    for (const auto& key : intake.refused_keys())
+    const Taken taken({file("../up"), file("/abs"), file("a"), file("a-x"), file("a/b"), file("a//b"), file("b/../c"), file("c\x01"),
+                       file(std::string("n\0l", 3)), file("ok"), file("\xff\xfe"), file(long_part)});
+    CHECK(taken.paths == std::vector<std::string>{"a", "a-x", "ok"});
+    CHECK(taken.refusals.count() == 9);
+    CHECK(taken.refusals.keys()[0].find("'..'") != std::string::npos);
+    CHECK(taken.refusals.keys()[2].find("another key that is a file") != std::string::npos);
+    for (const auto& key : taken.refusals.keys())
         for (const char c : key) CHECK(static_cast<unsigned char>(c) >= 0x20);
 }
 
 TEST_CASE("the revision depends on every path, size and tag, and on nothing else") {
-    const Filter all({}, {});
-    const auto revision = [&](std::vector<origin::Entry> entries) {
-        Intake intake(all);
-        taken(intake, std::move(entries));
-        return intake.revision();
-    };
+    const auto revision = [&](std::vector<origin::Entry> entries) { return Taken(std::move(entries)).intake.tally().revision(); };
     const auto base = revision({file("a", 1, "t"), file("b", 2, "u")});
     CHECK(base == revision({file("a", 1, "t"), file("b", 2, "u")}));
     CHECK(base != revision({file("a", 1, "t"), file("b", 2, "v")}));
