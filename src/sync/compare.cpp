@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "src/sync/claimed_sum.hpp"
+#include "src/sync/selection.hpp"
 #include "zcdp/base/paths.hpp"
 #include "zcdp/sync/filter.hpp"
 
@@ -93,7 +94,9 @@ class Board {
 /// One listing, entry by entry, of files and symlinks alone.
 class Walk {
   public:
-    Walk(std::unique_ptr<origin::Listing> listing, Filter filter, bool is_folder) : listing_(std::move(listing)), filter_(std::move(filter)), is_folder_(is_folder) {}
+    /// `filter` must outlive it.
+    Walk(origin::Origin& origin, const Filter& filter, bool is_folder)
+        : filter_(filter), selection_(filter, /*refuse_bad_keys=*/false), listing_(origin.list(selection_)), is_folder_(is_folder) {}
     /// The next entry; nullptr at the end. It holds until the next call.
     Task<Result<origin::Entry*>> next() {
         while (true) {
@@ -113,8 +116,9 @@ class Walk {
     bool anything() const { return anything_; }
 
   private:
-    std::unique_ptr<origin::Listing> listing_;
-    Filter filter_;
+    const Filter& filter_;
+    const FilterSelection selection_;
+    const std::unique_ptr<origin::Listing> listing_;
     bool is_folder_, anything_ = false;
     std::vector<origin::Entry> page_;
     size_t at_ = 0;
@@ -142,7 +146,7 @@ Result<> check_anything(const Walk& walk, const origin::Origin& source) {
 
 Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& board) {
     const Filter filter(board.options.include, board.options.exclude);
-    Walk wanted_walk(source.list(), filter, false), have_walk(folder.list(), filter, true);
+    Walk wanted_walk(source, filter, false), have_walk(folder, filter, true);
     ZCDP_CO_TRY(origin::Entry * wanted, co_await wanted_walk.next());
     if (!wanted) ZCDP_CO_CHECK(check_anything(wanted_walk, source));
     ZCDP_CO_TRY(origin::Entry * have, co_await have_walk.next());
@@ -170,7 +174,8 @@ Task<Result<>> merge(origin::Origin& source, origin::Origin& folder, Board& boar
 /// One file of the folder with the only one that the source has.
 Task<Result<>> pair_up(origin::Origin& source, origin::Origin& folder, Board& board) {
     const std::string& file = board.options.file;
-    Walk walk(source.list(), Filter(board.options.include, board.options.exclude), false);
+    const Filter filter(board.options.include, board.options.exclude);
+    Walk walk(source, filter, false);
     origin::Entry wanted;
     uint64_t count = 0;
     for (origin::Entry* entry = nullptr; count < kCountMost && !board.ended(); ++count) {

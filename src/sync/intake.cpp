@@ -19,6 +19,7 @@ void put(std::string& out, T value) {
 bool Intake::wanted(const origin::Entry& entry) {
     using origin::EntryKind;
     if (entry.path.empty() && entry.kind == EntryKind::directory) return false;  // the prefix's own marker
+    if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
     PathProblem problem = check_path(entry.path);
     if (problem == PathProblem::none) problem = order_.next(entry.path);
     if (problem == PathProblem::none && entry.kind == EntryKind::symlink)
@@ -31,7 +32,7 @@ bool Intake::wanted(const origin::Entry& entry) {
         refuse(entry.path, "ends in '/' but has content");
         return false;
     }
-    return filter_.wants(entry.path);
+    return true;
 }
 
 void Intake::refuse(const std::string& key, std::string_view reason) {

@@ -1,4 +1,4 @@
-// What of a listing becomes part of the dataset: refuses keys that are no paths, applies the filter, leaves out folders
+// What of a listing becomes part of the dataset: applies the filter, refuses keys that are no paths, leaves out folders
 // that have something in them, and computes the revision. Pure; entries come and go in raw byte order.
 #pragma once
 

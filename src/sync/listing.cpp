@@ -4,6 +4,7 @@
 
 #include "src/sync/job.hpp"
 #include "src/sync/loop.hpp"
+#include "src/sync/selection.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -13,6 +14,7 @@ struct ListJob {
     origin::Origin& origin;
     Intake& intake;
     SpoolWriter& spool;
+    const origin::Selection& selection;
     Progress& progress;
     uint64_t seen = 0;
     Result<> result;
@@ -24,7 +26,7 @@ Task<> list_all(ListJob* job) {
         record.entry = entry;
         return job->spool.add(record);
     };
-    const auto listing = job->origin.list();
+    const auto listing = job->origin.list(job->selection);
     while (true) {
         auto page = co_await listing->next();
         if (!page) {
@@ -65,7 +67,8 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     SpoolWriter spool(fs, listed.list.file.get());
     Loop loop;
     ZCDP_TRY(const auto origin, factory(loop.executor()));
-    ListJob job{*origin, intake, spool, progress, 0, {}};
+    const FilterSelection selection(filter);
+    ListJob job{*origin, intake, spool, selection, progress, 0, {}};
     loop.spawn(list_all(&job));
     loop.run([&stop] { return stop.load(); });
     if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");

@@ -95,7 +95,7 @@ class OriginConformance {
     }
 
     Task<> listings() {
-        const auto listing = origin_->list();
+        const auto listing = origin_->list(origin::everything());
         std::string last;
         while (true) {
             auto page = co_await listing->next();

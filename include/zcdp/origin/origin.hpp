@@ -18,6 +18,7 @@
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/tasks.hpp"
+#include "zcdp/origin/selection.hpp"
 
 namespace zcdp::origin {
 
@@ -94,8 +95,9 @@ class Origin {
     virtual ~Origin() = default;
     /// Whether the source is an object or a folder may be known only once the first page is listed, by any origin of the factory.
     virtual OriginIdentity identity() const = 0;
-    /// Starts a listing of everything below the prefix, or of the one object that the source is.
-    virtual std::unique_ptr<Listing> list() = 0;
+    /// Starts a listing of what is wanted below the prefix, or of the one object that the source is. What `selection` leaves
+    /// may be in it all the same, where nothing was touched for it. `selection` must outlive the listing.
+    virtual std::unique_ptr<Listing> list(const Selection& selection) = 0;
     /// The object's present state; proves the right to read it.
     virtual Task<Result<ObjectInfo>> head(std::string path) = 0;
     /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag.

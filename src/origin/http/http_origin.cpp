@@ -14,7 +14,7 @@ class HttpOrigin final : public Origin {
         : shared_(shared), requester_(std::make_shared<Requester>(shared, make_http_protocol(shared), executor)), files_(make_object_origin(requester_)) {}
 
     OriginIdentity identity() const override { return files_->identity(); }
-    std::unique_ptr<Listing> list() override { return make_listing(around()); }
+    std::unique_ptr<Listing> list(const Selection&) override { return make_listing(around()); }
     Task<Result<ObjectInfo>> head(std::string path) override {
         ZCDP_CO_CHECK(co_await load_claims(around()));
         co_return co_await files_->head(std::move(path));

@@ -32,8 +32,8 @@ struct Directory {
 
 class LocalListing final : public Listing {
   public:
-    explicit LocalListing(std::shared_ptr<Directory> directory)
-        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path) {}
+    LocalListing(std::shared_ptr<Directory> directory, const Selection& selection)
+        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path, selection) {}
     Task<Result<std::vector<Entry>>> next() override {
         return offload(directory_->pool, [this] { return walk_.page(); });
     }
@@ -89,7 +89,7 @@ class LocalOrigin final : public Origin {
     explicit LocalOrigin(std::shared_ptr<Directory> directory) : directory_(std::move(directory)) {}
 
     OriginIdentity identity() const override { return {"file://", directory_->path, "", "local"}; }
-    std::unique_ptr<Listing> list() override { return std::make_unique<LocalListing>(directory_); }
+    std::unique_ptr<Listing> list(const Selection& selection) override { return std::make_unique<LocalListing>(directory_, selection); }
 
     Task<Result<ObjectInfo>> head(std::string path) override {
         return offload(directory_->pool, [directory = directory_, path]() -> Result<ObjectInfo> {

@@ -42,25 +42,46 @@ Result<std::vector<Entry>> Walk::page() {
     return entries;
 }
 
+/// A folder that cannot be opened or read is an error only where something in it may be wanted.
+Result<bool> Walk::open(int parent, std::string_view name, Level& level, std::vector<Entry>& entries) {
+    const std::string component(name.empty() ? "." : name.substr(0, name.size() - 1));
+    auto fd = fs_.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
+    if (!fd && fd.error().value() == ENOENT && !name.empty()) return false;  // gone meanwhile
+    Result<> done;
+    if (fd) {
+        level.fd = std::move(*fd);
+        done = read(level, "");
+    } else {
+        done = error(fd.error(), "opening the folder", level.path);
+    }
+    if (done) return true;
+    if (selection_.of(level.path) != Selection::Verdict::refuse) return std::move(done).error();
+    list_by_name(level.path, entries);  // nothing in it could be a path
+    return false;
+}
+
 Result<> Walk::enter(int parent, std::string_view name, std::vector<Entry>& entries) {
     Level level;
     level.path = (levels_.empty() ? "" : levels_.back().path) + std::string(name);
-    const std::string component(name.empty() ? "." : name.substr(0, name.size() - 1));
-    auto fd = fs_.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
-    if (!fd) return error(fd.error(), "opening the folder", level.path);
-    level.fd = std::move(*fd);
-    ZCDP_CHECK(read(level, ""));
-    if (level.names.size() == 0 && !level.path.empty()) {
-        entries.emplace_back().path = level.path;
-        entries.back().kind = EntryKind::directory;
-        return {};
-    }
-    levels_.push_back(std::move(level));
+    const bool wanted = !level.path.empty() && selection_.of(level.path) != Selection::Verdict::leave;
+    if (!wanted && !selection_.may_hold(level.path)) return {};
+    ZCDP_TRY(const bool opened, open(parent, name, level, entries));
+    if (!opened) return {};
+    if (level.names.size() > 0) levels_.push_back(std::move(level));
+    else if (wanted) list_by_name(std::move(level.path), entries);
     return {};
+}
+
+void Walk::list_by_name(std::string path, std::vector<Entry>& entries) const {
+    Entry& entry = entries.emplace_back();
+    entry.kind = path.ends_with('/') ? EntryKind::directory : EntryKind::file;
+    entry.path = std::move(path);
 }
 
 bool Walk::is_folder(const Level& level, const SeenEntry& entry) {
     if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+    const std::string path = level.path + entry.name;
+    if (selection_.of(path) != Selection::Verdict::take && selection_.of(path + "/") == Selection::Verdict::leave && !selection_.may_hold(path + "/")) return false;
     const auto st = fs_.stat(level.fd.get(), entry.name);
     return st && S_ISDIR(st->st_mode);
 }
@@ -87,9 +108,12 @@ Result<> Walk::read(Level& level, std::string_view from) {
 
 Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>& entries) {
     const std::string component(name);
-    const auto st = fs_.stat(level.fd.get(), component.c_str());
     Entry entry;
     entry.path = level.path + component;
+    const auto verdict = selection_.of(entry.path);
+    if (verdict == Selection::Verdict::leave) return {};
+    if (verdict == Selection::Verdict::refuse) return list_by_name(std::move(entry.path), entries), Result<>();
+    const auto st = fs_.stat(level.fd.get(), component.c_str());
     if (!st && st.error().value() == ENOENT) return {};  // gone meanwhile
     if (!st) return error(st.error(), "looking at", entry.path);
     if (S_ISLNK(st->st_mode)) {

@@ -13,6 +13,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/name_window.hpp"
 #include "zcdp/origin/origin.hpp"
+#include "zcdp/origin/selection.hpp"
 
 namespace zcdp::origin::local {
 
@@ -24,9 +25,9 @@ class Walk {
   public:
     static constexpr size_t kWindowBytes = size_t{8} << 20;  ///< some 280,000 names of 20 bytes
 
-    /// Below the open folder `root`, which errors call `root_path`.
-    Walk(Fs& fs, int root, std::string root_path, size_t window_bytes = kWindowBytes)
-        : fs_(fs), root_(root), root_path_(std::move(root_path)), window_bytes_(window_bytes) {}
+    /// Below the open folder `root`, which errors call `root_path`. `selection` must outlive it.
+    Walk(Fs& fs, int root, std::string root_path, const Selection& selection, size_t window_bytes = kWindowBytes)
+        : fs_(fs), root_(root), root_path_(std::move(root_path)), selection_(selection), window_bytes_(window_bytes) {}
     /// Up to a page of entries; empty at the end. Blocks.
     Result<std::vector<Entry>> page();
 
@@ -40,13 +41,17 @@ class Walk {
     Result<> enter(int parent, std::string_view name, std::vector<Entry>& entries);
     /// Reads the names from `from` on.
     Result<> read(Level& level, std::string_view from);
+    /// Opens a folder and reads its first names; false when there is nothing to walk in it.
+    Result<bool> open(int parent, std::string_view name, Level& level, std::vector<Entry>& entries);
     bool is_folder(const Level& level, const SeenEntry& entry);
+    void list_by_name(std::string path, std::vector<Entry>& entries) const;
     Result<> add(const Level& level, std::string_view name, std::vector<Entry>& entries);
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& path) const;
 
     Fs& fs_;
     const int root_;
     const std::string root_path_;
+    const Selection& selection_;
     const size_t window_bytes_;
     std::vector<Level> levels_;
     bool begun_ = false;

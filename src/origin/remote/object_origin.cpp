@@ -194,7 +194,7 @@ class ObjectOrigin final : public Origin {
         out.is_object = reader_->requester().remote().is_object || !protocol.single().empty();
         return out;
     }
-    std::unique_ptr<Listing> list() override { return make_listing(reader_->shared_requester()); }
+    std::unique_ptr<Listing> list(const Selection&) override { return make_listing(reader_->shared_requester()); }
     Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(path); }
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
         ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));

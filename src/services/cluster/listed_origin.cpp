@@ -63,16 +63,18 @@ class FileListing final : public origin::Listing {
 /// asked for only when what was listed is one file that has no folder.
 class ObjectOrFile final : public origin::Listing {
   public:
-    ObjectOrFile(origin::Origin& origin, std::unique_ptr<origin::Listing> listed) : origin_(origin), listing_(std::move(listed)) {}
+    ObjectOrFile(origin::Origin& origin, const origin::Selection& selection, std::unique_ptr<origin::Listing> listed)
+        : origin_(origin), selection_(selection), listing_(std::move(listed)) {}
     Task<Result<std::vector<origin::Entry>>> next() override {
         auto page = co_await listing_->next();
         if (std::exchange(begun_, true) || !page || page->size() != 1 || page->front().path.find('/') != std::string::npos) co_return page;
-        listing_ = origin_.list();
+        listing_ = origin_.list(selection_);
         co_return co_await listing_->next();
     }
 
   private:
     origin::Origin& origin_;
+    const origin::Selection& selection_;
     std::unique_ptr<origin::Listing> listing_;
     bool begun_ = false;
 };
@@ -82,10 +84,10 @@ class ListedOrigin final : public origin::Origin {
     ListedOrigin(std::unique_ptr<origin::Origin> inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object)
         : inner_(std::move(inner)), file_(std::move(file)), fs_(fs), may_be_object_(may_be_object) {}
     origin::OriginIdentity identity() const override { return inner_->identity(); }
-    std::unique_ptr<origin::Listing> list() override {
+    std::unique_ptr<origin::Listing> list(const origin::Selection& selection) override {
         auto listed = std::make_unique<FileListing>(file_, fs_);
         if (!may_be_object_) return listed;
-        return std::make_unique<ObjectOrFile>(*inner_, std::move(listed));
+        return std::make_unique<ObjectOrFile>(*inner_, selection, std::move(listed));
     }
     Task<Result<origin::ObjectInfo>> head(std::string path) override { return inner_->head(std::move(path)); }
     Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override { return inner_->read(std::move(spec)); }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/support/doctest.hpp"
 #include "tests/support/forwarding_fs.hpp"
@@ -24,6 +25,17 @@ struct CountingFs : test::ForwardingFs {
         ++scans;
         return ForwardingFs::scan(dir, [&](const SeenEntry& entry) { return more({entry.name, hide_types ? static_cast<unsigned char>(DT_UNKNOWN) : entry.type, entry.inode}); });
     }
+    SysResult<struct stat> stat(int dir, const char* path) override {
+        touched.push_back(path);
+        return ForwardingFs::stat(dir, path);
+    }
+    SysResult<Fd> open(int dir, const char* path, int flags, mode_t mode) override {
+        touched.push_back(path);
+        if (locked.contains(path)) return boost::system::error_code(EACCES, boost::system::system_category());
+        return ForwardingFs::open(dir, path, flags, mode);
+    }
+    std::vector<std::string> touched;
+    std::set<std::string> locked;  ///< folders that cannot be opened
     bool hide_types = false;  ///< as some file systems do
     int scans = 0;
 };
@@ -35,10 +47,11 @@ struct Tree {
         if (!path.ends_with('/')) std::ofstream(whole) << "x";
         if (!path.starts_with(".zcdp/")) want.push_back(path);
     }
-    std::vector<std::string> listed(size_t window_bytes) {
+    std::vector<std::string> listed(size_t window_bytes, const Selection& selection = everything()) {
         fs.scans = 0;
         const auto root = fs.open(AT_FDCWD, folder.path().c_str(), O_RDONLY | O_DIRECTORY, 0);
-        Walk walk(fs, root->get(), folder.path(), window_bytes);
+        fs.touched.clear();
+        Walk walk(fs, root->get(), folder.path(), selection, window_bytes);
         std::vector<std::string> paths;
         while (true) {
             const auto page = walk.page();
@@ -50,6 +63,13 @@ struct Tree {
     test::TempFolder folder{/*in_memory=*/true};
     CountingFs fs;
     std::vector<std::string> want;
+};
+
+/// By sets of names.
+struct Chosen final : Selection {
+    Verdict of(std::string_view path) const override { return refused.contains(path) ? Verdict::refuse : left.contains(path) ? Verdict::leave : Verdict::take; }
+    bool may_hold(std::string_view folder) const override { return !closed.contains(folder); }
+    std::set<std::string, std::less<>> left, refused, closed;
 };
 
 }  // namespace
@@ -73,4 +93,37 @@ TEST_CASE("a folder that fits is read once, a larger one once for each window") 
     CHECK(tree.fs.scans == 1);
     CHECK(tree.listed(15 * 1000) == tree.want);  // 7 bytes and 8 more a name
     CHECK(tree.fs.scans == 3);
+}
+
+TEST_CASE("what is not wanted is neither looked at nor opened, and what is no path is listed by its name") {
+    Tree tree;
+    for (const char* path : {"a", "bad", "closed/x", "closed/deep/y", "empty-closed/", "left-empty/", "open/left", "open/z"}) tree.add(path);
+    Chosen chosen;
+    chosen.left = {"a", "closed/", "empty-closed/", "left-empty/", "open/left"};
+    chosen.refused = {"bad"};
+    chosen.closed = {"closed/", "empty-closed/"};
+    tree.fs.locked = {"closed", "empty-closed"};
+    for (const bool hidden : {false, true}) {
+        tree.fs.hide_types = hidden;
+        CHECK(tree.listed(Walk::kWindowBytes, chosen) == std::vector<std::string>{"bad", "open/z"});
+        if (!hidden) CHECK(tree.fs.touched == std::vector<std::string>{".", "left-empty", "open", "z"});
+    }
+    chosen.closed.insert("");
+    CHECK(tree.listed(Walk::kWindowBytes, chosen).empty());
+}
+
+TEST_CASE("a folder that cannot be opened is an error, unless nothing in it can be wanted or be a path") {
+    Tree tree;
+    for (const char* path : {"a", "locked/x"}) tree.add(path);
+    tree.fs.locked = {"locked"};
+    Chosen chosen;
+    chosen.refused = {"locked/"};
+    CHECK(tree.listed(Walk::kWindowBytes, chosen) == std::vector<std::string>{"a", "locked/"});
+    chosen.refused = {}, chosen.left = {"locked/"}, chosen.closed = {"locked/"};
+    CHECK(tree.listed(Walk::kWindowBytes, chosen) == std::vector<std::string>{"a"});
+    const auto root = tree.fs.open(AT_FDCWD, tree.folder.path().c_str(), O_RDONLY | O_DIRECTORY, 0);
+    Walk walk(tree.fs, root->get(), "/set", everything());
+    const auto page = walk.page();
+    REQUIRE_FALSE(page);
+    CHECK(page.error().line().find("/set/locked/: ") == 0);
 }

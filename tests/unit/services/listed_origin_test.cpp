@@ -29,7 +29,7 @@ class Counting final : public origin::Origin {
   public:
     explicit Counting(int* listed) : listed_(listed) {}
     origin::OriginIdentity identity() const override { return {}; }
-    std::unique_ptr<origin::Listing> list() override {
+    std::unique_ptr<origin::Listing> list(const origin::Selection&) override {
         ++*listed_;
         return std::make_unique<Pages>(Entries{{"x", origin::EntryKind::file, 1, "of the origin"}});
     }
@@ -63,7 +63,7 @@ std::pair<Entries, int> listed(const std::vector<std::string>& paths, bool may_b
                                       file, system_fs(), may_be_object);
     asio::io_context loop(1);
     const auto origin = factory(loop.get_executor()).value();
-    const auto listing = origin->list();
+    const auto listing = origin->list(origin::everything());
     asio::co_spawn(loop, read_all(listing.get(), &out.first), [](std::exception_ptr thrown) { CHECK(!thrown); });
     loop.run();
     return out;

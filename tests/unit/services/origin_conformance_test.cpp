@@ -99,7 +99,7 @@ class LyingOrigin final : public Origin {
   public:
     LyingOrigin(std::unique_ptr<Origin> below, Breach breach) : below_(std::move(below)), breach_(breach) {}
     OriginIdentity identity() const override { return below_->identity(); }
-    std::unique_ptr<Listing> list() override { return std::make_unique<LyingListing>(below_->list(), breach_); }
+    std::unique_ptr<Listing> list(const Selection& selection) override { return std::make_unique<LyingListing>(below_->list(selection), breach_); }
     Task<Result<ObjectInfo>> head(std::string path) override {
         auto info = co_await below_->head(path);
         if (breach_ == Breach::not_found && !info) co_return Error(ErrorKind::failed, "something");
