@@ -125,6 +125,7 @@ bool Client::allowed(const Endpoint& endpoint, const std::string& address) const
 /// Tries every address once, in the order of the book, so that connections spread over those that serve well.
 Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Deadline deadline) {
     const uint64_t timeout_ms = pool_->options.limits.connect_timeout_ms;
+    ZCDP_CO_CHECK(pool_->options.proxies.check(endpoint));
     const Proxy* proxy = pool_->options.proxies.for_endpoint(endpoint);
     const Endpoint& peer = proxy ? proxy->endpoint : endpoint;
     Host& host = pool_->host(endpoint);

@@ -111,21 +111,41 @@ Result<Proxies> Proxies::from_environment(std::string (*environment)(const char*
     return parse(either("https_proxy", "HTTPS_PROXY"), either("http_proxy", "HTTP_PROXY"), either("no_proxy", "NO_PROXY"));
 }
 
+void Proxies::set_for_others(const std::string& all_proxy) {
+    if (all_proxy.empty() || (for_https_ && for_http_)) return;
+    auto proxy = Proxy::parse(all_proxy);
+    if (!proxy) {
+        for_others_wrong_ = Error(ErrorKind::usage, "ALL_PROXY " + proxy.error().what(), proxy.error().object(), "set HTTPS_PROXY and HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
+        return;
+    }
+    if (!for_https_) for_https_ = *proxy;
+    if (!for_http_) for_http_ = std::move(*proxy);
+}
+
+Result<> Proxies::check(const Endpoint& endpoint) const {
+    const bool has_own = endpoint.tls ? for_https_.has_value() : for_http_.has_value();
+    if (for_others_wrong_ && !has_own && !is_direct(endpoint)) return *for_others_wrong_;
+    return {};
+}
+
 const Proxy* Proxies::for_endpoint(const Endpoint& endpoint) const {
     const std::optional<Proxy>& proxy = endpoint.tls ? for_https_ : for_http_;
-    if (!proxy) return nullptr;
+    return proxy && !is_direct(endpoint) ? &*proxy : nullptr;
+}
+
+bool Proxies::is_direct(const Endpoint& endpoint) const {
     const std::string host = lower(endpoint.host);
-    if (host == "localhost" || host.ends_with(".localhost")) return nullptr;
-    if (endpoint.is_numeric() && !direct_ranges_.allows(host)) return nullptr;
+    if (host == "localhost" || host.ends_with(".localhost")) return true;
+    if (endpoint.is_numeric() && !direct_ranges_.allows(host)) return true;
     for (std::string_view name : direct_names_) {
-        if (name == "*") return nullptr;
+        if (name == "*") return true;
         if (!take_port(name, endpoint.port)) continue;
         if (name.starts_with("*.")) name.remove_prefix(1);
-        if (name == host) return nullptr;
+        if (name == host) return true;
         const std::string suffix = name.starts_with('.') ? std::string(name) : "." + std::string(name);
-        if (host.ends_with(suffix)) return nullptr;
+        if (host.ends_with(suffix)) return true;
     }
-    return &*proxy;
+    return false;
 }
 
 }  // namespace zcdp::net

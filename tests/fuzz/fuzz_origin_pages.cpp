@@ -8,7 +8,10 @@
 #include "src/origin/gcs/answers.hpp"
 #include "src/origin/gcs/credentials.hpp"
 #include "src/origin/http/http_protocol.hpp"
-#include "src/origin/http/pages.hpp"
+#include "src/origin/http/hub.hpp"
+#include "src/origin/http/index.hpp"
+#include "src/origin/http/netrc.hpp"
+#include "src/origin/http/sums.hpp"
 
 using namespace zcdp::origin;
 
@@ -22,10 +25,12 @@ void feed(Parser parser, std::string_view text) {
 
 /// No name of an index may lead out of its folder.
 void index(std::string_view text, const char* type) {
-    const auto names = http::parse_index(text, type, "/folder/");
-    if (!names) return;
-    for (const std::string& name : *names)
-        if (name.empty() || name == ".." || name == "../" || name == "." || name == "./" || name.find('/') < name.size() - 1) __builtin_trap();
+    const auto index = http::parse_index(text, type, {{false, "host", 80}, "/folder/"});
+    if (!index) return;
+    for (const std::string& name : index->names) {
+        if (name.empty() || name[0] == '/' || name.find('\0') != name.npos) __builtin_trap();
+        if (("/" + name + "/").find("/../") != name.npos || ("/" + name + "/").find("/./") != name.npos) __builtin_trap();
+    }
 }
 
 }  // namespace
@@ -38,12 +43,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         case 1: feed(gcs::ListParser("after"), text); break;
         case 2: index(text, "text/html"); break;
         case 3: index(text, "application/json"); break;
-        case 4: (void)http::parse_sums(text); break;
+        case 4: (void)http::parse_sums(text); (void)http::netrc_login(text, "host"); break;
         case 5: (void)http::parse_tree(text); break;
         case 6: (void)parse_token(text, 1); break;
         case 7: (void)gcs::parse_account(text); break;
         case 8: (void)azure::error_of(azure::parse_error(400, "", text), "o"); (void)gcs::error_of(gcs::parse_error(400, text), "o"); break;
-        default: (void)azure::parse_location(std::string(text)); (void)http::next_link(text); break;
+        default: (void)azure::parse_location(std::string(text)); (void)http::next_link(text); (void)http::at_base({{true, "host", 443}, "/a"}, std::string(text)); break;
     }
     return 0;
 }

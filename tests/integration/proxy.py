@@ -105,6 +105,15 @@ def inside():
         bench.check("one that closes CONNECT, too", code == 1 and closing in err and "CONNECT" in err, (code, err))
         code, out, err = sync(secure, HTTPS_PROXY="socks5://me:hidden@10.66.0.2:9")
         bench.check("a kind that is not spoken is refused, without its password", code == 2 and "socks5" in err and "hidden" not in err, (code, err))
+        for name in ("ALL_PROXY", "all_proxy"):
+            code, out, err = sync(secure, **{name: f"http://me:pa55w0rd@{PROXY}"})
+            bench.check(f"{name} is for what has no proxy of its own", code == 0 and log.read_text().count(f"CONNECT {ORIGIN}:{secure.port}") > 0, (err, log.read_text()[-500:]))
+        code, out, err = sync(secure, ALL_PROXY="http://10.66.0.2:9", HTTPS_PROXY=f"http://me:pa55w0rd@{PROXY}")
+        bench.check("one of its own goes before it", code == 0, err)
+        code, out, err = sync(plain, ALL_PROXY="socks5h://me:hidden@10.66.0.2:1080")
+        bench.check("a socks proxy for all is refused where it would be used", code == 2 and "ALL_PROXY" in err and "socks5h" in err and "hidden" not in err and err.count("\n") == 1, (code, err))
+        code, out, err = sync(plain, ALL_PROXY="socks5h://me:hidden@10.66.0.2:1080", NO_PROXY="10.66.0.0/16")
+        bench.check("and not where it would not", code == 0, err)
 
 
 if len(sys.argv) > 1:

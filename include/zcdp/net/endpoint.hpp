@@ -82,13 +82,20 @@ class Proxies {
     static Result<Proxies> parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy);
     /// From https_proxy, http_proxy and no_proxy, or the same in capitals. Errors: usage.
     static Result<Proxies> from_environment(std::string (*environment)(const char* name));
+    /// For what has no proxy of its own, as curl reads all_proxy (Go does not). One that cannot be used (most are socks) is an
+    /// error of the endpoints that it would be for, not of those that go directly.
+    void set_for_others(const std::string& all_proxy);
+    /// Whether `endpoint` can be asked. Errors: usage, what set_for_others() was given.
+    Result<> check(const Endpoint& endpoint) const;
     /// Every request goes through this one, but those that always go directly.
     static Proxies all_through(Proxy proxy);
     /// nullptr: directly.
     const Proxy* for_endpoint(const Endpoint& endpoint) const;
 
   private:
+    bool is_direct(const Endpoint& endpoint) const;
     std::optional<Proxy> for_https_, for_http_;
+    std::optional<Error> for_others_wrong_;  ///< for what has no proxy of its own
     AddressRules direct_ranges_;
     std::vector<std::string> direct_names_;
 };

@@ -14,10 +14,12 @@ class HttpOrigin final : public Origin {
         : shared_(shared), requester_(std::make_shared<Requester>(shared, make_http_protocol(shared), executor)), files_(make_object_origin(requester_)) {}
 
     OriginIdentity identity() const override { return files_->identity(); }
-    std::unique_ptr<Listing> list(const Selection&) override { return make_listing(around()); }
+    std::unique_ptr<Listing> list(const Selection& selection) override { return make_listing(around(), selection); }
     Task<Result<ObjectInfo>> head(std::string path) override {
         ZCDP_CO_CHECK(co_await load_claims(around()));
-        co_return co_await files_->head(std::move(path));
+        ZCDP_CO_TRY(Looked looked, co_await look(around(), std::move(path), false));
+        looked.info.has_ranges = shared_->has_ranges(looked.info.has_ranges);
+        co_return std::move(looked.info);
     }
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
         ZCDP_CO_CHECK(co_await load_claims(around()));
@@ -27,7 +29,7 @@ class HttpOrigin final : public Origin {
     uint32_t concurrency() const override { return files_->concurrency(); }
 
   private:
-    Surroundings around() const { return {shared_, requester_, files_}; }
+    Surroundings around() const { return {shared_, requester_}; }
     std::shared_ptr<Shared> shared_;
     std::shared_ptr<Requester> requester_;
     std::shared_ptr<Origin> files_;

@@ -3,19 +3,12 @@
 
 #include <memory>
 
-#include "src/origin/http/shared.hpp"
-#include "src/origin/remote/requester.hpp"
+#include "src/origin/http/look.hpp"
 
 namespace zcdp::origin::http {
 
-/// What a listing needs: where to send, what all loops know, and the origin for HEADs.
-struct Surroundings {
-    std::shared_ptr<Shared> shared;
-    std::shared_ptr<Requester> requester;
-    std::shared_ptr<Origin> files;
-};
-
-std::unique_ptr<Listing> make_listing(Surroundings around);
+/// Of what `selection`, which must outlive it, leaves, nothing is asked for.
+std::unique_ptr<Listing> make_listing(Surroundings around, const Selection& selection);
 
 /// Kinds sums and tree: fetches what is stated of the files, once for all loops.
 Task<Result<>> load_claims(Surroundings around);

@@ -1,7 +1,10 @@
 #include "src/origin/http/shared.hpp"
 
-#include "src/origin/http/pages.hpp"
+#include "src/origin/http/hub.hpp"
+#include "src/origin/http/netrc.hpp"
+#include "src/origin/http/sums.hpp"
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/token.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -48,9 +51,58 @@ Result<Repository> parse_repository(const std::string& text) {
     return out;
 }
 
-Result<> Shared::authorize(std::string value) {
-    if (!options.anonymous) authorization = std::move(value);
-    if (authorization.find_first_of("\r\n") != authorization.npos) return Error(ErrorKind::usage, "the token for the web server has a line break");
+Result<std::string> Shared::secret(const char* variable) const {
+    std::string value = credential(options, machine, variable);
+    constexpr const char* kBlanks = " \t\r\n";
+    value.erase(0, std::min(value.find_first_not_of(kBlanks), value.size()));
+    value.erase(value.find_last_not_of(kBlanks) + 1);
+    for (const char c : value)
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) return Error(ErrorKind::usage, "has a control byte in it", variable);
+    return value;
+}
+
+Result<> Shared::authorize_url() {
+    if (options.anonymous) return {};
+    ZCDP_TRY(const std::string token, secret("ZCDP_HTTP_TOKEN"));
+    ZCDP_TRY(const std::string user, secret("ZCDP_HTTP_USER"));
+    ZCDP_TRY(const std::string password, secret("ZCDP_HTTP_PASSWORD"));
+    if (!token.empty()) authorization = "Bearer " + token;
+    else if (!user.empty()) authorization = "Basic " + to_base64(user + ":" + password);
+    else if (options.credentials.empty()) return authorize_by_netrc();
+    return {};
+}
+
+// curl -n does so over http as well; a password in the clear is sent to this machine alone.
+Result<> Shared::authorize_by_netrc() {
+    if (!endpoint.tls && !endpoint.is_loopback()) return {};
+    const std::string named = machine.environment("NETRC"), home = machine.environment("HOME");
+    if (named.empty() && home.empty()) return {};
+    const std::string path = named.empty() ? home + "/.netrc" : named;
+    auto text = read_user_file(machine.fs, path, 1 << 20);
+    if (!text && named.empty()) return {};
+    if (!text) return Error(ErrorKind::usage, "cannot be read: " + text.error().message(), path, "NETRC names it; unset NETRC, or name another file");
+    const auto login = netrc_login(*text, endpoint.host);
+    if (login) authorization = "Basic " + to_base64(login->user + ":" + login->password);
+    return {};
+}
+
+Result<> Shared::authorize_repository() {
+    if (options.anonymous) return {};
+    std::string token;
+    for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {  // the second is the older name
+        if (!token.empty()) break;
+        ZCDP_TRY(token, secret(variable));
+    }
+    if (token.empty() && options.credentials.empty()) {
+        const std::string named = machine.environment("HF_TOKEN_PATH");
+        std::string home = machine.environment("HF_HOME"), cache = machine.environment("XDG_CACHE_HOME");
+        if (home.empty()) home = (cache.empty() ? machine.environment("HOME") + "/.cache" : cache) + "/huggingface";
+        const auto file = read_user_file(machine.fs, named.empty() ? home + "/token" : named, 64 << 10);
+        if (!file && !named.empty()) return Error(ErrorKind::usage, "cannot be read: " + file.error().message(), named, "HF_TOKEN_PATH names it; unset HF_TOKEN_PATH, or name another file");
+        if (file) token = file->substr(0, file->find_first_of("\r\n"));
+    }
+    if (!token.empty() && !is_header_word(token)) return Error(ErrorKind::usage, "is no token: it has a blank or a control byte in it", "the hub's token", "check HF_TOKEN, or the file that holds it");
+    if (!token.empty()) authorization = "Bearer " + token;
     return {};
 }
 
@@ -61,11 +113,15 @@ Result<> Shared::configure_url(const std::string& url) {
     ZCDP_TRY(const auto where, split_url(url));
     endpoint = where.first;
     file_target_ = where.second;
+    std::vector<net::BaseUrl> hubs;
+    if (auto hub = net::BaseUrl::parse(machine.environment("HF_ENDPOINT"))) hubs.push_back(std::move(*hub));
+    if (const std::string page = repository_of_page(endpoint, file_target_, hubs); !page.empty())
+        return Error(ErrorKind::usage, "is a page about a repository, not its files", source, "write " + page);
     const std::string path = where.second.substr(0, where.second.find('?'));
     const bool has_query = path.size() != where.second.size();
     base_path_ = path.substr(0, path.rfind('/') + 1);
     name = path.substr(base_path_.size());
-    if (!percent_decode(name, false)) return Error(ErrorKind::usage, "is not URL-encoded", source, kForms);
+    if (!percent_decode(name, false)) return Error(ErrorKind::usage, "is not URL-encoded", source, std::string("write % as %25; ") + kForms);
     if (path == "/" && !source.ends_with('/')) source += '/';  // "https://host"
     kind = name.empty() ? Kind::index : is_sums_file(name) && !has_query ? Kind::sums : Kind::file;
     if (kind == Kind::index && has_query) return Error(ErrorKind::usage, "is a folder with a query", source, kForms);
@@ -78,10 +134,7 @@ Result<> Shared::configure_url(const std::string& url) {
         set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
     }
     ZCDP_CHECK(configure_network());
-    const auto given = [&](const char* what) { return credential(options, machine, what); };
-    const std::string user = given("ZCDP_HTTP_USER"), token = given("ZCDP_HTTP_TOKEN");
-    if (!token.empty()) return authorize("Bearer " + token);
-    return authorize(user.empty() ? "" : "Basic " + to_base64(user + ":" + given("ZCDP_HTTP_PASSWORD")));
+    return authorize_url();
 }
 
 Result<> Shared::configure_repository(const std::string& text) {
@@ -92,15 +145,10 @@ Result<> Shared::configure_repository(const std::string& text) {
     repository = std::move(named.id), revision = std::move(named.revision), folder = std::move(named.folder);
     std::string url = options.endpoint.empty() ? machine.environment("HF_ENDPOINT") : options.endpoint;
     if (url.empty()) url = "https://huggingface.co";
-    ZCDP_TRY(endpoint, net::Endpoint::parse(url));
+    ZCDP_TRY(net::BaseUrl hub, net::BaseUrl::parse(url));
+    endpoint = std::move(hub.endpoint), base = std::move(hub.path);
     ZCDP_CHECK(configure_network());
-    std::string token = credential(options, machine, "HF_TOKEN");
-    if (token.empty() && options.credentials.empty()) {
-        std::string home = machine.environment("HF_HOME");
-        if (home.empty()) home = machine.environment("HOME") + "/.cache/huggingface";
-        if (auto file = read_user_file(machine.fs, home + "/token", 64 << 10)) token = file->substr(0, file->find_first_of("\r\n"));
-    }
-    return authorize(token.empty() ? "" : "Bearer " + token);
+    return authorize_repository();
 }
 
 std::string Shared::target_of(const std::string& key) const {
@@ -108,7 +156,7 @@ std::string Shared::target_of(const std::string& key) const {
     if (kind != Kind::tree) return base_path_ + uri_encode(key, true);
     // Models lie at the root, all else below its kind.
     const std::string at = repository.starts_with("models/") ? repository.substr(7) : repository;
-    return "/" + at + "/resolve/" + uri_encode(commit(), false) + "/" + uri_encode(folder + key, true);
+    return base + "/" + at + "/resolve/" + uri_encode(commit(), false) + "/" + uri_encode(folder + key, true);
 }
 
 std::string Shared::commit() const {

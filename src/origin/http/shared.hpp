@@ -44,6 +44,7 @@ class Shared final : public Remote {
 
     Kind kind = Kind::file;
     net::Endpoint endpoint;
+    std::string base;           ///< kind tree: the path that the hub lies below; "" or "/a/b"
     std::string source;         ///< for messages; without a query, which may hold a secret
     std::string authorization;  ///< the header's value; "" for none
     std::atomic<bool> bare_tags{false};  ///< the server writes its ETags without quotes, and compares them so
@@ -52,6 +53,8 @@ class Shared final : public Remote {
 
     /// Path and query on the wire of the file `key`.
     std::string target_of(const std::string& key) const;
+    /// The digest of every file is known before it is read: that decides what it is, not what a server calls it.
+    bool digest_decides() const { return kind == Kind::sums || (kind == Kind::file && !options.sha256.empty()); }
     /// kind tree: the commit that the revision stands for, once it is known; "" before.
     std::string commit() const;
     void set_commit(std::string commit);
@@ -60,7 +63,12 @@ class Shared final : public Remote {
     Claim claim_of(const std::string& key) const;
 
   private:
-    Result<> authorize(std::string value);
+    /// White space around it is nobody's secret. Errors: usage: a control byte, by the variable's name.
+    Result<std::string> secret(const char* variable) const;
+    Result<> authorize_url();
+    Result<> authorize_repository();
+    /// From the file that NETRC names, else ~/.netrc. Errors: usage: the one named is not there.
+    Result<> authorize_by_netrc();
     std::string base_path_;    ///< encoded; ends in '/'
     std::string file_target_;  ///< kind file: path and query as given
     mutable std::mutex mutex_;  ///< what follows

@@ -15,6 +15,13 @@
 
 namespace zcdp::origin {
 
+/// What redirects led to, for who must know where an answer comes from. Belongs to one call at a time.
+struct Journey {
+    bool ends_at_folder = false;  ///< a redirect to the same place with a '/' at its end is all that was asked: it is not followed
+    bool at_folder = false;       ///< it ended there
+    std::string url;              ///< the last one; "": there was none
+};
+
 /// A request before it is authorised: key and query are plain.
 struct Call {
     std::string method = "GET";
@@ -23,6 +30,7 @@ struct Call {
     std::vector<net::Header> headers;                        ///< in lower case where they are signed
     uint64_t body_bytes = 0;                                 ///< expected, for the deadline
     std::string location;                                    ///< an URL that a redirect led to; "" for the source's own
+    std::shared_ptr<Journey> journey;                        ///< may be null
 };
 
 /// The same, ready for the wire.

@@ -52,9 +52,8 @@ Error other_bytes(const net::Response& answer, const std::string& what, const st
 }
 
 Task<Result<ObjectInfo>> Reader::head(std::string path) {
-    const Remote& remote = requester_->remote();
     ZCDP_CO_TRY(auto info, co_await requester_->head(key_of(path)));
-    if (remote.ranges != Remote::Ranges::unknown) info.has_ranges = remote.ranges == Remote::Ranges::has;
+    info.has_ranges = requester_->remote().has_ranges(info.has_ranges);
     co_return info;
 }
 

@@ -49,6 +49,8 @@ Result<> Remote::configure_network() {
     if (!options.source_address.empty()) ZCDP_CHECK(net::AddressRules::parse({options.source_address + (options.source_address.find(':') == std::string::npos ? "/32" : "/128")}));
     if (options.proxy.empty()) {
         ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
+        const std::string others = machine.environment("all_proxy");
+        proxies.set_for_others(others.empty() ? machine.environment("ALL_PROXY") : others);
         return {};
     }
     ZCDP_TRY(net::Proxy proxy, net::Proxy::parse(options.proxy));

@@ -39,6 +39,8 @@ class Remote {
     std::atomic<int64_t> clock_skew_s{0};
     enum class Ranges { unknown, has, has_none };
     std::atomic<Ranges> ranges{Ranges::unknown};  ///< what the server did with the last request for a part of an object
+    /// Whether a part of an object can be asked for: as was seen, else as is `stated`.
+    bool has_ranges(bool stated) const { return ranges == Ranges::unknown ? stated : ranges == Ranges::has; }
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
     const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();

@@ -73,3 +73,24 @@ TEST_CASE("addresses of IPv6 among the exceptions: as they are spelt, with brack
         CHECK(through(proxies, url) == "s:1");
     }
 }
+
+TEST_CASE("a proxy for all else is for what has none of its own; one of another kind is an error of what would go through it") {
+    auto both = Proxies::parse("", "p:2", "direct.org").value();
+    both.set_for_others("http://me:pw@a:3");
+    CHECK(through(both, "https://example.com") == "a:3");
+    CHECK(through(both, "http://example.com") == "p:2");
+    CHECK(through(both, "https://direct.org").empty());
+    CHECK(both.for_endpoint(Endpoint::parse("https://example.com").value())->authorization == "Basic bWU6cHc=");
+    auto none = Proxies::parse("", "", "").value();
+    none.set_for_others("a:3");
+    CHECK(through(none, "https://example.com") == "a:3");
+    CHECK(through(none, "http://example.com") == "a:3");
+    auto socks = Proxies::parse("s:1", "", "direct.org").value();
+    socks.set_for_others("socks5h://me:secret@10.0.0.1:1080");
+    for (const char* url : {"https://example.com", "http://direct.org", "http://127.0.0.1:9000", "http://localhost"})
+        CHECK_MESSAGE(socks.check(Endpoint::parse(url).value()), url);
+    const auto refused = socks.check(Endpoint::parse("http://example.com").value());
+    REQUIRE(!refused);
+    CHECK(refused.error().kind() == ErrorKind::usage);
+    CHECK(refused.error().line() == "10.0.0.1:1080: ALL_PROXY is a proxy of a kind that zcdp does not speak (socks5h); set HTTPS_PROXY and HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
+}

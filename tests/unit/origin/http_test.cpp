@@ -1,14 +1,12 @@
 // Web servers: indexes, lists of digests, trees, redirects.
 #include "src/origin/http/http_protocol.hpp"
-#include "src/origin/http/pages.hpp"
+#include "src/origin/http/hub.hpp"
 #include "src/origin/http/shared.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::origin::http {
 namespace {
-
-using Names = std::vector<std::string>;
 
 const std::string kHex(64, 'a');
 
@@ -21,69 +19,17 @@ std::string named(const std::string& source) {
 
 }  // namespace
 
-TEST_CASE("nginx's index: what is in the folder, sorted, and nothing that leads out of it") {
-    const char* html = "<html><head><title>Index of /d/</title></head><body><h1>Index of /d/</h1><hr><pre><a href=\"../\">../</a>\n"
-                       "<a href=\"sub/\">sub/</a> 21-Nov-2026 14:00 -\n<a href=\"a%20b%26.txt\">a b&amp;.txt</a> 21-Nov-2026 14:00 3\n"
-                       "<A HREF='c'>c</A><a href=\"c\">again</a></pre></body></html>";
-    CHECK(parse_index(html, "text/html", "/d/").value() == Names{"a b&.txt", "c", "sub/"});
-}
-
-TEST_CASE("Apache's: columns to sort by, absolute links, links elsewhere") {
-    const char* html = "<a href=\"?C=N;O=D\">Name</a><a href=\"/\">Parent</a><a href=\"/d/x\">x</a><a href=\"/other/y\">y</a><a href=\"//host/z\">z</a>"
-                       "<a href=\"https://host/w\">w</a><a href=\"./v\">v</a><a href=\"u/v\">deeper</a><a href=\"%2e%2e/\">up</a><a href=\"a%2fb\">slash</a><a href=\"#top\">top</a><a name=\"x\">";
-    CHECK(parse_index(html, "text/html;charset=UTF-8", "/d/").value() == Names{"v", "x"});
-}
-
-TEST_CASE("links without quotes, characters by their numbers, attributes that only end in href: no file is passed over") {
-    const char* html = "<A HREF=bare>bare</A><a class=x href=two\ntitle=t>two</a><a href=\"./a&#43;b&#x26;c\">Caddy's</a>"
-                       "<a data-href=\"not\" href='right'>r</a><a href=>none</a><a href=\"&#0;x\">none</a>";
-    CHECK(parse_index(html, "text/html", "/d/").value() == Names{"a+b&c", "bare", "right", "two"});
-}
-
-TEST_CASE("indexes in JSON: nginx's and Caddy's; names that climb are refused") {
-    CHECK(parse_index(R"([{"name":"b","type":"file","size":3},{"name":"a","type":"directory"}])", "application/json", "/").value() == Names{"a/", "b"});
-    CHECK(parse_index(R"([{"name":"a/","is_dir":true},{"name":"c","is_dir":false}])", "application/json", "/").value() == Names{"a/", "c"});
-    for (const char* wrong : {R"([{"name":".."}])", R"([{"name":"a/b"}])", R"([{"size":1}])", R"({"name":"a"})", "[", R"(["a"])"}) {
-        INFO(wrong);
-        CHECK(parse_index(wrong, "application/json", "/").error().kind() == ErrorKind::refused);
-    }
-}
-
-TEST_CASE("lists of digests as sha256sum writes them") {
-    const auto sums = parse_sums("# comment\r\n" + kHex + "  plain\r\n" + kHex + " *./binary\n\\" + kHex + "  with\\nnewline\\\\\nSHA256 (b s d) = " + kHex + "\n\n").value();
-    REQUIRE(sums.size() == 4);
-    CHECK(sums[0].path == "plain");
-    CHECK(sums[1].path == "binary");
-    CHECK(sums[2].path == "with\nnewline\\");
-    CHECK(sums[3].path == "b s d");
-    CHECK(sums[0].sha256 == std::string(32, '\xaa'));
-    for (const std::string& wrong : {std::string(kHex), kHex + "  -", kHex + " ", kHex + "x y", "SHA256(x) " + kHex, "SHA256(x=" + kHex, kHex.substr(1) + "  x", "\\" + kHex + "  a\\q", std::string("SHA256 (x) = 12"), "<html>" + kHex + "  x"}) {
-        INFO(wrong);
-        CHECK(parse_sums(wrong).error().kind() == ErrorKind::refused);
-    }
-    const auto others = parse_sums("\xef\xbb\xbf" + kHex + " bsd -r\nSHA256(open ssl)= " + kHex + "\nSHA2-256(a)b)= " + kHex + "\n" + kHex + "\ttab\n").value();
-    REQUIRE(others.size() == 4);
-    CHECK(others[0].path == "bsd -r");
-    CHECK(others[1].path == "open ssl");
-    CHECK(others[2].path == "a)b");
-    CHECK(others[3].path == "tab");
-    for (const std::string& alone : {kHex, kHex + "\r\n", kHex + "  -\n"}) {
-        CAPTURE(alone);
-        CHECK(parse_sums(alone, "model.bin").value().at(0).path == "model.bin");
-    }
-    for (const char* name : {"SHA256SUMS", "sha256sums.txt", "SHA256SUM", "model.sha256", "checksums.txt"}) CHECK(is_sums_file(name));
-    for (const char* name : {"model.bin", "SHA256SUMS.gpg", "SHA512SUMS"}) CHECK_FALSE(is_sums_file(name));
-}
-
-TEST_CASE("a repository's tree: LFS files by their sha256, folders left out") {
-    const auto files = parse_tree(R"([{"type":"directory","path":"d","oid":"1"},{"type":"file","path":"d/a","oid":"0f","size":3},)"
+TEST_CASE("a repository's tree: LFS files by their sha256, folders counted") {
+    const auto page = parse_tree(R"([{"type":"directory","path":"d","oid":"1"},{"type":"file","path":"d/a","oid":"0f","size":3},)"
                                   R"({"type":"file","path":"m","oid":"1e","size":134,"lfs":{"oid":")" + kHex + R"(","size":99,"pointerSize":134},"xetHash":"x"}])").value();
+    const auto& files = page.files;
+    CHECK(page.folders == 1);
     REQUIRE(files.size() == 2);
     CHECK(files[0].entry.tag == "0f");
     CHECK(files[0].sha256.empty());
     CHECK(files[1].entry.size_bytes == 99);
     CHECK(files[1].sha256 == std::string(32, '\xaa'));
-    for (const char* wrong : {R"({"error":"x"})", R"([1])", R"([{"type":"file","path":"a","size":1}])", R"([{"type":"file","path":"a","oid":"1","size":1,"lfs":{"oid":"short","size":1}}])"})
+    for (const char* wrong : {R"({"error":"x"})", R"([1])", R"([{"type":"file","path":"a","size":1}])", R"([{"type":"link","path":"a","oid":"1","size":1}])", R"([{"type":"file","path":"a","oid":"1","size":1,"lfs":{"oid":"short","size":1}}])"})
         CHECK(parse_tree(wrong).error().kind() == ErrorKind::refused);
     CHECK(next_link("<https://h/a?cursor=1>; rel=\"next\"") == "https://h/a?cursor=1");
     CHECK(next_link("<https://h/p>; rel=\"prev\", <https://h/n>; rel=\"next\"") == "https://h/n");
@@ -130,6 +76,8 @@ TEST_CASE("redirects: relative ones, other hosts, never from https to http") {
     CHECK(redirected(secure, "/a/b", "?u=http://o/../p").value() == "https://h:444/a/b?u=http://o/../p");
     CHECK(redirected(secure, "/a/b", "c?u=http://o").value() == "https://h:444/a/c?u=http://o");
     CHECK(redirected(plain, "/a", "HTTP://other/c").value() == "http://other/c");
+    CHECK(redirected(secure, "/a/b?x=/y", "c?next=http://other/").value() == "https://h:444/a/c?next=http://other/");
+    CHECK(redirected(secure, "/a/b?x", "?y").value() == "https://h:444/a/b?y");
     CHECK(redirected(plain, "/a", "//other/c").value() == "http://other/c");
     CHECK(redirected(plain, "/a", "https://other/c").value() == "https://other/c");
     for (const char* wrong : {"http://h/c", "", "ftp://h/c", "https://user@h/c"}) CHECK_FALSE(redirected(secure, "/a", wrong).has_value());
@@ -142,6 +90,49 @@ TEST_CASE("a URL's path and query are sent as they are, so no control byte is in
         CHECK_MESSAGE(split_url(wrong).error().kind() == ErrorKind::usage, wrong);
     CHECK(split_url(std::string("https://h/a\0b", 13)).error().line() == "https://h/a\\x00b: has a control byte; write it URL-encoded");
     CHECK_FALSE(redirected(net::Endpoint::parse("https://h").value(), "/a", "/b\nX: y").has_value());
+}
+
+TEST_CASE("what a mirror passes on of the hub's own addresses is asked for at the mirror, below its path; all else stays") {
+    const auto plain = net::BaseUrl::parse("http://mirror:81").value(), deep = net::BaseUrl::parse("https://company/artifactory/api/hub/").value();
+    const std::string tree = "/api/models/org/name/tree/main?recursive=true&cursor=a%3D", file = "/datasets/org/name/resolve/main/a/b.bin";
+    for (const char* host : {"https://huggingface.co", "https://hf.co", "http://huggingface.co", "//huggingface.co", ""}) {
+        CAPTURE(host);
+        CHECK(at_base(plain, host + tree) == "http://mirror:81" + tree);
+        CHECK(at_base(deep, host + tree) == "https://company/artifactory/api/hub" + tree);
+        CHECK(at_base(deep, host + file) == "https://company/artifactory/api/hub" + file);
+    }
+    CHECK(at_base(deep, "https://company" + tree) == "https://company/artifactory/api/hub" + tree);
+    CHECK(at_base(deep, "/artifactory/api/hub" + tree) == "https://company/artifactory/api/hub" + tree);
+    for (const char* stays : {"https://cdn-lfs.huggingface.co/repos/a?sig=1", "https://cas-bridge.xethub.hf.co/api/x", "https://other/api/models/a", "/login", "next", "https://huggingface.co/login", "", "//"})
+        CHECK(at_base(deep, stays) == stays);
+}
+
+TEST_CASE("a repository's page is told from its files, at the hub and at the mirror that is in use") {
+    const std::vector<net::BaseUrl> mirror{net::BaseUrl::parse("https://mirror.example/hub").value()};
+    const auto page = [&](const std::string& url) {
+        const auto where = split_url(url).value();
+        return repository_of_page(where.first, where.second, mirror);
+    };
+    CHECK(page("https://huggingface.co/org/model") == "hf://org/model");
+    CHECK(page("https://huggingface.co/org/model/") == "hf://org/model");
+    CHECK(page("https://huggingface.co/org/model?library=transformers") == "hf://org/model");
+    CHECK(page("https://huggingface.co/gpt2") == "hf://gpt2");
+    CHECK(page("https://huggingface.co/datasets/squad") == "hf://datasets/squad");
+    CHECK(page("https://huggingface.co/datasets/org/set/tree/main/data/train") == "hf://datasets/org/set@main/data/train");
+    CHECK(page("https://huggingface.co/org/model/blob/v1/onnx/model.onnx") == "hf://org/model@v1/onnx");
+    CHECK(page("https://hf.co/org/model/tree/refs%2Fpr%2F1") == "hf://org/model@refs%2Fpr%2F1");
+    CHECK(page("https://mirror.example/hub/org/model") == "hf://org/model");
+    CHECK(page("https://mirror.example/hub/spaces/org/demo/tree/main") == "hf://spaces/org/demo@main");
+    for (const char* file : {"https://huggingface.co/org/model/resolve/main/a.bin", "https://huggingface.co/org/model/raw/main/a", "https://huggingface.co/", "https://huggingface.co/api/models/a",
+                             "https://huggingface.co/datasets", "https://example.com/org/model", "https://mirror.example/org/model", "https://mirror.example/hub/SHA256SUMS", "http://mirror.example/hub/org/model"})
+        CHECK_MESSAGE(page(file) == "", file);
+}
+
+TEST_CASE("a hub's words about a refusal: of the header, else of the body, one line") {
+    CHECK(words_of_refusal("ask there\nplease", "{}") == "ask there please");
+    CHECK(words_of_refusal("", R"({"error":"Repository not found"})") == "Repository not found");
+    CHECK(words_of_refusal("", "<html>") == "");
+    CHECK(words_of_refusal(std::string(1000, 'x'), "").size() == 300);
 }
 
 }  // namespace zcdp::origin::http
