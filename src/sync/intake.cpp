@@ -25,7 +25,7 @@ bool Names::wanted(const origin::Entry& entry) {
     using origin::EntryKind;
     if (entry.path.empty() && entry.kind == EntryKind::directory && entry.size_bytes == 0) return false;  // the prefix's own marker
     if (entry.path.empty() && entry.kind == EntryKind::directory) {
-        refuse("", "the folder's own key, ends in '/' but has content");
+        refusals_.add("", "the folder's own key, ends in '/' but has content");
         return false;
     }
     if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
