@@ -40,6 +40,8 @@ struct OriginIdentity {
     std::string prefix;       ///< "" or ends in '/'
     std::string credentials;  ///< names who asks, never a secret: access key id, role, "anonymous"
     bool is_object = false;   ///< the source is one object, and `prefix` the folder it is in
+    /// A tag "HEX-N" is made of the MD5s of an upload's N parts: objects of one size that have it have one content.
+    bool tags_of_parts = false;
 };
 
 /// The listing as pages; paths ascend strictly in raw byte order over the whole of it (checked here, not by callers).
