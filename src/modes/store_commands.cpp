@@ -14,7 +14,7 @@ namespace zcdp::modes {
 namespace {
 
 struct Flags {
-    std::string store, id, lock_timeout = "10s", grace = "10m";
+    std::string store, id, lock_timeout = "10s", grace;
     bool json = false, files = false;
 };
 
@@ -133,21 +133,36 @@ Result<> verify(store::Store& store, const Flags& flags) {
     return Error(ErrorKind::corrupt, "is damaged: what was wrong is in quarantine/", store.root(), "sync the snapshots again");
 }
 
+std::string json_of(const store::UnfinishedFile& file) {
+    return JsonObject().add("file", file.name).add("object", file.object).add("bytes", file.bytes)
+        .add("last_write", iso8601(file.last_write_unix_s)).add("running", file.running).str();
+}
+
 Result<> usage(store::Store& store, const Flags& flags) {
-    ZCDP_TRY(const auto usage, store.usage());
+    ZCDP_TRY(const auto room, store.room());
+    const store::StoreUsage& usage = room.usage;
     if (flags.json) {
+        std::string unfinished;
+        for (const auto& file : room.unfinished) unfinished += (unfinished.empty() ? "" : ",") + json_of(file);
         JsonObject out;
         out.add("store", store.root()).add("blobs", usage.blobs).add("blob_bytes", usage.blob_bytes);
         out.add("snapshots", usage.snapshots).add("snapshot_bytes", usage.snapshot_bytes);
-        out.add("partial_bytes", usage.partial_bytes).add("quarantined", usage.quarantined);
-        out.add("evictable_bytes", usage.evictable_bytes).add("free_bytes", usage.space.free_bytes).add("total_bytes", usage.space.total_bytes);
+        out.add("pinned_bytes", room.pinned_bytes).add("leased_bytes", room.leased_bytes).add("loose_bytes", room.loose_bytes);
+        out.add("partial_bytes", usage.partial_bytes).raw("unfinished", "[" + unfinished + "]");
+        out.add("quarantined", usage.quarantined).add("quarantine_bytes", room.quarantine_bytes).add("other_bytes", room.other_bytes);
+        out.add("evictable_bytes", room.evictable_bytes).add("free_bytes", usage.space.free_bytes).add("total_bytes", usage.space.total_bytes);
         fmt::print("{}\n", out.str());
         return {};
     }
-    fmt::print("store       {}\nblobs       {} ({})\nsnapshots   {} (of {} in all)\n", store.root(), format_count(usage.blobs),
-               format_size(usage.blob_bytes), format_count(usage.snapshots), format_size(usage.snapshot_bytes));
-    fmt::print("unfinished  {}\nevictable   {}\nquarantine  {} files\nfree        {} of {}\n", format_size(usage.partial_bytes),
-               format_size(usage.evictable_bytes), usage.quarantined, format_size(usage.space.free_bytes), format_size(usage.space.total_bytes));
+    fmt::print("store       {}\nblobs       {} ({}), of no snapshot {}\nsnapshots   {} (of {} in all), pinned {}, in use {}\n", store.root(),
+               format_count(usage.blobs), format_size(usage.blob_bytes), format_size(room.loose_bytes), format_count(usage.snapshots),
+               format_size(usage.snapshot_bytes), format_size(room.pinned_bytes), format_size(room.leased_bytes));
+    fmt::print("unfinished  {}\n", format_size(usage.partial_bytes));
+    for (const auto& file : room.unfinished)
+        fmt::print("            {} of {}, last written {}\n", format_size(file.bytes), file.object.empty() ? file.name : printable(file.object),
+                   iso8601(file.last_write_unix_s));
+    fmt::print("evictable   {}\nquarantine  {} files, {}\nothers      {}\nfree        {} of {}\n", format_size(room.evictable_bytes), usage.quarantined,
+               format_size(room.quarantine_bytes), format_size(room.other_bytes), format_size(usage.space.free_bytes), format_size(usage.space.total_bytes));
     return {};
 }
 
@@ -161,8 +176,15 @@ Result<> evict(store::Store& store, const Flags& flags) {
     return store.evict(info.id);
 }
 
+/// Without --grace: blobs that a sync may have brought just now stay, what it has left unfinished does not.
+constexpr int64_t kBlobGraceS = 600;
+
+int64_t grace_s(const Flags& flags, int64_t otherwise) {
+    return flags.grace.empty() ? otherwise : static_cast<int64_t>(*parse_duration_ms(flags.grace) / 1000);
+}
+
 Result<> gc(store::Store& store, const Flags& flags) {
-    ZCDP_TRY(const uint64_t freed, store.gc(static_cast<int64_t>(*parse_duration_ms(flags.grace) / 1000)));
+    ZCDP_TRY(const uint64_t freed, store.gc(grace_s(flags, kBlobGraceS), grace_s(flags, 0)));
     if (flags.json) fmt::print("{}\n", JsonObject().add("freed_bytes", freed).str());
     else fmt::print("freed {}\n", format_size(freed));
     return {};
@@ -184,7 +206,8 @@ void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, 
             ->check(check_duration)->type_name("TIME")->capture_default_str();
     if (std::string_view(name) == "show") command.add_flag("--files", flags->files, "list every file with its digest");
     if (std::string_view(name) == "gc")
-        command.add_option("--grace", flags->grace, "keep what is younger")->check(check_duration)->type_name("TIME")->capture_default_str();
+        command.add_option("--grace", flags->grace, "keep what is younger (default: 10m for files that came whole, none for unfinished downloads)")
+            ->check(check_duration)->type_name("TIME");
     command.callback([flags, &action, mode, work, remote] {
         action = [flags, mode, work, remote](Context& context) { return with_store(context, *flags, mode, work, remote); };
     });
@@ -208,9 +231,9 @@ void add_store(CLI::App& app, Action& action) {
         [](store::Store& store, const Flags& f) { return pin(store, f, false); }, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/unpin"; });
     add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id, StoreMode::write, evict,
         [](const Flags& f) { return "/v1/snapshots/" + f.id + "/evict"; });
-    add(parent, action, flags, "gc", "remove bytes that no snapshot needs", Takes::nothing, StoreMode::write, gc,
-        [](const Flags& f) { return fmt::format("/v1/gc?grace_s={}", *parse_duration_ms(f.grace) / 1000); });
-    add(parent, action, flags, "du", "how much the store holds, and how much is free", Takes::nothing, StoreMode::read, usage);
+    add(parent, action, flags, "gc", "remove bytes that no snapshot needs, and unfinished downloads that nobody goes on with", Takes::nothing, StoreMode::write, gc,
+        [](const Flags& f) { return fmt::format("/v1/gc?grace_s={}&unfinished_grace_s={}", grace_s(f, kBlobGraceS), grace_s(f, 0)); });
+    add(parent, action, flags, "du", "how much the store holds, who has the room, and how much is free", Takes::nothing, StoreMode::read, usage);
 }
 
 }  // namespace zcdp::modes

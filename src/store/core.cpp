@@ -55,37 +55,39 @@ bool blob_on_disk(Core& core, const BlobRef& blob) {
     return st && S_ISREG(st->st_mode) && static_cast<uint64_t>(st->st_size) == blob.size_bytes;
 }
 
-std::string encode_meta(const Meta& meta) {
-    const auto quoted = [](const std::string& text) {
-        std::string out;
-        for (const char c : text) {
-            if (static_cast<unsigned char>(c) < 0x20 || c == '%' || c == 0x7f)
-                out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
-            else
-                out += c;
+std::string quoted(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == '%' || c == 0x7f)
+            out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+        else
+            out += c;
+    }
+    return out;
+}
+
+std::string unquoted(std::string_view quoted) {
+    std::string out;
+    for (size_t i = 0; i < quoted.size(); ++i) {
+        unsigned value = 0;
+        if (quoted[i] == '%' && i + 2 < quoted.size() &&
+            std::from_chars(quoted.data() + i + 1, quoted.data() + i + 3, value, 16).ec == std::errc()) {
+            out += static_cast<char>(value);
+            i += 2;
+        } else {
+            out += quoted[i];
         }
-        return out;
-    };
+    }
+    return out;
+}
+
+std::string encode_meta(const Meta& meta) {
     return fmt::format("zcdp snapshot 1\nname {}\nrevision {}\npinned {}\ncreated {}\n", quoted(meta.name),
                        quoted(meta.revision), meta.pinned ? 1 : 0, meta.created_unix_s);
 }
 
 Meta decode_meta(const std::string& text) {
     Meta meta;
-    const auto plain = [](std::string_view quoted) {
-        std::string out;
-        for (size_t i = 0; i < quoted.size(); ++i) {
-            unsigned value = 0;
-            if (quoted[i] == '%' && i + 2 < quoted.size() &&
-                std::from_chars(quoted.data() + i + 1, quoted.data() + i + 3, value, 16).ec == std::errc()) {
-                out += static_cast<char>(value);
-                i += 2;
-            } else {
-                out += quoted[i];
-            }
-        }
-        return out;
-    };
     for (size_t begin = 0; begin < text.size();) {
         const size_t end = std::min(text.find('\n', begin), text.size());
         const std::string_view line = std::string_view(text).substr(begin, end - begin);
@@ -93,8 +95,8 @@ Meta decode_meta(const std::string& text) {
         const size_t space = line.find(' ');
         const std::string_view key = line.substr(0, space);
         const std::string_view value = space == line.npos ? std::string_view() : line.substr(space + 1);
-        if (key == "name") meta.name = plain(value);
-        if (key == "revision") meta.revision = plain(value);
+        if (key == "name") meta.name = unquoted(value);
+        if (key == "revision") meta.revision = unquoted(value);
         if (key == "pinned") meta.pinned = value == "1";
         if (key == "created") std::from_chars(value.data(), value.data() + value.size(), meta.created_unix_s);
     }

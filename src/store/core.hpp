@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "src/store/hold.hpp"
 #include "src/store/index.hpp"
 
 namespace zcdp::store {
@@ -28,11 +29,15 @@ struct Core {
     BarrierKind barrier = BarrierKind::each;
     std::mutex mutex;
     std::unique_ptr<Index> index;
+    const std::shared_ptr<Holds> holds = std::make_shared<Holds>();
 
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
         return system_error(code, action, root + "/" + name);
     }
 };
+
+/// What a file takes beside its bytes: the rest of its last block, and its inode. Rounded up.
+inline constexpr uint64_t kBytesPerFile = 4096;
 
 /// Every file and folder of a store has this mtime: trees look the same wherever they were made.
 inline constexpr int64_t kFixedMtime = 1;
@@ -67,8 +72,18 @@ struct FoundBlob {
 /// Calls `each` for every file of cas/ whose name is a blob's; ends with the first error.
 Result<> for_each_blob_file(Core& core, const std::function<Result<>(const FoundBlob&)>& each);
 
+/// The partial files, least recently written first; a map without its file counts as one.
+Result<std::vector<UnfinishedFile>> unfinished_files(Core& core);
+
+/// What a file takes of the disk; less than its size where it has holes.
+inline uint64_t allocated_bytes(const struct stat& st) { return static_cast<uint64_t>(st.st_blocks) * 512; }
+
 /// The mode of a blob's file.
 constexpr mode_t blob_mode(bool executable) { return executable ? 0555 : 0444; }
+
+/// A text as one line of a file: '%', bytes below 0x20 and 0x7f are written %XX; and back.
+std::string quoted(const std::string& text);
+std::string unquoted(std::string_view quoted);
 
 /// meta: what must outlive a lost index.
 struct Meta {
@@ -80,7 +95,7 @@ std::string encode_meta(const Meta& meta);
 Meta decode_meta(const std::string& text);
 Result<> write_meta(Core& core, const SnapshotInfo& info);
 
-std::unique_ptr<Incoming> make_incoming(Core& core);
+std::unique_ptr<Incoming> make_incoming(Core& core, std::shared_ptr<HoldOnStore> hold);
 Result<std::unique_ptr<SnapshotBuilder>> make_builder(Core& core);
 std::string tree_path(const Core& core, const SnapshotId& id);
 

@@ -1,76 +1,17 @@
-// Room: reservation, eviction, and the sweep of what no snapshot needs. A blob is needed by a snapshot exactly when its
-// file has a second link, so there is no reference count to get wrong.
+// Eviction, and the sweep of what no snapshot needs. A blob is needed by a snapshot exactly when its file has a second link,
+// so there is no reference count to get wrong; what a running sync counts on is in Holds. When: room.cpp.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 
 #include "src/store/open_store.hpp"
 #include "zcdp/base/faults.hpp"
-#include "zcdp/base/units.hpp"
 
 namespace zcdp::store {
-namespace {
-
-constexpr uint64_t kBytesPerFile = 4096;  ///< a small file's block and inode, rounded up
-constexpr int64_t kPartialKeptS = 7 * 24 * 3600;
-
-uint64_t used_limit(const FsSpace& space, unsigned percent) { return space.total_bytes / 100 * percent; }
-
-}  // namespace
-
-Result<std::shared_ptr<void>> OpenStore::reserve(uint64_t bytes, uint64_t files) {
-    ZCDP_CHECK(must_write());
-    const uint64_t needed = bytes + files * kBytesPerFile;
-    auto space = core_.fs.space(core_.root_dir.get());
-    if (!space) return core_.error(space.error(), "asking for the free space of", "");
-    const uint64_t used = space->total_bytes - space->free_bytes;
-    if (used + needed + reserved_bytes_ > used_limit(*space, options_.high_watermark_percent)) {
-        // What cannot fit even then must not cost anybody else its data.
-        ZCDP_TRY(const StoreUsage before, usage());
-        const bool hopeless = needed + reserved_bytes_ > space->free_bytes + before.evictable_bytes;
-        const uint64_t low = used_limit(*space, options_.low_watermark_percent);
-        const uint64_t wanted = used + needed + reserved_bytes_;
-        const std::scoped_lock lock(core_.mutex);
-        if (!hopeless) ZCDP_CHECK(make_room(wanted > low ? wanted - low : 0, *space));
-        space = core_.fs.space(core_.root_dir.get());
-        if (!space) return core_.error(space.error(), "asking for the free space of", "");
-    }
-    const bool inodes = space->total_inodes == 0 || files <= space->free_inodes;
-    if (needed + reserved_bytes_ > space->free_bytes || !inodes) {
-        ZCDP_TRY(const StoreUsage now, usage());
-        return Error(ErrorKind::no_space,
-                     inodes ? fmt::format("needs {} ({} bytes), has {} free ({} bytes), and could evict {}", format_size(needed),
-                                          needed, format_size(space->free_bytes), space->free_bytes,
-                                          format_size(now.evictable_bytes))
-                            : fmt::format("needs {} files more, the file system has {} inodes free", files, space->free_inodes),
-                     core_.root, "make room (zcdp store ls, unpin, evict, gc), or choose another --store");
-    }
-    reserved_bytes_ += needed;
-    return std::shared_ptr<void>(nullptr, [this, needed](void*) { reserved_bytes_ -= needed; });
-}
-
-/// Evicts what nobody uses, longest unused first, until `bytes` are free or nothing is left. The mutex is held.
-Result<uint64_t> OpenStore::make_room(uint64_t bytes, const FsSpace& before) {
-    ZCDP_TRY(auto all, core_.index->snapshots());
-    ZCDP_TRY(const auto leases, live_leases());
-    std::sort(all.begin(), all.end(), [](const SnapshotInfo& a, const SnapshotInfo& b) {
-        return a.last_use_unix_s < b.last_use_unix_s;
-    });
-    uint64_t freed = 0;
-    for (SnapshotInfo& info : all) {
-        if (freed >= bytes) break;
-        complete(info, leases);
-        if (info.pinned || info.leases > 0) continue;
-        ZCDP_CHECK(evict_locked(info));
-        const auto now = core_.fs.space(core_.root_dir.get());
-        if (now && now->free_bytes > before.free_bytes) freed = now->free_bytes - before.free_bytes;
-        core_.log.info("evicted to make room", {{"snapshot", info.id.str()}, {"name", info.name}});
-    }
-    return freed;
-}
 
 Result<> OpenStore::evict(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
@@ -128,25 +69,32 @@ Result<uint64_t> OpenStore::drop_if_unused(const ManifestEntry& entry) {
             const std::string name = blob_name(entry.digest, executable, inode);
             const auto st = core_.fs.stat(core_.cas.get(), name.c_str());
             if (!st) break;
-            if (st->st_nlink > 1) {
-                any_left = true;
-                continue;
+            bool gone = false;
+            if (st->st_nlink == 1) {
+                ZCDP_TRY(gone, unlink_unless_held(core_.cas.get(), name, "cas/" + name, entry.digest));
             }
-            if (auto gone = core_.fs.unlink(core_.cas.get(), name.c_str()); !gone)
-                return core_.error(gone.error(), "removing", "cas/" + name);
-            freed += static_cast<uint64_t>(st->st_size);
+            if (gone) freed += static_cast<uint64_t>(st->st_size);
+            else any_left = true;
         }
     }
     if (!any_left) ZCDP_CHECK(core_.index->drop_blob(entry.digest));
     return freed;
 }
 
-Result<uint64_t> OpenStore::gc(int64_t grace_s) {
+/// False when a running sync counts on it. Nobody can begin to between the question and the end of the file.
+Result<bool> OpenStore::unlink_unless_held(int dir, const std::string& name, const std::string& shown, const Digest& digest) {
+    const std::scoped_lock lock(core_.holds->mutex());
+    if (core_.holds->need(digest)) return false;
+    if (auto gone = core_.fs.unlink(dir, name.c_str()); !gone) return core_.error(gone.error(), "removing", shown);
+    return true;
+}
+
+Result<uint64_t> OpenStore::gc(int64_t grace_s, int64_t unfinished_grace_s) {
     ZCDP_CHECK(must_write());
     const std::scoped_lock lock(core_.mutex);
     const int64_t now = core_.clock.unix_s();
     ZCDP_TRY(const uint64_t blobs, sweep_blobs(now - grace_s));
-    ZCDP_TRY(const uint64_t partials, sweep_partials(now - std::max(grace_s, kPartialKeptS)));
+    ZCDP_TRY(const uint64_t partials, sweep_partials(now - unfinished_grace_s));
     return blobs + partials;
 }
 
@@ -167,8 +115,8 @@ Result<uint64_t> OpenStore::sweep_blobs(int64_t older_than_unix_s) {
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_CHECK(for_each_blob_file(core_, [&](const FoundBlob& found) -> Result<> {
         if (found.st.st_nlink > 1 || found.st.st_ctim.tv_sec > older_than_unix_s) return {};
-        if (auto gone = core_.fs.unlink(found.dir, found.name.c_str()); !gone)
-            return core_.error(gone.error(), "removing", "cas/" + found.folder + "/" + found.name);
+        ZCDP_TRY(const bool gone, unlink_unless_held(found.dir, found.name, "cas/" + found.folder + "/" + found.name, found.blob.digest));
+        if (!gone) return {};
         freed += static_cast<uint64_t>(found.st.st_size);
         return drop_unless_twin(found.blob.digest);
     }));
@@ -176,43 +124,51 @@ Result<uint64_t> OpenStore::sweep_blobs(int64_t older_than_unix_s) {
     return freed;
 }
 
+/// Files that downloads left; one that a running sync fills stays, also when that is older.
 Result<uint64_t> OpenStore::sweep_partials(int64_t older_than_unix_s) {
-    auto files = core_.fs.list(core_.partial.get());
-    if (!files) return core_.error(files.error(), "reading", "partial");
+    ZCDP_TRY(const auto files, unfinished_files(core_));
     uint64_t freed = 0;
-    for (const DirEntry& entry : *files) {
-        if (entry.name == "barrier") continue;
-        const auto st = core_.fs.stat(core_.partial.get(), entry.name.c_str());
-        if (!st || st->st_ctim.tv_sec > older_than_unix_s) continue;
-        if (auto gone = core_.fs.unlink(core_.partial.get(), entry.name.c_str()); !gone)
-            return core_.error(gone.error(), "removing", "partial/" + entry.name);
-        freed += static_cast<uint64_t>(st->st_blocks) * 512;
+    for (const UnfinishedFile& file : files) {
+        if (file.last_write_unix_s > older_than_unix_s) continue;
+        ZCDP_TRY(const bool gone, drop_partial(file));
+        if (gone) freed += file.bytes;
     }
     return freed;
 }
 
-Result<StoreUsage> OpenStore::usage() {
-    const std::scoped_lock lock(core_.mutex);
-    StoreUsage usage;
-    ZCDP_TRY(const auto blobs, core_.index->usage());
-    usage.blobs = blobs.blobs, usage.blob_bytes = blobs.bytes;
-    ZCDP_TRY(auto all, core_.index->snapshots());
-    ZCDP_TRY(const auto leases, live_leases());
-    for (SnapshotInfo& info : all) {
-        complete(info, leases);
-        ++usage.snapshots, usage.snapshot_bytes += info.bytes;
-        if (!info.pinned && info.leases == 0) usage.evictable_bytes += info.bytes;
+/// With its map; the map first, for without its file it says nothing. False when a running sync needs it.
+Result<bool> OpenStore::drop_partial(const UnfinishedFile& file) {
+    const std::scoped_lock lock(core_.holds->mutex());
+    if (core_.holds->need_partial(file.name)) return false;
+    for (const std::string& name : {file.name + ".map", file.name})
+        if (auto gone = core_.fs.unlink(core_.partial.get(), name.c_str()); !gone && gone.error().value() != ENOENT)
+            return core_.error(gone.error(), "removing", "partial/" + name);
+    return true;
+}
+
+Result<std::vector<UnfinishedFile>> unfinished_files(Core& core) {
+    auto entries = core.fs.list(core.partial.get());
+    if (!entries) return core.error(entries.error(), "reading", "partial");
+    std::map<std::string, UnfinishedFile> by_name;
+    for (const DirEntry& entry : *entries) {
+        if (!entry.name.starts_with("p-")) continue;  // small files, which a writer sweeps when it opens the store
+        const auto st = core.fs.stat(core.partial.get(), entry.name.c_str());
+        if (!st) continue;
+        const bool is_map = entry.name.ends_with(".map");
+        const std::string name = entry.name.substr(0, entry.name.size() - (is_map ? 4 : 0));
+        UnfinishedFile& file = by_name[name];
+        file.name = name;
+        file.bytes += allocated_bytes(*st);
+        file.last_write_unix_s = std::max<int64_t>(file.last_write_unix_s, st->st_mtim.tv_sec);
     }
-    usage.evictable_bytes = std::min(usage.evictable_bytes, usage.blob_bytes);
-    if (auto files = core_.fs.list(core_.partial.get()))
-        for (const DirEntry& entry : *files)
-            if (const auto st = core_.fs.stat(core_.partial.get(), entry.name.c_str()))
-                usage.partial_bytes += static_cast<uint64_t>(st->st_blocks) * 512;
-    if (auto files = core_.fs.list(core_.quarantine.get())) usage.quarantined = files->size();
-    auto space = core_.fs.space(core_.root_dir.get());
-    if (!space) return core_.error(space.error(), "asking for the free space of", "");
-    usage.space = *space;
-    return usage;
+    std::vector<UnfinishedFile> files;
+    const std::scoped_lock lock(core.holds->mutex());
+    for (auto& [name, file] : by_name) {
+        file.running = core.holds->need_partial(name);
+        files.push_back(std::move(file));
+    }
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.last_write_unix_s < b.last_write_unix_s; });
+    return files;
 }
 
 }  // namespace zcdp::store

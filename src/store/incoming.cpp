@@ -20,14 +20,14 @@ constexpr size_t kHeldOpenMax = 4096;          ///< staged files kept open until
 
 class IncomingFiles final : public Incoming {
   public:
-    explicit IncomingFiles(Core& core)
-        : core_(core), name_prefix_("in-" + core.random.hex(24)),
+    IncomingFiles(Core& core, std::shared_ptr<HoldOnStore> hold)
+        : core_(core), hold_(std::move(hold)), name_prefix_("in-" + core.random.hex(24)),
           held_open_max_(core.barrier == BarrierKind::syncfs ? 0 : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
     Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
                                                       const std::string& tag, uint64_t size_bytes) override {
-        return PartialFileOnDisk::open(core_, scope, key, tag, size_bytes);
+        return PartialFileOnDisk::open(core_, hold_, scope, key, tag, size_bytes);
     }
     Result<> stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) override;
     Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override;
@@ -55,6 +55,7 @@ class IncomingFiles final : public Incoming {
     }
 
     Core& core_;
+    const std::shared_ptr<HoldOnStore> hold_;
     const std::string name_prefix_;
     const size_t held_open_max_;
     std::atomic<uint64_t> names_made_{0};
@@ -65,8 +66,9 @@ class IncomingFiles final : public Incoming {
     uint64_t bytes_ = 0;
 };
 
-/// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage.
+/// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage. Kept from here on.
 bool IncomingFiles::already(const BlobRef& blob) {
+    hold_->keep_blob(blob.digest);
     {
         const std::scoped_lock lock(mutex_);
         if (!names_.insert(blob_name(blob.digest, blob.executable)).second) return true;
@@ -93,6 +95,7 @@ Result<> IncomingFiles::fill(int fd, const BlobRef& blob, const std::string& nam
 }
 
 Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> content) {
+    hold_->spend(blob.size_bytes + kBytesPerFile);
     if (already(blob)) {
         const std::scoped_lock lock(mutex_);
         staged_.push_back({blob, "", {}, false, {}});
@@ -242,6 +245,8 @@ uint64_t IncomingFiles::staged_bytes() const {
 
 }  // namespace
 
-std::unique_ptr<Incoming> make_incoming(Core& core) { return std::make_unique<IncomingFiles>(core); }
+std::unique_ptr<Incoming> make_incoming(Core& core, std::shared_ptr<HoldOnStore> hold) {
+    return std::make_unique<IncomingFiles>(core, std::move(hold));
+}
 
 }  // namespace zcdp::store

@@ -25,6 +25,13 @@ CREATE TABLE leases(id INTEGER PRIMARY KEY AUTOINCREMENT, snapshot BLOB NOT NULL
 PRAGMA user_version = 1;
 )";
 
+/// Came later: an index without it is as good as one that has it empty, and an older zcdp passes it over.
+constexpr const char* kSchemaOfSums = R"(
+CREATE TABLE IF NOT EXISTS sums(origin INTEGER NOT NULL, sum TEXT NOT NULL, size INTEGER NOT NULL, kind INTEGER NOT NULL,
+  digest BLOB NOT NULL, PRIMARY KEY(origin, sum, size)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sums_by_size ON sums(size, sum);
+)";
+
 std::span<const uint8_t> bytes_of(const SnapshotId& id) { return id.bytes; }
 
 void read_digest(const Statement& row, int kind_column, Digest& into) {
@@ -41,7 +48,7 @@ SnapshotId read_id(const Statement& row, int column) {
 }
 
 TagRow read_tag(const Statement& row) {
-    TagRow tag{row.text(0), row.text(1), static_cast<uint64_t>(row.integer(2)), {}};
+    TagRow tag{row.text(0), row.text(1), static_cast<uint64_t>(row.integer(2)), {}, {}};
     read_digest(row, 3, tag.digest);
     return tag;
 }
@@ -84,10 +91,30 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& path, bool writabl
     if (version == 0 && writable) {
         ZCDP_TRY(auto transaction, index->transaction());
         ZCDP_CHECK(index->db_.execute(kSchema));
+        ZCDP_CHECK(index->db_.execute(kSchemaOfSums));
         ZCDP_CHECK(transaction.commit());
     }
+    if (version != 0 && writable) ZCDP_CHECK(index->db_.execute(kSchemaOfSums));
     ZCDP_CHECK(index->prepare());
+    if (index->has_sums()) ZCDP_CHECK(index->prepare_sums());
     return index;
+}
+
+bool Index::has_sums() {
+    auto statement = db_.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sums_by_size'");
+    if (!statement) return false;
+    const auto row = statement->step();
+    return row && *row;
+}
+
+Result<> Index::prepare_sums() {
+    ZCDP_TRY(put_sum_, db_.prepare("INSERT OR REPLACE INTO sums VALUES(?,?,?,?,?)"));
+    ZCDP_TRY(sums_like_, db_.prepare("SELECT sums.kind, sums.digest FROM sums JOIN origins ON origins.id = sums.origin "
+                                     "WHERE size=? AND sum=? AND endpoint=? AND bucket=? AND (credentials=? OR ?) LIMIT 4"));
+    ZCDP_TRY(any_sums_, db_.prepare("SELECT 1 FROM sums JOIN origins ON origins.id = sums.origin "
+                                    "WHERE size=? AND endpoint=? AND bucket=? LIMIT 1"));
+    sums_ = true;
+    return {};
 }
 
 Result<int64_t> Index::version() {
@@ -188,6 +215,9 @@ Result<int64_t> Index::origin_id(const TagScope& scope) {
 }
 
 Result<> Index::put_tag(int64_t origin, const TagRow& row) {
+    if (!row.sum.empty() && sums_)
+        ZCDP_CHECK(put_sum_.bind(1, origin).bind_text(2, row.sum).bind(3, row.size_bytes)
+                       .bind(4, static_cast<int>(row.digest.kind)).bind_blob(5, row.digest.bytes).run());
     return put_tag_.bind(1, origin).bind_text(2, row.key).bind_text(3, row.tag).bind(4, row.size_bytes)
         .bind(5, static_cast<int>(row.digest.kind)).bind_blob(6, row.digest.bytes).run();
 }
@@ -221,6 +251,28 @@ Result<bool> Index::any_tags(const TagScope& scope) {
     any_tags_.bind_text(1, scope.endpoint).bind_text(2, scope.bucket);
     ZCDP_TRY(const bool row, any_tags_.step());
     any_tags_.reset();
+    return row;
+}
+
+Result<std::vector<Digest>> Index::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) {
+    std::vector<Digest> found;
+    if (!sums_) return found;
+    sums_like_.bind(1, size_bytes).bind_text(2, sum).bind_text(3, scope.endpoint).bind_text(4, scope.bucket)
+        .bind_text(5, scope.credentials).bind(6, anybodys ? 1 : 0);
+    while (true) {
+        ZCDP_TRY(const bool more, sums_like_.step());
+        if (!more) break;
+        read_digest(sums_like_, 0, found.emplace_back());
+    }
+    sums_like_.reset();
+    return found;
+}
+
+Result<bool> Index::any_sums(const TagScope& scope, uint64_t size_bytes) {
+    if (!sums_) return false;
+    any_sums_.bind(1, size_bytes).bind_text(2, scope.endpoint).bind_text(3, scope.bucket);
+    ZCDP_TRY(const bool row, any_sums_.step());
+    any_sums_.reset();
     return row;
 }
 

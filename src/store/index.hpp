@@ -1,5 +1,5 @@
 // The index: what the store knows without reading a tree (docs/formats.md "Index"). Everything in it but leases, last
-// use, tags and revisions can be made again from snapshots/.
+// use, tags, sums and revisions can be made again from snapshots/.
 //
 // Thread rule: the store's mutex is held by the caller.
 #pragma once
@@ -49,11 +49,13 @@ class Index {
     // Origins and tags.
     Result<int64_t> origin_id(const TagScope& scope);
     Result<std::optional<int64_t>> find_origin(const TagScope& scope);
-    Result<> put_tag(int64_t origin, const TagRow& row);
+    Result<> put_tag(int64_t origin, const TagRow& row);  ///< and its sum, if it has one
     Result<> for_each_tag(int64_t origin, const std::string& prefix, const std::string& from,
                           const std::function<bool(const TagRow&)>& row);
     Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes);
     Result<bool> any_tags(const TagScope& scope);
+    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys);
+    Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes);
     Result<std::optional<SnapshotId>> find_revision(int64_t origin, const std::string& prefix,
                                                     const std::string& selection, const std::string& revision);
     Result<> put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
@@ -88,11 +90,14 @@ class Index {
   private:
     Index() = default;
     Result<> prepare();
+    bool has_sums();
+    Result<> prepare_sums();
     Result<int64_t> version();
     Database db_;
     Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, tags_from_, tags_like_,
         any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_, drop_snapshot_, set_state_, set_pinned_,
-        set_last_use_, add_lease_, drop_lease_;
+        set_last_use_, add_lease_, drop_lease_, put_sum_, sums_like_, any_sums_;
+    bool sums_ = false;  ///< an older index that is only read has none
 };
 
 }  // namespace zcdp::store

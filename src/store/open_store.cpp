@@ -5,8 +5,11 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+
+#include "src/store/partial_file.hpp"
 
 namespace zcdp::store {
 namespace {
@@ -150,9 +153,10 @@ Result<> OpenStore::must_write() const {
     return Error(ErrorKind::failed, "was opened for reading only", core_.root);
 }
 
-Result<std::unique_ptr<Incoming>> OpenStore::incoming() {
+Result<std::unique_ptr<Incoming>> OpenStore::incoming(std::shared_ptr<Hold> hold) {
     ZCDP_CHECK(must_write());
-    return make_incoming(core_);
+    if (!hold) hold = this->hold();
+    return make_incoming(core_, std::static_pointer_cast<HoldOnStore>(std::move(hold)));
 }
 
 Result<std::unique_ptr<SnapshotBuilder>> OpenStore::build_snapshot() {
@@ -170,6 +174,29 @@ bool OpenStore::has_blob(const BlobRef& blob) {
     return blob_on_disk(core_, blob) || blob_on_disk(core_, {blob.digest, blob.size_bytes, !blob.executable});
 }
 
+/// Kept first: what is there when it is looked at stays.
+bool OpenStore::hold_blob(Hold& hold, const BlobRef& blob) {
+    static_cast<HoldOnStore&>(hold).keep_blob(blob.digest);
+    return has_blob(blob);
+}
+
+uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
+                                 uint64_t size_bytes) {
+    auto& held = static_cast<HoldOnStore&>(hold);
+    const auto& there = held.partials_at_start([this] {
+        std::set<std::string> names;
+        if (const auto files = core_.fs.list(core_.partial.get()))
+            for (const DirEntry& file : *files) names.insert(file.name);
+        return names;
+    });
+    if (there.empty()) return 0;
+    const std::string name = partial_name(scope, key, tag, size_bytes);
+    if (!there.contains(name)) return 0;
+    held.keep_partial(name);
+    const auto st = core_.fs.stat(core_.partial.get(), name.c_str());
+    return st ? std::min(allocated_bytes(*st), size_bytes) : 0;
+}
+
 Result<> OpenStore::for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                  const std::function<bool(const TagRow&)>& row) {
     const std::scoped_lock lock(core_.mutex);
@@ -185,6 +212,16 @@ Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const st
 Result<bool> OpenStore::any_tags(const TagScope& scope) {
     const std::scoped_lock lock(core_.mutex);
     return core_.index->any_tags(scope);
+}
+
+Result<std::vector<Digest>> OpenStore::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) {
+    const std::scoped_lock lock(core_.mutex);
+    return core_.index->sums_like(scope, sum, size_bytes, anybodys);
+}
+
+Result<bool> OpenStore::any_sums(const TagScope& scope, uint64_t size_bytes) {
+    const std::scoped_lock lock(core_.mutex);
+    return core_.index->any_sums(scope, size_bytes);
 }
 
 Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows) {

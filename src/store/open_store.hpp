@@ -19,8 +19,12 @@ class OpenStore final : public Store {
     const std::string& root() const override { return core_.root; }
     const std::vector<std::string>& recovery_notes() const override { return notes_; }
 
-    Result<std::shared_ptr<void>> reserve(uint64_t bytes, uint64_t files) override;
-    Result<std::unique_ptr<Incoming>> incoming() override;
+    std::shared_ptr<Hold> hold() override { return std::make_shared<HoldOnStore>(core_.holds); }
+    bool hold_blob(Hold& hold, const BlobRef& blob) override;
+    uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
+                          uint64_t size_bytes) override;
+    Result<std::shared_ptr<Hold>> reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold) override;
+    Result<std::unique_ptr<Incoming>> incoming(std::shared_ptr<Hold> hold) override;
     Result<std::unique_ptr<SnapshotBuilder>> build_snapshot() override;
     bool has_blob(const BlobRef& blob) override;
 
@@ -28,6 +32,8 @@ class OpenStore final : public Store {
                           const std::function<bool(const TagRow&)>& row) override;
     Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) override;
     Result<bool> any_tags(const TagScope& scope) override;
+    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) override;
+    Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) override;
     Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
     Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
                                                       const std::string& selection,
@@ -43,10 +49,11 @@ class OpenStore final : public Store {
     Result<> release(uint64_t lease) override;
     Result<std::vector<LeaseInfo>> leases() override;
     Result<> evict(const SnapshotId& id) override;
-    Result<uint64_t> gc(int64_t grace_s) override;
+    Result<uint64_t> gc(int64_t grace_s, int64_t unfinished_grace_s) override;
     Result<ScrubReport> verify(std::optional<SnapshotId> id,
                                const std::function<void(uint64_t bytes)>& progress) override;
     Result<StoreUsage> usage() override;
+    Result<RoomReport> room() override;
     Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
     Result<Fd> open_blob(const Digest& digest) override;
 
@@ -72,11 +79,21 @@ class OpenStore final : public Store {
     Result<> evict_locked(const SnapshotInfo& info);
     Result<uint64_t> drop_unused_blobs(const std::string& removed_tree);
     Result<uint64_t> drop_if_unused(const ManifestEntry& entry);
-    Result<uint64_t> make_room(uint64_t bytes, const FsSpace& space);
     Result<std::vector<Index::Lease>> live_leases();
     Result<> drop_unless_twin(const Digest& digest);
+    Result<bool> unlink_unless_held(int dir, const std::string& name, const std::string& shown, const Digest& digest);
     Result<uint64_t> sweep_blobs(int64_t older_than_unix_s);
     Result<uint64_t> sweep_partials(int64_t older_than_unix_s);
+    Result<bool> drop_partial(const UnfinishedFile& file);
+
+    // room.cpp; the mutex is held
+    Result<FsSpace> space() const;
+    Result<uint64_t> evictable_now(bool loose_blobs);
+    Result<> make_room(uint64_t bytes, bool somebody_waits);
+    Result<> evict_snapshots(const std::function<bool()>& enough);
+    Result<StoreUsage> usage_now();
+    Result<RoomReport> room_now();
+    Error no_room(uint64_t needed, uint64_t files, const FsSpace& space);
 
     // verify.cpp
     struct Scrub;
@@ -90,7 +107,6 @@ class OpenStore final : public Store {
     Lock lock_;
     bool writable_ = false;
     std::vector<std::string> notes_;
-    std::atomic<uint64_t> reserved_bytes_{0};
 };
 
 }  // namespace zcdp::store

@@ -2,26 +2,33 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace zcdp::store {
 namespace {
 
-constexpr std::string_view kMagic = "zcdp partial 1\n";
+constexpr std::string_view kMagic = "zcdp partial 2\n";    // a line with the object follows, then the records
+constexpr std::string_view kMagicOf1 = "zcdp partial 1\n";  // the records follow
 constexpr size_t kRecordBytes = 8 + 32 + 8;  // u64 chunk, its digest, first 8 bytes of the SHA-256 of those 40
 constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kReadBytes = 1 << 20;
 
-/// Names the object: the same object with the same tag comes back to the same partial file.
-std::string name_of(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes) {
-    Sha256 hash;
-    for (const std::string* part : {&scope.endpoint, &scope.bucket, &scope.credentials, &key, &tag}) {
-        hash.update(std::to_string(part->size()) + ":");
-        hash.update(*part);
-    }
-    hash.update(std::to_string(size_bytes));
-    return "p-" + to_hex(hash.finish()).substr(0, 32);
+/// For people: what a partial file is of. Never the query of a web address, which may hold a signature.
+std::string shown_object(const TagScope& scope, const std::string& key) {
+    const size_t scheme = scope.bucket.find("://");
+    std::string at = scheme == std::string::npos ? scope.endpoint : scope.bucket.substr(0, scope.bucket.find_first_of("?#"));
+    if (scheme == std::string::npos) at += (scope.bucket.starts_with('/') ? "" : "/") + scope.bucket;
+    return at + (at.ends_with('/') ? "" : "/") + key;
+}
+
+/// Where the records begin: 0 when there are none.
+size_t records_at(std::string_view map) {
+    if (map.starts_with(kMagicOf1)) return kMagicOf1.size();
+    if (!map.starts_with(kMagic)) return 0;
+    const size_t line = map.find('\n', kMagic.size());
+    return line == map.npos ? 0 : line + 1;
 }
 
 std::string record_of(uint64_t chunk, const Sha256Bytes& digest) {
@@ -33,10 +40,27 @@ std::string record_of(uint64_t chunk, const Sha256Bytes& digest) {
 
 }  // namespace
 
-Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, const TagScope& scope, const std::string& key,
-                                                             const std::string& tag, uint64_t size_bytes) {
-    auto file = std::unique_ptr<PartialFileOnDisk>(
-        new PartialFileOnDisk(core, name_of(scope, key, tag, size_bytes), size_bytes));
+std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes) {
+    Sha256 hash;
+    for (const std::string* part : {&scope.endpoint, &scope.bucket, &scope.credentials, &key, &tag}) {
+        hash.update(std::to_string(part->size()) + ":");
+        hash.update(*part);
+    }
+    hash.update(std::to_string(size_bytes));
+    return "p-" + to_hex(hash.finish()).substr(0, 32);
+}
+
+std::string object_of_map(std::string_view map) {
+    const size_t end = map.find('\n', kMagic.size());
+    return map.starts_with(kMagic) && end != map.npos ? unquoted(map.substr(kMagic.size(), end - kMagic.size())) : "";
+}
+
+Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, std::shared_ptr<HoldOnStore> hold, const TagScope& scope,
+                                                             const std::string& key, const std::string& tag, uint64_t size_bytes) {
+    std::string header = std::string(kMagic) + quoted(shown_object(scope, key)) + "\n";
+    auto file = std::unique_ptr<PartialFileOnDisk>(new PartialFileOnDisk(
+        core, std::move(hold), partial_name(scope, key, tag, size_bytes), std::move(header), size_bytes));
+    file->hold_->keep_partial(file->name_);
     ZCDP_CHECK(file->open_data());
     ZCDP_CHECK(file->open_map());
     return std::unique_ptr<PartialFile>(std::move(file));
@@ -52,26 +76,35 @@ Result<> PartialFileOnDisk::open_data() {
     auto reading = core_.fs.open(core_.partial.get(), name_.c_str(), O_RDONLY);
     if (!reading) return error(reading.error(), "opening");
     reading_ = std::move(*reading);
-    // Blocks up front: a disk that is too small says so now, and the file is not scattered.
-    if (auto room = core_.fs.allocate(data_.get(), size_bytes_); !room) {
-        if (room.error().value() != EOPNOTSUPP) return error(room.error(), "reserving room for");
-        if (auto sized = core_.fs.truncate(data_.get(), size_bytes_); !sized) return error(sized.error(), "sizing");
+    return allocate();
+}
+
+/// Blocks up front: a disk that is too small says so now, and the file is not scattered. What an earlier run allocated
+/// is there already and was not promised again.
+Result<> PartialFileOnDisk::allocate() {
+    const auto before = core_.fs.stat_fd(data_.get());
+    const uint64_t had = before ? allocated_bytes(*before) : 0;
+    const auto room = core_.fs.allocate(data_.get(), size_bytes_);
+    allocated_ = room.has_value();
+    if (allocated_) {
+        hold_->spend(size_bytes_ - std::min(had, size_bytes_));
+        return {};
     }
+    if (room.error().value() != EOPNOTSUPP) return error(room.error(), "reserving room for");
+    if (auto sized = core_.fs.truncate(data_.get(), size_bytes_); !sized) return error(sized.error(), "sizing");
     return {};
 }
 
 Result<> PartialFileOnDisk::open_map() {
     const std::string map_name = name_ + ".map";
-    const size_t limit = kMagic.size() + chunks_.size() * kRecordBytes * 2 + 4096;
+    const size_t limit = kMapHeaderBytesMax + chunks_.size() * kRecordBytes * 2 + 4096;
     auto before = read_file(core_.fs, core_.partial.get(), map_name.c_str(), limit);
     auto map = core_.fs.open(core_.partial.get(), map_name.c_str(), O_RDWR | O_CREAT, 0644);
     if (!map) return error(map.error(), "opening the map of");
     map_ = std::move(*map);
-    if (before && before->starts_with(kMagic)) {
-        ZCDP_CHECK(recall(before->substr(kMagic.size())));
-    }
+    if (const size_t records = before ? records_at(*before) : 0; records > 0) ZCDP_CHECK(recall(before->substr(records)));
     // Written anew with what was found to be true: a torn tail goes away.
-    std::string text(kMagic);
+    std::string text = header_;
     for (uint64_t i = 0; i < chunks_.size(); ++i)
         if (present_[i]) text += record_of(i, chunks_[i]);
     if (before && *before == text) {
@@ -132,6 +165,7 @@ Result<> PartialFileOnDisk::write(uint64_t offset_bytes, std::span<const std::by
     if (direct_ && bytes.size() % kDirectAlignment != 0)
         bytes = {bytes.data(), (bytes.size() / kDirectAlignment + 1) * kDirectAlignment};
     if (auto put = core_.fs.write(data_.get(), bytes, offset_bytes); !put) return error(put.error(), "writing");
+    if (!allocated_) hold_->spend(bytes.size());
     return {};
 }
 

@@ -8,10 +8,16 @@
 
 namespace zcdp::store {
 
+/// The file's name below partial/: the same object with the same tag comes back to the same one.
+std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes);
+/// What a map says of the object, from the beginning of its bytes; "" when that says nothing.
+std::string object_of_map(std::string_view map);
+inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
+
 class PartialFileOnDisk final : public PartialFile {
   public:
-    static Result<std::unique_ptr<PartialFile>> open(Core& core, const TagScope& scope, const std::string& key,
-                                                     const std::string& tag, uint64_t size_bytes);
+    static Result<std::unique_ptr<PartialFile>> open(Core& core, std::shared_ptr<HoldOnStore> hold, const TagScope& scope,
+                                                     const std::string& key, const std::string& tag, uint64_t size_bytes);
 
     uint64_t size_bytes() const override { return size_bytes_; }
     bool has(uint64_t chunk) const override;
@@ -27,10 +33,11 @@ class PartialFileOnDisk final : public PartialFile {
     const std::vector<Sha256Bytes>& chunks() const { return chunks_; }
 
   private:
-    PartialFileOnDisk(Core& core, std::string name, uint64_t size_bytes)
-        : core_(core), name_(std::move(name)), size_bytes_(size_bytes), chunks_(chunk_count(size_bytes)),
-          present_(chunks_.size()) {}
+    PartialFileOnDisk(Core& core, std::shared_ptr<HoldOnStore> hold, std::string name, std::string header, uint64_t size_bytes)
+        : core_(core), hold_(std::move(hold)), name_(std::move(name)), header_(std::move(header)), size_bytes_(size_bytes),
+          chunks_(chunk_count(size_bytes)), present_(chunks_.size()) {}
     Result<> open_data();
+    Result<> allocate();
     Result<> open_map();
     Result<> recall(const std::string& map);
     Result<bool> chunk_has(uint64_t chunk, const Sha256Bytes& digest, std::span<std::byte> buffer);
@@ -39,10 +46,13 @@ class PartialFileOnDisk final : public PartialFile {
     }
 
     Core& core_;
+    const std::shared_ptr<HoldOnStore> hold_;
     std::string name_;
+    const std::string header_;  ///< of the map
     const uint64_t size_bytes_;
     Fd data_, reading_, map_;
     bool direct_ = false;
+    bool allocated_ = false;  ///< all of its room is its own already
     uint64_t map_offset_ = 0;
     mutable std::mutex mutex_;  ///< chunks_, present_, map_
     std::vector<Sha256Bytes> chunks_;

@@ -62,7 +62,7 @@ Result<> Dest::open_folder() {
         const std::string parent = path_.substr(0, slash);
         std::error_code made;
         std::filesystem::create_directories(parent + "/", made);
-        real_path_ = parent + "/." + path_.substr(slash + 1) + ".zcdp-partial";
+        real_path_ = place_beside(path_);
         appears_ = true;
         if (auto folder = fs_.mkdir(AT_FDCWD, real_path_.c_str(), 0777); !folder && !is(folder.error(), EEXIST))
             return system_error(folder.error(), "making the folder", real_path_);

@@ -26,6 +26,12 @@ enum class Transfer {
     move,  ///< out of a private store that is thrown away afterwards
 };
 
+/// Where a DEST that does not exist yet is filled; `path` is absolute.
+inline std::string place_beside(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    return path.substr(0, slash) + "/." + path.substr(slash + 1) + ".zcdp-partial";
+}
+
 class Dest {
   public:
     /// `dest` as the user wrote it. Makes what is missing, sweeps what an interrupted run left, and merges its journal.

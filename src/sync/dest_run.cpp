@@ -69,6 +69,7 @@ class WithoutStore {
   private:
     Result<Listed> missing_of(const Listed& listed);
     Result<> fetch(const Listed& listed);
+    Error of_dest(Error error) const;
     Result<> place(const Listed& listed);
     Result<bool> here_already(const origin::Entry& entry, StateWalker& earlier);
 
@@ -120,6 +121,12 @@ Result<Listed> WithoutStore::missing_of(const Listed& listed) {
     return missing;
 }
 
+/// The private store is nobody's business: what has no room is DEST.
+Error WithoutStore::of_dest(Error error) const {
+    if (error.kind() != ErrorKind::no_space || error.object() != private_->root()) return error;
+    return Error(ErrorKind::no_space, error.what(), dest_->path(), "make room on its disk, or choose another DEST");
+}
+
 Result<> WithoutStore::fetch(const Listed& listed) {
     ZCDP_TRY(const Listed missing, missing_of(listed));
     if (options_.dry_run) {
@@ -136,7 +143,7 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     ZCDP_TRY(private_, store::Store::open(store_options, machine_.fs, machine_.clock, machine_.random, machine_.log,
                                           machine_.metrics));
     StoreRun into_private(options_, *private_, factory_, machine_, progress_, stop_);
-    ZCDP_CHECK(into_private.fetch_and_build(missing, false));
+    if (auto done = into_private.fetch_and_build(missing, false); !done) return of_dest(std::move(done).error());
     const SyncReport& done = into_private.report();
     report_.objects_fetched = done.objects_fetched, report_.bytes_fetched = done.bytes_fetched;
     report_.objects_reused += done.objects_reused, report_.bytes_reused += done.bytes_reused;
@@ -220,6 +227,23 @@ Result<SyncReport> WithoutStore::run() {
 Result<SyncReport> run_without_store(const SyncOptions& options, const origin::OriginFactory& factory,
                                      origin::Machine machine, Progress& progress, Stop& stop) {
     return WithoutStore(options, factory, machine, progress, stop).run();
+}
+
+Result<> forget_private_store(const std::string& dest, origin::Machine machine) {
+    std::string path = std::filesystem::absolute(dest).lexically_normal().string();
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    for (const std::string& own_path : {path + "/.zcdp", place_beside(path) + "/.zcdp"}) {
+        const auto own = machine.fs.open(AT_FDCWD, own_path.c_str(), O_RDONLY | O_DIRECTORY);
+        if (!own || !machine.fs.stat(own->get(), "store")) continue;
+        store::StoreOptions options;
+        options.root = own_path + "/store";
+        options.holder = "zcdp sync";
+        options.lock_timeout_ms = 0;
+        const auto held = store::Store::open(options, machine.fs, machine.clock, machine.random, machine.log, machine.metrics);
+        if (!held) continue;
+        if (auto gone = remove_tree(machine.fs, own->get(), "store"); !gone) return system_error(gone.error(), "removing the private store", options.root);
+    }
+    return {};
 }
 
 Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed,

@@ -18,4 +18,7 @@ Result<> place_snapshot(const SyncOptions& options, store::Store& store, const L
 Result<SyncReport> run_without_store(const SyncOptions& options, const origin::OriginFactory& factory,
                                      origin::Machine machine, Progress& progress, Stop& stop);
 
+/// What an interrupted run without a store left in `dest` is in the way once there is one. Somebody who is at work there keeps it.
+Result<> forget_private_store(const std::string& dest, origin::Machine machine);
+
 }  // namespace zcdp::sync

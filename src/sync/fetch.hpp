@@ -15,7 +15,7 @@ struct FetchTotals {
 /// or is stopped. Errors: the first of any loop; interrupted.
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
                               const origin::OriginIdentity& identity, const store::TagScope& scope,
-                              store::Store& store, const origin::OriginFactory& factory, origin::Machine machine,
-                              Progress& progress, const Stop& stop);
+                              store::Store& store, std::shared_ptr<store::Hold> hold, const origin::OriginFactory& factory,
+                              origin::Machine machine, Progress& progress, const Stop& stop);
 
 }  // namespace zcdp::sync

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "src/sync/fetcher.hpp"
+#include "src/sync/stated_sum.hpp"
 #include "src/sync/verify.hpp"
 #include "src/sync/verify_long.hpp"
 
@@ -67,9 +68,8 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
     const uint64_t chunks = chunk_count(entry.size_bytes);
     if (chunks > 1) {
         // Ranges carry no checksum of the whole; of a single chunk the one read brings it along.
-        ZCDP_CO_TRY(auto info, co_await origin_->head(entry.path));
-        if (!info.has_tag(entry.tag) || info.size_bytes != entry.size_bytes)
-            co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
+        ZCDP_CO_CHECK(co_await ask(file->record));
+        origin::ObjectInfo info = *std::exchange(file->record.info, std::nullopt);
         if (!info.has_ranges) file->one_pass = true;
         ZCDP_CO_CHECK(co_await take_claim(*file, std::move(info.checksum)));
     }
@@ -262,7 +262,8 @@ Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
         if (damaged) ZCDP_CHECK(file->partial->discard());
         if (!digest) return digest.error();
         ZCDP_CHECK(job_.incoming.stage_partial(std::move(file->partial), {*digest, entry.size_bytes, entry.executable}));
-        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, *digest});
+        const bool of_chunks = chunk_count(entry.size_bytes) > 1;
+        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, *digest, of_chunks ? stated_sum(file->claimed) : ""});
         return {};
     });
     job_.progress.end_long_file(entry.path);

@@ -1,9 +1,13 @@
 // The slots of a loop, and the fetch of whole small files. Long files: fetch_long.cpp.
 #include "src/sync/fetcher.hpp"
 
-#include <openssl/evp.h>
+#include <charconv>
 
+#include "src/sync/claimed_sum.hpp"
+#include "src/sync/plan.hpp"
+#include "src/sync/stated_sum.hpp"
 #include "src/sync/verify.hpp"
+#include "zcdp/base/digest.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -12,6 +16,22 @@ namespace {
 constexpr uint64_t kAskAgainMs = 2;
 /// What a request counts for beside its bytes when it is judged whether more of them bring more.
 constexpr uint64_t kRequestBytes = 64 << 10;
+
+/// Of an even number of hex digits.
+std::string bytes_of_hex(std::string_view hex) {
+    std::string bytes;
+    for (size_t at = 0; at + 2 <= hex.size(); at += 2) {
+        uint8_t value = 0;
+        std::from_chars(hex.data() + at, hex.data() + at + 2, value, 16);
+        bytes += static_cast<char>(value);
+    }
+    return bytes;
+}
+
+/// Remembered, and looked for, of files of several chunks only: of those a HEAD is sent anyway.
+std::string sum_of_long(const origin::Entry& entry, const origin::ObjectChecksum& stated) {
+    return chunk_count(entry.size_bytes) > 1 ? stated_sum(stated) : "";
+}
 
 uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()); }
 
@@ -137,7 +157,7 @@ void Fetcher::leave(bool is_run) {
 
 Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
     const bool is_long = record.entry.size_bytes > kSmallFileBytesMax;
-    if (record.knowledge == Knowledge::candidate) {
+    if (record.knowledge != Knowledge::none) {
         ZCDP_CO_TRY(const bool same, co_await same_content(record));
         if (same) {
             if (is_long) job_.feeder.long_done();
@@ -145,43 +165,84 @@ Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
             ++job_.objects_matched, job_.bytes_matched += entry.size_bytes;
             ++job_.progress.objects_done, job_.progress.bytes_done += entry.size_bytes;
             co_await offload(job_.disk, [&] {
-                job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, record.digest});
+                job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, record.digest, sum_of_long(entry, record.info->checksum)});
             });
             co_return Result<>();
         }
+        ZCDP_CO_CHECK(co_await make_room(record.entry));
     }
     if (is_long) co_return co_await open_long(std::move(record), 1, /*one_pass=*/false);
     co_return co_await fetch_small(std::move(record));
 }
 
-/// A candidate: the same bytes are here under another key or from other credentials. A HEAD shows the right to read the
-/// object and what it is now; under another key the origin's own checksum has to be that of the bytes here.
-Task<Result<bool>> Fetcher::same_content(const SpoolEntry& record) {
+/// What the object is now, and the right to read it; asked once.
+Task<Result<>> Fetcher::ask(SpoolEntry& record) {
+    if (record.info) co_return Result<>();
     const origin::Entry& entry = record.entry;
-    ZCDP_CO_TRY(const auto info, co_await origin_->head(entry.path));
-    if (!info.has_tag(entry.tag) || info.size_bytes != entry.size_bytes)
+    ZCDP_CO_TRY(record.info, co_await origin_->head(entry.path));
+    if (!record.info->has_tag(entry.tag) || record.info->size_bytes != entry.size_bytes)
         co_return Error(ErrorKind::source_changed, "changed while it was being read", job_.name(entry.path));
+    co_return Result<>();
+}
+
+/// Perhaps the same bytes are here under another key or from other credentials. A HEAD shows the right to read the object
+/// and what it is now; under another key something that this bucket says of the content has to be what it said of the
+/// bytes here, or be true of them.
+Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
+    ZCDP_CO_CHECK(co_await ask(record));
     if (record.same_key) co_return true;
-    if (info.checksum.kind == origin::ObjectChecksum::Kind::sha256 && record.digest.kind == DigestKind::sha256)
-        co_return info.checksum.raw ==
-            std::string(reinterpret_cast<const char*>(record.digest.bytes.data()), record.digest.bytes.size());
-    // The ETag of a plain upload is the MD5 of its bytes (the planner lets no other through).
-    co_return co_await offload(job_.disk, [this, &record]() -> Result<bool> {
+    const origin::Entry& entry = record.entry;
+    const origin::ObjectChecksum& stated = record.info->checksum;
+    if (const std::string sum = sum_of_long(entry, stated); !sum.empty()) {
+        ZCDP_CO_TRY(const auto known, co_await offload(job_.disk, [&] {
+                        return job_.store.sums_like(job_.scope, sum, entry.size_bytes, is_unforgeable(stated));
+                    }));
+        for (const Digest& digest : known) {
+            const bool here = co_await offload(job_.disk, [&] { return job_.store.hold_blob(*job_.hold, {digest, entry.size_bytes, entry.executable}); });
+            if (!here) continue;
+            record.digest = digest;
+            co_return true;
+        }
+    }
+    if (record.knowledge != Knowledge::candidate) co_return false;
+    if (stated.kind == origin::ObjectChecksum::Kind::sha256 && !stated.is_composite() && record.digest.kind == DigestKind::sha256)
+        co_return stated.raw == std::string(reinterpret_cast<const char*>(record.digest.bytes.data()), record.digest.bytes.size());
+    if (kind_of_tag(entry.tag, entry.size_bytes) == TagKind::md5) {
+        // The ETag of a plain upload is the MD5 of its bytes, but other servers have tags that look like one.
+        origin::ObjectChecksum md5;
+        md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_of_hex(entry.tag);
+        co_return co_await blob_has(record, std::move(md5));
+    }
+    // The same tag of the same parts. What else the origin states must be true as well, where one look at the bytes can tell.
+    if (!ClaimedSum(stated).answerable()) co_return true;
+    co_return co_await blob_has(record, stated);
+}
+
+/// Whether the bytes here have this sum.
+Task<Result<bool>> Fetcher::blob_has(const SpoolEntry& record, origin::ObjectChecksum sum) {
+    return offload(job_.disk, [this, &record, sum = std::move(sum)]() -> Result<bool> {
+        ClaimedSum claimed(sum);
+        if (!claimed.answerable()) return false;
         ZCDP_TRY(const Fd blob, job_.store.open_blob(record.digest));
-        std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> md5(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-        if (!md5 || EVP_DigestInit_ex(md5.get(), EVP_md5(), nullptr) != 1) return false;  // a FIPS build has none
-        std::vector<std::byte> buffer(256 << 10);
+        std::vector<std::byte> buffer(kBufferBytesMax);
         for (uint64_t at = 0; at < record.entry.size_bytes;) {
             if (job_.ended()) return Error(ErrorKind::interrupted, "stopped");
             const auto got = job_.fs.read(blob.get(), buffer, at);
             if (!got || *got == 0) return false;
-            EVP_DigestUpdate(md5.get(), buffer.data(), *got);
+            claimed.update(std::span(buffer).first(*got));
             at += *got;
         }
-        uint8_t bytes[EVP_MAX_MD_SIZE];
-        unsigned length = 0;
-        EVP_DigestFinal_ex(md5.get(), bytes, &length);
-        return to_hex({bytes, length}) == record.entry.tag;
+        return claimed.matches();
+    });
+}
+
+/// What was thought to be here and is not: no room was promised to it yet.
+Task<Result<>> Fetcher::make_room(const origin::Entry& entry) {
+    return offload(job_.disk, [this, &entry]() -> Result<> {
+        const bool is_long = entry.size_bytes > kSmallFileBytesMax;
+        const uint64_t there = is_long ? job_.store.hold_partial(*job_.hold, job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes) : 0;
+        ZCDP_CHECK(job_.store.reserve(entry.size_bytes - there, 1, job_.hold));
+        return {};
     });
 }
 

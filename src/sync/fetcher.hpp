@@ -33,7 +33,10 @@ class Fetcher {
     Task<Result<>> fetch_small(SpoolEntry record);
     Task<Result<Digest>> read_verified(const origin::Entry& entry, std::span<std::byte> into);
     Task<Result<>> read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed);
-    Task<Result<bool>> same_content(const SpoolEntry& record);
+    Task<Result<>> ask(SpoolEntry& record);
+    Task<Result<bool>> same_content(SpoolEntry& record);
+    Task<Result<bool>> blob_has(const SpoolEntry& record, origin::ObjectChecksum sum);
+    Task<Result<>> make_room(const origin::Entry& entry);
 
     Task<Result<>> open_long(SpoolEntry record, int reads, bool one_pass);
     Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);

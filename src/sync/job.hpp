@@ -22,6 +22,7 @@ std::string object_name(const std::string& source, const origin::OriginIdentity&
 /// Where the bytes go and what it takes; all outlive the fetch.
 struct FetchContext {
     store::Store& store;
+    std::shared_ptr<store::Hold> hold;
     store::Incoming& incoming;
     Committer& committer;
     Feeder& feeder;

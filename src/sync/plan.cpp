@@ -1,18 +1,34 @@
 #include "src/sync/plan.hpp"
 
 #include <algorithm>
+#include <charconv>
+
+#include "src/sync/feeder.hpp"
 
 namespace zcdp::sync {
 namespace {
 
 constexpr size_t kPageRows = 2048;
 
-/// An ETag that can be the MD5 of the content: only such an object is worth a comparison with bytes under another key.
-bool may_be_md5(std::string_view tag) {
-    return tag.size() == 32 && tag.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+constexpr size_t kMd5Digits = 32;
+constexpr uint64_t kPartsMax = 10'000;
+
+bool is_md5(std::string_view text) {
+    return text.size() == kMd5Digits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 }  // namespace
+
+TagKind kind_of_tag(std::string_view tag, uint64_t size_bytes) {
+    if (is_md5(tag)) return TagKind::md5;
+    if (tag.size() < kMd5Digits + 2 || tag[kMd5Digits] != '-' || !is_md5(tag.substr(0, kMd5Digits))) return TagKind::opaque;
+    const std::string_view number = tag.substr(kMd5Digits + 1);
+    uint64_t parts = 0;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), parts);
+    const bool whole = error == std::errc() && end == number.data() + number.size() && number[0] != '0';
+    // Each part but a lone one has a byte.
+    return whole && parts <= kPartsMax && (parts == 1 || parts <= size_bytes) ? TagKind::of_parts : TagKind::opaque;
+}
 
 Result<> TagWalker::next_page() {
     // Just above the last key: no key lies between K and K followed by a zero byte.
@@ -41,18 +57,22 @@ Result<const store::TagRow*> TagWalker::find(std::string_view path) {
     return nullptr;
 }
 
-Planner::Planner(store::Store& store, store::TagScope scope, std::string prefix)
-    : store_(store), scope_(std::move(scope)), prefix_(std::move(prefix)), known_(store, scope_, prefix_) {}
+Planner::Planner(store::Store& store, store::TagScope scope, const origin::OriginIdentity& identity, store::Hold& hold)
+    : store_(store), scope_(std::move(scope)), prefix_(identity.prefix), tags_of_parts_(identity.tags_of_parts), hold_(hold),
+      known_(store, scope_, prefix_) {}
 
 Result<bool> Planner::look_for_candidate(SpoolEntry& record) {
     ZCDP_TRY(const auto rows, store_.tags_like(scope_, record.entry.tag, record.entry.size_bytes));
     const std::string key = prefix_ + record.entry.path;
+    const TagKind kind = kind_of_tag(record.entry.tag, record.entry.size_bytes);
+    const bool of_content = kind == TagKind::md5 || (kind == TagKind::of_parts && tags_of_parts_);
     for (const auto& row : rows) {
         record.same_key = row.key == key;
-        if (!record.same_key && !may_be_md5(row.tag)) continue;
+        if (!record.same_key && !of_content) continue;
         record.digest = row.digest;
-        if (store_.has_blob({row.digest, row.size_bytes, record.entry.executable})) return true;
+        if (store_.hold_blob(hold_, {row.digest, row.size_bytes, record.entry.executable})) return true;
     }
+    record.same_key = false;
     return false;
 }
 
@@ -63,7 +83,7 @@ Result<SpoolEntry> Planner::judge(const origin::Entry& entry) {
     ZCDP_TRY(const store::TagRow* row, known_.find(entry.path));
     if (row && row->tag == entry.tag && row->size_bytes == entry.size_bytes) {
         record.digest = row->digest;
-        if (store_.has_blob({row->digest, row->size_bytes, entry.executable})) {
+        if (store_.hold_blob(hold_, {row->digest, row->size_bytes, entry.executable})) {
             record.knowledge = Knowledge::present;
             return record;
         }
@@ -76,16 +96,34 @@ Result<SpoolEntry> Planner::judge(const origin::Entry& entry) {
         ZCDP_TRY(const bool found, look_for_candidate(record));
         if (found) record.knowledge = Knowledge::candidate;
     }
+    // The HEAD that a file of several chunks needs anyway may state a sum.
+    if (others_ && record.knowledge == Knowledge::none && chunk_count(entry.size_bytes) > 1) {
+        ZCDP_TRY(const bool any, store_.any_sums(scope_, entry.size_bytes));
+        if (any) record.knowledge = Knowledge::same_size;
+    }
     return record;
+}
+
+void Planner::count(const SpoolEntry& record) {
+    const origin::Entry& entry = record.entry;
+    const auto add = [&](uint64_t& files, uint64_t& bytes) { ++files, bytes += entry.size_bytes; };
+    switch (record.knowledge) {
+        case Knowledge::present: return add(totals_.reuse_files, totals_.reuse_bytes);
+        case Knowledge::candidate: return add(totals_.candidate_files, totals_.candidate_bytes);
+        case Knowledge::same_size: return add(totals_.same_size_files, totals_.same_size_bytes);
+        case Knowledge::none: add(totals_.fetch_files, totals_.fetch_bytes);
+    }
 }
 
 Result<> Planner::add(const origin::Entry& entry, SpoolWriter& plan) {
     ZCDP_TRY(const SpoolEntry record, judge(entry));
     ++totals_.entries;
     if (entry.kind == origin::EntryKind::file) {
-        const bool reuse = record.knowledge == Knowledge::present, check = record.knowledge == Knowledge::candidate;
-        ++(reuse ? totals_.reuse_files : check ? totals_.candidate_files : totals_.fetch_files);
-        (reuse ? totals_.reuse_bytes : check ? totals_.candidate_bytes : totals_.fetch_bytes) += entry.size_bytes;
+        count(record);
+        if (record.knowledge != Knowledge::present && entry.size_bytes > kSmallFileBytesMax) {
+            const uint64_t there = store_.hold_partial(hold_, scope_, prefix_ + entry.path, entry.tag, entry.size_bytes);
+            if (record.knowledge == Knowledge::none) totals_.partial_bytes += there;
+        }
     }
     return plan.add(record);
 }

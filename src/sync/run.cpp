@@ -8,6 +8,7 @@ namespace {
 Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
                             origin::Machine machine, Progress& progress, Stop& stop) {
     if (options.no_store) return run_without_store(options, origin, machine, progress, stop);
+    if (!options.dest.empty() && !options.dry_run) ZCDP_CHECK(forget_private_store(options.dest, machine));
     StoreRun into_store(options, *store, origin, machine, progress, stop);
     ZCDP_TRY(SyncReport report, into_store.run());
     if (!options.dest.empty()) ZCDP_CHECK(place_snapshot(options, *store, *into_store.listed(), machine, report, progress, stop));

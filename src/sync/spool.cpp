@@ -97,6 +97,7 @@ Result<bool> SpoolReader::next(SpoolEntry& into) {
     entry.executable = (flags & kExecutable) != 0;
     into.same_key = (flags & kSameKey) != 0;
     into.knowledge = static_cast<Knowledge>(flags >> kKnowledgeShift);
+    into.info.reset();
     entry.path.assign(last_path_, 0, shared).append(at, suffix), at += suffix;
     last_path_ = entry.path;
     entry.tag.assign(at, tag), at += tag;

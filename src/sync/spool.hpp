@@ -22,13 +22,15 @@ enum class Knowledge : uint8_t {
     none,       ///< fetch it
     present,    ///< `digest` is in the store, and these credentials fetched it under this key and tag
     candidate,  ///< `digest` is in the store under the same tag and size, but another key or other credentials: check
+    same_size,  ///< contents of its size are here under other tags: a sum that the origin states may name one of them
 };
 
 struct SpoolEntry {
     origin::Entry entry;
     Knowledge knowledge = Knowledge::none;
     bool same_key = false;  ///< candidate: the key is the same, so that the right to read it is all that is missing
-    Digest digest;          ///< unless knowledge is none
+    Digest digest;          ///< unless knowledge is none or same_size
+    std::optional<origin::ObjectInfo> info;  ///< what the origin said when it was asked; never in the spool
 };
 
 class SpoolWriter {

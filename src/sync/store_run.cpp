@@ -43,12 +43,12 @@ Result<bool> StoreRun::from_earlier_revision(const Listed& listed) {
     return true;
 }
 
-Result<StoreRun::Planned> StoreRun::plan(const Listed& listed) {
+Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold) {
     progress_.phase = Phase::planning;
     Planned planned;
     ZCDP_TRY(planned.list.file, open_scratch(machine_.fs, scratch_folder(), machine_.random));
     SpoolWriter spool(machine_.fs, planned.list.file.get());
-    Planner planner(store_, scope_, listed.identity.prefix);
+    Planner planner(store_, scope_, listed.identity, hold);
     SpoolReader reader = listed.list.read(machine_.fs);
     SpoolEntry record;
     while (true) {
@@ -65,20 +65,24 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed) {
 
 Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     scope_ = scope_of(listed.identity);
-    ZCDP_TRY(const Planned planned, plan(listed));
+    const auto hold = store_.hold();
+    ZCDP_TRY(const Planned planned, plan(listed, *hold));
     const PlanTotals& totals = planned.totals;
+    const uint64_t unsure_files = totals.candidate_files + totals.same_size_files;
     report_.objects_reused = totals.reuse_files, report_.bytes_reused = totals.reuse_bytes;
     progress_.objects_reused = totals.reuse_files, progress_.bytes_reused = totals.reuse_bytes;
-    progress_.objects_total = totals.fetch_files + totals.candidate_files;
-    progress_.bytes_total = totals.fetch_bytes + totals.candidate_bytes;
+    progress_.objects_total = totals.fetch_files + unsure_files;
+    progress_.bytes_total = totals.fetch_bytes + totals.candidate_bytes + totals.same_size_bytes;
     if (options_.dry_run) {
-        report_.objects_fetched = totals.fetch_files, report_.bytes_fetched = totals.fetch_bytes;
+        report_.objects_fetched = totals.fetch_files + totals.same_size_files;
+        report_.bytes_fetched = totals.fetch_bytes + totals.same_size_bytes;
         report_.objects_reused += totals.candidate_files, report_.bytes_reused += totals.candidate_bytes;
         return {};
     }
-    if (totals.fetch_files + totals.candidate_files > 0) {
-        ZCDP_TRY(const auto room, store_.reserve(totals.fetch_bytes, totals.fetch_files));
-        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, factory_,
+    if (totals.fetch_files + unsure_files > 0) {
+        // What may be here already gets its room when it turns out that it is not.
+        ZCDP_CHECK(store_.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
+        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, hold, factory_,
                                                       machine_, progress_, stop_));
         report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
         report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;

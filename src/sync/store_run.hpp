@@ -37,7 +37,7 @@ class StoreRun {
         PlanTotals totals;
     };
     Result<bool> from_earlier_revision(const Listed& listed);
-    Result<Planned> plan(const Listed& listed);
+    Result<Planned> plan(const Listed& listed, store::Hold& hold);
     std::string scratch_folder() const { return store_.root() + "/staging"; }
     std::string selection() const { return Filter(options_.include, options_.exclude).text(); }
     void describe(const Listed& listed);

@@ -44,6 +44,8 @@ struct OriginIdentity {
     std::string prefix;       ///< "" or ends in '/'
     std::string credentials;  ///< names who asks, never a secret: access key id, role, "anonymous"
     bool is_object = false;   ///< the source is one object, and `prefix` the folder it is in
+    /// A tag "HEX-N" is made of the MD5s of an upload's N parts: objects of one size that have it have one content.
+    bool tags_of_parts = false;
 };
 
 /// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order sorts

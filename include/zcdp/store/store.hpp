@@ -52,6 +52,7 @@ struct TagRow {
     std::string tag;
     uint64_t size_bytes = 0;
     Digest digest;
+    std::string sum = {};  ///< put_tags and commit: what the origin states of the content, if that tells contents apart
 };
 
 /// Names an origin in the index; equal fields, equal id.
@@ -71,6 +72,13 @@ struct SnapshotInfo {
     int64_t created_unix_s = 0, last_use_unix_s = 0;
     std::string tree_path;   ///< absolute
     uint32_t leases = 0;
+};
+
+/// What one sync counts on while it runs: the blobs and partial files that it asked for stay, and the room that it was
+/// promised is its own until it is used. All of it is let go with the last pointer.
+class Hold {
+  public:
+    virtual ~Hold() = default;
 };
 
 /// A file being filled by chunks, in any order, from any number of threads; survives kill -9 at chunk granularity.
@@ -137,8 +145,31 @@ struct LeaseInfo {
 
 struct StoreUsage {
     uint64_t blobs = 0, blob_bytes = 0, snapshots = 0, snapshot_bytes = 0;
-    uint64_t partial_bytes = 0, quarantined = 0, evictable_bytes = 0;
+    uint64_t partial_bytes = 0, quarantined = 0;
+    uint64_t evictable_bytes = 0;  ///< snapshots that nobody pinned or uses, and partial files that nobody fills
     FsSpace space;
+};
+
+/// What a download that has not ended left, or is about to leave, in partial/.
+struct UnfinishedFile {
+    std::string name;                  ///< below partial/
+    std::string object;                ///< of which origin; "" where that was not written down
+    uint64_t bytes = 0;                ///< on the disk
+    int64_t last_write_unix_s = 0;
+    bool running = false;              ///< a sync of this process needs it
+};
+
+/// Who has the room of the store's disk. Reads every folder of cas/.
+struct RoomReport {
+    StoreUsage usage;
+    uint64_t pinned_bytes = 0, leased_bytes = 0;  ///< of the snapshots'; leased ones that are pinned count as pinned
+    uint64_t loose_bytes = 0;                     ///< of blobs that no snapshot needs
+    std::vector<UnfinishedFile> unfinished;       ///< least recently written first
+    uint64_t quarantine_bytes = 0, other_bytes = 0;  ///< others: what is on the disk and not the store's
+    uint64_t evictable_bytes = 0;                 ///< the usage's, and the loose blobs that no sync counts on
+
+    /// "2 snapshots 40 MiB (pinned 10 MiB), …": who has room, in one line; those who have none are left out.
+    std::string line(int64_t now_unix_s) const;
 };
 
 struct ScrubReport {
@@ -158,10 +189,20 @@ class Store {
     virtual const std::vector<std::string>& recovery_notes() const = 0;
 
     // --- writing (StoreMode::write) ---
-    /// Room for this many new bytes and files, evicting unpinned, unleased snapshots, least recently used first.
-    /// no_space says needed, free and evictable. Held until the guard goes.
-    virtual Result<std::shared_ptr<void>> reserve(uint64_t bytes, uint64_t files) = 0;
-    virtual Result<std::unique_ptr<Incoming>> incoming() = 0;
+    /// Holds nothing yet.
+    virtual std::shared_ptr<Hold> hold() = 0;
+    /// As has_blob(); the blob stays while `hold` is there.
+    virtual bool hold_blob(Hold& hold, const BlobRef& blob) = 0;
+    /// What the partial file of (scope, key, tag, size) has of its room already, 0 when there is none; it stays while
+    /// `hold` is there.
+    virtual uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
+                                  uint64_t size_bytes) = 0;
+    /// Room for this many more bytes and files, added to what `hold` (or a new one) was promised. Makes room where that is
+    /// needed: partial files that nobody fills and blobs that nobody needs, then unpinned, unleased snapshots, each the
+    /// least recently used first. no_space says needed, free and evictable, and who has the room.
+    virtual Result<std::shared_ptr<Hold>> reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold = {}) = 0;
+    /// What it writes is taken off the room that `hold` was promised, and stays while `hold` is there.
+    virtual Result<std::unique_ptr<Incoming>> incoming(std::shared_ptr<Hold> hold = {}) = 0;
     virtual Result<std::unique_ptr<SnapshotBuilder>> build_snapshot() = 0;
     /// A known blob: in the index and on disk.
     virtual bool has_blob(const BlobRef& blob) = 0;
@@ -175,6 +216,11 @@ class Store {
     virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) = 0;
     /// Whether any row has this endpoint and bucket, whoever fetched it: if not, tags_like need not be asked.
     virtual Result<bool> any_tags(const TagScope& scope) = 0;
+    /// Contents of this size of which this endpoint and bucket stated this sum: to the same credentials, or to anybody.
+    virtual Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
+                                                  bool anybodys) = 0;
+    /// Whether it stated any sum of a content of this size, to whomever: if not, sums_like need not be asked.
+    virtual Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) = 0;
     virtual Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) = 0;
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
@@ -195,11 +241,13 @@ class Store {
     virtual Result<std::vector<LeaseInfo>> leases() = 0;
     /// busy when pinned or leased.
     virtual Result<> evict(const SnapshotId& id) = 0;
-    /// Deletes blobs no snapshot needs (older than `grace_s`), old partial files; bytes freed.
-    virtual Result<uint64_t> gc(int64_t grace_s) = 0;
+    /// Deletes blobs that no snapshot needs (older than `grace_s`) and partial files (older than `unfinished_grace_s`), but
+    /// none that a running sync holds; bytes freed.
+    virtual Result<uint64_t> gc(int64_t grace_s, int64_t unfinished_grace_s = 0) = 0;
     /// Re-reads and re-hashes one snapshot, or everything; what is wrong goes to quarantine and its snapshots turn corrupt.
     virtual Result<ScrubReport> verify(std::optional<SnapshotId> id, const std::function<void(uint64_t bytes)>& progress) = 0;
     virtual Result<StoreUsage> usage() = 0;
+    virtual Result<RoomReport> room() = 0;
     /// Opens a snapshot's manifest for reading.
     virtual Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) = 0;
     /// Opens a blob's bytes.

@@ -43,7 +43,7 @@ class S3Protocol final : public Protocol {
     OriginIdentity identity() const override {
         // The region's host of AWS is no part of the identity: bucket names are unique over all of them.
         const Address address = shared_->address();
-        return {address.aws ? "https://s3.amazonaws.com" : address.service_url, shared_->bucket, shared_->prefix(), shared_->credentials.identity()};
+        return {address.aws ? "https://s3.amazonaws.com" : address.service_url, shared_->bucket, shared_->prefix(), shared_->credentials.identity(), false, true};
     }
     std::string name_of(const std::string& key) const override {
         return "s3://" + shared_->bucket + "/" + key + (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");

@@ -98,9 +98,13 @@ net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts pa
 }
 
 net::ServerResponse collect_garbage(store::Store& store, std::string_view query) {
-    int64_t grace_s = 600;
+    // "600&unfinished_grace_s=0"; a zcdp before this one says no more than the first.
+    int64_t grace_s = 600, unfinished_s = 0;
     std::from_chars(query.data(), query.data() + query.size(), grace_s);
-    auto freed = store.gc(std::max<int64_t>(0, grace_s));
+    constexpr std::string_view kUnfinished = "&unfinished_grace_s=";
+    if (const size_t at = query.find(kUnfinished); at != query.npos)
+        std::from_chars(query.data() + at + kUnfinished.size(), query.data() + query.size(), unfinished_s);
+    auto freed = store.gc(std::max<int64_t>(0, grace_s), std::max<int64_t>(0, unfinished_s));
     if (!freed) return failed(freed.error());
     return {200, "application/json", json::serialize(json::object{{"freed_bytes", *freed}}) + "\n", {}};
 }

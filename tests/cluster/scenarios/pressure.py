@@ -153,3 +153,40 @@ def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
     finally:
         kit.cluster("remove", node)
         kit.kubectl("delete", "node", node)
+
+
+def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, scene):
+    node = _node_with_a_small_disk(kit, "512M")
+    where = {"nodeSelector": {"kubernetes.io/hostname": node}, "replicas": 1}
+    large = 300_000_000  # of some 480 MB
+
+    def killed_at(dataset, share):
+        since = scene.object_bytes()
+        kit.wait(f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120)
+        kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+        kit.wait("the agent is back", lambda: kit.agent_ready(node), 90)
+
+    try:
+        kit.apply(scene.backend_object(limits={"bytesPerSecond": "20Mi", "connections": 2}))
+        scene.write("one/", {"x": large})
+        scene.write("several/", {f"x{i}": large // 3 for i in range(3)})
+        for name in ("one", "several"):
+            before = scene.object_bytes()
+            kit.apply(scene.dataset_object(name, placement=where))
+            killed_at(name, 0.9)
+            kit.wait(f"{name} is ready, on a disk that has no room for it twice", lambda: scene.ready_nodes(name) == [node], 120)
+            kit.check("and was not fetched all over again", scene.object_bytes() - before < 1.3 * large, scene.object_bytes() - before)
+            scene.delete("dataset", name)
+            kit.wait(f"{name} is gone", lambda: scene.held(name) == [], 60)
+        # Nobody goes on with it: it makes room for another.
+        scene.write("left/", {"x": large})
+        scene.write("next/", {"x": large})
+        kit.apply(scene.dataset_object("left", placement=where))
+        killed_at("left", 0.5)
+        scene.delete("dataset", "left")
+        kit.apply(scene.dataset_object("next", placement=where))
+        kit.wait("what a dataset left that is no more makes room for the next", lambda: scene.ready_nodes("next") == [node], 120)
+        scene.delete("dataset", "next")
+    finally:
+        kit.cluster("remove", node)
+        kit.kubectl("delete", "node", node)

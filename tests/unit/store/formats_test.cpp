@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "src/store/sqlite.hpp"
 #include "tests/support/temp_store.hpp"
 
 using namespace zcdp;
@@ -143,8 +144,18 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
     }
     std::free(memory);
     const std::string whole = get(map);
-    const size_t magic = std::string_view("zcdp partial 1\n").size(), record = 48;
+    const std::string header = "zcdp partial 2\nhttp://h/b/k\n";
+    const size_t magic = header.size(), record = 48;
     REQUIRE(whole.size() == magic + 2 * record);
+    REQUIRE(whole.substr(0, magic) == header);
+    // The format before had no line for the object.
+    put(map, "zcdp partial 1\n" + whole.substr(magic));
+    {
+        auto store = temp.open();
+        auto incoming = store->incoming();
+        REQUIRE((*(*incoming)->open_partial(scope, "k", "t", size))->chunks_present() == 2);
+    }
+    REQUIRE(get(map).substr(0, magic) == header);
     auto store = temp.open();
     auto incoming = store->incoming();
     for (size_t length = 0; length <= whole.size(); length += length + 3 < magic ? 5 : 1) {
@@ -163,6 +174,32 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
         REQUIRE(file);
         REQUIRE((*file)->chunks_present() == (at >= magic + record ? 1 : 0));
     }
+}
+
+TEST_CASE("index: one of before there were sums is read as it is, and gets them when it is written to") {
+    TempStore temp;
+    const TagScope scope{"http://h", "b", "me"};
+    const Digest digest{DigestKind::sha256tree, Sha256::of("tree")};
+    const std::vector<TagRow> rows{{"k", "t", 9'000'000, digest, "crc64nvme:01"}};
+    temp.snapshot(*temp.open(), {{"f", "x"}});
+    {
+        auto before = Database::open(temp.root() + "/index.db", true);
+        REQUIRE(before);
+        REQUIRE(before->execute("DROP TABLE sums"));
+    }
+    {
+        auto options = temp.options();
+        options.mode = StoreMode::read;
+        auto store = temp.try_open(options);
+        REQUIRE(store);
+        CHECK((*store)->list()->size() == 1);
+        CHECK((*store)->sums_like(scope, "crc64nvme:01", 9'000'000, true)->empty());
+        CHECK_FALSE(*(*store)->any_sums(scope, 9'000'000));
+    }
+    auto store = temp.open();
+    REQUIRE((*store->incoming())->commit(scope, rows));
+    CHECK(*store->any_sums(scope, 9'000'000));
+    CHECK(store->sums_like(scope, "crc64nvme:01", 9'000'000, false)->size() == 1);
 }
 
 TEST_CASE("meta: cut off at every byte, the snapshot is there all the same") {

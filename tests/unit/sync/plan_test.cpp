@@ -5,6 +5,7 @@
 #include "src/sync/feeder.hpp"
 #include "src/sync/intake.hpp"
 #include "src/sync/plan.hpp"
+#include "src/sync/stated_sum.hpp"
 #include "src/sync/verify.hpp"
 #include "tests/support/temp_store.hpp"
 #include "zcdp/origin/checksums.hpp"
@@ -133,11 +134,14 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
     temp.snapshot(*store, {{"x", "12345"}});
     const std::string md5 = "827ccb0eea8a706c4c34a16891f84e7b";
     const Digest digest = temp.ref("12345").digest;
-    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest}, {"p/gone", "t", 4, temp.ref("gone").digest}}));
-    const auto judge = [&](const store::TagScope& scope, origin::Entry entry) {
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest}, {"p/gone", "t", 4, temp.ref("gone").digest}, {"p/parts", md5 + "-2", 5, digest}, {"p/time", "65a1b2c3-5", 5, digest}}));
+    const auto judge = [&](const store::TagScope& scope, origin::Entry entry, bool of_parts = true) {
         auto scratch = open_scratch(system_fs(), temp.root(), system_random());
         SpoolWriter spool(system_fs(), scratch->get());
-        Planner planner(*store, scope, "p/");
+        origin::OriginIdentity identity;
+        identity.prefix = "p/", identity.tags_of_parts = of_parts;
+        const auto hold = store->hold();
+        Planner planner(*store, scope, identity, *hold);
         REQUIRE(planner.add(entry, spool));
         REQUIRE(spool.finish());
         SpoolReader reader(system_fs(), scratch->get(), 1);
@@ -154,6 +158,103 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
     CHECK(judge(other, file("x", 5, md5)).knowledge == Knowledge::candidate);
     CHECK(judge(other, file("x", 5, md5)).same_key);
     CHECK(judge(elsewhere, file("x", 5, md5)).knowledge == Knowledge::none);
+    // The MD5s of parts: another key, where the origin is known to make its tags so, and never with another size.
+    CHECK(judge(me, file("v2/parts", 5, md5 + "-2")).knowledge == Knowledge::candidate);
+    CHECK_FALSE(judge(me, file("v2/parts", 5, md5 + "-2")).same_key);
+    CHECK(judge(me, file("v2/parts", 5, md5 + "-2"), false).knowledge == Knowledge::none);
+    CHECK(judge(me, file("v2/parts", 6, md5 + "-2")).knowledge == Knowledge::none);
+    CHECK(judge(me, file("v2/parts", 5, md5 + "-3")).knowledge == Knowledge::none);
+    // Of times and sizes: the same file again, but not the same content under another name.
+    CHECK(judge(me, file("time", 5, "65a1b2c3-5")).knowledge == Knowledge::present);
+    CHECK(judge(me, file("other", 5, "65a1b2c3-5")).knowledge == Knowledge::none);
+    CHECK(judge(other, file("time", 5, "65a1b2c3-5")).same_key);
+}
+
+TEST_CASE("a tag is of the content when it has the form of an MD5, or of an MD5 of parts and their number") {
+    const std::string md5 = "827ccb0eea8a706c4c34a16891f84e7b";
+    struct Row {
+        std::string tag;
+        TagKind kind;
+    };
+    for (const Row& row : std::initializer_list<Row>{
+             {md5, TagKind::md5}, {md5 + "-1", TagKind::of_parts}, {md5 + "-640", TagKind::of_parts}, {md5 + "-10000", TagKind::of_parts},
+             {md5 + "-10001", TagKind::opaque}, {md5 + "-0", TagKind::opaque}, {md5 + "-01", TagKind::opaque}, {md5 + "-", TagKind::opaque},
+             {md5 + "-2x", TagKind::opaque}, {md5 + "-gzip", TagKind::opaque}, {md5 + ":1366221443", TagKind::opaque}, {"W/" + md5 + "-2", TagKind::opaque},
+             {"65a1b2c3-1f4", TagKind::opaque}, {"65a1b2c3-500", TagKind::opaque}, {"1705123456.5-500-77", TagKind::opaque}, {"", TagKind::opaque},
+             {"2024-01-02T03:04:05.000Z", TagKind::opaque}, {md5.substr(1) + "-2", TagKind::opaque}, {md5.substr(1) + "G-2", TagKind::opaque}}) {
+        CAPTURE(row.tag);
+        CHECK(kind_of_tag(row.tag, 1 << 30) == row.kind);
+    }
+    CHECK(kind_of_tag(md5 + "-3", 2) == TagKind::opaque);  // more parts than bytes
+    CHECK(kind_of_tag(md5 + "-1", 0) == TagKind::of_parts);
+}
+
+TEST_CASE("another tag, and a content of the size is here: a sum may tell; and what partial files have is counted once") {
+    TempStore temp;
+    auto store = temp.open();
+    const store::TagScope me{"e", "b", "me"}, other{"e", "b", "other"}, elsewhere{"e", "b2", "me"};
+    const uint64_t size = 2 * kChunkBytes;
+    const Digest digest{DigestKind::sha256tree, Sha256::of("tree")};
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"v1/x", "t1", size, digest, "crc64nvme:00"}}));
+    REQUIRE(store->put_tags(other, std::vector<store::TagRow>{{"v1/y", "t2", size, digest, "sha256:11"}}));
+    const auto digests = [&](const store::TagScope& scope, const std::string& sum, bool anybodys) { return store->sums_like(scope, sum, size, anybodys)->size(); };
+    CHECK(digests(me, "crc64nvme:00", false) == 1);
+    CHECK(store->sums_like(me, "crc64nvme:00", size, false)->at(0) == digest);
+    CHECK(digests(other, "crc64nvme:00", false) == 0);
+    CHECK(digests(me, "sha256:11", true) == 1);
+    CHECK(digests(me, "sha256:11", false) == 0);
+    CHECK(digests(elsewhere, "sha256:11", true) == 0);
+    CHECK(store->sums_like(me, "crc64nvme:00", size + 1, false)->empty());
+    const auto judge = [&](const store::TagScope& scope, std::vector<origin::Entry> entries, PlanTotals* totals = nullptr) {
+        auto scratch = open_scratch(system_fs(), temp.root(), system_random());
+        SpoolWriter spool(system_fs(), scratch->get());
+        origin::OriginIdentity identity;
+        identity.prefix = "v2/";
+        const auto hold = store->hold();
+        Planner planner(*store, scope, identity, *hold);
+        for (const auto& entry : entries) REQUIRE(planner.add(entry, spool));
+        REQUIRE(spool.finish());
+        if (totals) *totals = planner.totals();
+        SpoolReader reader(system_fs(), scratch->get(), entries.size());
+        SpoolEntry record;
+        REQUIRE(*reader.next(record));
+        return record.knowledge;
+    };
+    CHECK(judge(me, {file("x", size, "new")}) == Knowledge::same_size);
+    CHECK(judge(other, {file("x", size, "new")}) == Knowledge::same_size);
+    CHECK(judge(elsewhere, {file("x", size, "new")}) == Knowledge::none);
+    CHECK(judge(me, {file("x", size + 1, "new")}) == Knowledge::none);
+    {
+        auto incoming = store->incoming();
+        REQUIRE((*incoming)->open_partial(me, "v2/b", "tb", 3 * kChunkBytes));
+    }
+    PlanTotals totals;
+    judge(me, {file("a", size, "new"), file("b", 3 * kChunkBytes, "tb"), file("c", 3 * kChunkBytes, "tc")}, &totals);
+    CHECK(totals.same_size_files == 1);
+    CHECK(totals.fetch_files == 2);
+    CHECK(totals.fetch_bytes == 6 * kChunkBytes);
+    CHECK(totals.partial_bytes == 3 * kChunkBytes);
+}
+
+TEST_CASE("what is remembered of a stated sum tells contents apart, and says who may go by it") {
+    using Kind = origin::ObjectChecksum::Kind;
+    origin::ObjectChecksum sum;
+    CHECK(stated_sum(sum).empty());
+    sum.raw = "\x01\x02";
+    for (const Kind kind : {Kind::crc32, Kind::crc32c, Kind::md5, Kind::sha1}) {
+        sum.kind = kind;
+        CHECK(stated_sum(sum).empty());
+        CHECK_FALSE(is_unforgeable(sum));
+    }
+    sum.kind = Kind::crc64nvme;
+    CHECK(stated_sum(sum) == "crc64nvme:0102");
+    CHECK_FALSE(is_unforgeable(sum));
+    sum.kind = Kind::crc64xz;
+    CHECK(stated_sum(sum) == "crc64xz:0102");
+    CHECK_FALSE(is_unforgeable(sum));
+    sum.kind = Kind::sha256;
+    CHECK(stated_sum(sum) == "sha256:0102");
+    CHECK(is_unforgeable(sum));
 }
 
 TEST_CASE("the feeder hands out every small file and every missing chunk once, and knows when it is finished") {

@@ -1,0 +1,74 @@
+#include "src/store/hold.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace zcdp::store {
+namespace {
+
+constexpr size_t kBits = size_t{1} << 26;  ///< 8 MiB
+constexpr int kProbes = 4;
+
+size_t bit_of(const Digest& digest, int probe) {
+    uint64_t word;
+    std::memcpy(&word, digest.bytes.data() + 8 * probe, sizeof word);
+    return (word + static_cast<uint64_t>(digest.kind)) % kBits;
+}
+
+}  // namespace
+
+void DigestFilter::add(const Digest& digest) {
+    if (!words_) words_.reset(static_cast<uint64_t*>(std::calloc(kBits / 64, sizeof(uint64_t))));
+    if (!words_) throw std::bad_alloc();
+    for (int probe = 0; probe < kProbes; ++probe) words_[bit_of(digest, probe) / 64] |= uint64_t{1} << (bit_of(digest, probe) % 64);
+}
+
+bool DigestFilter::may_have(const Digest& digest) const {
+    if (!words_) return false;
+    for (int probe = 0; probe < kProbes; ++probe)
+        if ((words_[bit_of(digest, probe) / 64] >> (bit_of(digest, probe) % 64) & 1) == 0) return false;
+    return true;
+}
+
+HoldOnStore::HoldOnStore(std::shared_ptr<Holds> holds) : holds_(std::move(holds)) {
+    const std::scoped_lock lock(holds_->mutex_);
+    holds_->all_.insert(this);
+}
+
+HoldOnStore::~HoldOnStore() {
+    const std::scoped_lock lock(holds_->mutex_);
+    holds_->all_.erase(this);
+    holds_->promised_bytes_ -= promised_;
+}
+
+void HoldOnStore::keep_blob(const Digest& digest) {
+    const std::scoped_lock lock(holds_->mutex_);
+    blobs_.add(digest);
+}
+
+void HoldOnStore::keep_partial(const std::string& name) {
+    const std::scoped_lock lock(holds_->mutex_);
+    partials_.insert(name);
+}
+
+void HoldOnStore::promise(uint64_t bytes) {
+    const std::scoped_lock lock(holds_->mutex_);
+    promised_ += bytes, holds_->promised_bytes_ += bytes;
+}
+
+void HoldOnStore::spend(uint64_t bytes) {
+    const std::scoped_lock lock(holds_->mutex_);
+    const uint64_t spent = std::min(bytes, promised_);
+    promised_ -= spent, holds_->promised_bytes_ -= spent;
+}
+
+bool Holds::need(const Digest& blob) const {
+    return std::any_of(all_.begin(), all_.end(), [&](const HoldOnStore* hold) { return hold->blobs_.may_have(blob); });
+}
+
+bool Holds::need_partial(const std::string& name) const {
+    return std::any_of(all_.begin(), all_.end(), [&](const HoldOnStore* hold) { return hold->partials_.contains(name); });
+}
+
+}  // namespace zcdp::store

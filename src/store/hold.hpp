@@ -1,0 +1,82 @@
+// What the syncs that run in this process need of a store: their blobs and partial files, which nothing takes away while
+// they run, and the room that they were promised.
+//
+// Thread rule: any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::store {
+
+/// Digests in bounded memory: knows every one that was added, and takes a few others for them (4 % at ten million). A
+/// digest's bytes are as good as random, so they are their own hashes. 8 MiB of address space; memory as it fills.
+class DigestFilter {
+  public:
+    void add(const Digest& digest);
+    bool may_have(const Digest& digest) const;
+
+  private:
+    struct Free {
+        void operator()(uint64_t* words) const { std::free(words); }
+    };
+    std::unique_ptr<uint64_t[], Free> words_;
+};
+
+class Holds;
+
+class HoldOnStore final : public Hold {
+  public:
+    explicit HoldOnStore(std::shared_ptr<Holds> holds);
+    ~HoldOnStore() override;
+    HoldOnStore(const HoldOnStore&) = delete;
+    HoldOnStore& operator=(const HoldOnStore&) = delete;
+
+    /// Before it is looked whether the blob is there: from now on it stays as it is.
+    void keep_blob(const Digest& digest);
+    /// `name` is below partial/.
+    void keep_partial(const std::string& name);
+    void promise(uint64_t bytes);
+    /// So much of what was promised is on the disk now.
+    void spend(uint64_t bytes);
+    /// The names in partial/ when the first was asked for: `list` is called once.
+    const std::set<std::string>& partials_at_start(const std::function<std::set<std::string>()>& list) {
+        std::call_once(listed_, [&] { partials_at_start_ = list(); });
+        return partials_at_start_;
+    }
+
+  private:
+    friend class Holds;
+    const std::shared_ptr<Holds> holds_;
+    std::once_flag listed_;
+    std::set<std::string> partials_at_start_;
+    DigestFilter blobs_;                 ///< under the registry's mutex, as the next ones
+    std::set<std::string> partials_;
+    uint64_t promised_ = 0;
+};
+
+/// All that are there. Shared by the store and its holds.
+class Holds {
+  public:
+    /// Held by whoever takes something away, from the question until it is gone.
+    std::mutex& mutex() { return mutex_; }
+    /// With the mutex held.
+    bool need(const Digest& blob) const;
+    bool need_partial(const std::string& name) const;
+    uint64_t promised_bytes() const { return promised_bytes_; }
+
+  private:
+    friend class HoldOnStore;
+    mutable std::mutex mutex_;
+    std::set<const HoldOnStore*> all_;
+    std::atomic<uint64_t> promised_bytes_{0};
+};
+
+}  // namespace zcdp::store
