@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "zcdp/base/percent.hpp"
 #include "zcdp/net/endpoint.hpp"
 #include "zcdp/net/listen.hpp"
 
@@ -27,6 +28,44 @@ bool host_is_ipv6(std::string_view host) {
     return host.find(':') != host.npos && host.find_first_not_of("0123456789abcdefABCDEF:.%") == host.npos;
 }
 
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+/// Takes "https://" or "http://" off, in any case. Whether it was there.
+bool take_scheme(std::string_view& url, bool& tls) {
+    for (const std::string_view scheme : {"https://", "http://"}) {
+        if (lower(url.substr(0, scheme.size())) != scheme) continue;
+        tls = scheme == "https://";
+        url.remove_prefix(scheme.size());
+        return true;
+    }
+    return false;
+}
+
+/// A path as it is sent: what has a meaning in URLs stays (RFC 3986 3.3), what may not stand there is encoded. Not for one with
+/// a query, a fragment, a control byte, or a segment that climbs.
+std::optional<std::string> base_path(std::string_view path) {
+    if (path.find_first_of("?#") != path.npos) return std::nullopt;
+    for (size_t begin = 0; begin < path.size();) {
+        const size_t end = std::min(path.find('/', begin), path.size());
+        std::string segment(path.substr(begin, end - begin));
+        if (!percent_decode(segment, false) || segment == "." || segment == "..") return std::nullopt;
+        begin = end + 1;
+    }
+    std::string out;
+    for (const char c : path) {
+        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) return std::nullopt;
+        if (std::string_view("!$&'()*+,;=:@%/").find(c) != std::string_view::npos) out += c;
+        else append_uri_encoded(out, std::string_view(&c, 1), true);
+    }
+    while (out.ends_with('/')) out.pop_back();
+    return out;
+}
+
 }  // namespace
 
 std::string Endpoint::authority() const { return port == default_port(tls) ? bracketed(host) : host_and_port(); }
@@ -44,14 +83,7 @@ std::string Endpoint::url() const { return (tls ? "https://" : "http://") + auth
 Result<Endpoint> Endpoint::parse(std::string_view url) {
     Endpoint endpoint;
     std::string_view rest = url;
-    if (rest.starts_with("https://")) {
-        endpoint.tls = true;
-        rest.remove_prefix(8);
-    } else if (rest.starts_with("http://")) {
-        rest.remove_prefix(7);
-    } else {
-        return no_endpoint(url);
-    }
+    if (!take_scheme(rest, endpoint.tls)) return no_endpoint(url);
     if (rest.ends_with('/')) rest.remove_suffix(1);
     std::string_view port;
     if (rest.starts_with('[')) {
@@ -61,7 +93,7 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
         port = rest.substr(close + 1);
     } else {
         const size_t colon = rest.find(':');
-        endpoint.host = rest.substr(0, colon);
+        endpoint.host = lower(rest.substr(0, colon));
         if (!host_is_plain(endpoint.host)) return no_endpoint(url);
         if (colon != rest.npos) port = rest.substr(colon);
     }
@@ -72,6 +104,18 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
         if (error != std::errc() || end != port.data() + port.size() || endpoint.port == 0) return no_endpoint(url);
     }
     return endpoint;
+}
+
+Result<BaseUrl> BaseUrl::parse(std::string_view url) {
+    const Error wrong(ErrorKind::usage, "is no endpoint", std::string(url.substr(0, url.find('?'))), "write https://HOST:PORT or https://HOST:PORT/PATH");
+    std::string_view rest = url;
+    bool tls = false;
+    if (!take_scheme(rest, tls)) return wrong;
+    const size_t end = url.size() - rest.size() + std::min(rest.find_first_of("/?#"), rest.size());
+    auto endpoint = Endpoint::parse(url.substr(0, end));
+    auto path = base_path(url.substr(end));
+    if (!endpoint || !path) return wrong;
+    return BaseUrl{std::move(*endpoint), std::move(*path)};
 }
 
 Result<Listen> Listen::parse(const std::string& text) {

@@ -28,9 +28,23 @@ struct Endpoint {
     bool is_numeric() const;
     /// Whether the host is loopback: "localhost", 127.0.0.0/8 or ::1, and not a name that begins with "127.".
     bool is_loopback() const;
-    /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/".
+    /// From "http[s]://host[:port][/]"; no user info, no query, no path but "/". Scheme and host in any case.
     static Result<Endpoint> parse(std::string_view url);
     bool operator==(const Endpoint&) const = default;
+};
+
+/// Where a service lies: an endpoint, and the path below which all of it is (a gateway's, a company's mirror's). Targets are
+/// `path` + the service's own path, and what is signed is that whole path, as it is sent.
+struct BaseUrl {
+    Endpoint endpoint;
+    std::string path;  ///< "" or "/a/b": percent-encoded, with no '/' at its end
+
+    /// "http://host:port/a/b"; what names the service in an OriginIdentity and in messages.
+    std::string url() const { return endpoint.url() + path; }
+    /// From "http[s]://host[:port][/path][/]"; no user info, no query, no fragment, no "." or ".." in the path. What may not
+    /// stand in a path is encoded, what is encoded stays so. Errors: usage.
+    static Result<BaseUrl> parse(std::string_view url);
+    bool operator==(const BaseUrl&) const = default;
 };
 
 /// Addresses that a name must not resolve to: what keeps a user's endpoint from reaching the node's metadata service or

@@ -237,7 +237,21 @@ TEST_CASE("endpoints are read strictly and written canonically") {
     CHECK(Endpoint::parse("https://host:443/")->url() == "https://host");
     CHECK(Endpoint::parse("https://host:8443")->authority() == "host:8443");
     CHECK(Endpoint::parse("http://[::1]:9000")->authority() == "[::1]:9000");
+    CHECK(Endpoint::parse("HTTPS://Host.Example:443")->url() == "https://host.example");
     for (const char* wrong : {"", "host", "ftp://host", "http://", "http://user@host", "http://host:0", "http://host:70000", "http://host:x",
                               "http://host/path", "http://ho st", "http://[::1", "http://[zz]"})
         CHECK_MESSAGE(!Endpoint::parse(wrong), wrong);
+}
+
+TEST_CASE("a service may lie below a path: encoded as it was written, without the slash at its end") {
+    CHECK(BaseUrl::parse("https://host")->url() == "https://host");
+    CHECK(BaseUrl::parse("https://host:443/")->path.empty());
+    CHECK(BaseUrl::parse("http://[::1]:9000/a/b//")->url() == "http://[::1]:9000/a/b");
+    CHECK(BaseUrl::parse("https://Host/Storage/v1/s3")->url() == "https://host/Storage/v1/s3");
+    CHECK(BaseUrl::parse("https://host/a b/%2f/c+d@e/\xc3\xa9")->path == "/a%20b/%2f/c+d@e/%C3%A9");
+    CHECK(BaseUrl::parse("https://host/a")->endpoint == Endpoint::parse("https://host").value());
+    for (const char* wrong : {"", "host/a", "https:///a", "https://user@host/a", "https://host/a?b", "https://host/?b", "https://host/a#b", "https://host?a",
+                              "https://host/a/../b", "https://host/%2e%2E", "https://host/./a", "https://host/a%", "https://host/a%2", "https://host/a\nb"})
+        CHECK_MESSAGE(BaseUrl::parse(wrong).error().kind() == ErrorKind::usage, wrong);
+    CHECK(BaseUrl::parse("https://host/a?token=secret").error().line().find("secret") == std::string::npos);
 }
