@@ -2,6 +2,7 @@
 
 #include "src/origin/http/pages.hpp"
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/given.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -78,10 +79,12 @@ Result<> Shared::configure_url(const std::string& url) {
         set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
     }
     ZCDP_CHECK(configure_network());
-    const auto given = [&](const char* what) { return credential(options, machine, what); };
-    const std::string user = given("ZCDP_HTTP_USER"), token = given("ZCDP_HTTP_TOKEN");
+    ZCDP_TRY(const std::string token, credential(options, machine, "ZCDP_HTTP_TOKEN"));
+    ZCDP_TRY(const std::string user, credential(options, machine, "ZCDP_HTTP_USER"));
+    ZCDP_TRY(const std::string password, credential(options, machine, "ZCDP_HTTP_PASSWORD"));
     if (!token.empty()) return authorize("Bearer " + token);
-    return authorize(user.empty() ? "" : "Basic " + to_base64(user + ":" + given("ZCDP_HTTP_PASSWORD")));
+    if (user.empty() && !password.empty()) return Error(ErrorKind::usage, "is set without ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD");
+    return authorize(user.empty() ? "" : "Basic " + to_base64(user + ":" + password));
 }
 
 Result<> Shared::configure_repository(const std::string& text) {
@@ -94,11 +97,13 @@ Result<> Shared::configure_repository(const std::string& text) {
     if (url.empty()) url = "https://huggingface.co";
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));
     ZCDP_CHECK(configure_network());
-    std::string token = credential(options, machine, "HF_TOKEN");
+    ZCDP_TRY(std::string token, credential(options, machine, "HF_TOKEN"));
     if (token.empty() && options.credentials.empty()) {
         std::string home = machine.environment("HF_HOME");
         if (home.empty()) home = machine.environment("HOME") + "/.cache/huggingface";
-        if (auto file = read_user_file(machine.fs, home + "/token", 64 << 10)) token = file->substr(0, file->find_first_of("\r\n"));
+        if (auto file = read_user_file(machine.fs, home + "/token", 64 << 10)) {
+            ZCDP_TRY(token, clean_header_secret(*file, home + "/token"));
+        }
     }
     return authorize(token.empty() ? "" : "Bearer " + token);
 }
