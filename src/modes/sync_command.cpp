@@ -120,14 +120,21 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
     const origin::OriginOptions& from = flags.origin;
-    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.dual_stack || !from.billing_project.empty())
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --billing-project or --dualstack",
+    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.virtual_host || from.dual_stack || !from.billing_project.empty())
+        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --virtual-host, --billing-project or --dualstack",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
         for (const std::string& name : origin::credential_names())
             if (std::string value = machine.environment(name.c_str()); !value.empty()) flags.origin.credentials[name] = std::move(value);
-        if (const std::string path = machine.environment("GOOGLE_APPLICATION_CREDENTIALS"); !path.empty())
-            if (auto file = read_user_file(context.fs, path, 1 << 20)) flags.origin.credentials["GOOGLE_APPLICATION_CREDENTIALS_JSON"] = std::move(*file);
+        if (const std::string path = machine.environment("GOOGLE_APPLICATION_CREDENTIALS"); !path.empty()) {
+            auto file = read_user_file(context.fs, path, 1 << 20);
+            if (file) flags.origin.credentials["GOOGLE_APPLICATION_CREDENTIALS_JSON"] = std::move(*file);
+            else if (flags.sync.source.starts_with("gs://")) return report(system_error(file.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", path));
+        }
+        // A profile that is named is the agent's to find, or to refuse by name.
+        if (flags.sync.source.starts_with("s3://") && !flags.origin.credentials.contains("AWS_ACCESS_KEY_ID"))
+            for (const char* name : {"AWS_DEFAULT_PROFILE", "AWS_PROFILE"})
+                if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
     sync::Progress progress;
     ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));

@@ -1,9 +1,12 @@
 // From a SOURCE as a person writes it to the kind of origin.
+#include <set>
+
 #include "src/origin/azure/azure_protocol.hpp"
 #include "src/origin/gcs/gcs_protocol.hpp"
 #include "src/origin/http/http_origin.hpp"
 #include "src/origin/local/local_origin.hpp"
 #include "src/origin/oss/oss_protocol.hpp"
+#include "src/origin/remote/given.hpp"
 #include "src/origin/remote/object_origin.hpp"
 #include "src/origin/s3/s3_protocol.hpp"
 
@@ -28,9 +31,12 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
 }
 
 Result<OriginFactory> make_s3_factory(const std::string& source, OriginOptions options, Machine machine) {
-    if (options.ca_bundle.empty() && options.ca_pem.empty()) options.ca_bundle = machine.environment("AWS_CA_BUNDLE");
     ZCDP_TRY(auto where, s3::parse_location(source));
-    auto shared = std::make_shared<s3::Shared>(std::move(where), std::move(options), machine);
+    ZCDP_TRY(const auto settings, s3::AwsSettings::read(options, machine));
+    if (options.ca_bundle.empty() && options.ca_pem.empty()) options.ca_bundle = settings->value("AWS_CA_BUNDLE", "ca_bundle");
+    ZCDP_TRY(const auto attempts, settings->max_attempts());
+    if (attempts && !options.retries_are_given) options.retries = *attempts - 1;
+    auto shared = std::make_shared<s3::Shared>(std::move(where), std::move(options), machine, settings);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
@@ -55,6 +61,7 @@ Result<> check_flags(const std::string& source, const OriginOptions& options) {
     if (!options.sha256.empty() && !web) return only("--sha256", "a file of a web server (https://)");
     if (!options.billing_project.empty() && !source.starts_with("gs://")) return only("--billing-project", "gs://");
     if (source.starts_with("s3://")) return {};
+    if (options.virtual_host) return only("--virtual-host", "s3://");
     if (options.request_payer) return only("--request-payer", "s3://");
     if (options.dual_stack) return only("--dualstack", "s3://");
     if (!options.sse_c_key.empty()) return only("--sse-c-key", "s3://");
@@ -73,10 +80,13 @@ const std::vector<std::string>& credential_names() {
     return names;
 }
 
-std::string credential(const OriginOptions& options, const Machine& machine, const std::string& name) {
-    if (options.credentials.empty()) return machine.environment(name.c_str());
-    const auto found = options.credentials.find(name);
-    return found == options.credentials.end() ? "" : found->second;
+Result<std::string> credential(const OriginOptions& options, const Machine& machine, const std::string& name) {
+    const auto given = options.credentials.find(name);
+    const std::string text = options.credentials.empty() ? machine.environment(name.c_str()) : given == options.credentials.end() ? "" : given->second;
+    if (name == "GOOGLE_APPLICATION_CREDENTIALS_JSON") return std::string(without_space_around(text));  // a document, of several lines
+    static const std::set<std::string_view> in_headers{"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "OSS_ACCESS_KEY_ID", "OSS_SESSION_TOKEN", "ALIBABA_CLOUD_ACCESS_KEY_ID",
+                                                       "ALIBABA_CLOUD_SECURITY_TOKEN", "ZCDP_HTTP_TOKEN", "HF_TOKEN"};
+    return in_headers.contains(name) ? clean_header_secret(text, name) : clean_secret(text, name);
 }
 
 std::string shown_source(const std::string& source) {

@@ -68,12 +68,12 @@ void s3_location(const std::string& source) {
     if (!where->object.empty()) require(where->object.starts_with(where->prefix) && where->object.find('/', where->prefix.size()) == std::string::npos);
     const std::string key = where->object.empty() ? where->prefix : where->object + "?versionId=" + where->version;
     require(same(s3::parse_location("s3://" + where->bucket + "/" + key).value(), *where));
-    for (const bool path_style : {false, true})
-        for (const char* endpoint : {"", "https://10.0.0.1:9000", "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com"}) {
-            const auto address = s3::address_of(*where, {endpoint, path_style, false}, "eu-central-1");
+    for (const s3::Style style : {s3::Style::automatic, s3::Style::path, s3::Style::host})
+        for (const char* endpoint : {"", "https://10.0.0.1:9000", "https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com", "http://host.example/a/b"}) {
+            const auto address = s3::address_of(*where, {endpoint, style, false, false}, "eu-central-1");
             if (!address) continue;
             is_host(address->endpoint);
-            const std::string own = net::Endpoint::parse(*endpoint ? endpoint : address->service_url).value().host;
+            const std::string own = net::BaseUrl::parse(*endpoint ? endpoint : address->service_url).value().endpoint.host;
             require(address->endpoint.host == own || address->endpoint.host.ends_with("." + own));  // nothing in a name leads elsewhere
             require(is_sendable(address->path_prefix) && s3::is_region(address->region));
         }

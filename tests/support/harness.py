@@ -84,7 +84,7 @@ def clean_env():
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "AZURE_", "GOOGLE_APPLICATION_", "GCE_METADATA_", "IDENTITY_", "OSS_", "ALIBABA_CLOUD_", "ZCDP_STORE"))
            and k.upper() not in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "NETRC") and not k.startswith(("HF_", "HUGGING_FACE_", "ZCDP_HTTP_"))}
     env["AWS_EC2_METADATA_DISABLED"] = "true"
-    env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent"
+    env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
     return env
 
 

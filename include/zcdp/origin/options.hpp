@@ -19,6 +19,7 @@ struct OriginOptions {
     std::string region;       ///< empty: $AWS_REGION, $AWS_DEFAULT_REGION, profile, discovered from the bucket
     std::string profile;      ///< empty: $AWS_PROFILE, "default"
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
+    bool virtual_host = false;  ///< S3: the bucket in the host of any endpoint; without either flag the profile says it, or the service
     bool anonymous = false;
     bool request_payer = false;  ///< S3: who asks pays for the requests
     std::string billing_project;  ///< Google: the project that pays for the requests; "": the one that the credentials name
@@ -38,6 +39,7 @@ struct OriginOptions {
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to
     uint32_t connections = 0;            ///< 0: chosen
     uint32_t retries = 8;                ///< attempts after the first, per request
+    bool retries_are_given = false;      ///< somebody asked for `retries`: the AWS settings' attempts do not count
     uint64_t timeout_ms = 60'000;        ///< one request, header to last byte, on top of the minimum rate
     uint64_t bytes_per_second = 0;       ///< 0: no limit; all loops together
     uint64_t objects_max = 0;            ///< 0: 100 million
@@ -56,8 +58,13 @@ struct Machine {
 
 /// Every name that OriginOptions::credentials may have: AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, …
 const std::vector<std::string>& credential_names();
-/// One of the given credentials; when none at all are given, the environment's. "" when there is none.
-std::string credential(const OriginOptions& options, const Machine& machine, const std::string& name);
+/// One of the given credentials; when none at all are given, the environment's; without the white space around it. "" when there is
+/// none. Errors: usage (control characters inside; the error names it and never shows its value).
+Result<std::string> credential(const OriginOptions& options, const Machine& machine, const std::string& name);
+
+/// The secret `name` as it counts: without the white space around it. The error names `name` and never shows the value. Pure.
+/// Errors: usage (control characters inside).
+Result<std::string> clean_secret(std::string_view given, const std::string& name);
 
 /// A SOURCE as it may be shown and kept: a web address without its query, which may be what gives the right to read.
 std::string shown_source(const std::string& source);

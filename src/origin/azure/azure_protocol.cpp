@@ -177,7 +177,10 @@ Result<Location> parse_location(const std::string& source) {
 
 Result<> Shared::configure() {
     std::string url = options.endpoint;
-    if (url.empty()) url = blob_endpoint(credential(options, machine, "AZURE_STORAGE_CONNECTION_STRING"), account);
+    if (url.empty()) {
+        ZCDP_TRY(const std::string connection, credential(options, machine, "AZURE_STORAGE_CONNECTION_STRING"));
+        url = blob_endpoint(connection, account);
+    }
     if (url.empty()) url = "https://" + account + kBlobHost;
     // An emulator's endpoint may end in the account's name.
     if (url.ends_with('/')) url.pop_back();

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/given.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::origin::azure {
 namespace {
 
-constexpr size_t kFileBytesMax = 1 << 20;
 constexpr uint64_t kMetadataTimeoutMs = 3'000;
 constexpr const char* kHint = "check AZURE_TENANT_ID, AZURE_CLIENT_ID and the identity's federation";
 constexpr const char* kNoneHint = "set AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or use --anonymous";
@@ -55,7 +55,8 @@ std::string connection_string_field(std::string_view text, std::string_view name
         const size_t end = std::min(text.find(';', begin), text.size());
         const std::string_view field = text.substr(begin, end - begin);
         const size_t equals = field.find('=');  // a key ends in '=', too: the first one counts
-        if (equals != field.npos && field.substr(0, equals) == name) return std::string(field.substr(equals + 1));
+        if (equals != field.npos && lower(std::string(without_space_around(field.substr(0, equals)))) == lower(std::string(name)))
+            return std::string(without_space_around(field.substr(equals + 1)));
         begin = end + 1;
     }
     return "";
@@ -75,26 +76,52 @@ Result<> CredentialSource::choose() {
         kind_ = Kind::anonymous;
         return {};
     }
-    const std::string connection = credential(options_, machine_, "AZURE_STORAGE_CONNECTION_STRING");
+    ZCDP_TRY(const bool given, choose_key());
+    return given ? Result<>() : choose_identity();
+}
+
+Result<bool> CredentialSource::choose_key() {
+    constexpr const char* kConnection = "AZURE_STORAGE_CONNECTION_STRING";
+    ZCDP_TRY(const std::string connection, credential(options_, machine_, kConnection));
     std::string key = connection_string_field(connection, "AccountKey"), sas;
     if (key.empty()) sas = connection_string_field(connection, "SharedAccessSignature");
-    if (key.empty() && sas.empty()) key = credential(options_, machine_, "AZURE_STORAGE_KEY");
-    if (key.empty() && sas.empty()) sas = credential(options_, machine_, "AZURE_STORAGE_SAS_TOKEN");
+    const bool says_where = !connection_string_field(connection, "BlobEndpoint").empty() || !connection_string_field(connection, "EndpointSuffix").empty();
+    if (!connection.empty() && key.empty() && sas.empty() && !says_where)
+        return Error(ErrorKind::usage, "has neither AccountKey nor SharedAccessSignature", kConnection, "copy it from the storage account's access keys");
+    if (key.empty() && sas.empty()) {
+        ZCDP_TRY(key, credential(options_, machine_, "AZURE_STORAGE_KEY"));
+    }
+    if (key.empty() && sas.empty()) {
+        ZCDP_TRY(sas, credential(options_, machine_, "AZURE_STORAGE_SAS_TOKEN"));
+    }
     if (!key.empty()) {
         auto raw = from_base64(key);
-        if (!raw || raw->empty()) return Error(ErrorKind::usage, "the storage account's key is no base64");
+        if (!raw || raw->empty()) return Error(ErrorKind::usage, "the storage account's key is no base64", "", "check AZURE_STORAGE_KEY or AZURE_STORAGE_CONNECTION_STRING");
         kind_ = Kind::shared_key, key_ = std::move(*raw);
+        return true;
+    }
+    if (sas.empty()) return false;
+    kind_ = Kind::sas, sas_ = sas.starts_with('?') ? sas.substr(1) : sas;
+    if (sas_.find(' ') != std::string::npos) return Error(ErrorKind::usage, "the SAS token is no query string", "", "check AZURE_STORAGE_SAS_TOKEN");
+    return true;
+}
+
+/// What the environment names is used or refused: the machine's identity may be somebody else's.
+Result<> CredentialSource::choose_identity() {
+    const auto value = [&](const char* name) { return clean_secret(environment(name), name); };
+    ZCDP_TRY(tenant_, value("AZURE_TENANT_ID"));
+    ZCDP_TRY(client_, value("AZURE_CLIENT_ID"));
+    ZCDP_TRY(token_file_, value("AZURE_FEDERATED_TOKEN_FILE"));
+    ZCDP_TRY(client_secret_, value("AZURE_CLIENT_SECRET"));
+    const char* named = !token_file_.empty() ? "AZURE_FEDERATED_TOKEN_FILE" : !client_secret_.empty() ? "AZURE_CLIENT_SECRET" : nullptr;
+    if (named && (tenant_.empty() || client_.empty()))
+        return Error(ErrorKind::usage, std::string("is set without ") + (tenant_.empty() ? "AZURE_TENANT_ID" : "AZURE_CLIENT_ID"), named);
+    if (named) {
+        kind_ = token_file_.empty() ? Kind::secret : Kind::federated;
         return {};
     }
-    if (!sas.empty()) {
-        kind_ = Kind::sas, sas_ = sas.starts_with('?') ? sas.substr(1) : sas;
-        if (sas_.find_first_of(" \r\n") != std::string::npos) return Error(ErrorKind::usage, "the SAS token is no query string");
-        return {};
-    }
-    tenant_ = environment("AZURE_TENANT_ID"), client_ = environment("AZURE_CLIENT_ID");
-    token_file_ = environment("AZURE_FEDERATED_TOKEN_FILE"), client_secret_ = environment("AZURE_CLIENT_SECRET");
-    if (!tenant_.empty() && !client_.empty() && !token_file_.empty()) kind_ = Kind::federated;
-    else if (!tenant_.empty() && !client_.empty() && !client_secret_.empty()) kind_ = Kind::secret;
+    for (const char* other : {"AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME"})
+        if (!environment(other).empty()) return Error(ErrorKind::usage, "names an identity of a kind that zcdp does not read", other, kNoneHint);
     return {};
 }
 
@@ -124,10 +151,8 @@ Task<Result<Token>> CredentialSource::fetch(net::HttpClient& http) {
     std::vector<std::pair<std::string, std::string>> form{{"client_id", client_}, {"grant_type", "client_credentials"}, {"scope", kScope}};
     if (kind_ == Kind::federated) {
         // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew each time.
-        auto assertion = read_user_file(machine_.fs, token_file_, kFileBytesMax);
-        if (!assertion) co_return system_error(assertion.error(), "reading AZURE_FEDERATED_TOKEN_FILE", token_file_);
-        while (!assertion->empty() && (assertion->back() == '\n' || assertion->back() == '\r')) assertion->pop_back();
-        form.emplace_back("client_assertion", *assertion);
+        ZCDP_CO_TRY(const std::string assertion, read_secret_file(machine_.fs, token_file_, "AZURE_FEDERATED_TOKEN_FILE"));
+        form.emplace_back("client_assertion", assertion);
         form.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     } else {
         form.emplace_back("client_secret", client_secret_);

@@ -28,7 +28,7 @@ std::string string_to_sign(const SigningInput& input);
 /// The Authorization header's value. `key`: raw bytes. Pure.
 std::string shared_key_authorization(const SigningInput& input, std::string_view key);
 
-/// A member of "AccountName=…;AccountKey=…;BlobEndpoint=…"; "" when it is not there. Pure.
+/// A member of "AccountName=…;AccountKey=…;BlobEndpoint=…", whose names may be in small or capital letters; "" when it is not there. Pure.
 std::string connection_string_field(std::string_view text, std::string_view name);
 
 /// The blob service's URL that a connection string names, by BlobEndpoint or by EndpointSuffix (learn.microsoft.com/azure/storage/
@@ -38,7 +38,7 @@ std::string blob_endpoint(std::string_view connection_string, const std::string&
 class CredentialSource {
   public:
     CredentialSource(const OriginOptions& options, Machine machine);
-    /// Reads what there is to read. Errors: usage (a key that is no base64).
+    /// Reads what there is to read. Errors: usage (a key that is no base64, a variable without those that it needs).
     Result<> choose();
 
     enum class Kind { anonymous, shared_key, sas, federated, secret, managed };
@@ -54,6 +54,9 @@ class CredentialSource {
     std::string identity() const;
 
   private:
+    /// False when neither a key nor a SAS is given.
+    Result<bool> choose_key();
+    Result<> choose_identity();
     Task<Result<Token>> fetch(net::HttpClient& http);
     Task<Result<Token>> from_metadata(net::HttpClient& http);
     std::string environment(const char* name) const { return machine_.environment(name); }

@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/given.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::gcs {
@@ -118,18 +119,23 @@ Result<> TokenSource::choose() {
         kind_ = Kind::anonymous;
         return {};
     }
-    std::string text = credential(options_, machine_, "GOOGLE_APPLICATION_CREDENTIALS_JSON");
+    std::string from = "GOOGLE_APPLICATION_CREDENTIALS_JSON";
+    ZCDP_TRY(std::string text, credential(options_, machine_, from));
     if (text.empty() && options_.credentials.empty()) {
-        const std::string named = machine_.environment("GOOGLE_APPLICATION_CREDENTIALS");
+        const std::string named(without_space_around(machine_.environment("GOOGLE_APPLICATION_CREDENTIALS")));
         std::string gcloud = machine_.environment("CLOUDSDK_CONFIG");  // cloud.google.com/sdk/docs/configurations
         if (gcloud.empty()) gcloud = machine_.environment("HOME") + "/.config/gcloud";
         const std::string path = named.empty() ? gcloud + "/application_default_credentials.json" : named;
-        auto content = read_user_file(machine_.fs, path, kFileBytesMax);
+        const auto content = read_user_file(machine_.fs, path, kFileBytesMax);
         if (!content && !named.empty()) return system_error(content.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", named);
-        if (content) text = std::move(*content);
+        if (content) text = without_space_around(*content);
+        if (!named.empty() && text.empty()) return Error(ErrorKind::usage, "is an empty file", "GOOGLE_APPLICATION_CREDENTIALS " + named);
+        from = path;
     }
     if (!text.empty()) {  // or else the metadata server is asked when a token is needed
-        ZCDP_TRY(account_, parse_account(text));
+        auto account = parse_account(text);
+        if (!account) return std::move(account).error().about(from);
+        account_ = std::move(*account);
         kind_ = Kind::account;
     }
     constexpr const char* kProject = "GOOGLE_CLOUD_QUOTA_PROJECT";  // Google's client libraries take it for the file's, too
@@ -191,7 +197,7 @@ Task<Result<std::string>> TokenSource::subject_token(net::HttpClient& http) {
         ZCDP_CO_TRY(const json::object object, said_by(account_.subject_file + account_.subject_url, parse_json_object(text, "the identity token's file", ErrorKind::denied)));
         text = text_of(object, account_.subject_field);
     }
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    ZCDP_CO_TRY(text, clean_secret(text, "the identity token of " + account_.subject_file + account_.subject_url));
     if (text.empty()) co_return Error(ErrorKind::denied, "the identity token is empty", account_.subject_file + account_.subject_url);
     co_return text;
 }

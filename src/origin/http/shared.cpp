@@ -5,6 +5,7 @@
 #include "src/origin/http/sums.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
+#include "src/origin/remote/given.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -51,21 +52,12 @@ Result<Repository> parse_repository(const std::string& text) {
     return out;
 }
 
-Result<std::string> Shared::secret(const char* variable) const {
-    std::string value = credential(options, machine, variable);
-    constexpr const char* kBlanks = " \t\r\n";
-    value.erase(0, std::min(value.find_first_not_of(kBlanks), value.size()));
-    value.erase(value.find_last_not_of(kBlanks) + 1);
-    for (const char c : value)
-        if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) return Error(ErrorKind::usage, "has a control byte in it", variable);
-    return value;
-}
-
 Result<> Shared::authorize_url() {
     if (options.anonymous) return {};
-    ZCDP_TRY(const std::string token, secret("ZCDP_HTTP_TOKEN"));
-    ZCDP_TRY(const std::string user, secret("ZCDP_HTTP_USER"));
-    ZCDP_TRY(const std::string password, secret("ZCDP_HTTP_PASSWORD"));
+    ZCDP_TRY(const std::string token, credential(options, machine, "ZCDP_HTTP_TOKEN"));
+    ZCDP_TRY(const std::string user, credential(options, machine, "ZCDP_HTTP_USER"));
+    ZCDP_TRY(const std::string password, credential(options, machine, "ZCDP_HTTP_PASSWORD"));
+    if (user.empty() && !password.empty() && token.empty()) return Error(ErrorKind::usage, "is set without ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD");
     if (!token.empty()) authorization = "Bearer " + token;
     else if (!user.empty()) authorization = "Basic " + to_base64(user + ":" + password);
     else if (options.credentials.empty()) return authorize_by_netrc();
@@ -91,7 +83,7 @@ Result<> Shared::authorize_repository() {
     std::string token;
     for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {  // the second is the older name
         if (!token.empty()) break;
-        ZCDP_TRY(token, secret(variable));
+        ZCDP_TRY(token, credential(options, machine, variable));
     }
     if (token.empty() && options.credentials.empty()) {
         const std::string named = machine.environment("HF_TOKEN_PATH");
@@ -99,9 +91,10 @@ Result<> Shared::authorize_repository() {
         if (home.empty()) home = (cache.empty() ? machine.environment("HOME") + "/.cache" : cache) + "/huggingface";
         const auto file = read_user_file(machine.fs, named.empty() ? home + "/token" : named, 64 << 10);
         if (!file && !named.empty()) return Error(ErrorKind::usage, "cannot be read: " + file.error().message(), named, "HF_TOKEN_PATH names it; unset HF_TOKEN_PATH, or name another file");
-        if (file) token = file->substr(0, file->find_first_of("\r\n"));
+        if (file) {
+            ZCDP_TRY(token, clean_header_secret(file->substr(0, file->find_first_of("\r\n")), named.empty() ? home + "/token" : named));
+        }
     }
-    if (!token.empty() && !is_header_word(token)) return Error(ErrorKind::usage, "is no token: it has a blank or a control byte in it", "the hub's token", "check HF_TOKEN, or the file that holds it");
     if (!token.empty()) authorization = "Bearer " + token;
     return {};
 }

@@ -63,8 +63,6 @@ class Shared final : public Remote {
     Claim claim_of(const std::string& key) const;
 
   private:
-    /// White space around it is nobody's secret. Errors: usage: a control byte, by the variable's name.
-    Result<std::string> secret(const char* variable) const;
     Result<> authorize_url();
     Result<> authorize_repository();
     /// From the file that NETRC names, else ~/.netrc. Errors: usage: the one named is not there.

@@ -2,13 +2,13 @@
 
 #include <boost/json/object.hpp>
 
+#include "src/origin/remote/given.hpp"
 #include "src/origin/remote/token.hpp"
 #include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::oss {
 namespace {
 
-constexpr size_t kFileBytesMax = 1 << 20;
 constexpr uint64_t kFetchTimeoutMs = 10'000, kMetadataTimeoutMs = 3'000;
 constexpr const char* kHint = "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET, or use --anonymous";
 constexpr const char* kMetadata = "http://100.100.100.200/latest/";
@@ -25,21 +25,40 @@ Result<Credentials> parse_credentials(std::string_view text) {
     return out;
 }
 
-CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : machine_(machine), current_(machine.log) {
-    if (options.anonymous) {
-        kind_ = Kind::anonymous;
-        return;
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), current_(machine.log) {
+    if (options.anonymous) kind_ = Kind::anonymous;
+}
+
+Result<> CredentialSource::choose() {
+    if (kind_ == Kind::anonymous) return {};
+    ZCDP_TRY(bool given, choose_keys("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"));
+    if (!given && options_.credentials.empty()) {
+        ZCDP_TRY(given, choose_keys("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"));
     }
-    const auto named = [&](const char* name) { return credential(options, machine, name); };
-    Credentials keys{named("OSS_ACCESS_KEY_ID"), named("OSS_ACCESS_KEY_SECRET"), named("OSS_SESSION_TOKEN"), 0};
-    if (keys.access_key.empty() && options.credentials.empty())
-        keys = {environment("ALIBABA_CLOUD_ACCESS_KEY_ID"), environment("ALIBABA_CLOUD_ACCESS_KEY_SECRET"), environment("ALIBABA_CLOUD_SECURITY_TOKEN"), 0};
-    if (!keys.access_key.empty() && !keys.secret_key.empty()) {
-        kind_ = Kind::fixed;
-        current_.set(std::move(keys));
-    } else if (!environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE").empty()) {
+    if (given) return {};
+    if (!environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE").empty()) {
+        for (const char* needed : {"ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"})
+            if (environment(needed).empty()) return Error(ErrorKind::usage, std::string("is set without ") + needed, "ALIBABA_CLOUD_OIDC_TOKEN_FILE");
         kind_ = Kind::oidc;
+        return {};
     }
+    // What is named is used or refused: the role of the instance may be somebody else's.
+    for (const char* other : {"ALIBABA_CLOUD_CREDENTIALS_URI", "ALIBABA_CLOUD_PROFILE"})
+        if (!environment(other).empty()) return Error(ErrorKind::usage, "names credentials of a kind that zcdp does not read", other, kHint);
+    return {};
+}
+
+Result<bool> CredentialSource::choose_keys(const char* id, const char* secret, const char* token) {
+    Credentials keys;
+    ZCDP_TRY(keys.access_key, credential(options_, machine_, id));
+    ZCDP_TRY(keys.secret_key, credential(options_, machine_, secret));
+    ZCDP_TRY(keys.security_token, credential(options_, machine_, token));
+    if (keys.access_key.empty() && keys.secret_key.empty()) return false;
+    if (keys.access_key.empty() || keys.secret_key.empty())
+        return Error(ErrorKind::usage, std::string("is set without ") + (keys.secret_key.empty() ? secret : id), keys.secret_key.empty() ? id : secret);
+    kind_ = Kind::fixed;
+    current_.set(std::move(keys));
+    return true;
 }
 
 std::string CredentialSource::identity() const {
@@ -69,10 +88,7 @@ Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http) {
 
 /// alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc
 Task<Result<Credentials>> CredentialSource::fetch_oidc(net::HttpClient& http) {
-    const std::string path = environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE");
-    auto token = read_user_file(machine_.fs, path, kFileBytesMax);
-    if (!token) co_return system_error(token.error(), "reading ALIBABA_CLOUD_OIDC_TOKEN_FILE", path);
-    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
+    ZCDP_CO_TRY(const std::string token, read_secret_file(machine_.fs, environment("ALIBABA_CLOUD_OIDC_TOKEN_FILE"), "ALIBABA_CLOUD_OIDC_TOKEN_FILE"));
     std::string host = environment("ALIBABA_CLOUD_STS_ENDPOINT");
     if (host.empty()) host = "https://sts.aliyuncs.com";
     if (host.find("://") == host.npos) host = "https://" + host;
@@ -80,7 +96,7 @@ Task<Result<Credentials>> CredentialSource::fetch_oidc(net::HttpClient& http) {
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
     request.body = form_of({{"Action", "AssumeRoleWithOIDC"}, {"Format", "JSON"}, {"Version", "2015-04-01"}, {"RoleArn", environment("ALIBABA_CLOUD_ROLE_ARN")},
-                            {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")}, {"OIDCToken", *token}, {"RoleSessionName", "zcdp"}});
+                            {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")}, {"OIDCToken", token}, {"RoleSessionName", "zcdp"}});
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, host + "/", std::move(request), kFetchTimeoutMs, "check ALIBABA_CLOUD_ROLE_ARN"));
     co_return said_by(host, parse_credentials(answer));
 }

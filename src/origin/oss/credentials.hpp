@@ -26,6 +26,8 @@ Result<Credentials> parse_credentials(std::string_view json);
 class CredentialSource {
   public:
     CredentialSource(const OriginOptions& options, Machine machine);
+    /// Reads what there is to read. Errors: usage (half a pair of keys, a variable without those that it needs).
+    Result<> choose();
     bool anonymous() const { return kind_ == Kind::anonymous; }
     /// Errors: denied, timeout, unreachable.
     Task<Result<Credentials>> get(net::HttpClient& http, int64_t clock_skew_s);
@@ -35,11 +37,14 @@ class CredentialSource {
 
   private:
     enum class Kind { anonymous, fixed, oidc, instance };
+    /// Of these variables; false when none is set.
+    Result<bool> choose_keys(const char* id, const char* secret, const char* token);
     Task<Result<Credentials>> fetch(net::HttpClient& http);
     Task<Result<Credentials>> fetch_oidc(net::HttpClient& http);
     Task<Result<Credentials>> fetch_instance(net::HttpClient& http);
     std::string environment(const char* name) const { return machine_.environment(name); }
 
+    const OriginOptions options_;
     Machine machine_;
     Kind kind_ = Kind::instance;
     Refreshing<Credentials> current_;

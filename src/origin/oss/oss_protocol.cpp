@@ -133,6 +133,7 @@ Result<> Shared::configure() {
     const bool in_host = !options.path_style && can_be_label && !endpoint.is_numeric() && endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
     if (in_host) endpoint.host = bucket + "." + endpoint.host;
     else path_prefix = "/" + uri_encode(bucket, false);
+    ZCDP_CHECK(credentials.choose());
     return configure_network();
 }
 

@@ -70,8 +70,23 @@ Unknown is_unknown_feature(const ErrorAnswer& answer) {
     return answer.status == 400 && (answer.code.empty() || answer.code.starts_with("Invalid") || answer.code == "BadRequest") ? Unknown::perhaps : Unknown::no;
 }
 
+// Tencent's, Alibaba's, Huawei's and Volcengine's codes; the rest say it in their own words, such as "must be addressed using
+// virtual-hosted style". AWS's "must be addressed using the specified endpoint" is about the region.
+bool wants_bucket_in_host(const ErrorAnswer& answer) {
+    if (answer.status < 300 || answer.status >= 500) return false;
+    if (one_of(answer.code, {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})) return true;
+    std::string words = answer.code + " " + answer.message;
+    for (char& c : words) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c == '-' || c == '_' ? ' ' : c;
+    for (const char* phrase : {"virtual host", "virtualhost", "virtual style", "third level domain"})
+        if (words.find(phrase) != words.npos) return true;
+    const bool of_path = words.find("path style") != words.npos || words.find("pathstyle") != words.npos;
+    const bool refused = words.find("not ") != words.npos || words.find("forbidden") != words.npos || words.find("disabled") != words.npos || words.find("unsupported") != words.npos;
+    return of_path && refused;
+}
+
 Remedy remedy_of(const ErrorAnswer& answer) {
     const std::string& code = answer.code;
+    if (wants_bucket_in_host(answer)) return Remedy::use_host;
     if (one_of(code, {"RequestTimeTooSkewed"})) return Remedy::correct_clock;
     if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})) return Remedy::refresh_credentials;
     const bool redirect = answer.status == 301 || answer.status == 307;
@@ -95,6 +110,8 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     if (!answer.request_id.empty()) what += " (request " + printable(answer.request_id.substr(0, 64)) + ")";
     const std::string& code = answer.code;
+    if (wants_bucket_in_host(answer))
+        return Error(ErrorKind::failed, "the origin takes no bucket in the path: " + what, object, "leave --path-style and addressing_style out, and let --endpoint name a host, not an address");
     if (code == "NoSuchBucket") return Error(ErrorKind::not_found, "there is no such bucket: " + what, object, "check its name and the --endpoint");
     // Also of Intelligent-Tiering's archive tiers, of which the listing says nothing, and at OSS.
     if (code == "InvalidObjectState")

@@ -31,8 +31,11 @@ enum class Remedy {
     refresh_credentials,  ///< once
     correct_clock,        ///< once, from the answer's Date
     use_region,           ///< once, the region it names
+    use_host,             ///< once: the bucket in the host's name
 };
 Remedy remedy_of(const ErrorAnswer& answer);
+/// Whether the service says that it takes no bucket in the path.
+bool wants_bucket_in_host(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
 /// The same for a request that named a version: one that there is not, that is malformed or a delete marker is not_found
 /// (docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, DeleteMarker.html).

@@ -1,10 +1,9 @@
 #include "src/origin/s3/credentials.hpp"
 
-#include <fcntl.h>
-
 #include <boost/json.hpp>
 
 #include "src/origin/remote/answers.hpp"
+#include "src/origin/remote/given.hpp"
 #include "src/origin/remote/token.hpp"
 #include "src/origin/remote/xml.hpp"
 
@@ -13,13 +12,36 @@ namespace {
 
 constexpr uint64_t kFetchTimeoutMs = 10'000;
 constexpr uint64_t kInstanceTimeoutMs = 2'000;
-constexpr size_t kFileBytesMax = 1 << 20;
 
 constexpr const char* kNoneHint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or use --anonymous";
 
 /// What is put into headers must be such that it can be.
 bool are_credentials(const Credentials& some) {
     return is_header_word(some.access_key) && !some.secret_key.empty() && (some.session_token.empty() || is_header_word(some.session_token));
+}
+
+Error half_a_pair(const std::string& there, const std::string& missing) {
+    return Error(ErrorKind::usage, "is set without " + missing, there, "give both, or neither");
+}
+
+/// The keys that one file has for a profile; nothing when it has none. Errors: usage (half a pair, characters that no key has).
+Result<std::optional<Credentials>> keys_of(const Settings& profile, const std::string& name) {
+    const auto value = [&](const char* key) {
+        const auto found = profile.find(key);
+        return found == profile.end() ? std::string() : without_comment(found->second);
+    };
+    const auto named = [&](const char* key) { return std::string(key) + " of the profile " + name; };
+    Credentials keys;
+    ZCDP_TRY(keys.access_key, clean_header_secret(value("aws_access_key_id"), named("aws_access_key_id")));
+    ZCDP_TRY(keys.secret_key, clean_secret(value("aws_secret_access_key"), named("aws_secret_access_key")));
+    if (keys.access_key.empty() && keys.secret_key.empty()) return std::optional<Credentials>();
+    if (keys.secret_key.empty()) return half_a_pair(named("aws_access_key_id"), "aws_secret_access_key");
+    if (keys.access_key.empty()) return half_a_pair(named("aws_secret_access_key"), "aws_access_key_id");
+    for (const char* token : {"aws_security_token", "aws_session_token"})  // the older name first, as botocore has it
+        if (keys.session_token.empty()) {
+            ZCDP_TRY(keys.session_token, clean_header_secret(value(token), named(token)));
+        }
+    return std::optional(std::move(keys));
 }
 
 /// Container credentials come from loopback, or from the two addresses that ECS and EKS use, or over TLS
@@ -58,35 +80,34 @@ Result<Credentials> parse_json_credentials(std::string_view text) {
     return credentials;
 }
 
-CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), current_(machine.log) {
-    choose();
-}
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine, std::shared_ptr<const AwsSettings> settings)
+    : options_(options), machine_(machine), settings_(std::move(settings)), current_(machine.log) {}
 
-void CredentialSource::choose() {
-    const std::string home = environment("HOME");
-    const auto read = [&](const char* variable, const char* fallback) {
-        std::string path = environment(variable);
-        if (path.empty()) path = home + fallback;
-        const auto text = read_user_file(machine_.fs, path, kFileBytesMax);
-        return text ? *text : std::string();
-    };
-    std::string name = options_.profile.empty() ? environment("AWS_PROFILE") : options_.profile;
-    if (name.empty()) name = "default";
-    const ProfileFiles files{read("AWS_CONFIG_FILE", "/.aws/config"), read("AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials")};
-    profile_ = files.find(name);
-
+Result<> CredentialSource::choose() {
     if (options_.anonymous) {
         kind_ = Kind::anonymous;
         current_.set(Credentials{});
-        return;
+        return {};
     }
-    // Given ones, or the environment's unless a profile was asked for.
-    if (!options_.credentials.empty() || options_.profile.empty()) {
-        const auto named = [&](const char* name) { return credential(options_, machine_, name); };
-        Credentials keys{named("AWS_ACCESS_KEY_ID"), named("AWS_SECRET_ACCESS_KEY"), named("AWS_SESSION_TOKEN"), 0};
-        if (!keys.access_key.empty() && !keys.secret_key.empty()) return use_keys(std::move(keys));
+    ZCDP_TRY(const bool given, take_given_keys());
+    return given ? Result<>() : choose_from_profiles();
+}
+
+Result<bool> CredentialSource::take_given_keys() {
+    constexpr const char *kId = "AWS_ACCESS_KEY_ID", *kSecret = "AWS_SECRET_ACCESS_KEY";
+    if (options_.credentials.empty() && !options_.profile.empty()) return false;
+    Credentials keys;
+    ZCDP_TRY(keys.access_key, credential(options_, machine_, kId));
+    ZCDP_TRY(keys.secret_key, credential(options_, machine_, kSecret));
+    ZCDP_TRY(keys.session_token, credential(options_, machine_, "AWS_SESSION_TOKEN"));
+    if (keys.session_token.empty() && options_.credentials.empty()) {
+        ZCDP_TRY(keys.session_token, clean_header_secret(environment("AWS_SECURITY_TOKEN"), "AWS_SECURITY_TOKEN"));  // its older name
     }
-    choose_from_profiles(files, name);
+    if (keys.access_key.empty() && keys.secret_key.empty()) return false;
+    if (keys.secret_key.empty()) return half_a_pair(kId, kSecret);
+    if (keys.access_key.empty()) return half_a_pair(kSecret, kId);
+    use_keys(std::move(keys));
+    return true;
 }
 
 void CredentialSource::use_keys(Credentials keys) {
@@ -95,74 +116,95 @@ void CredentialSource::use_keys(Credentials keys) {
     else keys_ = std::move(keys);
 }
 
-void CredentialSource::choose_from_profiles(const ProfileFiles& files, const std::string& name) {
-    auto chain = role_chain(files, name);
-    if (!chain) {
-        problem_ = std::move(chain).error();
-        return;
+Result<> CredentialSource::choose_from_profiles() {
+    const std::string& name = settings_->profile_name;
+    const bool named = settings_->profile_is_named;
+    ZCDP_TRY(RoleChain chain, role_chain(settings_->files, name));
+    roles_ = std::move(chain.roles);
+    if (chain.source != RoleSource::profile) return choose_role_source(chain.source);
+    if (!roles_.empty()) {
+        ZCDP_TRY(const bool has, choose_from_profile(chain.profile));
+        return has ? Result<>() : Error(ErrorKind::denied, "is a source_profile without credentials", "profile " + chain.profile);
     }
-    roles_ = std::move(chain->roles);
-    switch (chain->source) {
-        case RoleSource::environment:
-            use_keys({environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"), 0});
-            if (keys_.access_key.empty() || keys_.secret_key.empty())
-                problem_ = Error(ErrorKind::denied, "has credential_source = Environment, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", "profile " + name);
-            return;
-        case RoleSource::instance: kind_ = Kind::instance; return;
-        case RoleSource::container:
-            kind_ = Kind::container;
-            if (!has_container()) problem_ = Error(ErrorKind::denied, "has credential_source = EcsContainer, but AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set", "profile " + name);
-            return;
-        case RoleSource::profile: break;
+    // Who is named comes first: a profile, or else the token of the environment before the profile that is nobody's choice.
+    for (const bool of_profile : {named, !named}) {
+        if (!of_profile && settings_->profile_is_a_flag) continue;
+        ZCDP_TRY(const bool found, of_profile ? choose_from_profile(name) : choose_web_identity());
+        if (found) return {};
     }
-    process_profile_ = chain->profile;
-    if (choose_from_profile(files.find(chain->profile), files.config)) return;
-    if (roles_.empty()) return choose_from_environment();
-    problem_ = Error(ErrorKind::denied, "is a source_profile without credentials", "profile " + chain->profile);
+    if (has_container() && !settings_->profile_is_a_flag) kind_ = Kind::container;
+    else if (named)
+        return Error(ErrorKind::denied, "has no credentials", "profile " + name, "give it some (aws configure), or leave it out: nobody else's are used in its place");
+    return {};
 }
 
-bool CredentialSource::choose_from_profile(const Profile& profile, std::string_view config) {
-    const auto value = [&](const char* name) {
-        const auto found = profile.find(name);
+Result<> CredentialSource::choose_role_source(RoleSource source) {
+    const std::string profile = "profile " + settings_->profile_name;
+    if (source == RoleSource::instance) {
+        kind_ = Kind::instance;
+    } else if (source == RoleSource::container) {
+        kind_ = Kind::container;
+        if (!has_container()) return Error(ErrorKind::denied, "has credential_source = EcsContainer, but AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and _FULL_URI are not set", profile);
+    } else {
+        OriginOptions of_environment;  // whatever else was given
+        Credentials keys;
+        ZCDP_TRY(keys.access_key, credential(of_environment, machine_, "AWS_ACCESS_KEY_ID"));
+        ZCDP_TRY(keys.secret_key, credential(of_environment, machine_, "AWS_SECRET_ACCESS_KEY"));
+        ZCDP_TRY(keys.session_token, credential(of_environment, machine_, "AWS_SESSION_TOKEN"));
+        if (keys.access_key.empty() || keys.secret_key.empty())
+            return Error(ErrorKind::denied, "has credential_source = Environment, but AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", profile);
+        use_keys(std::move(keys));
+    }
+    return {};
+}
+
+Result<bool> CredentialSource::choose_from_profile(const std::string& name) {
+    const Settings profile = settings_->files.profile(name).settings;
+    const auto value = [&](const char* key) {
+        const auto found = profile.find(key);
         return found == profile.end() ? std::string() : found->second;
     };
-    if (profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key")) {
-        use_keys({value("aws_access_key_id"), value("aws_secret_access_key"), value("aws_session_token"), 0});
+    if (token_file_ = value("web_identity_token_file"); !token_file_.empty()) {
+        role_arn_ = without_comment(value("role_arn")), role_session_ = value("role_session_name"), token_file_name_ = "web_identity_token_file of the profile " + name;
+        if (role_arn_.empty()) return half_a_pair(token_file_name_, "role_arn");
+        if (role_session_.empty()) role_session_ = "zcdp";
+        kind_ = Kind::web_identity;
         return true;
     }
-    process_ = value("credential_process");
-    if (!process_.empty() || read_sso(profile, config, sso_)) {
-        kind_ = process_.empty() ? Kind::sso : Kind::process;
+    ZCDP_TRY(auto sso, read_sso(settings_->files, name));
+    if (sso) {
+        sso_ = std::move(*sso), kind_ = Kind::sso;
         return true;
     }
-    // Of the profile that was asked for the environment's token comes first.
-    if (roles_.empty() && !environment("AWS_WEB_IDENTITY_TOKEN_FILE").empty()) return false;
-    token_file_ = value("web_identity_token_file"), role_arn_ = value("role_arn"), role_session_ = value("role_session_name");
+    ZCDP_TRY(auto keys, keys_of(settings_->files.in_credentials(name), name));
+    if (!keys && profile.contains("login_session"))
+        return Error(ErrorKind::usage, "is for `aws login` (login_session), whose credentials zcdp does not read", "profile " + name, "add credential_process = aws configure export-credentials --profile " + printable(name) + " to another profile");
+    if (process_ = value("credential_process"); !keys && !process_.empty()) {
+        kind_ = Kind::process, process_profile_ = name;
+        return true;
+    }
+    if (!keys) {
+        ZCDP_TRY(keys, keys_of(settings_->files.in_config(name), name));
+    }
+    if (keys) use_keys(std::move(*keys));
+    return keys.has_value();
+}
+
+Result<bool> CredentialSource::choose_web_identity() {
+    constexpr const char *kFile = "AWS_WEB_IDENTITY_TOKEN_FILE", *kRole = "AWS_ROLE_ARN";
+    ZCDP_TRY(token_file_, clean_secret(environment(kFile), kFile));
+    if (token_file_.empty()) return false;
+    ZCDP_TRY(role_arn_, clean_secret(environment(kRole), kRole));
+    if (role_arn_.empty()) return half_a_pair(kFile, kRole);
+    ZCDP_TRY(role_session_, clean_secret(environment("AWS_ROLE_SESSION_NAME"), "AWS_ROLE_SESSION_NAME"));
     if (role_session_.empty()) role_session_ = "zcdp";
-    if (token_file_.empty() || role_arn_.empty()) return false;
+    token_file_name_ = kFile;
     kind_ = Kind::web_identity;
     return true;
 }
 
-void CredentialSource::choose_from_environment() {
-    token_file_ = environment("AWS_WEB_IDENTITY_TOKEN_FILE");
-    role_arn_ = environment("AWS_ROLE_ARN");
-    role_session_ = environment("AWS_ROLE_SESSION_NAME");
-    if (role_session_.empty()) role_session_ = "zcdp";
-    if (!token_file_.empty() && !role_arn_.empty()) {
-        kind_ = Kind::web_identity;
-    } else if (has_container()) {
-        kind_ = Kind::container;
-    }
-}
-
 bool CredentialSource::has_container() const {
     return !environment("AWS_CONTAINER_CREDENTIALS_FULL_URI").empty() || !environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").empty();
-}
-
-std::string CredentialSource::setting(const std::string& name) const {
-    const auto found = profile_.find(name);
-    return found == profile_.end() ? std::string() : found->second;
 }
 
 std::string CredentialSource::identity() const {
@@ -191,11 +233,9 @@ void CredentialSource::expired(const std::string& id) {
 }
 
 Result<Sts> CredentialSource::sts() const {
-    std::string region = environment("AWS_REGION");
-    if (region.empty()) region = environment("AWS_DEFAULT_REGION");
-    if (region.empty()) region = setting("region");
-    if (region.empty()) region = options_.region;
-    return sts_of(environment("AWS_ENDPOINT_URL_STS"), region);
+    const std::string region = settings_->region();
+    ZCDP_TRY(const std::string url, settings_->endpoint_url("sts"));
+    return sts_of(url, region.empty() ? options_.region : region, settings_->fips());
 }
 
 Task<Result<Credentials>> CredentialSource::fetch(net::HttpClient& http, int64_t clock_skew_s) {
@@ -212,26 +252,21 @@ Task<Result<Credentials>> CredentialSource::fetch_first(net::HttpClient& http) {
     switch (kind_) {
         case Kind::fixed: co_return keys_;
         case Kind::process: co_return co_await credentials_of_process(process_, process_profile_, options_.timeout_ms);
-        case Kind::sso: co_return co_await credentials_of_sso(sso_, machine_, http);
+        case Kind::sso: {
+            ZCDP_CO_TRY(const std::string portal, settings_->endpoint_url("sso"));
+            co_return co_await credentials_of_sso(sso_, portal, machine_, http);
+        }
         case Kind::web_identity: co_return co_await fetch_web_identity(http);
         case Kind::container: co_return co_await fetch_container(http);
         default: co_return co_await fetch_instance(http);
     }
 }
 
-Result<std::string> CredentialSource::read_token(const std::string& path) const {
-    // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew, links and all.
-    auto token = read_user_file(machine_.fs, path, 64 << 10);
-    if (!token) return system_error(token.error(), "reading the identity token", path);
-    while (!token->empty() && (token->back() == '\n' || token->back() == '\r')) token->pop_back();
-    return std::move(*token);
-}
-
 /// docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 Task<Result<Credentials>> CredentialSource::fetch_web_identity(net::HttpClient& http) {
-    ZCDP_CO_TRY(const std::string token, read_token(token_file_));
+    ZCDP_CO_TRY(const std::string token, read_secret_file(machine_.fs, token_file_, token_file_name_));
     ZCDP_CO_TRY(const Sts where, sts());
-    const std::string url = where.endpoint.url();
+    const std::string url = where.endpoint.url() + (where.path == "/" ? "" : where.path);
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/xml"}};
@@ -248,11 +283,13 @@ Task<Result<Credentials>> CredentialSource::fetch_container(net::HttpClient& htt
     if (!may_serve_credentials(where.first))
         co_return Error(ErrorKind::denied, "may not serve container credentials: neither loopback nor TLS", url);
     net::Request request;
-    std::string token = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    if (const std::string file = environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !file.empty()) {
-        ZCDP_CO_TRY(token, read_token(file));
+    constexpr const char *kToken = "AWS_CONTAINER_AUTHORIZATION_TOKEN", *kFile = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+    std::string token;
+    if (const std::string file(without_space_around(environment(kFile))); !file.empty()) {
+        ZCDP_CO_TRY(token, read_secret_file(machine_.fs, file, kFile));
+    } else {
+        ZCDP_CO_TRY(token, clean_secret(environment(kToken), kToken));
     }
-    if (token.find_first_of("\r\n") != token.npos) co_return Error(ErrorKind::denied, "the authorization token has line breaks");
     if (!token.empty()) request.headers.emplace_back("Authorization", token);
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kFetchTimeoutMs, ""));
     co_return said_by(url, parse_json_credentials(answer));
@@ -260,8 +297,8 @@ Task<Result<Credentials>> CredentialSource::fetch_container(net::HttpClient& htt
 
 /// docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html, version 2 only.
 Task<Result<Credentials>> CredentialSource::fetch_instance(net::HttpClient& http) {
-    if (environment("AWS_EC2_METADATA_DISABLED") == "true") co_return Error(ErrorKind::denied, "no credentials were found", "", kNoneHint);
-    std::string url = environment("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    if (settings_->is_true("AWS_EC2_METADATA_DISABLED", "")) co_return Error(ErrorKind::denied, "no credentials were found", "", kNoneHint);
+    std::string url = settings_->value("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
     if (url.empty()) url = "http://169.254.169.254";
     if (url.ends_with('/')) url.pop_back();
     net::Request for_token;

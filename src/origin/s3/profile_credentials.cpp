@@ -19,7 +19,7 @@ constexpr uint64_t kProcessTimeoutMs = 60'000;
 constexpr uint64_t kFetchTimeoutMs = 10'000;
 constexpr const char* kLogin = "run: aws sso login";
 
-std::string setting(const Profile& profile, const char* name) {
+std::string setting(const Settings& profile, const char* name) {
     const auto found = profile.find(name);
     return found == profile.end() ? "" : found->second;
 }
@@ -40,20 +40,26 @@ Task<Result<Credentials>> credentials_of_process(std::string command, std::strin
     co_return said_by(name, parse_json_credentials(printed));
 }
 
-bool read_sso(const Profile& profile, std::string_view config, Sso& sso) {
-    const std::string session = setting(profile, "sso_session");
-    const Profile from = session.empty() ? profile : read_profile(config, "sso-session " + session, false);
-    sso = {session.empty() ? setting(profile, "sso_start_url") : session, setting(from, "sso_region"), setting(profile, "sso_account_id"), setting(profile, "sso_role_name")};
-    return !sso.cache_name.empty() && !sso.region.empty() && !sso.account_id.empty() && !sso.role_name.empty();
+Result<std::optional<Sso>> read_sso(const AwsFiles& files, const std::string& name) {
+    const Settings profile = files.profile(name).settings;
+    const std::string account = without_comment(setting(profile, "sso_account_id")), role = without_comment(setting(profile, "sso_role_name")), session = setting(profile, "sso_session");
+    if (account.empty() && role.empty()) return std::optional<Sso>();
+    const Section* of_session = session.empty() ? nullptr : files.sso_session(session);
+    if (!session.empty() && !of_session) return Error(ErrorKind::usage, "names a section [sso-session " + printable(session) + "] that there is not", "profile " + name);
+    const Settings& from = of_session ? of_session->settings : profile;
+    Sso sso{session.empty() ? without_comment(setting(profile, "sso_start_url")) : session, without_comment(setting(from, "sso_region")), account, role};
+    for (const auto& [missing, what] : {std::pair{sso.cache_name.empty(), "sso_start_url"}, {sso.region.empty(), "sso_region"}, {account.empty(), "sso_account_id"}, {role.empty(), "sso_role_name"}})
+        if (missing) return Error(ErrorKind::usage, std::string("is for SSO, but has no ") + what, "profile " + name, "run: aws configure sso");
+    return std::optional(std::move(sso));
 }
 
-Task<Result<Credentials>> credentials_of_sso(Sso sso, Machine machine, net::HttpClient& http) {
+Task<Result<Credentials>> credentials_of_sso(Sso sso, std::string portal, Machine machine, net::HttpClient& http) {
     const std::string path = machine.environment("HOME") + "/.aws/sso/cache/" + sha1_hex(sso.cache_name) + ".json";
     const auto cached = read_user_file(machine.fs, path, kCacheBytesMax);
     if (!cached) co_return Error(ErrorKind::denied, "nobody has logged in to AWS SSO here", path, kLogin);
     ZCDP_CO_TRY(const auto token, parse_json_object(*cached, "the cached SSO token", ErrorKind::denied));
     if (parse_iso8601(text_of(token, "expiresAt")) <= machine.clock.unix_s()) co_return Error(ErrorKind::denied, "the login to AWS SSO has ended", path, kLogin);
-    std::string host = machine.environment("AWS_ENDPOINT_URL_SSO");
+    std::string host = std::move(portal);
     if (host.empty()) host = "https://portal.sso." + sso.region + ".amazonaws.com";
     net::Request request;
     request.headers = {{"x-amz-sso_bearer_token", text_of(token, "accessToken")}};

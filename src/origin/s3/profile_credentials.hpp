@@ -21,10 +21,10 @@ struct Sso {
     std::string cache_name;  ///< the session's name, or the start URL of older profiles
     std::string region, account_id, role_name;
 };
-/// What a profile says of SSO; `config` is the whole config file. False when it says nothing.
-bool read_sso(const Profile& profile, std::string_view config, Sso& sso);
-/// Errors: denied (no token, or an old one: names `aws sso login`), unreachable, timeout.
-Task<Result<Credentials>> credentials_of_sso(Sso sso, Machine machine, net::HttpClient& http);
+/// What a profile says of SSO; nothing when it names neither account nor role. Pure. Errors: usage (what it names is not whole, or a session that there is not).
+Result<std::optional<Sso>> read_sso(const AwsFiles& files, const std::string& profile);
+/// `portal`: another address than AWS's; "" for that. Errors: denied (no token, or an old one: names `aws sso login`), unreachable, timeout.
+Task<Result<Credentials>> credentials_of_sso(Sso sso, std::string portal, Machine machine, net::HttpClient& http);
 /// The portal's answer. Pure. Errors: denied.
 Result<Credentials> parse_sso_answer(std::string_view json);
 

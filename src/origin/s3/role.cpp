@@ -16,23 +16,24 @@ constexpr size_t kAnswerBytesMax = 256 << 10;
 constexpr uint64_t kDurationMinS = 900, kDurationMaxS = 43'200;
 constexpr const char* kForm = "application/x-www-form-urlencoded";
 
-std::string setting(const Profile& profile, const char* name) {
+std::string setting(const Settings& profile, const char* name) {
     const auto found = profile.find(name);
     return found == profile.end() ? "" : found->second;
 }
 
-bool has_keys(const Profile& profile) { return profile.contains("aws_access_key_id") && profile.contains("aws_secret_access_key"); }
+/// Half a pair counts: it is an error later, and no reason to go on to others.
+bool has_keys(const Settings& profile) { return profile.contains("aws_access_key_id") || profile.contains("aws_secret_access_key"); }
 
 Error wrong(const std::string& profile, const std::string& what, const std::string& hint = "") {
     return Error(ErrorKind::usage, what, "profile " + profile, hint);
 }
 
-Result<Role> role_of(const Profile& profile, const std::string& name) {
+Result<Role> role_of(const Settings& profile, const std::string& name) {
     if (profile.contains("mfa_serial"))
         return wrong(name, "wants an MFA code (mfa_serial), which zcdp does not ask for", "use a profile with credential_process, such as aws configure export-credentials");
-    Role role{setting(profile, "role_arn"), setting(profile, "role_session_name"), setting(profile, "external_id"), 0};
+    Role role{without_comment(setting(profile, "role_arn")), setting(profile, "role_session_name"), setting(profile, "external_id"), 0};
     if (role.session_name.empty()) role.session_name = "zcdp";
-    if (const std::string text = setting(profile, "duration_seconds"); !text.empty()) {
+    if (const std::string text = without_comment(setting(profile, "duration_seconds")); !text.empty()) {
         uint64_t seconds = 0;
         if (!to_number(text, seconds) || seconds < kDurationMinS || seconds > kDurationMaxS)
             return wrong(name, "has a duration_seconds that is none: " + printable(text), "from 900 to 43200");
@@ -50,22 +51,14 @@ Result<RoleSource> source_of(const std::string& text, const std::string& name) {
 
 }  // namespace
 
-Profile ProfileFiles::find(const std::string& name) const {
-    Profile out = read_profile(config, name, true);
-    const Profile own = read_profile(credentials, name, false);
-    if (has_keys(own)) out.erase("aws_session_token");  // of other keys
-    for (const auto& [key, value] : own) out[key] = value;
-    return out;
-}
-
-Result<RoleChain> role_chain(const ProfileFiles& files, const std::string& first) {
+Result<RoleChain> role_chain(const AwsFiles& files, const std::string& first) {
     RoleChain chain;
     std::vector<std::string> visited;
     std::string name = first;
     while (true) {
-        const Profile profile = files.find(name);
-        if (profile.empty() && !visited.empty()) return wrong(visited.back(), "has a source_profile that there is not: " + printable(name));
-        const std::string next = setting(profile, "source_profile"), source = setting(profile, "credential_source");
+        const Settings profile = files.profile(name).settings;
+        if (!visited.empty() && !files.has(name)) return wrong(visited.back(), "has a source_profile that there is not: " + printable(name));
+        const std::string next = setting(profile, "source_profile"), source = without_comment(setting(profile, "credential_source"));
         const bool is_role = profile.contains("role_arn") && !profile.contains("web_identity_token_file");
         // The first profile's own keys may be what assumes its role.
         const bool has_source = !next.empty() || !source.empty();
@@ -88,12 +81,12 @@ Result<RoleChain> role_chain(const ProfileFiles& files, const std::string& first
     return chain;
 }
 
-Result<Sts> sts_of(const std::string& endpoint_url, const std::string& region) {
+Result<Sts> sts_of(const std::string& endpoint_url, const std::string& region, bool fips) {
     std::string url = endpoint_url;
     if (url.empty() && region.empty()) url = "https://sts.amazonaws.com";
-    if (url.empty()) url = "https://sts." + region + (region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com");
-    ZCDP_TRY(auto endpoint, net::Endpoint::parse(url));
-    return Sts{std::move(endpoint), region.empty() ? "us-east-1" : region};
+    if (url.empty()) url = std::string(fips ? "https://sts-fips." : "https://sts.") + region + (region.starts_with("cn-") ? ".amazonaws.com.cn" : ".amazonaws.com");
+    ZCDP_TRY(auto base, net::BaseUrl::parse(url));
+    return Sts{std::move(base.endpoint), region.empty() ? "us-east-1" : region, base.path + "/"};
 }
 
 net::Request assume_role_request(const Role& role, const Credentials& with, const Sts& sts, int64_t unix_s) {
@@ -101,7 +94,7 @@ net::Request assume_role_request(const Role& role, const Credentials& with, cons
     if (!role.external_id.empty()) fields.emplace_back("ExternalId", role.external_id);
     if (role.duration_s > 0) fields.emplace_back("DurationSeconds", std::to_string(role.duration_s));
     net::Request request;
-    request.method = "POST";
+    request.method = "POST", request.target = sts.path;
     request.body = form_of(fields);
     const std::string date = amz_date(unix_s), host = sts.endpoint.authority(), digest = to_hex(Sha256::of(request.body));
     SigningInput input;

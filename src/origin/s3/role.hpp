@@ -17,30 +17,25 @@ struct Role {
     uint32_t duration_s = 0;  ///< 0: the service's choice
 };
 
-/// The two files as they are; profiles of one name are one, in which the credentials file wins.
-struct ProfileFiles {
-    std::string config, credentials;
-    Profile find(const std::string& name) const;
-};
-
 /// Where the credentials come from that assume the first role.
 enum class RoleSource { profile, environment, instance, container };
 struct RoleChain {
     std::vector<Role> roles;  ///< in the order in which they are assumed; none: the profile is no role
     RoleSource source = RoleSource::profile;
-    std::string profile;      ///< source profile: its name
+    std::string profile;      ///< source profile: the name of the one whose credentials come first
 };
-/// Follows source_profile from profile `name`. Keys win over a role in each profile but the first. Pure.
+/// Follows source_profile from profile `name`. Keys (or half a pair of them) win over a role in each profile but the first. Pure.
 /// Errors: usage (a loop, a profile that is missing, mfa_serial, settings that do not go together).
-Result<RoleChain> role_chain(const ProfileFiles& files, const std::string& name);
+Result<RoleChain> role_chain(const AwsFiles& files, const std::string& name);
 
 /// Where STS is asked, and the region requests are signed for.
 struct Sts {
     net::Endpoint endpoint;
     std::string region;
+    std::string path = "/";  ///< of requests
 };
 /// `region` "": the one for all regions. Errors: usage.
-Result<Sts> sts_of(const std::string& endpoint_url, const std::string& region);
+Result<Sts> sts_of(const std::string& endpoint_url, const std::string& region, bool fips = false);
 
 /// Pure.
 net::Request assume_role_request(const Role& role, const Credentials& with, const Sts& sts, int64_t unix_s);

@@ -174,6 +174,11 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
         case Remedy::use_region:
             // Only a region is taken from the answer, never a host: credentials go nowhere else.
             return tried.regions++ < kRegionsMax && shared_->move_to_region(answer.region);
+        case Remedy::use_host: {
+            if (tried.regions++ >= kRegionsMax) return false;
+            const bool moved = shared_->move_to_host();
+            return moved || shared_->address().endpoint != sent.endpoint;  // another request has moved already
+        }
         default: return false;
     }
 }
@@ -222,7 +227,7 @@ Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response&
     const bool versioned = !call.key.empty() && !shared_->location.version.empty();
     Verdict verdict{Verdict::Remedy::none, versioned ? error_of_version(answer, name) : error_of(answer, name)};
     // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
-    if (remedy == Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403)) {
+    if (remedy == Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403 || answer.status == 301)) {
         call.method = "GET";
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;

@@ -13,21 +13,32 @@ constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
 
 }  // namespace
 
-Shared::Shared(Location where, OriginOptions origin_options, Machine on)
-    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine), session(machine.log, kSessionRefreshBeforeS) {}
+Shared::Shared(Location where, OriginOptions origin_options, Machine on, std::shared_ptr<const AwsSettings> settings)
+    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine, settings),
+      session(machine.log, kSessionRefreshBeforeS), settings_(std::move(settings)) {}
+
+Result<Addressing> Shared::addressing() const {
+    Addressing out;
+    out.endpoint_url = options.endpoint;
+    if (out.endpoint_url.empty()) {
+        ZCDP_TRY(out.endpoint_url, settings_->endpoint_url("s3"));
+    }
+    if (options.path_style && options.virtual_host) return Error(ErrorKind::usage, "says the contrary of --virtual-host", "--path-style", "give one of them");
+    out.style = options.path_style ? Style::path : options.virtual_host ? Style::host : Style::automatic;
+    ZCDP_TRY(const std::string of_profile, settings_->addressing_style());
+    // What a profile says of buckets says nothing of what has no other place than the host.
+    if (out.style == Style::automatic && location.access_point.empty() && location.zone.empty())
+        out.style = of_profile == "path" ? Style::path : of_profile == "virtual" ? Style::host : Style::automatic;
+    out.dual_stack = options.dual_stack || settings_->dual_stack();
+    out.fips = settings_->fips();
+    return out;
+}
 
 Result<> Shared::configure() {
-    ZCDP_CHECK(credentials.check());
-    std::string& endpoint = addressing_.endpoint_url = options.endpoint;
-    for (const char* name : {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"})
-        if (endpoint.empty()) endpoint = machine.environment(name);
-    if (endpoint.empty()) endpoint = credentials.setting("endpoint_url");
-    addressing_.path_style = options.path_style;
-    addressing_.dual_stack = options.dual_stack || machine.environment("AWS_USE_DUALSTACK_ENDPOINT") == "true";
-    std::string region = options.region;
-    for (const char* name : {"AWS_REGION", "AWS_DEFAULT_REGION"})
-        if (region.empty()) region = machine.environment(name);
-    if (region.empty()) region = credentials.setting("region");
+    ZCDP_CHECK(credentials.choose());
+    ZCDP_TRY(addressing_, addressing());
+    const std::string& endpoint = addressing_.endpoint_url;
+    std::string region = options.region.empty() ? settings_->region() : options.region;
     if (region.empty() && !location.zone.empty() && endpoint.empty())
         return Error(ErrorKind::usage, "is a directory bucket, whose region must be named", location.bucket, "give --region or AWS_REGION");
     if (region.empty()) region = "us-east-1";
@@ -68,6 +79,18 @@ bool Shared::move_to_region(const std::string& region) {
     if (!moved) return false;
     address_ = std::move(*moved);
     machine.log.info("the bucket is in another region", {{"bucket", bucket}, {"region", region}});
+    return true;
+}
+
+bool Shared::move_to_host() {
+    const std::scoped_lock lock(mutex_);
+    if (addressing_.style != Style::automatic || !can_be_in_host(bucket, address_.endpoint)) return false;
+    Addressing how = addressing_;
+    how.style = Style::host;
+    auto moved = address_of(location, how, address_.region);
+    if (!moved || moved->endpoint == address_.endpoint) return false;
+    addressing_ = std::move(how), address_ = std::move(*moved);
+    machine.log.info("the origin wants the bucket in its host's name", {{"bucket", bucket}, {"host", address_.endpoint.host}});
     return true;
 }
 

@@ -14,7 +14,7 @@ namespace zcdp::origin::s3 {
 
 class Shared final : public Remote {
   public:
-    Shared(Location location, OriginOptions options, Machine machine);
+    Shared(Location location, OriginOptions options, Machine machine, std::shared_ptr<const AwsSettings> settings);
     /// Reads the settings. Errors: usage.
     Result<> configure();
 
@@ -23,6 +23,8 @@ class Shared final : public Remote {
     std::vector<net::Header> object_headers() const;
     /// The origin says that the bucket is in `region`; false when that is known already or is none.
     bool move_to_region(const std::string& region);
+    /// The origin says that it wants the bucket in its host's name; false when it stands there already, cannot, or must not.
+    bool move_to_host();
 
     const Location location;
     const std::string& bucket = location.bucket;
@@ -35,6 +37,8 @@ class Shared final : public Remote {
     std::atomic<bool> lists_v2{true};          ///< else ListObjects, which begins pages after keys
 
   private:
+    Result<Addressing> addressing() const;
+    const std::shared_ptr<const AwsSettings> settings_;
     mutable std::mutex mutex_;
     Address address_;
     Addressing addressing_;

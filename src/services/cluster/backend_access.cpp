@@ -60,8 +60,9 @@ Result<> add_secret(kube::Api& api, const api::StorageBackend& backend, const Ac
         if (std::string value = secret_value(*secret, key.c_str()); !value.empty()) access.options.credentials[key] = std::move(value);
     if (!has_credentials(backend.spec.type, access.options.credentials))
         return Error(ErrorKind::denied, "has no " + wanted_keys(backend.spec.type), what, "kubectl edit it");
-    access.options.proxy_user = secret_value(*secret, "PROXY_USER");
-    access.options.proxy_password = secret_value(*secret, "PROXY_PASSWORD");
+    // As the origin's own credentials are: a Secret made with `echo` has a line break at the end.
+    ZCDP_TRY(access.options.proxy_user, origin::clean_secret(secret_value(*secret, "PROXY_USER"), what + " PROXY_USER"));
+    ZCDP_TRY(access.options.proxy_password, origin::clean_secret(secret_value(*secret, "PROXY_PASSWORD"), what + " PROXY_PASSWORD"));
     return {};
 }
 

@@ -19,7 +19,7 @@ struct Prepares {
     explicit Prepares(const char* source, OriginOptions options = {}) {
         options.credentials = {{"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "secret"}, {"AWS_SESSION_TOKEN", "token"}};
         const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
-        shared = std::make_shared<Shared>(parse_location(source).value(), options, machine);
+        shared = std::make_shared<Shared>(parse_location(source).value(), options, machine, AwsSettings::read(options, machine).value());
         REQUIRE(shared->configure());
         protocol = make_s3_protocol(shared);
     }

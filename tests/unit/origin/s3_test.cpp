@@ -3,6 +3,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/points.hpp"
+#include "src/origin/remote/given.hpp"
 #include "src/origin/s3/address.hpp"
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/location.hpp"
@@ -20,6 +21,8 @@ using namespace zcdp::origin::s3;
 namespace {
 
 const Credentials kExample{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", 0};
+
+AwsFiles aws_files(const std::string& config, const std::string& credentials) { return AwsFiles::parse(config, "config", credentials, "credentials").value(); }
 
 std::string signature(const SigningInput& input, const Credentials& credentials = kExample) {
     Signer signer;
@@ -62,15 +65,65 @@ TEST_CASE("keys are encoded byte by byte") {
     CHECK(uri_encode("a/b", false) == "a%2Fb");
 }
 
-TEST_CASE("profiles are read from config and credentials files as the AWS tools do") {
+TEST_CASE("the AWS files are read as botocore reads them") {
     const std::string config =
-        "[default]\nregion = us-east-1 # home\n\n[profile dev]\nregion=eu-central-1\nendpoint_url = http://127.0.0.1:9000\ns3 =\n  addressing_style = path\n"
-        "; comment\n[profile other]\nregion = x\n[broken\n=\nkey only\n";
-    CHECK(read_profile(config, "default", true)["region"] == "us-east-1");
-    CHECK(read_profile(config, "dev", true)["endpoint_url"] == "http://127.0.0.1:9000");
-    CHECK(read_profile(config, "dev", true).count("addressing_style") == 0);
-    CHECK(read_profile(config, "absent", true).empty());
-    CHECK(read_profile("[dev]\naws_access_key_id = A\naws_secret_access_key=S=+/\n", "dev", false)["aws_secret_access_key"] == "S=+/");
+        "\xef\xbb\xbf# a comment\n[default]\nRegion = us-east-1 # home\n\n[profile dev]\r\nregion=eu-central-1\r\nendpoint_url : http://127.0.0.1:9000\r\ns3 =\n\n  addressing_style = path\n"
+        "  ; another\n  use_dualstack_endpoint=true\noutput = json\n[profile \"my lab\"]\n   region = x\n   services = s\n[ services s ]\ns3 = none of them\n[services s]\ns3 =\n endpoint_url = http://s3\n[other]\nregion = no\n";
+    const AwsFiles files = AwsFiles::parse(config, "config", "[dev]\naws_secret_access_key = S=+/ \nregion = x\n more\n[profile odd]\na = b\n", "credentials").value();
+    CHECK(files.names() == std::vector<std::string>{"default", "dev", "my lab", "profile odd"});
+    CHECK(files.profile("default").settings == Settings{{"region", "us-east-1 # home"}});
+    CHECK(without_comment("us-east-1 # home") == "us-east-1");
+    CHECK(without_comment("a#b;c") == "a#b;c");
+    const Section dev = files.profile("dev");
+    CHECK(dev.settings.at("endpoint_url") == "http://127.0.0.1:9000");
+    CHECK(dev.settings.at("aws_secret_access_key") == "S=+/");
+    CHECK(dev.settings.at("region") == "x\nmore");
+    CHECK(dev.blocks.at("s3") == Settings{{"addressing_style", "path"}, {"use_dualstack_endpoint", "true"}});
+    CHECK(files.in_config("dev").at("region") == "eu-central-1");
+    CHECK(files.profile("my lab").settings == Settings{{"region", "x"}, {"services", "s"}});
+    REQUIRE(files.services("s"));
+    CHECK(files.services("s")->blocks.at("s3").at("endpoint_url") == "http://s3");
+    CHECK_FALSE(files.has("other"));
+    CHECK(files.profile("other").settings.empty());
+    // What stands in [DEFAULT] stands everywhere; a whole [default] takes the place of a [profile default] before it.
+    const AwsFiles defaults = AwsFiles::parse("[DEFAULT]\nregion = d\n[profile default]\noutput = json\n[default]\nrole_arn = r\n[profile a]\nregion = a\n", "", "", "").value();
+    CHECK(defaults.profile("default").settings == Settings{{"region", "d"}, {"role_arn", "r"}});
+    CHECK(defaults.profile("a").settings == Settings{{"region", "a"}});
+}
+
+TEST_CASE("what the AWS tools cannot read is refused with file and line, and no key is shown") {
+    const auto why = [](const char* text) {
+        const auto refused = parse_sections(text, "FILE");
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().kind() == ErrorKind::usage);
+        return refused.error().line();
+    };
+    CHECK(why("[a]\nx = 1\n[a]\n").find("FILE: has the section [a] a second time in line 3") == 0);
+    CHECK(why("[a]\nx = 1\n\nX = 2\n").find("FILE: has the setting x a second time in line 4") == 0);
+    CHECK(why("x = 1\n").find("before any [section] in line 1") != std::string::npos);
+    CHECK(why("[a]\nwJalrSECRET\n").find("SECRET") == std::string::npos);
+    CHECK(why("[a]\n= SECRET\n").find("in line 2") != std::string::npos);
+    CHECK(why("[a\n").find("in line 1") != std::string::npos);
+    CHECK(why("[a]\ns3 =\n  nothing\n").find("below s3") != std::string::npos);
+}
+
+TEST_CASE("white space around what is given is no part of it; what breaks a header is refused by name") {
+    for (const char* given : {"KEY", " KEY\n", "KEY\r\n", "\tKEY ", "\xef\xbb\xbfKEY", "\xc2\xa0KEY\xe3\x80\x80", "\xef\xbb\xbf KEY\x1f"}) {
+        CHECK_MESSAGE(clean_secret(given, "NAME").value() == "KEY", given);
+        CHECK_MESSAGE(clean_header_secret(given, "NAME").value() == "KEY", given);
+    }
+    CHECK(clean_secret(" \n", "NAME").value().empty());
+    CHECK(clean_header_secret("", "NAME").value().empty());
+    CHECK(clean_secret("of two words", "NAME").value() == "of two words");
+    for (const std::string& given : {std::string("SEC\nRET"), std::string("SEC\x1bRET"), std::string("SEC\0RET", 7), std::string("SEC\x7fRET")}) {
+        const auto refused = clean_secret(given, "NAME");
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().kind() == ErrorKind::usage);
+        CHECK(refused.error().line().starts_with("NAME: "));
+        CHECK(refused.error().line().find("SEC") == std::string::npos);
+    }
+    for (const char* given : {"SEC RET", "SEC\xc2\xa0RET", "\xe2\x80\x9cSECRET\xe2\x80\x9d"})
+        CHECK_MESSAGE(clean_header_secret(given, "NAME").error().line().find("SEC") == std::string::npos, given);
 }
 
 TEST_CASE("each kind of refusal has its remedy") {
@@ -89,6 +142,20 @@ TEST_CASE("each kind of refusal has its remedy") {
     CHECK(error_of({403, "AccessDenied", "no", "", "R1"}, "s3://b/k").kind() == ErrorKind::denied);
     CHECK(error_of({412, "PreconditionFailed", "", "", ""}, "s3://b/k").kind() == ErrorKind::source_changed);
     CHECK(error_of({404, "NoSuchBucket", "", "", ""}, "s3://b/k").what().find("bucket") != std::string::npos);
+}
+
+TEST_CASE("a service that wants the bucket in its host is understood by its code or its words") {
+    const auto remedy = [](int status, const char* code, const char* message) { return remedy_of({status, code, message, "", ""}); };
+    for (const char* code : {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})
+        CHECK_MESSAGE(remedy(403, code, "") == Remedy::use_host, code);
+    for (const char* message : {"must be addressed using virtual-hosted style", "Please use Virtual Host addressing", "addressed using OSS third level domain.", "path-style access is not supported",
+                                "PathStyle is forbidden here"})
+        CHECK_MESSAGE(remedy(400, "InvalidRequest", message) == Remedy::use_host, message);
+    // AWS's own word is about the region; a server's trouble is no wish; a path is not a style.
+    CHECK(remedy(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.") == Remedy::none);
+    CHECK(remedy(500, "InternalError", "virtual host is down") == Remedy::retry);
+    CHECK(remedy(403, "AccessDenied", "the path is not yours") == Remedy::none);
+    CHECK(error_of({403, "PathStyleDomainForbidden", "", "", ""}, "s3://b/k").hint().find("--path-style") != std::string::npos);
 }
 
 TEST_CASE("Content-Range, ETags and base64 are read strictly") {
@@ -207,14 +274,26 @@ TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found"
 TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
     const auto address = [](const char* source, const Addressing& how) { return address_of(parse_location(source).value(), how, "eu-central-1").value(); };
     CHECK(address("s3://b/p", {}).endpoint.url() == "https://b.s3.eu-central-1.amazonaws.com");
-    CHECK(address("s3://b/p", {"", false, true}).endpoint.url() == "https://b.s3.dualstack.eu-central-1.amazonaws.com");
-    CHECK(address("s3://b/p", {"", true, false}).path_prefix == "/b");
+    CHECK(address("s3://b/p", {"", Style::automatic, true, false}).endpoint.url() == "https://b.s3.dualstack.eu-central-1.amazonaws.com");
+    CHECK(address("s3://b/p", {"", Style::path, false, false}).path_prefix == "/b");
     CHECK(address("s3://b.c/p", {}).path_prefix == "/b.c");
-    CHECK(address("s3://b/p", {"http://127.0.0.1:9000", false, false}).path_prefix == "/b");
+    CHECK(address("s3://b/p", {"http://127.0.0.1:9000", Style::automatic, false, false}).path_prefix == "/b");
     // A label of a host has 63 bytes at most; buckets of the first years may be longer.
     CHECK(address(("s3://" + std::string(63, 'b')).c_str(), {}).path_prefix.empty());
     CHECK(address(("s3://" + std::string(64, 'b')).c_str(), {}).path_prefix == "/" + std::string(64, 'b'));
-    const auto private_link = address("s3://b/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", false, false});
+    // Other endpoints have it in the path, below their own; in the host when somebody says so.
+    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).path_prefix == "/s3/v1/b");
+    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).service_url == "https://host.example/s3/v1");
+    CHECK(address("s3://data/p", {"http://host.example:81/s3", Style::host, false, false}).endpoint.url() == "http://data.host.example:81");
+    CHECK(address("s3://data/p", {"http://host.example:81/s3", Style::host, false, false}).path_prefix == "/s3");
+    CHECK(address("s3://data/p", {"http://minio:9000", Style::host, false, false}).endpoint.host == "data.minio");
+    CHECK(address("s3://da.ta/p", {"https://host.example", Style::host, false, false}).endpoint.host == "da.ta.host.example");
+    for (const char* bucket : {"s3://Data/p", "s3://da_ta/p", "s3://d..a/p", "s3://-da/p", "s3://da/p"})
+        CHECK_MESSAGE(address_of(parse_location(bucket).value(), {"https://host.example", Style::host, false, false}, "r").error().kind() == ErrorKind::usage, bucket);
+    for (const char* endpoint : {"http://10.0.0.1", "http://[::1]:9000"})
+        CHECK_MESSAGE(address_of(parse_location("s3://data/p").value(), {endpoint, Style::host, false, false}, "r").error().kind() == ErrorKind::usage, endpoint);
+    CHECK(address("s3://b/p", {"", Style::automatic, true, true}).endpoint.url() == "https://b.s3-fips.dualstack.eu-central-1.amazonaws.com");
+    const auto private_link = address("s3://b/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Style::automatic, false, false});
     CHECK(private_link.endpoint.host == "b.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
     CHECK(private_link.service_url == "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
 }
@@ -228,11 +307,11 @@ TEST_CASE("an access point's ARN gives the host, path and signing region of AWS'
     CHECK(plain.endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
     CHECK(plain.path_prefix.empty());
     CHECK(plain.region == "us-west-2");
-    CHECK(address_of(where, {"", false, true}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com");
-    CHECK(address_of(where, {"https://beta.example.com", false, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.beta.example.com");
-    CHECK(address_of(where, {"", true, false}, "us-east-1").error().kind() == ErrorKind::usage);
+    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"https://beta.example.com", Style::automatic, false, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.beta.example.com");
+    CHECK(address_of(where, {"", Style::path, false, false}, "us-east-1").error().kind() == ErrorKind::usage);
     for (const char* endpoint : {"http://127.0.0.1:9000", "http://localhost", "http://minio:9000", "http://[::1]:80"})
-        CHECK_MESSAGE(address_of(where, {endpoint, false, false}, "us-east-1").error().kind() == ErrorKind::usage, endpoint);
+        CHECK_MESSAGE(address_of(where, {endpoint, Style::automatic, false, false}, "us-east-1").error().kind() == ErrorKind::usage, endpoint);
 
     const auto host = [](const char* source) { return address_of(parse_location(source).value(), {}, "us-east-1").value().endpoint.host; };
     CHECK(host("s3://arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:myendpoint") == "myendpoint-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn");
@@ -269,12 +348,12 @@ TEST_CASE("ARNs that cannot be read are refused by name") {
 }
 
 TEST_CASE("a chain of profiles gives the roles in the order in which they are assumed") {
-    const ProfileFiles files{"[profile last]\nrole_arn = L\nsource_profile = middle\nexternal_id = x\n[profile middle]\nrole_arn = M\nsource_profile = keys\n"
+    const AwsFiles files = aws_files("[profile last]\nrole_arn = L\nsource_profile = middle\nexternal_id = x\n[profile middle]\nrole_arn = M\nsource_profile = keys\n"
                              "role_session_name = me\nduration_seconds = 3600\n[profile plain]\nregion = r\n"
                              "[profile own]\nrole_arn = O\nsource_profile = own\naws_access_key_id = A\naws_secret_access_key = S\n"
                              "[profile both]\nrole_arn = B\nsource_profile = own\n[profile instance]\nrole_arn = I\ncredential_source = Ec2InstanceMetadata\n"
                              "[profile token]\nrole_arn = T\nweb_identity_token_file = /t\n[profile after]\nrole_arn = N\nsource_profile = token\n",
-                             "[keys]\naws_access_key_id = A\naws_secret_access_key = S\n"};
+                             "[keys]\naws_access_key_id = A\naws_secret_access_key = S\n");
     const auto chain = [&](const char* name) { return role_chain(files, name).value(); };
     const auto last = chain("last");
     REQUIRE(last.roles.size() == 2);
@@ -298,14 +377,15 @@ TEST_CASE("a chain of profiles gives the roles in the order in which they are as
 }
 
 TEST_CASE("a profile's keys keep the session token of their own file") {
-    const ProfileFiles files{"[profile a]\nregion = r\naws_access_key_id = A\naws_secret_access_key = S\naws_session_token = T\n", "[a]\naws_access_key_id = B\naws_secret_access_key = U\n"};
-    CHECK(files.find("a") == Profile{{"region", "r"}, {"aws_access_key_id", "B"}, {"aws_secret_access_key", "U"}});
-    CHECK(ProfileFiles{files.config, ""}.find("a")["aws_session_token"] == "T");
+    const AwsFiles files = aws_files("[profile a]\nregion = r\naws_access_key_id = A\naws_secret_access_key = S\naws_session_token = T\n", "[a]\naws_access_key_id = B\naws_secret_access_key = U\n");
+    CHECK(files.in_credentials("a") == Settings{{"aws_access_key_id", "B"}, {"aws_secret_access_key", "U"}});
+    CHECK(files.in_config("a").at("aws_session_token") == "T");
+    CHECK(files.profile("a").settings.at("aws_access_key_id") == "B");
 }
 
 TEST_CASE("chains of profiles that lead nowhere are refused by name") {
     const auto why = [](const std::string& config, const char* name) {
-        const auto refused = role_chain({config, ""}, name);
+        const auto refused = role_chain(aws_files(config, ""), name);
         REQUIRE_FALSE(refused);
         CHECK(refused.error().kind() == ErrorKind::usage);
         return refused.error().line();
@@ -348,9 +428,9 @@ TEST_CASE("a directory bucket is asked at its zone's host, for the service s3exp
     CHECK(plain.path_prefix.empty());
     CHECK(plain.service == "s3express");
     CHECK(plain.region == "us-west-2");
-    CHECK(address_of(where, {"", false, true}, "us-west-2").value().endpoint.host == "amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.dualstack.us-west-2.amazonaws.com");
-    CHECK(address_of(where, {"", true, false}, "us-west-2").error().kind() == ErrorKind::usage);
-    CHECK(address_of(where, {"http://127.0.0.1:9000", false, false}, "us-west-2").value().path_prefix == "/amzn-s3-demo-bucket--usw2-az1--x-s3");
+    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-west-2").value().endpoint.host == "amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"", Style::path, false, false}, "us-west-2").error().kind() == ErrorKind::usage);
+    CHECK(address_of(where, {"http://127.0.0.1:9000", Style::automatic, false, false}, "us-west-2").value().path_prefix == "/amzn-s3-demo-bucket--usw2-az1--x-s3");
     CHECK(parse_location("s3://a--b--usw2-lax1-az1--x-s3").value().zone == "usw2-lax1-az1");
     CHECK(parse_location("s3://my-point--use1-az4--xa-s3").value().zone == "use1-az4");
     CHECK(address_of(parse_location("s3://b--use1-az4--x-s4").value(), {}, "us-east-1").value().service == "s3");
