@@ -93,9 +93,8 @@ std::string at_base(const net::BaseUrl& base, const std::string& location) {
     const std::string path = where->second.substr(0, where->second.find('?'));
     const bool own = where->first == base.endpoint;
     if (!own && !is_public_hub(where->first.host)) return location;
-    if (!is_of_hub(path)) return location;
-    const bool below = !base.path.empty() && path.starts_with(base.path + "/");
-    return base.endpoint.url() + (below ? "" : base.path) + where->second;
+    if (own && !base.path.empty() && path.starts_with(base.path + "/")) return url;
+    return is_of_hub(path) ? base.endpoint.url() + base.path + where->second : location;
 }
 
 std::string repository_of_page(const net::Endpoint& endpoint, const std::string& target, const std::vector<net::BaseUrl>& hubs) {

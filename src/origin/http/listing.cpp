@@ -83,7 +83,8 @@ Task<Result<std::string>> fetch_commit(Surroundings around) {
 Result<std::string> next_target(const Shared& shared, const Page& page, const std::string& target) {
     const std::string link = next_link(page.link);
     if (link.empty()) return std::string();
-    ZCDP_TRY(const auto where, split_url(at_base({shared.endpoint, shared.base}, link)));
+    const std::string url = at_base({shared.endpoint, shared.base}, link);
+    ZCDP_TRY(const auto where, split_url(url.starts_with('/') ? shared.endpoint.url() + url : url));
     if (where.first == shared.endpoint) return where.second;
     const size_t query = where.second.find('?');
     if (query == std::string::npos) return Error(ErrorKind::refused, "the tree goes on at another host", shared.source);
