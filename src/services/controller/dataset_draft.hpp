@@ -17,6 +17,7 @@ struct Draft {
     std::map<std::string, std::shared_ptr<const api::Node>> nodes;
     std::set<std::string> demand;        ///< nodes that should hold it
     std::set<std::string> pod_demand;    ///< of them, those that pods need
+    std::set<std::string> may_bind;      ///< nodes that have it, and that the scheduler may choose for a pod that waits
     std::string current, target;
 
     const api::DatasetStatus& before() const { return view.dataset.status; }
