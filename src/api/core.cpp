@@ -24,6 +24,17 @@ bool term_matches(const NodeSelectorTerm& term, const Node& node, std::string_vi
     return fits(term.match_expressions, node.metadata.labels) && fits(term.match_fields, fields);
 }
 
+/// "a,b" of an annotation, added to `out`.
+void add_names(const StringMap& annotations, const char* annotation, std::vector<std::string>& out) {
+    const auto list = annotations.find(annotation);
+    if (list == annotations.end()) return;
+    for (size_t begin = 0; begin < list->second.size();) {
+        const size_t end = std::min(list->second.find(',', begin), list->second.size());
+        if (end > begin) out.push_back(list->second.substr(begin, end - begin));
+        begin = end + 1;
+    }
+}
+
 }  // namespace
 
 bool Pod::has_gate(std::string_view gate) const {
@@ -42,15 +53,15 @@ std::vector<std::string> Pod::claims() const {
         const auto claim = volume.csi->volume_attributes.find(kClaimAttribute);
         if (claim != volume.csi->volume_attributes.end()) out.push_back(claim->second);
     }
-    if (const auto list = metadata.annotations.find(kClaimsAnnotation); list != metadata.annotations.end()) {
-        for (size_t begin = 0; begin < list->second.size();) {
-            const size_t end = std::min(list->second.find(',', begin), list->second.size());
-            if (end > begin) out.push_back(list->second.substr(begin, end - begin));
-            begin = end + 1;
-        }
-    }
+    add_names(metadata.annotations, kClaimsAnnotation, out);
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
+}
+
+std::vector<std::string> Pod::passed_over() const {
+    std::vector<std::string> out;
+    add_names(metadata.annotations, kPassedOverAnnotation, out);
     return out;
 }
 

@@ -2,6 +2,7 @@
 // that lag, repeat and lose their history, and calls that fail before or after they took effect, all from a seed.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -140,7 +141,10 @@ class SimApi final : public kube::Api {
         } else {
             const json::value* version = body.as_object().contains("metadata") ? body.at("metadata").as_object().if_contains("resourceVersion") : nullptr;
             if (version && *version != found->at("metadata").at("resourceVersion")) return ApiError(ApiErrorKind::conflict, 409, "modified");
-            merge(next, body);
+            const json::value* uid = body.as_object().contains("metadata") ? body.at("metadata").as_object().if_contains("uid") : nullptr;
+            if (uid && *uid != found->at("metadata").at("uid")) return ApiError(ApiErrorKind::conflict, 409, "another object");
+            if (kind == kube::PatchKind::strategic) merge_conditions(next, body);
+            else merge(next, body);
         }
         if (next == json::value(*found)) return next.as_object();
         return wrote(resource, [&] { return server_.put(resource.plural, std::move(next.as_object())); });
@@ -176,6 +180,19 @@ class SimApi final : public kube::Api {
         for (const auto& member : patch.get_object()) {
             if (member.value().is_null()) target.get_object().erase(member.key());
             else merge(target.get_object()[member.key()], member.value());
+        }
+    }
+    /// A strategic patch, as far as it is used: conditions of the status, each found by its type.
+    static void merge_conditions(json::value& target, const json::value& patch) {
+        json::value& have = target.as_object()["status"];
+        if (!have.is_object()) have = json::object();
+        json::value& list = have.as_object()["conditions"];
+        if (!list.is_array()) list = json::array();
+        for (const json::value& wanted : patch.at("status").at("conditions").as_array()) {
+            auto& conditions = list.get_array();
+            const auto same = std::find_if(conditions.begin(), conditions.end(), [&](const json::value& one) { return one.at("type") == wanted.at("type"); });
+            if (same == conditions.end()) conditions.push_back(wanted);
+            else merge(*same, wanted);
         }
     }
     static bool apply_json_patch(json::value& target, const json::array& patch) {

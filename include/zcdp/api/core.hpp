@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "zcdp/api/meta.hpp"
+#include "zcdp/api/resources.hpp"
 
 namespace zcdp::api {
 
@@ -70,6 +71,20 @@ struct SchedulingGate {
     bool operator==(const SchedulingGate&) const = default;
 };
 
+struct ResourceRequests {
+    Quantities requests;
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) { field("requests", self.requests); }
+    bool operator==(const ResourceRequests&) const = default;
+};
+struct Container {
+    std::string restart_policy;  ///< "Always" of an init container: it runs beside the others
+    ResourceRequests resources;
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) { field("restartPolicy", self.restart_policy), field("resources", self.resources); }
+    bool operator==(const Container&) const = default;
+};
+
 struct PodSpec {
     std::string node_name;
     std::vector<SchedulingGate> scheduling_gates;
@@ -77,19 +92,29 @@ struct PodSpec {
     StringMap node_selector;
     std::vector<Toleration> tolerations;
     std::optional<Affinity> affinity;
+    std::vector<Container> init_containers, containers;
+    ResourceRequests resources;  ///< of the pod as a whole, where it says so
+    Quantities overhead;
+    int32_t priority = 0;
+    std::string preemption_policy;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("nodeName", self.node_name), field("schedulingGates", self.scheduling_gates), field("volumes", self.volumes);
         field("nodeSelector", self.node_selector), field("tolerations", self.tolerations), field("affinity", self.affinity);
+        field("initContainers", self.init_containers), field("containers", self.containers), field("resources", self.resources);
+        field("overhead", self.overhead), field("priority", self.priority), field("preemptionPolicy", self.preemption_policy);
     }
     bool operator==(const PodSpec&) const = default;
 };
 
 struct PodStatus {
-    std::string phase;
+    std::string phase, reason, message, start_time;  ///< start_time: when its kubelet took it
     std::vector<Condition> conditions;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("phase", self.phase), field("conditions", self.conditions); }
+    static void fields(Self& self, F&& field) {
+        field("phase", self.phase), field("reason", self.reason), field("message", self.message), field("startTime", self.start_time);
+        field("conditions", self.conditions);
+    }
     bool operator==(const PodStatus&) const = default;
 };
 
@@ -97,6 +122,7 @@ struct Pod {
     ObjectMeta metadata;
     PodSpec spec;
     PodStatus status;
+    Amounts requests;  ///< filled by whoever needs them (pod_requests), so that a cache need not keep the containers
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("metadata", self.metadata), field("spec", self.spec), field("status", self.status);
@@ -109,6 +135,8 @@ struct Pod {
     bool unschedulable() const;
     /// The claims of its own namespace that it uses: of its annotation and of its csi volumes, sorted, each once.
     std::vector<std::string> claims() const;
+    /// The claims that select it and have nothing to do with it, for it has none of their containers: the webhook's annotation.
+    std::vector<std::string> passed_over() const;
 };
 
 struct Taint {
@@ -128,8 +156,9 @@ struct NodeSpec {
 };
 struct NodeStatus {
     std::vector<Condition> conditions;
+    Quantities allocatable;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("conditions", self.conditions); }
+    static void fields(Self& self, F&& field) { field("conditions", self.conditions), field("allocatable", self.allocatable); }
     bool operator==(const NodeStatus&) const = default;
 };
 struct Node {
@@ -148,5 +177,8 @@ struct Node {
 /// the scheduler also looks at (resources, other pods) is not looked at here. Expressions on labels that start with
 /// `ignored_prefix` count as met: planning asks where the data could go, not where it is.
 bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix = {});
+
+/// What the scheduler asks a node for: all containers together, or an init container that needs more, and the overhead; one of "pods".
+Amounts pod_requests(const Pod& pod);
 
 }  // namespace zcdp::api

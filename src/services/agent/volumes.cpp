@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <set>
 
+#include "src/services/agent/place_in.hpp"
+#include "src/services/cluster/nested_mounts.hpp"
 #include "zcdp/api/core.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/units.hpp"
@@ -44,6 +46,21 @@ std::optional<VolumeRecord> parse_record(const std::string& owner) {
     auto record = api::from_json<VolumeRecord>(value);
     if (!record || record->target.empty()) return std::nullopt;
     return std::move(*record);
+}
+
+/// The first mount inside this one for which the dataset has no place: the container runtime could not make it, and would say
+/// only "read-only file system", again and again.
+std::optional<CsiStatus> missing_below(const std::string& tree, const api::DatasetClaim& claim, const std::string& attribute) {
+    if (attribute.empty()) return std::nullopt;
+    const std::string shown = claim.spec.sub_path.empty() ? tree : tree + "/" + claim.spec.sub_path;
+    for (NestedMount& mount : read_below(attribute)) {
+        const Place place = place_in(shown, mount.folder);
+        if (place == Place::folder || (place == Place::other && !mount.directory)) continue;
+        mount.claim = claim.metadata.name;
+        return CsiStatus{CsiCode::invalid_argument, fmt::format("{}: dataset {} has {} there, so the container cannot start: {}", mount.line(), claim.spec.dataset,
+                                                                place == Place::none ? "no folder " + mount.folder : "a file " + mount.folder, mount.remedy())};
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -114,7 +131,7 @@ std::optional<CsiStatus> Volumes::refuse(const kube::PublishRequest& request) co
     if (!request.read_only)
         return CsiStatus{CsiCode::invalid_argument, "datasets are read-only: write \"readOnly: true\" in the pod's csi volume, beside \"driver: zcdp.io\""};
     for (const auto& [name, value] : request.context)
-        if (name != api::kClaimAttribute && !name.starts_with("csi.storage.k8s.io/"))
+        if (name != api::kClaimAttribute && name != api::kBelowAttribute && !name.starts_with("csi.storage.k8s.io/"))
             return CsiStatus{CsiCode::invalid_argument, "unknown volume attribute " + printable(name) + ": a volume names a claim of its own namespace and nothing else"};
     const std::string claim = value_of(request.context, api::kClaimAttribute);
     if (claim.empty()) return CsiStatus{CsiCode::invalid_argument, "write \"volumeAttributes: {claim: NAME}\": a DatasetClaim of the pod's namespace"};
@@ -257,6 +274,7 @@ CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& cla
     VolumeRecord record{request.volume_id, request.target_path, claimed.dataset.metadata.uid, pod};
     const std::scoped_lock one_at_a_time(mounting_);
     if (parts_.mounter.is_mount(request.target_path)) return {};
+    if (auto missing = missing_below(snapshot.tree_path, claimed.claim, value_of(request.context, api::kBelowAttribute))) return *missing;
     auto lease = parts_.store.lease(snapshot.id, boost::json::serialize(api::to_json(record)), 0);
     if (!lease) return {CsiCode::unavailable, lease.error().line()};  // evicted just now: it is fetched again
     if (auto bound = parts_.mounter.bind(snapshot.tree_path, claimed.claim.spec.sub_path, request.target_path); !bound) {

@@ -1,10 +1,12 @@
 // From an object to the one step that blocks it. Each question looks at what comes first: a pod that has no claim cannot
 // lack space.
+#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "src/services/client/read.hpp"
+#include "src/services/cluster/nested_mounts.hpp"
 #include "src/services/controller/world.hpp"
 #include "zcdp/services/cluster_view.hpp"
 
@@ -59,8 +61,29 @@ Result<Explanation> explain_claim(kube::Api& api, const api::DatasetClaim& claim
     return explain_dataset(*dataset);
 }
 
+/// Whether a container's runtime said that it could not make the place of a mount.
+bool could_not_mount(const kube::json::object& pod) {
+    const kube::json::value* status = pod.if_contains("status");
+    if (!status || !status->is_object()) return false;
+    for (const char* list : {"containerStatuses", "initContainerStatuses"})
+        if (const kube::json::value* containers = status->get_object().if_contains(list))
+            if (boost::json::serialize(*containers).find("read-only file system") != std::string::npos) return true;
+    return false;
+}
+
+Explanation explain_nested(const NestedMount& mount) {
+    return blocked("mount", fmt::format("{}: the container starts only if the dataset has the folder {}", mount.line(), mount.folder), mount.remedy());
+}
+
+/// A pod that the kubelet of its node would not have.
+std::optional<Explanation> explain_refusal(const api::Pod& pod) {
+    if (pod.status.phase != "Failed" || pod.status.reason.empty()) return std::nullopt;
+    return blocked("kubelet", fmt::format("the kubelet of node {} ended it: {}: {}", pod.spec.node_name, pod.status.reason, pod.status.message),
+                   "a Job or ReplicaSet makes another pod; one without an owner must be made again");
+}
+
 /// What is said of a pod that has claims and does not run.
-Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, const std::vector<std::string>& claims) {
+Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, const std::vector<std::string>& claims, const std::vector<NestedMount>& nested) {
     for (const std::string& name : claims) {
         auto claim = read_one<api::DatasetClaim>(api, res::claims, pod.metadata.namespace_, name);
         if (!claim && claim.error().kind() == ErrorKind::not_found)
@@ -78,20 +101,28 @@ Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, con
     auto csi_node = read_one<CsiNodeObject>(api, res::csi_nodes, "", pod.spec.node_name);
     if (csi_node && !csi_node->has(api::kDriver))
         return blocked("agent", fmt::format("kubelet of node {} does not know the driver zcdp.io", pod.spec.node_name), fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}", pod.spec.node_name));
+    if (!nested.empty()) return explain_nested(nested.front());
     return blocked("mount", fmt::format("its data is ready and node {} has not started it yet", pod.spec.node_name), fmt::format("kubectl -n {} describe pod {}", pod.metadata.namespace_, pod.metadata.name));
 }
 
-Result<Explanation> explain_pod(kube::Api& api, const api::Pod& pod) {
+Result<Explanation> explain_pod(kube::Api& api, const kube::json::object& raw) {
+    ZCDP_TRY(const auto pod, api::from_json<api::Pod>(kube::json::value(raw)));
     const auto claims = pod.claims();
     if (claims.empty()) {
+        const auto passed_over = pod.passed_over();
+        if (!passed_over.empty())
+            return blocked("claim", fmt::format("claim {} selects it, and it has none of the containers that the claim names", passed_over.front()), "correct spec.containers of the claim, or its podSelector");
         ZCDP_TRY(const auto all, read_all<api::DatasetClaim>(api, res::claims, pod.metadata.namespace_));
         for (const auto& claim : all)
             if (claim.spec.pod_selector && claim.spec.pod_selector->matches(pod.metadata.labels))
                 return blocked("webhook", fmt::format("claim {} selects it, but it was made while the webhook was away or before the claim", claim.metadata.name), "delete the pod, so that it is made again");
         return blocked("claim", "it uses no claim, and none selects its labels", "check the claim's podSelector against the pod's labels");
     }
+    const auto nested = nested_mounts(raw);
+    if (!nested.empty() && could_not_mount(raw)) return explain_nested(nested.front());
+    if (auto refused = explain_refusal(pod)) return std::move(*refused);
     if (pod.status.phase == "Running" || pod.ended()) return fine(fmt::format("pod {} is {}", pod.metadata.name, pod.status.phase));
-    return explain_waiting_pod(api, pod, claims);
+    return explain_waiting_pod(api, pod, claims, nested);
 }
 
 Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
@@ -117,8 +148,9 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
 
 Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::string& ns, const std::string& name) {
     if (kind == "pod") {
-        ZCDP_TRY(const auto pod, read_one<api::Pod>(api, res::pods, ns, name));
-        return explain_pod(api, pod);
+        auto pod = api.get(res::pods, ns, name);
+        if (!pod) return read_error(pod.error(), res::pods, ns + "/" + name);
+        return explain_pod(api, *pod);
     }
     if (kind == "dataset") {
         ZCDP_TRY(const auto dataset, read_one<api::Dataset>(api, res::datasets, ns, name));

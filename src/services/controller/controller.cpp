@@ -33,8 +33,7 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
     for (const auto& one : world.datasets.list()) queue.add("dataset/" + one->metadata.key());
     for (const auto& one : world.claims.list()) queue.add("claim/" + one->metadata.key());
     for (const auto& one : world.nodes.list()) queue.add("node/" + one->metadata.key());
-    for (const auto& one : world.pods.list())
-        if (one->has_gate(api::kGate)) queue.add("pod/" + one->metadata.key());
+    for (const auto& one : world.pods.by_index(kGatedIndex)) queue.add("pod/" + one->metadata.key());
 }
 
 /// `passed_over` becomes true when a key was due while this replica did not lead: whoever leads then looks at everything. (A leader that

@@ -16,11 +16,11 @@ bool eligible(const Draft& draft, const api::Node& node) {
 std::string policy_of(const api::DatasetClaim& claim) { return claim.spec.policy.empty() ? "Prefer" : claim.spec.policy; }
 
 /// A pod that is not placed yet and needs the data first. Each dataset of a pod is decided alone, so all must choose the
-/// same node: the one where most of them are, then by a hash. A node that has had everything for a while, and that the
-/// scheduler still did not take, is full: the next one gets a replica.
+/// same node: the one where most of them are, then by a hash. A node that has no room is passed over; one that has had everything
+/// for a while, and that the scheduler still did not take, is full in another way: the next one gets a replica.
 void demand_for_waiting(Draft& draft, const api::Pod& pod) {
     const bool unplaced = pod.unschedulable() && !pod.has_gate(api::kGate);
-    std::optional<std::pair<std::tuple<bool, int, std::string>, std::string>> best;
+    std::vector<std::pair<std::tuple<bool, int, std::string>, const api::Node*>> ranked;
     for (const auto& [name, node] : draft.nodes) {
         if (!eligible(draft, *node) || !api::pod_fits(pod, *node, api::kDataLabelPrefix)) continue;
         const auto held = find_held(draft, name, draft.target);
@@ -28,13 +28,15 @@ void demand_for_waiting(Draft& draft, const api::Pod& pod) {
         const PodHolding holding = draft.view.holding(pod, name);
         const bool full = unplaced && holding.all_ready && draft.view.now_unix_s - holding.since_unix_s >= kSettleS;
         if (full) continue;
-        std::tuple rank(!draft.view.has_agent(name), -static_cast<int>(holding.held), api::node_label_value(pod.metadata.uid + name));
-        if (!best || rank < best->first) best = {std::move(rank), name};
+        if (holding.all_ready) draft.may_bind.insert(name);
+        ranked.push_back({{!draft.view.has_agent(name), -static_cast<int>(holding.held), api::node_label_value(pod.metadata.uid + name)}, node.get()});
     }
-    if (unplaced) draft.again_in(kSettleS);
-    if (!best) return;
-    draft.demand.insert(best->second);
-    draft.pod_demand.insert(best->second);
+    std::sort(ranked.begin(), ranked.end());
+    const auto best = std::find_if(ranked.begin(), ranked.end(), [&](const auto& one) { return draft.view.room(pod, *one.second); });
+    if (unplaced || best != ranked.begin()) draft.again_in(kSettleS);  // room comes and goes without a word
+    if (best == ranked.end()) return;  // it goes where there will be room, and its data follows
+    draft.demand.insert(best->second->metadata.name);
+    draft.pod_demand.insert(best->second->metadata.name);
 }
 
 void demand_of_replicas(Draft& draft) {

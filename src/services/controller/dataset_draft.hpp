@@ -17,6 +17,7 @@ struct Draft {
     std::map<std::string, std::shared_ptr<const api::Node>> nodes;
     std::set<std::string> demand;        ///< nodes that should hold it
     std::set<std::string> pod_demand;    ///< of them, those that pods need
+    std::set<std::string> may_bind;      ///< nodes that have it, and that the scheduler may choose for a pod that waits
     std::string current, target;
     std::string withheld_reason, withheld;  ///< why nodes that want a revision get no order for it
 

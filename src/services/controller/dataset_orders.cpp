@@ -94,7 +94,8 @@ void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, co
         else draft.again_in(static_cast<uint64_t>(kEvictedPauseS - since));
         return;
     }
-    const bool go = !needed && should_go(draft, *held, kept);
+    const bool expected = held->spec.revision == draft.current && draft.may_bind.contains(held->spec.node);
+    const bool go = !needed && !expected && should_go(draft, *held, kept);
     if (go && held->spec.wanted != "Evict") draft.out.evict.push_back(held);
     if (!go && held->spec.wanted == "Evict" && needed) draft.out.ensure.push_back(held);
     if (!go) redirect(draft, held);

@@ -74,7 +74,7 @@ bool node_is_gone(const api::Node* node, int64_t now_unix_s) {
 }
 
 DatasetDecision decide_dataset(const DatasetView& view) {
-    Draft draft{view, {}, {}, {}, {}, {}, {}, {}, {}};
+    Draft draft{view, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     draft.out.status = view.dataset.status;
     for (const auto& node : view.nodes) draft.nodes[node->metadata.name] = node;
     clear_reported(draft);

@@ -50,6 +50,7 @@ struct DatasetView {
     std::function<uint64_t(const std::string& node)> load;  ///< how much a node holds already: fewer is better
     std::function<bool(const std::string& node)> has_agent;  ///< kubelet knows the driver there; others are the last choice
     std::function<PodHolding(const api::Pod& pod, const std::string& node)> holding;
+    std::function<bool(const api::Pod& pod, const api::Node& node)> room;  ///< the node has room for the pod
     int64_t now_unix_s = 0;
     Objects<api::StorageBackend> backends = {};  ///< all
 };

@@ -58,6 +58,7 @@ ClaimDecision decide_claim(const ClaimView& view) {
 
     if (!view.dataset) condition("Bound", "False", "DatasetNotFound", fmt::format("there is no Dataset {} in this namespace", view.claim.spec.dataset));
     else if (!view.missed.empty()) condition("Bound", "False", "PodsMissed", fmt::format("made while the webhook was away, and without the data: {}. Recreate them", names_of(view.missed)));
+    else if (!view.passed_over.empty()) condition("Bound", "True", "PodsPassedOver", fmt::format("made without the data, for they have none of the containers in spec.containers: {}", names_of(view.passed_over)));
     else condition("Bound", "True", "Bound", "");
 
     const api::Condition* ready = view.dataset ? api::find_condition(view.dataset->status.conditions, "Ready") : nullptr;
@@ -111,42 +112,6 @@ std::optional<json::object> node_patch(const api::Node& node, const std::map<std
     return patch;
 }
 
-PodDecision decide_pod(const api::Pod& pod, const std::vector<PodClaim>& claims, const Objects<api::Node>& nodes) {
-    PodDecision out;
-    std::vector<const api::Node*> fitting;
-    for (const auto& node : nodes)
-        if (node->ready() && !node->spec.unschedulable && api::pod_fits(pod, *node)) fitting.push_back(node.get());
-    std::set<std::string> common;  // nodes that have everything that is waited for
-    bool first = true;
-    for (const PodClaim& one : claims) {
-        if (!one.claim || !one.dataset) {
-            out.why = one.claim ? fmt::format("claim {} names a Dataset that is not there", one.name) : fmt::format("there is no claim {}", one.name);
-            return out;
-        }
-        const std::string& policy = one.claim->spec.policy;
-        if (policy != "WaitForData" && policy != "Require") continue;
-        std::erase_if(fitting, [&](const api::Node* node) { return !api::has_labels(node->metadata.labels, one.dataset->spec.placement.node_selector); });
-        out.required_labels.push_back(api::data_label(one.dataset->metadata.uid));
-        const std::set<std::string> ready(one.ready_nodes.begin(), one.ready_nodes.end());
-        if (first) common = ready;
-        else std::erase_if(common, [&](const std::string& node) { return !ready.contains(node); });
-        first = false;
-    }
-    if (first) {  // nothing is waited for any more
-        out.open_gate = true;
-        return out;
-    }
-    if (fitting.empty()) {  // an autoscaler only sees pods without gates, and makes nodes without our labels
-        out.open_gate = true;
-        out.required_labels.clear();
-        return out;
-    }
-    const bool somewhere = std::any_of(fitting.begin(), fitting.end(), [&](const api::Node* node) { return common.contains(node->metadata.name); });
-    if (somewhere) out.open_gate = true;
-    else out.why = "the data is on no node yet that the pod may run on";
-    return out;
-}
-
 void require_label(json::object& affinity, const std::string& label, const std::string& value) {
     json::object& required = object_in(object_in(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
     json::array& terms = array_in(required, "nodeSelectorTerms");
@@ -159,7 +124,19 @@ void require_label(json::object& affinity, const std::string& label, const std::
     }
 }
 
-json::array open_gate_patch(const json::object& pod, const std::vector<std::string>& required_labels) {
+void prefer_label(json::object& affinity, const std::string& label, int64_t weight) {
+    json::array& terms = array_in(object_in(affinity, "nodeAffinity"), "preferredDuringSchedulingIgnoredDuringExecution");
+    const json::object expression{{"key", label}, {"operator", "In"}, {"values", json::array{"ready"}}};
+    const json::object preference{{"matchExpressions", json::array{expression}}};
+    for (json::value& value : terms)
+        if (json::object* term = value.if_object(); term && term->contains("preference") && term->at("preference") == json::value(preference)) {
+            (*term)["weight"] = weight;
+            return;
+        }
+    terms.push_back(json::object{{"weight", weight}, {"preference", preference}});
+}
+
+json::array open_gate_patch(const json::object& pod, const std::vector<std::string>& required_labels, const std::vector<std::string>& preferred_labels) {
     json::array patch;
     const json::object& metadata = pod.at("metadata").as_object();
     patch.push_back(json::object{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", metadata.at("resourceVersion")}});
@@ -172,10 +149,11 @@ json::array open_gate_patch(const json::object& pod, const std::vector<std::stri
         if (!name || *name != json::value(api::kGate)) continue;
         patch.push_back(json::object{{"op", "test"}, {"path", fmt::format("/spec/schedulingGates/{}/name", i)}, {"value", api::kGate}});
         patch.push_back(json::object{{"op", "remove"}, {"path", fmt::format("/spec/schedulingGates/{}", i)}});
-        if (required_labels.empty()) return patch;
+        if (required_labels.empty() && preferred_labels.empty()) return patch;
         const json::value* old = spec.if_contains("affinity");
         json::object affinity = old && old->is_object() ? old->get_object() : json::object();
         for (const std::string& label : required_labels) require_label(affinity, label);
+        for (const std::string& label : preferred_labels) prefer_label(affinity, label, 100);
         patch.push_back(json::object{{"op", "add"}, {"path", "/spec/affinity"}, {"value", std::move(affinity)}});
         return patch;
     }

@@ -1,4 +1,4 @@
-// The smaller decisions: what a claim's status says, which labels a node carries, when a pod's gate goes. Pure.
+// The smaller decisions: what a claim's status says, which labels a node carries, how a pod's gate goes. Pure.
 #pragma once
 
 #include <map>
@@ -15,6 +15,7 @@ struct ClaimView {
     std::shared_ptr<const api::Dataset> dataset;  ///< null: there is none of this name
     Objects<api::Pod> pods;                       ///< that use it and have not ended
     Objects<api::Pod> missed;                     ///< that match its selector and do not use it
+    Objects<api::Pod> passed_over;                ///< that match it, and have none of the containers that it names
     int64_t now_unix_s = 0;
 };
 struct ClaimDecision {
@@ -31,26 +32,14 @@ std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& 
 /// nullopt when nothing is to be done.
 std::optional<kube::json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted, bool driver_registered);
 
-/// One claim of a pod, with what it stands for.
-struct PodClaim {
-    std::string name;
-    std::shared_ptr<const api::DatasetClaim> claim;
-    std::shared_ptr<const api::Dataset> dataset;
-    std::vector<std::string> ready_nodes;  ///< where the dataset's present revision is Ready
-};
-struct PodDecision {
-    bool open_gate = false;
-    /// Labels that a node must have: only for datasets that are somewhere, so that an autoscaler is not misled.
-    std::vector<std::string> required_labels;
-    std::string why;  ///< it stays closed
-};
-PodDecision decide_pod(const api::Pod& pod, const std::vector<PodClaim>& claims, const Objects<api::Node>& nodes);
-
 /// The JSON patch for a pod as the API server has it: our gate goes, others stay; the labels are asked for in every
-/// required term. Guarded by the pod's resourceVersion.
-kube::json::array open_gate_patch(const kube::json::object& pod, const std::vector<std::string>& required_labels);
+/// required term, or wished for. Guarded by the pod's resourceVersion.
+kube::json::array open_gate_patch(const kube::json::object& pod, const std::vector<std::string>& required_labels,
+                                  const std::vector<std::string>& preferred_labels = {});
 
 /// Adds "LABEL In [ready]" to every required node affinity term of `affinity` (made if there is none), once.
 void require_label(kube::json::object& affinity, const std::string& label, const std::string& value = "ready");
+/// Adds a preferred term of this weight for "LABEL In [ready]", or gives the one that is there the weight.
+void prefer_label(kube::json::object& affinity, const std::string& label, int64_t weight);
 
 }  // namespace zcdp::services

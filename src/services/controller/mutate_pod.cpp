@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "src/services/cluster/nested_mounts.hpp"
 #include "src/services/controller/decide_small.hpp"
 
 namespace zcdp::services {
@@ -79,32 +80,34 @@ Result<> add_mount(json::object& container, const std::string& volume, const api
     return {};
 }
 
-Result<> add_mounts(json::object& spec, const std::string& volume, const api::DatasetClaim& claim) {
-    std::set<std::string> wanted(claim.spec.containers.begin(), claim.spec.containers.end());
-    const bool all = wanted.empty();
+/// Calls `each` for every container; stops at an error.
+template <class Each>
+Result<> for_containers(json::object& spec, Each&& each) {
     for (const char* list : kContainerLists) {
         json::value* containers = spec.if_contains(list);
         if (!containers || !containers->is_array()) continue;
-        for (json::value& value : containers->get_array()) {
-            json::object* container = value.if_object();
-            if (!container || (!all && wanted.erase(text(*container, "name")) == 0)) continue;
-            ZCDP_CHECK(add_mount(*container, volume, claim));
-        }
+        for (json::value& value : containers->get_array())
+            if (json::object* container = value.if_object()) ZCDP_CHECK(each(*container));
     }
-    if (wanted.empty()) return {};
-    return Error(ErrorKind::refused, fmt::format("DatasetClaim {} names container {}, which the pod has not", claim.metadata.name, *wanted.begin()));
+    return {};
 }
 
-void prefer_label(json::object& affinity, const std::string& label, int64_t weight) {
-    json::array& terms = make_array(make_object(affinity, "nodeAffinity"), "preferredDuringSchedulingIgnoredDuringExecution");
-    const json::object expression{{"key", label}, {"operator", "In"}, {"values", json::array{"ready"}}};
-    const json::object preference{{"matchExpressions", json::array{expression}}};
-    for (json::value& value : terms)
-        if (json::object* term = value.if_object(); term && term->contains("preference") && term->at("preference") == json::value(preference)) {
-            (*term)["weight"] = weight;
-            return;
-        }
-    terms.push_back(json::object{{"weight", weight}, {"preference", preference}});
+/// The containers that the claim names and the pod has not.
+std::set<std::string> absent_containers(json::object& spec, const api::DatasetClaim& claim) {
+    std::set<std::string> absent(claim.spec.containers.begin(), claim.spec.containers.end());
+    (void)for_containers(spec, [&](json::object& container) {
+        absent.erase(text(container, "name"));
+        return Result<>();
+    }).has_value();
+    return absent;
+}
+
+Result<> add_mounts(json::object& spec, const std::string& volume, const api::DatasetClaim& claim) {
+    const std::set<std::string> wanted(claim.spec.containers.begin(), claim.spec.containers.end());
+    return for_containers(spec, [&](json::object& container) -> Result<> {
+        if (!wanted.empty() && !wanted.contains(text(container, "name"))) return {};
+        return add_mount(container, volume, claim);
+    });
 }
 
 void add_gate(json::object& spec) {
@@ -123,12 +126,12 @@ int64_t weight_of(const api::Dataset& dataset, uint64_t all_bytes) {
 void place(json::object& spec, const PodClaimInput& input, uint64_t all_bytes) {
     const std::string policy = input.claim->spec.policy.empty() ? "Prefer" : input.claim->spec.policy;
     if (policy == "Ignore" || !text(spec, "nodeName").empty()) return;  // placed by hand already
-    if (policy == "WaitForData" || (policy == "Require" && !input.dataset)) add_gate(spec);
+    // The label is asked for when the gate goes: by then it is known whether a node can have it, and kubelet has heard of it.
+    if (policy == "WaitForData" || policy == "Require") add_gate(spec);
     if (!input.dataset) return;
     for (const auto& [label, value] : input.dataset->spec.placement.node_selector) require_label(make_object(spec, "affinity"), label, value);
     const std::string label = api::data_label(input.dataset->metadata.uid);
     if (policy == "Prefer") prefer_label(make_object(spec, "affinity"), label, weight_of(*input.dataset, all_bytes));
-    if (policy == "Require") require_label(make_object(spec, "affinity"), label);
 }
 
 }  // namespace
@@ -148,35 +151,72 @@ std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const json::obj
     return out;
 }
 
-Result<> mutate_pod(json::object& pod, const std::vector<PodClaimInput>& claims) {
-    if (claims.empty()) return {};
+namespace {
+
+std::string joined(const std::set<std::string>& names) {
+    std::string out;
+    for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
+    return out;
+}
+
+/// The volumes are told of the mounts inside of them.
+void tell_of_nested(json::object& pod, std::vector<std::string>& warnings) {
+    const auto nested = nested_mounts(pod);
+    for (const NestedMount& mount : nested) warnings.push_back(fmt::format("{}: the pod starts only if the dataset has the folder {}", mount.line(), mount.folder));
+    for (json::value& value : make_array(make_object(pod, "spec"), "volumes")) {
+        json::object* volume = value.if_object();
+        if (!volume || claim_of(*volume).empty()) continue;
+        json::object& attributes = *object_at(*object_at(*volume, "csi"), "volumeAttributes");
+        if (const std::string below = below_attribute(nested, text(*volume, "name")); !below.empty()) attributes[api::kBelowAttribute] = below;
+        else attributes.erase(api::kBelowAttribute);
+    }
+}
+
+/// Whether the claim has nothing to do with this pod after all: it selects it, and the pod has none of the containers it names.
+bool passes_over(json::object& spec, const api::DatasetClaim& claim, bool has_volume, std::vector<std::string>& warnings) {
+    const std::set<std::string> absent = absent_containers(spec, claim);
+    if (absent.empty()) return false;
+    const bool none = absent.size() == std::set<std::string>(claim.spec.containers.begin(), claim.spec.containers.end()).size();
+    if (none && !has_volume) warnings.push_back(fmt::format("DatasetClaim {} selects this pod and names container {}, which it has not: it is made without that data", claim.metadata.name, joined(absent)));
+    return none && !has_volume;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> mutate_pod(json::object& pod, const std::vector<PodClaimInput>& claims) {
+    std::vector<std::string> warnings;
+    if (claims.empty()) return warnings;
     json::object& spec = make_object(pod, "spec");
-    uint64_t all_bytes = 0;
-    for (const PodClaimInput& input : claims)
-        if (input.dataset) all_bytes += input.dataset->status.bytes.value_or(0);
-    std::set<std::string> names;
+    std::set<std::string> names, passed_over;
     std::map<std::string, std::string> paths;
+    std::vector<const PodClaimInput*> used;
+    uint64_t all_bytes = 0;
     for (const PodClaimInput& input : claims) {
         const api::DatasetClaim& claim = *input.claim;
         const std::string& name = claim.metadata.name;
-        names.insert(name);
         ZCDP_TRY(const std::string own, own_volume(spec, name));
-        const std::string volume = api::volume_name(name);
-        if (own.empty() || own == volume) {
-            const auto [at, fresh] = paths.emplace(plain_path(claim.spec.mount_path), name);
-            if (!fresh && claim.spec.containers.empty())
-                return Error(ErrorKind::refused, fmt::format("DatasetClaims {} and {} both want {}: change the mountPath of one of them", at->second, name, at->first));
-            if (own.empty())
-                make_array(spec, "volumes").push_back(json::object{{"name", volume}, {"csi", json::object{{"driver", api::kDriver}, {"readOnly", true},
-                                                                   {"volumeAttributes", json::object{{api::kClaimAttribute, name}}}}}});
-            ZCDP_CHECK(add_mounts(spec, volume, claim));
+        if (passes_over(spec, claim, !own.empty(), warnings)) {
+            passed_over.insert(name);
+            continue;
         }
-        place(spec, input, all_bytes);
+        names.insert(name), used.push_back(&input);
+        if (input.dataset) all_bytes += input.dataset->status.bytes.value_or(0);
+        const std::string volume = api::volume_name(name);
+        if (!own.empty() && own != volume) continue;
+        const auto [at, fresh] = paths.emplace(plain_path(claim.spec.mount_path), name);
+        if (!fresh && claim.spec.containers.empty())
+            return Error(ErrorKind::refused, fmt::format("DatasetClaims {} and {} both want {}: change the mountPath of one of them", at->second, name, at->first));
+        if (own.empty())
+            make_array(spec, "volumes").push_back(json::object{{"name", volume}, {"csi", json::object{{"driver", api::kDriver}, {"readOnly", true},
+                                                               {"volumeAttributes", json::object{{api::kClaimAttribute, name}}}}}});
+        ZCDP_CHECK(add_mounts(spec, volume, claim));
     }
-    std::string list;
-    for (const std::string& name : names) list += (list.empty() ? "" : ",") + name;
-    make_object(make_object(pod, "metadata"), "annotations")[api::kClaimsAnnotation] = list;
-    return {};
+    for (const PodClaimInput* input : used) place(spec, *input, all_bytes);
+    json::object& annotations = make_object(make_object(pod, "metadata"), "annotations");
+    if (!names.empty()) annotations[api::kClaimsAnnotation] = joined(names);
+    if (!passed_over.empty()) annotations[api::kPassedOverAnnotation] = joined(passed_over);
+    tell_of_nested(pod, warnings);
+    return warnings;
 }
 
 json::array pod_patch(const json::object& before, const json::object& after) {

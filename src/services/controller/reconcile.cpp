@@ -26,6 +26,11 @@ kube::ApiResult<> learn(kube::Cache<T>& cache, kube::ApiResult<json::object> res
     return done_or(std::move(result));
 }
 
+bool passes_over(const api::Pod& pod, const std::string& claim) {
+    const auto names = pod.passed_over();
+    return std::find(names.begin(), names.end(), claim) != names.end();
+}
+
 json::object finalizers_patch(const api::ObjectMeta& metadata, std::vector<std::string> finalizers) {
     return {{"metadata", json::object{{"finalizers", api::to_json(finalizers)}, {"resourceVersion", metadata.resource_version}}}};
 }
@@ -78,12 +83,13 @@ Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
 DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
     World& world = parts_.world;
     DatasetView view{dataset, resolve_source(dataset, world.backends.list()), {}, {}, world.nodes.list(), world.node_datasets.by_index(dataset.metadata.uid),
-                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, parts_.clock.unix_s(), world.backends.list()};
+                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, {}, parts_.clock.unix_s(), world.backends.list()};
     view.claims = world.claims.by_index(dataset.metadata.key());
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
         for (const auto& pod : pods_of(*claim))
             if (seen.insert(pod->metadata.uid).second) view.pods.push_back(pod);
+    view.room = [rooms = std::make_shared<Rooms>(world, promises_)](const api::Pod& pod, const api::Node& node) { return rooms->has(pod, node); };
     view.load = [&world](const std::string& node) { return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size()); };
     view.has_agent = [&world](const std::string& node) { return world.has_agent(node); };
     view.holding = [&world](const api::Pod& pod, const std::string& node) {
@@ -208,16 +214,21 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
     const auto claim = world.claims.get(key);
     if (!claim) return std::optional<uint64_t>();
     const std::string& ns = claim->metadata.namespace_;
-    ClaimView view{*claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, parts_.clock.unix_s()};
+    ClaimView view{*claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, {}, parts_.clock.unix_s()};
+    for (const auto& pod : world.pods.by_index(passed_over_index(key)))
+        if (!pod->ended() && !pod->metadata.deleting()) view.passed_over.push_back(pod);
     if (claim->spec.pod_selector)
         for (const auto& pod : world.pods.by_index(ns))
-            if (is_missed(*pod, *claim)) view.missed.push_back(pod);
+            if (is_missed(*pod, *claim) && !passes_over(*pod, claim->metadata.name)) view.missed.push_back(pod);
     const ClaimDecision decision = decide_claim(view);
     if (decision.status != claim->status) {
         if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
-        if (!view.missed.empty() && claim->status.conditions != decision.status.conditions)
-            parts_.events.warning({api::kApiVersion, "DatasetClaim", ns, claim->metadata.name, claim->metadata.uid}, "PodsMissed",
-                                  api::find_condition(decision.status.conditions, "Bound")->message);
+        const api::Condition* was = api::find_condition(claim->status.conditions, "Bound");
+        const api::Condition* bound = api::find_condition(decision.status.conditions, "Bound");
+        const kube::EventObject about{api::kApiVersion, "DatasetClaim", ns, claim->metadata.name, claim->metadata.uid};
+        const bool another = !was || was->reason != bound->reason || was->message != bound->message;
+        if (another && bound->reason == "PodsMissed") parts_.events.warning(about, bound->reason, bound->message);
+        if (another && bound->reason == "PodsPassedOver") parts_.events.normal(about, bound->reason, bound->message);
         api::DatasetClaim changed = *claim;
         changed.status = decision.status;
         if (auto done = learn(parts_.world.claims, parts_.api.replace(kube::resources::claims, api::object_json(changed), "status")); !done) return std::move(done).error();
@@ -229,45 +240,22 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
     return std::optional<uint64_t>();
 }
 
-Reconciler::Again Reconciler::reconcile_pod(const std::string& key) {
-    World& world = parts_.world;
-    const auto pod = world.pods.get(key);
-    if (!pod || !pod->has_gate(api::kGate) || pod->metadata.deleting()) return std::optional<uint64_t>();
-    std::vector<PodClaim> claims;
-    for (const std::string& name : pod->claims()) {
-        PodClaim one{name, world.claims.get(pod->metadata.namespace_ + "/" + name), nullptr, {}};
-        if (one.claim) one.dataset = world.datasets.get(pod->metadata.namespace_ + "/" + one.claim->spec.dataset);
-        if (one.dataset)
-            for (const auto& held : world.node_datasets.by_index(one.dataset->metadata.uid))
-                if (held->status.phase == "Ready" && held->spec.wanted == "Ensure" && held->spec.revision == one.dataset->status.revision)
-                    one.ready_nodes.push_back(held->spec.node);
-        claims.push_back(std::move(one));
-    }
-    const PodDecision decision = decide_pod(*pod, claims, world.nodes.list());
-    if (!decision.open_gate) return std::optional<uint64_t>();
-    auto raw = parts_.api.get(kube::resources::pods, pod->metadata.namespace_, pod->metadata.name);
-    if (!raw) {
-        if (auto done = done_or(std::move(raw)); !done) return std::move(done).error();
-        return std::optional<uint64_t>();
-    }
-    const json::array patch = open_gate_patch(*raw, decision.required_labels);
-    if (patch.empty()) return std::optional<uint64_t>();
-    if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
-    auto patched = parts_.api.patch(kube::resources::pods, pod->metadata.namespace_, pod->metadata.name, kube::PatchKind::json_patch, patch);
-    if (auto done = done_or(std::move(patched)); !done) return std::move(done).error();
-    parts_.log.info("opened the gate", {{"pod", key}});
-    return std::optional<uint64_t>();
-}
-
 Reconciler::Again Reconciler::reconcile_node(const std::string& name) {
     World& world = parts_.world;
     const auto node = world.nodes.get(name);
-    if (!node) return std::optional<uint64_t>();
-    const auto patch = node_patch(*node, data_labels(world.node_datasets.by_index("node/" + name), world.datasets), world.has_agent(name));
-    if (!patch) return std::optional<uint64_t>();
+    if (!node) {
+        turns_.forget(name);
+        return std::optional<uint64_t>();
+    }
+    turns_.see(*node, parts_.clock.monotonic_ns());
+    auto labels = data_labels(world.node_datasets.by_index("node/" + name), world.datasets);
+    const std::optional<uint64_t> again_s = wait_for_turn(labels, *node);
+    const auto patch = node_patch(*node, labels, world.has_agent(name));
+    if (!patch) return again_s;
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
     if (auto done = learn(world.nodes, parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch)); !done) return std::move(done).error();
-    return std::optional<uint64_t>();
+    if (const auto now = world.nodes.get(name)) turns_.see(*now, parts_.clock.monotonic_ns());
+    return again_s;
 }
 
 Reconciler::Again Reconciler::reconcile_backend(const std::string& name) {
@@ -319,12 +307,24 @@ bool same_for_us(const api::Node& a, const api::Node& b) {
         std::erase_if(out, [](const auto& label) { return label.first.starts_with(api::kDataLabelPrefix); });
         return out;
     };
-    return others(a.metadata.labels) == others(b.metadata.labels) && a.spec == b.spec && a.ready() == b.ready() && a.metadata.deleting() == b.metadata.deleting();
+    return others(a.metadata.labels) == others(b.metadata.labels) && a.spec == b.spec && a.status.allocatable == b.status.allocatable && a.ready() == b.ready() && a.metadata.deleting() == b.metadata.deleting();
 }
 bool same_for_us(const api::Pod& a, const api::Pod& b) {
     return a.spec.node_name == b.spec.node_name && a.spec.scheduling_gates == b.spec.scheduling_gates && a.ended() == b.ended() &&
            a.metadata.deleting() == b.metadata.deleting() && a.unschedulable() == b.unschedulable() && a.claims() == b.claims() && a.metadata.labels == b.metadata.labels;
 }
+
+/// A pod that cannot start before its data is there: gated, or on its node and not running yet.
+bool waits(const api::Pod& pod) {
+    if (pod.metadata.deleting() || pod.ended()) return false;
+    return pod.has_gate(api::kGate) || (!pod.spec.node_name.empty() && pod.status.phase == "Pending" && !pod.claims().empty());
+}
+/// It says that its data is not there.
+bool was_told(const api::Pod& pod) {
+    const api::Condition* told = api::find_condition(pod.status.conditions, api::kDataReadyCondition);
+    return told && told->status == "False";
+}
+std::string error_of(const api::NodeDataset& held) { return held.status.last_error ? held.status.last_error->reason : ""; }
 
 }  // namespace
 
@@ -340,7 +340,7 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         for (const auto& claim : world.claims.by_index(key)) {
             queue.add("claim/" + claim->metadata.key());
             for (const auto& pod : world.pods.by_index(claim->metadata.key()))
-                if (pod->has_gate(api::kGate)) queue.add("pod/" + pod->metadata.key());
+                if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
         }
         if (!any->spec.source.backend.empty()) queue.add("backend/" + any->spec.source.backend);
         if (!before || !after || before->status.revision != after->status.revision)
@@ -351,28 +351,30 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         const auto& any = after ? after : before;
         queue.add("dataset/" + any->metadata.namespace_ + "/" + any->spec.dataset);
         for (const auto& pod : world.pods.by_index(key))
-            if (pod->has_gate(api::kGate)) queue.add("pod/" + pod->metadata.key());
+            if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
     });
     world.node_datasets.on_change([&](const std::string&, const auto& before, const auto& after) {
         const auto& any = after ? after : before;
         const api::DatasetRef& ref = any->spec.dataset;
         queue.add("dataset/" + ref.namespace_ + "/" + ref.name);
         queue.add("node/" + any->spec.node);
-        if (!before || !after || before->status.phase != after->status.phase)
+        if (!before || !after || before->status.phase != after->status.phase || error_of(*before) != error_of(*after))
             for (const auto& claim : world.claims.by_index(ref.namespace_ + "/" + ref.name))
                 for (const auto& pod : world.pods.by_index(claim->metadata.key()))
-                    if (pod->has_gate(api::kGate)) queue.add("pod/" + pod->metadata.key());
+                    if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
     });
     world.pods.on_change([&](const std::string& key, const auto& before, const auto& after) {
+        if (after && (waits(*after) || was_told(*after)) && (!before || before->status.phase != after->status.phase)) queue.add("pod/" + key);
         if (before && after && same_for_us(*before, *after)) return;
         const auto& any = after ? after : before;
         const std::string& ns = any->metadata.namespace_;
-        if (after && after->has_gate(api::kGate)) queue.add("pod/" + key);
+        if (after && waits(*after)) queue.add("pod/" + key);
         const auto claims = any->claims();
         for (const std::string& name : claims) {
             queue.add("claim/" + ns + "/" + name);
             if (const auto claim = world.claims.get(ns + "/" + name)) queue.add("dataset/" + ns + "/" + claim->spec.dataset);
         }
+        for (const std::string& name : any->passed_over()) queue.add("claim/" + ns + "/" + name);
         for (const auto& claim : world.claims.by_index(ns))  // that it should use, perhaps, and does not
             if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels)) queue.add("claim/" + claim->metadata.key());
     });
@@ -380,8 +382,7 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec) queue.add("node/" + key);
         if (before && after && same_for_us(*before, *after)) return;
         for (const auto& dataset : world.datasets.list()) queue.add("dataset/" + dataset->metadata.key());
-        for (const auto& pod : world.pods.list())
-            if (pod->has_gate(api::kGate)) queue.add("pod/" + pod->metadata.key());
+        for (const auto& pod : world.pods.by_index(kGatedIndex)) queue.add("pod/" + pod->metadata.key());
     });
     world.csi_nodes.on_change([&](const std::string& key, const auto&, const auto&) { queue.add("node/" + key); });
 }

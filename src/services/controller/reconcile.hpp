@@ -10,8 +10,11 @@
 #include <string>
 
 #include "src/services/controller/decide_dataset.hpp"
+#include "src/services/controller/decide_pod.hpp"
 #include "src/services/controller/decide_small.hpp"
+#include "src/services/controller/label_turns.hpp"
 #include "src/services/controller/listings.hpp"
+#include "src/services/controller/room.hpp"
 #include "src/services/controller/world.hpp"
 #include "zcdp/kube/events.hpp"
 #include "zcdp/kube/work_queue.hpp"
@@ -50,6 +53,10 @@ class Reconciler {
     Again reconcile_node(const std::string& name);
     Again reconcile_backend(const std::string& name);
 
+    PodView view_of(const api::Pod& pod, Rooms& rooms) const;
+    kube::ApiResult<> open_gate(const api::Pod& pod, const PodDecision& decision);
+    std::optional<uint64_t> wait_for_turn(std::map<std::string, std::string>& labels, const api::Node& node);
+    kube::ApiResult<> tell(const api::Pod& pod, const DataReady& says);
     DatasetView view_of(const api::Dataset& dataset) const;
     Objects<api::Pod> pods_of(const api::DatasetClaim& claim) const;
     kube::ApiResult<> release(const Objects<api::NodeDataset>& objects);
@@ -61,6 +68,9 @@ class Reconciler {
     kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
     kube::ApiResult<> write_allowed() const;
     Parts parts_;
+    LabelTurns turns_;
+    Promises promises_;
+    std::map<std::string, int64_t> told_ns_;  ///< when a waiting pod was last told how far its data is, by its uid
 };
 
 }  // namespace zcdp::services

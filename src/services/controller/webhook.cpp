@@ -11,6 +11,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kNamespacesMost = 1'000;
+constexpr size_t kWarningsMost = 8, kWarningMost = 250;  // the API server cuts them at 256 bytes, and all of them at 4 KiB
 
 const json::object* object_at(const json::object& parent, std::string_view name) {
     const json::value* value = parent.if_contains(name);
@@ -55,15 +56,15 @@ std::shared_ptr<const api::Dataset> Webhook::dataset(const std::string& ns, cons
     return parsed ? std::make_shared<const api::Dataset>(std::move(*parsed)) : nullptr;
 }
 
-Result<json::array> Webhook::patch_for(const json::object& request) {
+Result<std::pair<json::array, std::vector<std::string>>> Webhook::patch_for(const json::object& request) {
     const json::object* pod = object_at(request, "object");
     const std::string ns = text_at(request, "namespace");
-    if (!pod || ns.empty()) return json::array();
+    if (!pod || ns.empty()) return std::pair(json::array(), std::vector<std::string>());
     std::vector<PodClaimInput> inputs;
     for (const auto& claim : claims_for(*pod, claims_in(ns))) inputs.push_back({claim, dataset(ns, claim->spec.dataset)});
     json::object changed = *pod;
-    ZCDP_CHECK(mutate_pod(changed, inputs));
-    return pod_patch(*pod, changed);
+    ZCDP_TRY(auto warnings, mutate_pod(changed, inputs));
+    return std::pair(pod_patch(*pod, changed), std::move(warnings));
 }
 
 net::ServerResponse Webhook::answer(const net::ServerRequest& request) {
@@ -79,10 +80,14 @@ net::ServerResponse Webhook::answer(const net::ServerRequest& request) {
         return review(std::move(response));
     }
     response["allowed"] = true;
-    if (!patch->empty()) {
+    if (!patch->first.empty()) {
         response["patchType"] = "JSONPatch";
-        response["patch"] = to_base64(json::serialize(*patch));
+        response["patch"] = to_base64(json::serialize(patch->first));
     }
+    json::array warnings;
+    for (const std::string& warning : patch->second)
+        if (warnings.size() < kWarningsMost) warnings.emplace_back(("zcdp: " + warning).substr(0, kWarningMost));
+    if (!warnings.empty()) response["warnings"] = std::move(warnings);
     return review(std::move(response));
 }
 

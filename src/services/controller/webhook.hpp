@@ -27,7 +27,8 @@ class Webhook {
     };
     Objects<api::DatasetClaim> claims_in(const std::string& ns);
     std::shared_ptr<const api::Dataset> dataset(const std::string& ns, const std::string& name);
-    Result<kube::json::array> patch_for(const kube::json::object& request);
+    /// The patch, and what kubectl shows.
+    Result<std::pair<kube::json::array, std::vector<std::string>>> patch_for(const kube::json::object& request);
     kube::Api& api_;
     World& world_;
     const Clock& clock_;

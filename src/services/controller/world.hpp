@@ -37,13 +37,24 @@ struct CsiNodeObject {
 
 /// A cluster has many pods, and most of what is written on them is nobody's business here.
 inline void trim_pod(api::Pod& pod) {
-    std::erase_if(pod.metadata.annotations, [](const auto& entry) { return entry.first != api::kClaimsAnnotation; });
+    std::erase_if(pod.metadata.annotations, [](const auto& entry) { return entry.first != api::kClaimsAnnotation && entry.first != api::kPassedOverAnnotation; });
     std::erase_if(pod.spec.volumes, [](const api::Volume& volume) { return !volume.csi || volume.csi->driver != api::kDriver; });
-    std::erase_if(pod.status.conditions, [](const api::Condition& condition) { return condition.type != "PodScheduled"; });
+    std::erase_if(pod.status.conditions, [](const api::Condition& condition) { return condition.type != "PodScheduled" && condition.type != api::kDataReadyCondition; });
     pod.metadata.owner_references.clear();
     pod.metadata.finalizers.clear();
+    pod.requests = api::pod_requests(pod);
+    pod.spec.containers.clear(), pod.spec.init_containers.clear(), pod.spec.overhead.clear(), pod.spec.resources.requests.clear();
+    pod.status.message.clear();
     if (!pod.spec.node_name.empty()) pod.spec.tolerations.clear(), pod.spec.affinity.reset(), pod.spec.node_selector.clear();  // placed already
 }
+
+/// Under which pods of a node, and those with our gate, are found in World::pods. No namespace has a slash.
+inline std::string on_node_index(const std::string& node) { return "/node/" + node; }
+inline constexpr const char* kGatedIndex = "/gated";
+/// Pods that use a claim, and have neither a gate nor a node.
+inline constexpr const char* kUnplacedIndex = "/unplaced";
+/// And those that a claim selects, but that have none of its containers.
+inline std::string passed_over_index(const std::string& claim_key) { return claim_key + "/passed-over"; }
 
 struct World {
     kube::Cache<api::StorageBackend> backends;
@@ -56,11 +67,15 @@ struct World {
     kube::Cache<api::NodeDataset> node_datasets{[](const api::NodeDataset& n) {
         return std::vector<std::string>{n.spec.dataset.uid, "node/" + n.spec.node};
     }};
-    /// By "NAMESPACE/CLAIM" for each claim they use, and by "NAMESPACE".
+    /// By "NAMESPACE/CLAIM" for each claim they use, and by "NAMESPACE"; by their node while they run, and by our gate.
     kube::Cache<api::Pod> pods{[](const api::Pod& p) {
         std::vector<std::string> out;
         for (const std::string& claim : p.claims()) out.push_back(p.metadata.namespace_ + "/" + claim);
+        if (!out.empty() && p.spec.node_name.empty() && p.spec.scheduling_gates.empty() && !p.ended()) out.push_back(kUnplacedIndex);
         out.push_back(p.metadata.namespace_);
+        for (const std::string& claim : p.passed_over()) out.push_back(passed_over_index(p.metadata.namespace_ + "/" + claim));
+        if (!p.spec.node_name.empty() && !p.ended()) out.push_back(on_node_index(p.spec.node_name));
+        if (p.has_gate(api::kGate)) out.push_back(kGatedIndex);
         return out;
     }, trim_pod};
     kube::Cache<api::Node> nodes;

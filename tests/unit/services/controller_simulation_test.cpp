@@ -26,6 +26,8 @@ using namespace zcdp::services;
 namespace res = kube::resources;
 
 constexpr int kChaosSteps = 250, kCalmSteps = 600, kQuietSteps = 60;
+constexpr int64_t kKubeletLagNs = 1'900'000'000;       // until a kubelet knows its node's labels
+constexpr int64_t kSchedulerLagNs = 1'000'000'000;     // what the scheduler takes at most before a pod counts as stuck
 
 /// What the origin has now, by dataset name; each version of one is a folder, and kMissing is none.
 constexpr const char* kMissing = "v22";
@@ -91,6 +93,8 @@ struct SimNode {
     std::map<std::string, TransferView> transfers;     // NodeDataset name
     std::map<std::string, std::string> mounted;        // pod uid -> NodeDataset name
     int64_t dead_until_ns = -1'000'000'000'000;        // monotonic: when it came back last
+    std::map<std::string, int64_t> labelled_ns;        // since when it carries its labels
+    std::set<std::string> admitted;                    // pod uids that its kubelet took
 };
 
 /// A controller replica: own caches, own queue, own luck; `restart` forgets all of it.
@@ -149,17 +153,23 @@ class History {
     void breach(std::string what) { broken_.push_back(std::move(what)); }
     size_t pick(size_t count) { return static_cast<size_t>(random_.below(count)); }
 
-    void add_node() {
+    json::object new_node(const std::string& name, size_t room) {
+        return object(R"({"metadata":{"name":")" + name + R"(","labels":{"host":")" + name + R"("}},"spec":{},"status":{"conditions":[{"type":"Ready","status":"True"}],"allocatable":{"pods":")" +
+                      std::to_string(room) + R"("}}})");
+    }
+    void add_node() { add_node(2 + pick(12)); }
+    void add_node(size_t room) {
         const std::string name = "n" + std::to_string(next_node_++);
-        nodes_.push_back({name, true, true, {}, {}});
-        kubectl_.create(res::nodes, "", object(R"({"metadata":{"name":")" + name + R"(","labels":{"host":")" + name + R"("}},"spec":{},"status":{"conditions":[{"type":"Ready","status":"True"}]}})"), "", "").value();
+        nodes_.push_back({name, true, true, {}, {}, {}, {}, {}});
+        nodes_.back().dead_until_ns = -1'000'000'000'000;
+        kubectl_.create(res::nodes, "", new_node(name, room), "", "").value();
     }
     void set_ready(SimNode& node, bool ready) {
         if (ready && !node.alive) node.dead_until_ns = clock_.monotonic_ns();
         node.alive = ready;
         if (json::object* found = server_.find("nodes", node.name)) {
             json::object next = *found;
-            next["status"] = object(std::string(R"({"conditions":[{"type":"Ready","status":")") + (ready ? "True" : "Unknown") + R"(","lastTransitionTime":")" + iso8601(clock_.unix_s()) + "\"}]}");
+            next["status"].as_object()["conditions"] = json::parse(std::string(R"([{"type":"Ready","status":")") + (ready ? "True" : "Unknown") + R"(","lastTransitionTime":")" + iso8601(clock_.unix_s()) + "\"}]");
             server_.put("nodes", std::move(next));
         }
     }
@@ -297,17 +307,79 @@ class History {
             const json::object* raw = server_.find("nodes", node.name);
             if (!raw || !node.alive) continue;
             const auto parsed = api::from_json<api::Node>(*raw).value();
-            if (!api::pod_fits(pod, parsed)) continue;
+            if (!api::pod_fits(pod, parsed) || pods_on(node.name) >= room_of(*raw)) continue;
             json::object next = *server_.find("pods", key);
             next["spec"].as_object()["nodeName"] = node.name;
-            next["status"].as_object()["conditions"] = json::array{object(R"({"type":"PodScheduled","status":"True"})")};
+            set_scheduled(next, R"({"type":"PodScheduled","status":"True"})");
             server_.put("pods", std::move(next));
             return;
         }
         if (pod.unschedulable()) return;
+        stuck_.insert(pod.metadata.uid);
         json::object next = *server_.find("pods", key);
-        next["status"].as_object()["conditions"] = json::array{object(R"({"type":"PodScheduled","status":"False","reason":"Unschedulable"})")};
+        set_scheduled(next, R"({"type":"PodScheduled","status":"False","reason":"Unschedulable"})");
         server_.put("pods", std::move(next));
+    }
+    static void set_scheduled(json::object& pod, const char* condition) {
+        json::value& list = pod["status"].as_object()["conditions"];
+        if (!list.is_array()) list = json::array();
+        json::array& conditions = list.get_array();
+        conditions.erase(std::remove_if(conditions.begin(), conditions.end(), [](const json::value& one) { return one.at("type") == json::value("PodScheduled"); }), conditions.end());
+        conditions.push_back(object(condition));
+    }
+    static size_t room_of(const json::object& node) { return std::stoul(std::string(node.at("status").at("allocatable").at("pods").as_string())); }
+    size_t pods_on(const std::string& node) const {
+        size_t count = 0;
+        const auto pods = server_.objects.find("pods");
+        if (pods == server_.objects.end()) return 0;
+        for (const auto& [key, raw] : pods->second) {
+            const json::value* place = raw.at("spec").as_object().if_contains("nodeName");
+            count += place && *place == json::value(node) && raw.at("status").at("phase") != json::value("Failed");
+        }
+        return count;
+    }
+    /// What a cluster autoscaler does: it adds a node if that helps a pod that no node takes. It knows the labels that a new node
+    /// has, and ours are not among them.
+    void autoscale() {
+        const auto fresh = api::from_json<api::Node>(new_node("fresh", 4)).value();
+        for (const std::string& key : keys_of("pods"))
+            if (const api::Pod pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() && pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh)) return add_node(4);
+    }
+    /// kubelet takes a pod, or refuses it for good, by the labels that it has heard of.
+    bool admits(SimNode& node, const std::string& key, const api::Pod& pod) {
+        if (pod.status.phase == "Failed" || node.admitted.contains(pod.metadata.uid)) return pod.status.phase != "Failed";
+        auto known = api::from_json<api::Node>(*server_.find("nodes", node.name)).value();
+        std::erase_if(known.metadata.labels, [&](const auto& label) {
+            const auto since = node.labelled_ns.find(label.first);
+            return label.first.starts_with(api::kDataLabelPrefix) && (since == node.labelled_ns.end() || clock_.monotonic_ns() - since->second < kKubeletLagNs);
+        });
+        if (api::pod_fits(pod, known)) {
+            json::object next = *server_.find("pods", key);
+            next["status"].as_object()["startTime"] = iso8601(clock_.unix_s());
+            server_.put("pods", std::move(next));
+            return node.admitted.insert(pod.metadata.uid).second;
+        }
+        const int64_t on_its_way_ns = clock_.monotonic_ns() - opened_ns_[pod.metadata.uid];
+        if (!stuck_.contains(pod.metadata.uid) && on_its_way_ns <= kSchedulerLagNs) breach(key + " was refused by kubelet: NodeAffinity" + picture(key));
+        json::object next = *server_.find("pods", key);
+        next["status"].as_object()["phase"] = "Failed";
+        server_.put("pods", std::move(next));
+        return false;
+    }
+    void look_at_labels() {
+        if (looked_at_ == server_.writes) return;
+        looked_at_ = server_.writes;
+        for (SimNode& node : nodes_) {
+            const json::object* raw = server_.find("nodes", node.name);
+            const json::object none;
+            const json::object& labels = raw ? raw->at("metadata").at("labels").as_object() : none;
+            std::erase_if(node.labelled_ns, [&](const auto& entry) { return !labels.contains(entry.first); });
+            for (const auto& label : labels) node.labelled_ns.try_emplace(std::string(label.key()), clock_.monotonic_ns());
+        }
+        for (const auto& [key, raw] : server_.objects["pods"]) {
+            const json::value* gates = raw.at("spec").as_object().if_contains("schedulingGates");
+            if (!gates || gates->as_array().empty()) opened_ns_.try_emplace(std::string(raw.at("metadata").at("uid").as_string()), clock_.monotonic_ns());
+        }
     }
     /// kubelet and the agent's volumes: a pod runs when all its datasets' present revisions are there.
     void start_pods(SimNode& node) {
@@ -315,7 +387,7 @@ class History {
             const json::value* place = server_.find("pods", key)->at("spec").as_object().if_contains("nodeName");
             if (!place || *place != json::value(node.name)) continue;
             const api::Pod pod = pod_of(key);
-            if (pod.status.phase == "Running" || pod.metadata.deleting()) continue;
+            if (pod.status.phase == "Running" || pod.metadata.deleting() || !admits(node, key, pod)) continue;
             std::vector<std::string> needed;
             bool ready = true;
             for (const std::string& claim : pod.claims()) {
@@ -400,7 +472,8 @@ class History {
     void step(double failures) {
         clock_.advance_ns(static_cast<int64_t>(200 + pick(800)) * 1'000'000);
         for (auto& controller : controllers_)
-            if (failures == 0 || pick(4) > 0) step_controller(*controller, failures);
+            if (failures == 0 || pick(4) > 0) step_controller(*controller, failures), look_at_labels();
+        look_at_labels();
         for (const std::string& key : keys_of("pods")) {
             const bool placed = server_.find("pods", key)->at("spec").as_object().contains("nodeName");
             if (!placed && (failures == 0 || pick(2))) schedule(key);
@@ -423,6 +496,14 @@ class History {
         settle();
         clock_.advance_ns(700'000'000'000);  // over every pause there is
         settle();
+        for (int more = 0; more < 8; ++more) {
+            const size_t nodes = nodes_.size();
+            autoscale();
+            if (nodes == nodes_.size()) break;
+            settle();
+        }
+        add_node(1'000);  // for pods that had been promised room which somebody else took
+        settle();
         for (const auto& [key, raw] : server_.objects["pods"]) check_served(key);
         for (const auto& [name, raw] : server_.objects["nodedatasets"])
             if (!server_.find("nodes", std::string(raw.at("spec").at("node").as_string()))) breach(name + " is of a node that is gone" + picture(""));
@@ -443,7 +524,7 @@ class History {
     }
     void check_served(const std::string& key) {
         const api::Pod pod = pod_of(key);
-        if (pod.status.phase == "Running") return;
+        if (pod.status.phase == "Running" || pod.status.phase == "Failed") return;
         for (const std::string& claim : pod.claims()) {
             const json::object* raw = server_.find("datasets", "ns/" + claim);
             if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp")) return;  // its dataset is gone: it cannot be served
@@ -473,6 +554,9 @@ class History {
     std::vector<SimNode> nodes_;
     std::vector<std::unique_ptr<SimController>> controllers_;
     std::vector<std::string> broken_;
+    uint64_t looked_at_ = 0;                      // server_.writes of the last look at labels
+    std::set<std::string> stuck_;                 // uids of pods that the scheduler found no node for
+    std::map<std::string, int64_t> opened_ns_;    // when pods had no gates any more, by uid
     int next_node_ = 1, next_pod_ = 1, datasets_ = 0, restarts_ = 0;
 };
 

@@ -50,16 +50,42 @@ TEST_CASE("the webhook adds a read-only volume and a mount to every container, i
     for (const json::value& step : pod_patch(object(kPod), pod)) CHECK(step.at("op") != json::value("remove"));
 }
 
-TEST_CASE("the webhook names only the containers that the claim names, and refuses one that is not there") {
+TEST_CASE("the webhook mounts only in the containers that the claim names, as far as the pod has them") {
     json::object pod = object(kPod);
     auto one = api::DatasetClaim(*claim(kClaim));
-    one.spec.containers = {"s"};
-    REQUIRE(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), nullptr}}).has_value());
+    one.spec.containers = {"s", "nobody"};
+    REQUIRE(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), nullptr}}).value().empty());
     CHECK_FALSE(pod.at("spec").at("initContainers").as_array()[0].as_object().contains("volumeMounts"));
     CHECK(pod.at("spec").at("containers").as_array()[1].at("volumeMounts").as_array().size() == 1);
-    one.spec.containers = {"nobody"};
-    json::object other = object(kPod);
-    CHECK(mutate_pod(other, {{std::make_shared<const api::DatasetClaim>(one), nullptr}}).error().what().find("nobody") != std::string::npos);
+    CHECK_FALSE(pod.at("metadata").at("annotations").as_object().contains("zcdp.io/passed-over"));
+}
+
+TEST_CASE("a selected pod that has none of the containers the claim names is made all the same, and says so") {
+    auto one = api::DatasetClaim(*claim(kClaim));
+    one.spec.containers = {"nobody", "neither"};
+    one.spec.policy = "WaitForData";
+    json::object pod = object(kPod);
+    const auto warnings = mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}});
+    REQUIRE(warnings.has_value());
+    REQUIRE(warnings->size() == 1);
+    CHECK((*warnings)[0].find("neither,nobody") != std::string::npos);
+    CHECK_FALSE(pod.at("spec").as_object().contains("schedulingGates"));
+    CHECK(pod.at("spec").at("volumes").as_array().empty());
+    CHECK(pod.at("metadata").at("annotations").at("zcdp.io/passed-over") == "llama");
+    CHECK_FALSE(pod.at("metadata").at("annotations").as_object().contains("zcdp.io/claims"));
+    CHECK(api::from_json<api::Pod>(json::value(pod))->passed_over() == std::vector<std::string>{"llama"});
+    // A second claim of the same pod is not touched by that.
+    const auto other = claim(R"({"metadata":{"name":"other","namespace":"n"},"spec":{"dataset":"other","mountPath":"/other"}})");
+    json::object both = object(kPod);
+    REQUIRE(mutate_pod(both, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}, {other, nullptr}}).has_value());
+    CHECK(both.at("metadata").at("annotations").at("zcdp.io/claims") == "other");
+    CHECK(both.at("spec").at("volumes").as_array().size() == 1);
+
+    const ClaimDecision decision = decide_claim({one, dataset(kDataset), {}, {}, {std::make_shared<const api::Pod>(api::from_json<api::Pod>(json::value(pod)).value())}, 0});
+    const api::Condition* bound = api::find_condition(decision.status.conditions, "Bound");
+    CHECK(bound->status == "True");
+    CHECK(bound->reason == "PodsPassedOver");
+    CHECK(bound->message.ends_with(": p"));
 }
 
 TEST_CASE("a mount path that is taken is refused, naming both sides, also when it is written with a slash") {
@@ -72,7 +98,7 @@ TEST_CASE("a mount path that is taken is refused, naming both sides, also when i
     CHECK(refused.error().what().find("llama") != std::string::npos);
 }
 
-TEST_CASE("policies: Prefer weighs by bytes, Require asks for the label, WaitForData gates, Ignore does nothing of it") {
+TEST_CASE("policies: Prefer weighs by bytes, Require and WaitForData gate and ask for nothing yet, Ignore does nothing of it") {
     const auto with_policy = [](const char* policy) {
         auto one = api::DatasetClaim(*claim(kClaim));
         one.spec.policy = policy;
@@ -80,13 +106,12 @@ TEST_CASE("policies: Prefer weighs by bytes, Require asks for the label, WaitFor
         CHECK(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}}).has_value());
         return pod.at("spec").as_object();
     };
-    const std::string label = api::data_label("u1");
     CHECK(json::serialize(with_policy("Prefer").at("affinity")).find("\"weight\":100") != std::string::npos);
-    const std::string require = json::serialize(with_policy("Require").at("affinity"));
-    CHECK(require.find("required") != std::string::npos);
-    CHECK(require.find(label) != std::string::npos);
-    CHECK(json::serialize(with_policy("WaitForData").at("schedulingGates")) == R"([{"name":"zcdp.io/data"}])");
-    CHECK_FALSE(with_policy("WaitForData").contains("affinity"));
+    for (const char* policy : {"Require", "WaitForData"}) {
+        CHECK(json::serialize(with_policy(policy).at("schedulingGates")) == R"([{"name":"zcdp.io/data"}])");
+        CHECK_FALSE(with_policy(policy).contains("affinity"));
+    }
+    CHECK_FALSE(with_policy("Prefer").contains("schedulingGates"));
     CHECK_FALSE(with_policy("Ignore").contains("affinity"));
 }
 
@@ -113,28 +138,11 @@ TEST_CASE("opening the gate takes ours only, and asks for the labels in every re
     CHECK(open_gate_patch(object(R"({"metadata":{"resourceVersion":"9"},"spec":{}})"), {}).empty());
 }
 
-TEST_CASE("the gate opens when the data is where the pod may run, or when no node could take it") {
-    const auto node = [](const char* name, const char* label) {
-        return std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(std::string(R"({"metadata":{"name":")") + name + R"(","labels":{"pool":")" + label +
-                                                                                        R"("}},"status":{"conditions":[{"type":"Ready","status":"True"}]}})")).value());
-    };
-    auto waiting = api::DatasetClaim(*claim(kClaim));
-    waiting.spec.policy = "WaitForData";
-    PodClaim one{"llama", std::make_shared<const api::DatasetClaim>(waiting), dataset(kDataset), {"n1"}};
-    api::Pod pod;
-    CHECK(decide_pod(pod, {one}, {node("n1", "a"), node("n2", "b")}).open_gate);
-    CHECK(decide_pod(pod, {one}, {node("n1", "a")}).required_labels == std::vector<std::string>{api::data_label("u1")});
-    one.ready_nodes.clear();
-    CHECK_FALSE(decide_pod(pod, {one}, {node("n1", "a")}).open_gate);
-    one.ready_nodes = {"n1"};
-    pod.spec.node_selector = {{"pool", "b"}};
-    CHECK_FALSE(decide_pod(pod, {one}, {node("n1", "a"), node("n2", "b")}).open_gate);  // it is elsewhere
-    pod.spec.node_selector = {{"pool", "c"}};
-    const PodDecision nowhere = decide_pod(pod, {one}, {node("n1", "a")});
-    CHECK(nowhere.open_gate);  // an autoscaler must see the pod
-    CHECK(nowhere.required_labels.empty());
-    one.dataset = nullptr;
-    CHECK_FALSE(decide_pod({}, {one}, {node("n1", "a")}).open_gate);
+TEST_CASE("a gate that opens though no node could take the pod wishes for the label and asks for nothing") {
+    const std::string patch = json::serialize(open_gate_patch(object(R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"zcdp.io/data"}]}})"), {}, {"d.zcdp.io/x"}));
+    CHECK(patch.find("preferred") != std::string::npos);
+    CHECK(patch.find("d.zcdp.io/x") != std::string::npos);
+    CHECK(patch.find("required") == std::string::npos);
 }
 
 TEST_CASE("a node's labels follow its data, foreign ones stay, the startup taint goes with the driver's registration") {
@@ -231,6 +239,7 @@ struct ListedDataset {
         view.load = [](const std::string&) { return 0; };
         view.has_agent = [](const std::string&) { return true; };
         view.holding = [](const api::Pod&, const std::string&) { return PodHolding(); };
+        view.room = [](const api::Pod&, const api::Node&) { return true; };
         for (size_t i = 0; i < nodes; ++i) {
             const std::string text = R"({"metadata":{"name":"n)" + std::to_string(i) + R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
             view.nodes.push_back(std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(text)).value()));
@@ -238,7 +247,7 @@ struct ListedDataset {
     }
     std::shared_ptr<api::StorageBackend> backend = std::make_shared<api::StorageBackend>();
     api::Dataset dataset;
-    DatasetView view{dataset, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0};
+    DatasetView view{dataset, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0};
 };
 
 }  // namespace
