@@ -273,7 +273,8 @@ class SortedListing final : public Listing {
             at.token = page.truncated ? std::move(page.next_token) : "";
             for (Entry& entry : page.entries) {
                 if (!entry.path.starts_with(requester_->remote().prefix())) co_return refused("has a key outside of its prefix: " + printable(entry.path));
-                if (entry.path.size() > requester_->remote().prefix().size()) entries_.push_back(std::move(entry));
+                // The folder's own key says nothing, unless it has content: then it is refused by name.
+                if (entry.path.size() > requester_->remote().prefix().size() || entry.size_bytes > 0) entries_.push_back(std::move(entry));
             }
             if (entries_.size() > kEntriesMax) co_return refused("has more than 5,000,000 objects, which must be sorted in memory", "sync a part of it");
         } while (!at.token.empty());
