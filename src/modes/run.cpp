@@ -1,6 +1,7 @@
 #include "zcdp/modes/run.hpp"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include <exception>
 #include <new>
@@ -43,6 +44,7 @@ bool is_out_of_threads(const std::exception& error) {
 
 int run(int argc, char** argv) {
     open_missing_streams();
+    ::umask(::umask(0) & 077);  // one that takes our own rights away would keep us out of what we make
     Metrics metrics;
     Context context{system_fs(), system_clock(), system_random(), metrics, {}};
     CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified"};

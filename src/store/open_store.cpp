@@ -62,7 +62,10 @@ Result<> OpenStore::open_root() {
     if (writable_) {
         std::error_code made;
         std::filesystem::create_directories(root, made);
-        if (made) return system_error({made.value(), boost::system::system_category()}, "making the store", root);
+        if (made) {
+            const Error why = system_error({made.value(), boost::system::system_category()}, "making the store", root);
+            return Error(why.kind(), why.what(), root, "name another place with --store or ZCDP_STORE");
+        }
     }
     auto dir = core_.fs.open(AT_FDCWD, (root + "/.").c_str(), O_RDONLY | O_DIRECTORY);
     if (!dir && dir.error().value() == ENOENT)

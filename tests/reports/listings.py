@@ -28,6 +28,9 @@ def rewritten(bench, change, objects=None, **options):
 @report("apache/opendal#5974, minio/mc#3067, Corymbia/eucalyptus#116", "a service that knows only the first ListObjects is read with markers, page by page")
 def only_the_first_listing(bench):
     class Old(FaultServer):
+        def understand(self, request):
+            request.listing = not request.key
+
         def list(self, request):
             prefix, after = request.query.get("prefix", ""), request.query.get("marker", "")
             delimiter = request.query.get("delimiter", "")

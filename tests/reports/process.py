@@ -49,6 +49,9 @@ def readers_that_go_away(bench):
     folder = source(bench)
     done = subprocess.run(["bash", "-c", '"$0" sync -vv --progress plain --no-store "$1" "$2" 2>&1 | head -c 1 >/dev/null; echo "${PIPESTATUS[0]}"', ZCDP, folder, bench.path("d")], env=clean_env(), capture_output=True, text=True, timeout=60)
     bench.check("everything is there", sums(bench.path("d")) == WANT, done.stdout)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([ZCDP, "sync", "--store", bench.path("st"), folder], env=clean_env(), stdout=subprocess.PIPE, stderr=full, text=True, timeout=60)
+    bench.check("messages that cannot be written are no reason to fail", done.returncode == 0 and sums(done.stdout.strip()) == WANT, (done.returncode, done.stdout))
 
 
 @report("fish-shell/fish-shell#4007, gem/oq-engine#4027 (nohup)", "a signal that the parent ignores stays ignored")

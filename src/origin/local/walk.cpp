@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace zcdp::origin::local {
 namespace {
 
 constexpr size_t kPageEntries = 1000;
+/// Where a file that says it has no bytes has none: ext4, XFS, btrfs, tmpfs, overlayfs, NFS (linux/magic.h).
+constexpr uint64_t kPlainFileSystems[] = {0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x6969};
 
 }  // namespace
 
@@ -108,6 +111,11 @@ Result<> Walk::read(Level& level, std::string_view from) {
 
 /// In /proc, and on file systems of programs (FUSE), a file that says that it has no bytes may have some.
 Result<> Walk::check_empty(const Level& level, const std::string& component, const std::string& path) {
+    if (!level.sizes_hold) {
+        const auto type = fs_.type(level.fd.get());
+        level.sizes_hold = type && std::find(std::begin(kPlainFileSystems), std::end(kPlainFileSystems), *type) != std::end(kPlainFileSystems);
+    }
+    if (*level.sizes_hold) return {};
     const auto file = fs_.open(level.fd.get(), component.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
     if (!file) return {};  // there are no bytes to be had from it
     std::byte first;

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ class Walk {
         std::string path;  ///< "" or with its '/'
         NameWindow names;  ///< folders with their '/'
         size_t next = 0;
+        mutable std::optional<bool> sizes_hold;  ///< of its file system; asked for at the first file without bytes
     };
     Result<> enter(int parent, std::string_view name, std::vector<Entry>& entries);
     /// Reads the names from `from` on.

@@ -1,5 +1,7 @@
 #include "src/origin/remote/answers.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -105,7 +107,13 @@ Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) 
     // A line break would begin a header of its own (RFC 9112 2.2); a space is what people and some servers write for %20.
     if (std::any_of(target.begin(), target.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
         return Error(ErrorKind::usage, "has a control byte", url.substr(0, url.find('?')), "write it URL-encoded");
-    for (size_t at = target.find(' '); at != target.npos; at = target.find(' ', at)) target.replace(at, 1, "%20");
+    // Other letters are sent as browsers send them: by the bytes that were written.
+    std::string sent;
+    for (const char c : target) {
+        if (c == ' ' || static_cast<unsigned char>(c) >= 0x80) sent += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        else sent += c;
+    }
+    target = std::move(sent);
     return std::pair(std::move(endpoint), std::move(target));
 }
 

@@ -85,6 +85,7 @@ TEST_CASE("redirects: relative ones, other hosts, never from https to http") {
 
 TEST_CASE("a URL's path and query are sent as they are, so no control byte is in them and no space") {
     CHECK(split_url("https://h/a b?c d#e f").value().second == "/a%20b?c%20d");
+    CHECK(split_url("https://h/\xc3\xbc?\xfc=1").value().second == "/%C3%BC?%FC=1");
     CHECK(split_url("https://h").value().second == "/");
     for (const std::string wrong : {"https://h/a\r\nX: y", "https://h/a\n", "https://h/?a\tb", "https://h/\x7f"})
         CHECK_MESSAGE(split_url(wrong).error().kind() == ErrorKind::usage, wrong);
