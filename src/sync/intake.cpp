@@ -22,8 +22,10 @@ bool Intake::wanted(const origin::Entry& entry) {
     if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
     PathProblem problem = check_path(entry.path);
     if (problem == PathProblem::none) problem = order_.next(entry.path);
-    if (problem == PathProblem::none && entry.kind == EntryKind::symlink)
+    if (problem == PathProblem::none && entry.kind == EntryKind::symlink) {
         problem = check_symlink(entry.path, entry.symlink_target);
+        refused_links_ += problem != PathProblem::none;
+    }
     if (problem != PathProblem::none) {
         refuse(entry.path, describe(problem));
         return false;

@@ -39,6 +39,8 @@ class Intake {
     uint64_t entries() const { return entries_; }
     uint64_t bytes() const { return bytes_; }
     uint64_t refused() const { return refused_; }
+    /// How many of them are symlinks, for where they lead.
+    uint64_t refused_links() const { return refused_links_; }
     /// The first 100 refused keys as "KEY (REASON)", printable.
     const std::vector<std::string>& refused_keys() const { return refused_keys_; }
     /// docs/formats.md "Revision": over the admitted entries, in order.
@@ -68,7 +70,7 @@ class Intake {
     Sha256 hash_;
     std::string record_;
     std::optional<origin::Entry> folder_;
-    uint64_t files_ = 0, entries_ = 0, bytes_ = 0, refused_ = 0;
+    uint64_t files_ = 0, entries_ = 0, bytes_ = 0, refused_ = 0, refused_links_ = 0;
     std::vector<std::string> refused_keys_;
 };
 

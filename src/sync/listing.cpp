@@ -47,7 +47,8 @@ Error bad_keys(const Intake& intake, const std::string& source, const origin::Or
     const uint64_t others = intake.refused() - 1;
     const std::string more = others == 0 ? "" : fmt::format(" ({} more like it)", others);
     return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", intake.refused_keys().front(), more),
-                 object_name(source, identity, ""), "leave such keys out with --bad-keys skip, or rename them");
+                 object_name(source, identity, ""), intake.refused_links() > 0 ? "take what symlinks lead to with --follow-symlinks, or leave such keys out with --bad-keys skip"
+                                            : "leave such keys out with --bad-keys skip, or rename them");
 }
 
 Error nothing_there(const std::string& source) {
