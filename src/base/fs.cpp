@@ -77,6 +77,13 @@ class SystemFs final : public Fs {
         }
         return openat2(dir, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
     }
+    SysResult<Fd> open_following(int dir, const char* path, int flags) override {
+        while (true) {
+            const int fd = ::openat(dir, path, flags | O_CLOEXEC);
+            if (fd >= 0) return Fd(fd);
+            if (errno != EINTR) return last_error();
+        }
+    }
     SysResult<> mkdir(int dir, const char* path, mode_t mode) override {
         return changing("mkdir", [&] { return ::mkdirat(dir, path, mode); });
     }
@@ -136,7 +143,7 @@ class SystemFs final : public Fs {
     SysResult<> clone(int from_fd, int to_fd) override {
         return changing("clone", [&] { return ::ioctl(to_fd, FICLONE, from_fd); });
     }
-    SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t size_bytes) override;
+    SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t offset, uint64_t size_bytes) override;
 
     SysResult<> fdatasync(int fd) override {
         return changing("fdatasync", [&] { return ::fdatasync(fd); });
@@ -219,9 +226,9 @@ SysResult<> SystemFs::write(int fd, std::span<const std::byte> bytes, uint64_t o
     return {};
 }
 
-SysResult<uint64_t> SystemFs::copy(int from_fd, int to_fd, uint64_t size_bytes) {
+SysResult<uint64_t> SystemFs::copy(int from_fd, int to_fd, uint64_t offset, uint64_t size_bytes) {
     faults::crash_point("copy");
-    off_t from = 0, to = 0;
+    auto from = static_cast<off_t>(offset), to = from;
     uint64_t done = 0;
     while (done < size_bytes) {
         const ssize_t got = ::copy_file_range(from_fd, &from, to_fd, &to, size_bytes - done, 0);

@@ -47,6 +47,7 @@ void add_origin_flags(CLI::App& command, origin::OriginOptions& origin) {
     command.add_option_function<std::string>("--client-key", [&origin](const std::string& path) { origin.client_key_pem = file_of("--client-key", path), origin.client_key_name = path; }, "PEM file: its private key, without a passphrase; may be in --client-cert's file")->type_name("FILE");
     command.add_option("--source-address", origin.source_address, "the local IP address that connections come from")->check(CLI::Validator(check_address, "ADDRESS"))->type_name("ADDRESS");
     command.add_flag("--anonymous", origin.anonymous, "send no credentials");
+    command.add_flag("--follow-symlinks", origin.follow_symlinks, "a local directory: what symlinks lead to, also outside of it, instead of the links");
     command.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")->type_name("HEX");
     command.add_option("--ca-bundle", origin.ca_bundle, "PEM file of trusted CA certificates")->type_name("FILE");
     command.add_option("--retries", origin.retries, "attempts after the first, per request (S3: AWS_MAX_ATTEMPTS less one)")

@@ -13,9 +13,9 @@ namespace {
 
 constexpr double kRateSpanMs = 3000;
 
-std::string eta(const Moment& moment) {
-    if (moment.bytes_per_second < 1 || moment.bytes_done >= moment.bytes_total) return "";
-    const double seconds = static_cast<double>(moment.bytes_total - moment.bytes_done) / moment.bytes_per_second;
+std::string eta(uint64_t bytes_done, uint64_t bytes_total, double bytes_per_second) {
+    if (bytes_per_second < 1 || bytes_done >= bytes_total) return "";
+    const double seconds = static_cast<double>(bytes_total - bytes_done) / bytes_per_second;
     return seconds < 360'000 ? "ETA " + format_duration(static_cast<uint64_t>(seconds * 1000)) : "";
 }
 
@@ -23,11 +23,20 @@ int percent(uint64_t done, uint64_t total) {
     return total == 0 ? 100 : static_cast<int>(static_cast<double>(std::min(done, total)) * 100 / static_cast<double>(total));
 }
 
+std::string bytes_moved(uint64_t done, uint64_t total, double bytes_per_second) {
+    std::string line = fmt::format("{}% {} of {}", percent(done, total), format_size(std::min(done, total)), format_size(total));
+    line += fmt::format("  {}/s", format_size(static_cast<uint64_t>(bytes_per_second)));
+    if (const std::string left = eta(done, total, bytes_per_second); !left.empty()) line += "  " + left;
+    return line;
+}
+
+std::string placing(const Moment& moment) {
+    return bytes_moved(moment.bytes_placed, moment.bytes_to_place, moment.bytes_per_second) +
+           fmt::format("  {} of {} entries", format_count(moment.files_placed), format_count(moment.files_to_place));
+}
+
 std::string fetching(const Moment& moment) {
-    std::string line = fmt::format("{}% {} of {}", percent(moment.bytes_done, moment.bytes_total),
-                                   format_size(moment.bytes_done), format_size(moment.bytes_total));
-    line += fmt::format("  {}/s", format_size(static_cast<uint64_t>(moment.bytes_per_second)));
-    if (const std::string left = eta(moment); !left.empty()) line += "  " + left;
+    std::string line = bytes_moved(moment.bytes_done, moment.bytes_total, moment.bytes_per_second);
     line += fmt::format("  {} of {} objects  {} connections", format_count(moment.objects_done),
                         format_count(moment.objects_total), moment.connections);
     return line;
@@ -58,10 +67,13 @@ Moment look(const sync::Progress& progress) {
     moment.objects_reused = progress.objects_reused, moment.bytes_reused = progress.bytes_reused;
     moment.bytes_done = progress.bytes_done, moment.bytes_total = progress.bytes_total;
     moment.files_placed = progress.files_placed, moment.files_to_place = progress.files_to_place;
+    moment.bytes_placed = progress.bytes_placed, moment.bytes_to_place = progress.bytes_to_place;
     moment.connections = progress.connections;
     moment.long_files = progress.long_files();
     return moment;
 }
+
+uint64_t moved(const Moment& moment) { return moment.phase == sync::Phase::placing ? moment.bytes_placed : moment.bytes_done; }
 
 std::string plain_line(const Moment& moment) {
     switch (moment.phase) {
@@ -71,7 +83,7 @@ std::string plain_line(const Moment& moment) {
         case sync::Phase::building:
             return fmt::format("building the tree: {} of {}", format_count(moment.files_placed), format_count(moment.files_to_place));
         case sync::Phase::placing:
-            return fmt::format("placing: {} of {}", format_count(moment.files_placed), format_count(moment.files_to_place));
+            return "placing: " + placing(moment);
         case sync::Phase::done: return "done";
     }
     return "";
@@ -79,13 +91,15 @@ std::string plain_line(const Moment& moment) {
 
 std::vector<std::string> bar_lines(const Moment& moment, size_t columns, size_t rows) {
     std::vector<std::string> lines;
-    if (moment.phase != sync::Phase::fetching) {
+    const bool places = moment.phase == sync::Phase::placing;
+    if (moment.phase != sync::Phase::fetching && !places) {
         lines.push_back(clipped(plain_line(moment), columns));
         return lines;
     }
     const size_t width = columns > 100 ? 24 : columns > 60 ? 12 : 0;
-    const std::string front = width > 0 ? bar(moment.bytes_done, moment.bytes_total, width) + " " : "";
-    lines.push_back(clipped(front + fetching(moment), columns));
+    const std::string front = width == 0 ? "" : bar(moved(moment), places ? moment.bytes_to_place : moment.bytes_total, width) + " ";
+    lines.push_back(clipped(front + (places ? "placing: " + placing(moment) : fetching(moment)), columns));
+    if (places) return lines;
     constexpr size_t kLongFilesMax = 6;
     for (const auto& file : moment.long_files) {
         if (lines.size() + 1 >= rows || lines.size() > kLongFilesMax) break;
@@ -101,7 +115,7 @@ double Rate::add(uint64_t bytes_done, uint64_t elapsed_ms) {
     const auto span = static_cast<double>(elapsed_ms - at_ms_);
     const double now = bytes_done < bytes_ ? 0 : static_cast<double>(bytes_done - bytes_) * 1000 / span;
     const double weight = 1 - std::exp(-span / kRateSpanMs);
-    rate_ = at_ms_ == 0 ? now : rate_ + (now - rate_) * weight;
+    rate_ = at_ms_ == begun_ms_ ? now : rate_ + (now - rate_) * weight;
     bytes_ = bytes_done, at_ms_ = elapsed_ms;
     return rate_;
 }

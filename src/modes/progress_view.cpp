@@ -13,6 +13,8 @@ namespace {
 constexpr auto kBarEvery = std::chrono::milliseconds(150);
 constexpr auto kPlainEvery = std::chrono::seconds(5);
 
+std::chrono::milliseconds every(ProgressStyle style) { return style == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery); }
+
 uint64_t now_ms() {
     return static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
@@ -48,8 +50,7 @@ ProgressView::~ProgressView() {
 void ProgressView::run() {
     std::unique_lock lock(mutex_);
     while (true) {
-        const auto every = style_ == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery);
-        if (wake_.wait_for(lock, every, [this] { return ending_; })) return;
+        if (wake_.wait_for(lock, every(style_), [this] { return ending_; })) return;
         draw();
     }
 }
@@ -57,7 +58,9 @@ void ProgressView::run() {
 void ProgressView::draw() {
     Moment moment = look(progress_);
     moment.elapsed_ms = now_ms() - started_ms_;
-    moment.bytes_per_second = rate_.add(moment.bytes_done, moment.elapsed_ms);
+    if (moment.phase == sync::Phase::placing && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
+    phase_ = moment.phase, looked_ms_ = moment.elapsed_ms;
+    moment.bytes_per_second = rate_.add(moved(moment), moment.elapsed_ms);
     if (style_ == ProgressStyle::plain) {
         const std::string line = plain_line(moment);
         if (line != last_line_) std::fprintf(stderr, "%s\n", line.c_str());

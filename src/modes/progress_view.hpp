@@ -28,6 +28,8 @@ class ProgressView {
     const ProgressStyle style_;
     const uint64_t started_ms_;
     Rate rate_;
+    sync::Phase phase_ = sync::Phase::listing;
+    uint64_t looked_ms_ = 0;  ///< at the last look
     std::string last_line_;
     size_t lines_shown_ = 0;
     std::mutex mutex_;

@@ -3,12 +3,17 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
+#include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "src/modes/context.hpp"
+#include "src/modes/nearest.hpp"
 #include "src/modes/streams.hpp"
+#include "zcdp/base/error.hpp"
 
 namespace zcdp::modes {
 namespace {
@@ -21,7 +26,7 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused input, 4 not found, 5 access denied, 6 no space,
 7 the source changed, 130 interrupted.
-`zcdp COMMAND --help` has the details of a command.)";
+`zcdp COMMAND --help`, or `zcdp help COMMAND`, has the details of a command.)";
 
 constexpr int kUsage = 2;
 
@@ -40,6 +45,39 @@ bool is_out_of_threads(const std::exception& error) {
     return failed && failed->code() == std::errc::resource_unavailable_try_again;
 }
 
+/// Commands without anything behind them that would choose one: `zcdp`, `zcdp store`, `zcdp help [COMMAND]`. The exit code;
+/// nullopt: there is something to parse.
+std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
+    const bool asked = argc > 1 && std::string_view(argv[1]) == "help";
+    const CLI::App* command = &app;
+    std::string words = "zcdp", before;
+    for (int i = asked ? 2 : 1;; ++i) {
+        const auto below = command->get_subcommands([](const CLI::App*) { return true; });
+        if (i >= argc) {
+            if (!asked && below.empty()) return std::nullopt;
+            fmt::print("{}", command->help(before));
+            return 0;
+        }
+        if (below.empty() || argv[i][0] == '-') {
+            if (!asked) return std::nullopt;
+            argc = i;
+            --i;
+            continue;
+        }
+        const auto named = std::ranges::find(below, argv[i], &CLI::App::get_name);
+        if (named == below.end()) {
+            std::vector<std::string> names;
+            for (const CLI::App* one : below) names.push_back(one->get_name());
+            const std::string meant = nearest(argv[i], names);
+            say("zcdp: there is no command {} {}; {}see {} --help\n", words, printable(argv[i]), meant.empty() ? "" : fmt::format("did you mean {} {}? ", words, meant), words);
+            return kUsage;
+        }
+        command = *named;
+        before = words;
+        words += std::string(" ") + argv[i];
+    }
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -47,7 +85,7 @@ int run(int argc, char** argv) {
     ::umask(::umask(0) & 077);  // one that takes our own rights away would keep us out of what we make
     Metrics metrics;
     Context context{system_fs(), system_clock(), system_random(), metrics, {}};
-    CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified"};
+    CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified", "zcdp"};
     app.footer(kFooter);
     app.require_subcommand(1);
     Action action;
@@ -64,6 +102,7 @@ int run(int argc, char** argv) {
     add_version(app, action);
     add_completion(app, action);
     for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);
+    if (const auto done = help_or_unknown(app, argc, argv)) return *done;
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

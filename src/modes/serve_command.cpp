@@ -14,7 +14,8 @@ namespace zcdp::modes {
 namespace {
 
 constexpr const char* kFooter = R"(
-The directory appears as one bucket; its files are the keys. Symlinks and what they point to are not shown. With --store
+The directory appears as one bucket; its files are the keys. Symlinks and what they point to are not shown, nor sockets and
+names that are no keys: how many is in the log and in zcdp_serve_left_out_entries, once they are listed. With --store
 each ready snapshot is a bucket, called by the first 32 digits of its id, and a pinned one also by its name.
 With ZCDP_SERVE_ACCESS_KEY and ZCDP_SERVE_SECRET_KEY in the environment requests must be signed with them; else
 everybody who reaches the address may read. Presigned URLs are taken as well.

@@ -31,12 +31,14 @@ constexpr const char* kFooter = R"(
 With no DEST the dataset is put into the store and its path is printed; the path is ready when it is printed.
 With DEST the same tree also appears there. A DEST that does not exist appears whole, by one rename. In an existing
 one each file is replaced by rename, files that zcdp did not put there stay, and an interrupted run goes on where it was.
+A second run into the same DEST waits for the first. SOURCE, DEST and store must lie apart.
 
 Examples:
   zcdp sync s3://models/llama-3/                      into the store; prints the path
   zcdp sync s3://models/llama-3/ ./llama              and as a directory of yours
   zcdp sync --no-store s3://data/set/ ./set           once, straight into ./set: for CI jobs
-  zcdp sync /mnt/nas/imagenet                         a directory is an origin, too
+  zcdp sync /mnt/nas/imagenet                         a directory is an origin, too; so is one file
+  zcdp sync --follow-symlinks ~/.cache/huggingface/hub/models--org--model/snapshots/REVISION ./model
   zcdp sync --endpoint http://127.0.0.1:9000 --anonymous s3://data/
   zcdp sync dataset/llama-3 -n team-a --nodes gpu-pool=a100    onto nodes of a cluster, before any pod
   zcdp sync s3://models/llama-3/model.bin ./llama     one object: ./llama/model.bin, if no folder has that name
@@ -100,6 +102,12 @@ int show(Context& context, const Flags& flags, const Result<sync::SyncReport>& d
     return 0;
 }
 
+/// With --json only when it is asked for by name: stderr is read by programs then.
+ProgressStyle shown_progress(const Context& context, const Flags& flags) {
+    const bool none = context.flags.quiet || (flags.json && flags.progress == "auto");
+    return none ? ProgressStyle::none : progress_style(flags.progress);
+}
+
 constexpr std::string_view kDatasetPrefix = "dataset/";
 
 /// zcdp sync dataset/NAME --nodes SELECTOR
@@ -120,8 +128,8 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
     const origin::OriginOptions& from = flags.origin;
-    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.virtual_host || from.dual_stack || !from.billing_project.empty())
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --virtual-host, --billing-project or --dualstack",
+    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.follow_symlinks || from.virtual_host || from.dual_stack || !from.billing_project.empty())
+        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --virtual-host, --billing-project, --follow-symlinks or --dualstack",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
         for (const std::string& name : origin::credential_names())
@@ -137,7 +145,7 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
                 if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
     sync::Progress progress;
-    ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
+    ProgressView view(progress, shown_progress(context, flags));
     return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop));
 }
 
@@ -161,11 +169,14 @@ int run_sync(Context& context, Flags& flags) {
         if (const auto socket = services::agent_socket(store_folder(flags.store), context.fs)) return run_by_agent(context, flags, *socket, stop, machine);
     auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
     if (!factory) return report(factory.error());
+    flags.sync.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
+    const std::string store_root = flags.sync.no_store ? "" : store_folder(flags.store);
+    if (auto apart = sync::check_places(flags.sync, store_root, *factory, machine); !apart) return report(apart.error());
     std::unique_ptr<store::Store> store;
     if (!flags.sync.no_store) {
         store::StoreOptions options;
-        options.root = store_folder(flags.store);
-        options.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
+        options.root = store_root;
+        options.lock_timeout_ms = flags.sync.lock_timeout_ms;
         options.holder = fmt::format("zcdp sync, pid {}", ::getpid());
         auto opened = store::Store::open(options, context.fs, context.clock, context.random, log, context.metrics);
         if (!opened) return report(opened.error());
@@ -175,7 +186,7 @@ int run_sync(Context& context, Flags& flags) {
     sync::Progress progress;
     Result<sync::SyncReport> done = Error();
     {
-        ProgressView view(progress, flags.json || context.flags.quiet ? ProgressStyle::none : progress_style(flags.progress));
+        ProgressView view(progress, shown_progress(context, flags));
         done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
     }
     return show(context, flags, done);
@@ -187,7 +198,7 @@ void add_sync(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
-    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR; or dataset/NAME with --nodes")->required();
+    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], https://HOST/PATH, hf://ORG/NAME, file:///PATH or PATH (a directory or a file); or dataset/NAME with --nodes")->required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
     sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
     sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "
@@ -207,7 +218,7 @@ void add_sync(CLI::App& app, Action& action) {
     sync.add_option("--memory", flags->memory, "transfer buffers")->check(check_size)->type_name("SIZE")->capture_default_str();
     sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")->check(check_rate)->type_name("RATE");
     sync.add_option("--timeout", flags->timeout, "for a request to be answered")->check(check_duration)->type_name("TIME")->capture_default_str();
-    sync.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
+    sync.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store, or of DEST")
         ->check(check_duration)->type_name("TIME")->capture_default_str();
     sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
     sync.add_option("--progress", flags->progress, "on stderr")->check(CLI::IsMember({"auto", "bar", "plain", "none"}))->capture_default_str();

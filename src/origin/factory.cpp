@@ -58,6 +58,8 @@ Result<OriginFactory> make_azure_factory(const std::string& source, OriginOption
 Result<> check_flags(const std::string& source, const OriginOptions& options) {
     const auto only = [&](const char* flag, const char* kind) { return Error(ErrorKind::usage, std::string(flag) + " is for " + kind + " alone", shown_source(source)); };
     const bool web = (source.starts_with("https://") || source.starts_with("http://")) && !azure::is_blob_url(source);
+    const bool local = source.starts_with("file://") || source.find("://") == std::string::npos;
+    if (options.follow_symlinks && !local) return only("--follow-symlinks", "a local directory");
     if (!options.sha256.empty() && !web) return only("--sha256", "a file of a web server (https://)");
     if (!options.billing_project.empty() && !source.starts_with("gs://")) return only("--billing-project", "gs://");
     if (source.starts_with("s3://")) return {};
@@ -102,7 +104,10 @@ Result<OriginFactory> make_origin_factory(const std::string& source, const Origi
     if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);
     if (source.starts_with("https://") || source.starts_with("http://")) return http::make_url_factory(source, options, machine);
     if (source.starts_with("hf://")) return http::make_repository_factory(source, options, machine);
-    if (source.starts_with("file://")) return local::make_local_factory(source.substr(7), options, machine);
+    if (source.starts_with("file://")) {
+        ZCDP_TRY(const std::string path, local::path_of_url(source));
+        return local::make_local_factory(path, options, machine);
+    }
     if (const size_t scheme = source.find("://"); scheme != std::string::npos)
         return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, oss://BUCKET/PREFIX/, https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR");
     if (source.empty()) return Error(ErrorKind::usage, "no source is given");

@@ -326,7 +326,10 @@ const char* name_of(Kind kind) {
 Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, origin::Machine machine,
                               const std::function<void(const Difference&)>& found, Stop& stop) {
     const auto began = Deadline::clock::now();
-    ZCDP_TRY(const auto folder, origin::make_origin_factory("file://" + options.folder, {}, machine));
+    std::error_code code;
+    const std::string path = std::filesystem::canonical(options.folder, code).string();
+    if (code) return system_error({code.value(), boost::system::system_category()}, "opening", options.folder);
+    ZCDP_TRY(const auto folder, origin::make_origin_factory(path, {}, machine));
     Board board(options, machine, found, stop);
     std::vector<std::thread> threads;
     const unsigned loops = std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMost);

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <set>
 
+#include "src/sync/overlap.hpp"
+
 namespace zcdp::sync {
 namespace {
 
@@ -14,6 +16,7 @@ namespace {
 constexpr size_t kBatchFiles = 4096;  ///< they stay open until the barrier
 constexpr size_t kBatchItems = 16384;
 constexpr uint64_t kBatchBytes = 256ull << 20;
+constexpr int kTries = 100;  ///< to open a folder that other runs make and rename
 
 bool is(const boost::system::error_code& code, int number) {
     return code.category() == boost::system::system_category() && code.value() == number;
@@ -21,30 +24,43 @@ bool is(const boost::system::error_code& code, int number) {
 
 }  // namespace
 
+/// What is missing in a DEST is no answer about the source.
 Error Dest::error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const {
-    return system_error(code, action, real_path_ + (entry_path.empty() ? "" : "/" + entry_path));
+    Error error = system_error(code, action, real_path_ + (entry_path.empty() ? "" : "/" + entry_path));
+    if (error.kind() != ErrorKind::not_found) return error;
+    return Error(ErrorKind::failed, error.what(), error.object(), "did somebody take it away meanwhile? run the sync again");
 }
 
 Result<std::unique_ptr<Dest>> Dest::named(const std::string& dest, Fs& fs, Clock& clock, Random& random) {
-    std::string path = std::filesystem::absolute(dest).lexically_normal().string();
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    std::string path = absolute_path(dest);
     if (path == "/") return Error(ErrorKind::usage, "cannot be a destination", "/");
-    return std::unique_ptr<Dest>(new Dest(std::move(path), fs, clock, random));
+    auto named = std::unique_ptr<Dest>(new Dest(std::move(path), fs, clock, random));
+    const size_t slash = named->path_.rfind('/');
+    named->parent_path_ = named->path_.substr(0, slash + 1), named->name_ = named->path_.substr(slash + 1);
+    named->real_path_ = named->path_, named->real_name_ = named->name_;
+    return named;
 }
 
-Result<std::unique_ptr<Dest>> Dest::open(const std::string& dest, Fs& fs, Clock& clock, Random& random) {
-    ZCDP_TRY(auto opened, named(dest, fs, clock, random));
-    ZCDP_CHECK(opened->open_folder());
-    ZCDP_CHECK(opened->open_own_folder());
-    ZCDP_CHECK(opened->merge_journal());
-    ZCDP_TRY(opened->old_, opened->earlier());
-    return opened;
+Result<std::unique_ptr<Dest>> Dest::open(const std::string& dest, Fs& fs, Clock& clock, Random& random, const LockWait& wait) {
+    for (int tries = 0; tries < kTries; ++tries) {
+        ZCDP_TRY(auto opened, named(dest, fs, clock, random));
+        ZCDP_CHECK(opened->open_parent(true));
+        ZCDP_CHECK(opened->open_folder());
+        ZCDP_CHECK(opened->open_own_folder());
+        ZCDP_TRY(const bool again, opened->outlived_by_another(wait));
+        if (again) continue;
+        ZCDP_CHECK(opened->sweep());
+        ZCDP_CHECK(opened->merge_journal());
+        ZCDP_TRY(opened->old_, opened->earlier());
+        return opened;
+    }
+    return Error(ErrorKind::failed, "is replaced again and again by somebody else", dest);
 }
 
 Result<std::unique_ptr<Dest>> Dest::look(const std::string& dest, Fs& fs, Clock& clock, Random& random) {
     ZCDP_TRY(auto opened, named(dest, fs, clock, random));
-    opened->real_path_ = opened->path_;
-    auto dir = fs.open(AT_FDCWD, (opened->path_ + "/.").c_str(), O_RDONLY | O_DIRECTORY);
+    if (!opened->open_parent(false)) return opened;
+    ZCDP_TRY(auto dir, opened->existing());
     if (!dir) return opened;
     opened->dir_ = std::move(*dir);
     opened->folders_.emplace(fs, opened->dir_.get(), opened->real_path_);
@@ -52,24 +68,53 @@ Result<std::unique_ptr<Dest>> Dest::look(const std::string& dest, Fs& fs, Clock&
     return opened;
 }
 
-/// An existing folder (or a symlink to one, for the user named it), or a new one beside the place where it will appear.
-Result<> Dest::open_folder() {
-    real_path_ = path_;
-    auto dir = fs_.open(AT_FDCWD, (path_ + "/.").c_str(), O_RDONLY | O_DIRECTORY);
-    if (!dir && is(dir.error(), ENOENT)) {
-        if (fs_.stat(AT_FDCWD, path_.c_str())) return error(dir.error(), "opening the destination", "");
-        const size_t slash = path_.rfind('/');
-        const std::string parent = path_.substr(0, slash);
+Dest::~Dest() {
+    if (own_) lock_.release(fs_, own_.get());
+}
+
+Result<> Dest::open_parent(bool make) {
+    const std::string itself = parent_path_ + ".";
+    auto parent = fs_.open(AT_FDCWD, itself.c_str(), O_PATH | O_DIRECTORY);
+    if (!parent && make && is(parent.error(), ENOENT)) {
         std::error_code made;
-        std::filesystem::create_directories(parent + "/", made);
-        real_path_ = place_beside(path_);
-        appears_ = true;
-        if (auto folder = fs_.mkdir(AT_FDCWD, real_path_.c_str(), 0777); !folder && !is(folder.error(), EEXIST))
-            return system_error(folder.error(), "making the folder", real_path_);
-        dir = fs_.open(AT_FDCWD, real_path_.c_str(), O_RDONLY | O_DIRECTORY);
+        std::filesystem::create_directories(parent_path_, made);
+        if (made) return system_error({made.value(), boost::system::system_category()}, "making the folder", parent_path_);
+        parent = fs_.open(AT_FDCWD, itself.c_str(), O_PATH | O_DIRECTORY);
     }
-    if (!dir) return error(dir.error(), "opening the destination", "");
-    dir_ = std::move(*dir);
+    if (!parent) return error(parent.error(), "opening the folder of the destination", "");
+    parent_ = std::move(*parent);
+    return {};
+}
+
+/// DEST as it is, or where a symlink of its name leads, for the user named it. None: nothing has the name.
+Result<std::optional<Fd>> Dest::existing() const {
+    auto dir = fs_.open(parent_.get(), (name_ + "/.").c_str(), O_RDONLY | O_DIRECTORY);
+    if (dir) return std::optional(std::move(*dir));
+    const auto st = fs_.stat(parent_.get(), name_.c_str());
+    if (!st && is(st.error(), ENOENT)) return std::optional<Fd>();
+    if (st && S_ISLNK(st->st_mode) && (is(dir.error(), ENOENT) || is(dir.error(), ELOOP))) {
+        const auto target = fs_.readlink(parent_.get(), name_.c_str());
+        return Error(ErrorKind::usage, "the destination is a symlink that leads nowhere" + (target ? ", to " + printable(*target) : ""), path_,
+                     "make the folder that it should lead to, or remove it");
+    }
+    if (is(dir.error(), ENOTDIR)) return Error(ErrorKind::usage, "the destination is no folder", path_, "name a folder to put the files in");
+    return error(dir.error(), "opening the destination", "");
+}
+
+/// The folder that is there, or a new one beside the place where it will appear.
+Result<> Dest::open_folder() {
+    ZCDP_TRY(auto there, existing());
+    if (!there) {
+        appears_ = true;
+        real_name_ = "." + name_ + ".zcdp-partial";
+        real_path_ = parent_path_ + real_name_;
+        if (auto folder = fs_.mkdir(parent_.get(), real_name_.c_str(), 0777); !folder && !is(folder.error(), EEXIST))
+            return system_error(folder.error(), "making the folder", real_path_);
+        auto made = fs_.open_beneath(parent_.get(), real_name_.c_str(), O_RDONLY | O_DIRECTORY);
+        if (!made) return error(made.error(), "opening the folder", "");
+        there = std::move(*made);
+    }
+    dir_ = std::move(*there);
     folders_.emplace(fs_, dir_.get(), real_path_);
     return {};
 }
@@ -81,6 +126,32 @@ Result<> Dest::open_own_folder() {
     auto own = fs_.open_beneath(dir_.get(), ".zcdp", O_RDONLY | O_DIRECTORY);
     if (!own) return error(own.error(), "opening the folder", ".zcdp");
     own_ = std::move(*own);
+    return {};
+}
+
+/// Takes the lock. True: whoever held it has meanwhile made DEST of the folder that was opened here, or taken it away.
+Result<bool> Dest::outlived_by_another(const LockWait& wait) {
+    ZCDP_TRY(lock_, DestLock::take(fs_, clock_, own_.get(), path_, wait));
+    if (lock_.gone()) return true;
+    if (!appears_) return false;
+    const auto named = fs_.stat(parent_.get(), real_name_.c_str()), open = fs_.stat_fd(dir_.get());
+    if (!named || !open || named->st_ino != open->st_ino) return true;
+    if (!fs_.stat(parent_.get(), name_.c_str())) return false;
+    // DEST is there since: what was begun beside it is of no use.
+    if (auto gone = remove_tree(fs_, parent_.get(), real_name_); !gone) return error(gone.error(), "removing", "");
+    return true;
+}
+
+Result<> Dest::check_in_place() const {
+    const auto named = fs_.open(AT_FDCWD, (real_path_ + "/.").c_str(), O_PATH | O_DIRECTORY);
+    const auto there = named ? fs_.stat_fd(named->get()) : SysResult<struct stat>(named.error()), open = fs_.stat_fd(dir_.get());
+    if (there && open && there->st_ino == open->st_ino && there->st_dev == open->st_dev) return {};
+    return Error(ErrorKind::failed, "the destination, or a folder around it, was moved or replaced during the sync", path_,
+                 "what was written is in the folder that was moved; leave it in its place and run the sync again");
+}
+
+/// What an interrupted run left under temporary names.
+Result<> Dest::sweep() {
     barrier_ = barrier_kind(fs_, own_.get());
     if (auto swept = remove_tree(fs_, own_.get(), "tmp"); !swept) return error(swept.error(), "sweeping", ".zcdp/tmp");
     if (auto made = fs_.mkdir(own_.get(), "tmp", 0700); !made) return error(made.error(), "making the folder", ".zcdp/tmp");
@@ -163,6 +234,7 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
         old_next_.reset();
         ZCDP_TRY(const bool here, already_here(old, entry));
         if (here) {
+            count_placed(entry.size_bytes);
             old.extra = false;
             if (!tag.empty()) old.tag = tag;
             if (old.entry.chunks.empty()) old.entry.chunks = entry.chunks;
@@ -253,6 +325,7 @@ Result<Dest::Removed> Dest::finish(bool delete_extra) {
     }
     tmp_.reset();
     for (const char* name : {"tmp", "barrier"}) (void)remove_tree(fs_, own_.get(), name);
+    ZCDP_CHECK(check_in_place());
     if (appears_) ZCDP_CHECK(appear());
     return removed;
 }
@@ -300,13 +373,14 @@ Result<Dest::Removed> Dest::remove_extra() {
 
 Result<> Dest::appear() {
     if (auto synced = fs_.fsync(dir_.get()); !synced) return error(synced.error(), "syncing", "");
-    if (auto named = fs_.rename_new(AT_FDCWD, real_path_.c_str(), AT_FDCWD, path_.c_str()); !named)
+    if (auto named = fs_.rename_new(parent_.get(), real_name_.c_str(), parent_.get(), name_.c_str()); !named)
         return system_error(named.error(), "renaming " + real_path_ + " into place", path_);
-    real_path_ = path_;
-    auto parent = fs_.open(AT_FDCWD, (path_.substr(0, path_.rfind('/')) + "/.").c_str(), O_RDONLY | O_DIRECTORY);
-    if (!parent) return system_error(parent.error(), "opening the folder of", path_);
-    if (auto synced = fs_.fsync(parent->get()); !synced) return system_error(synced.error(), "syncing the folder of", path_);
-    return {};
+    real_path_ = path_, real_name_ = name_;
+    // A folder that may be written to but not read cannot be opened for this: then all of the file system is synced.
+    const auto parent = fs_.open(parent_.get(), ".", O_RDONLY | O_DIRECTORY);
+    if (auto synced = parent ? fs_.fsync(parent->get()) : fs_.sync_fs(dir_.get()); !synced)
+        return system_error(synced.error(), "syncing the folder of", path_);
+    return check_in_place();
 }
 
 }  // namespace zcdp::sync

@@ -2,7 +2,8 @@
 // written down (dest_state.hpp), so that the next run touches only what differs and an interrupted one goes on.
 //
 // A DEST that does not exist is filled beside its place and appears whole, by one rename. Into an existing one files go
-// one by one; deletions come last, and only of files that zcdp put there and nobody changed since.
+// one by one; deletions come last, and only of files that zcdp put there and nobody changed since. One run at a time: a second
+// one waits (dest_lock.hpp). The folder that DEST is in is opened once, so that nothing is written where its name leads later.
 // Thread rule: one thread.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "src/sync/dest_folders.hpp"
+#include "src/sync/dest_lock.hpp"
 #include "src/sync/dest_state.hpp"
 #include "zcdp/sync/sync.hpp"
 
@@ -34,16 +36,22 @@ inline std::string place_beside(const std::string& path) {
 
 class Dest {
   public:
-    /// `dest` as the user wrote it. Makes what is missing, sweeps what an interrupted run left, and merges its journal.
-    static Result<std::unique_ptr<Dest>> open(const std::string& dest, Fs& fs, Clock& clock, Random& random);
+    /// `dest` as the user wrote it. Makes what is missing, waits for another run, sweeps what an interrupted one left, and
+    /// merges its journal. Errors: usage (a file, a symlink that leads nowhere), busy.
+    static Result<std::unique_ptr<Dest>> open(const std::string& dest, Fs& fs, Clock& clock, Random& random, const LockWait& wait);
     /// Changes nothing: only earlier(), intact() and path() may be called. DEST need not exist.
     static Result<std::unique_ptr<Dest>> look(const std::string& dest, Fs& fs, Clock& clock, Random& random);
+    ~Dest();
+    /// Counts what is placed from now on; must outlive this.
+    void report_to(Progress& progress) { progress_ = &progress; }
 
     /// Absolute, as it will be called in the end.
     const std::string& path() const { return path_; }
     /// The folder .zcdp inside, and its absolute path for now.
     int own_folder() const { return own_.get(); }
     const std::string& own_path() const { return own_path_; }
+    /// That the names still lead to the folder which was opened. Errors: failed, when it or one around it was moved.
+    Result<> check_in_place() const;
     /// What was put here before, in path order. Only before the first place().
     Result<std::unique_ptr<DestState>> earlier() const;
     /// Whether the file of `record` is still as it was put.
@@ -72,8 +80,12 @@ class Dest {
     Dest(std::string path, Fs& fs, Clock& clock, Random& random)
         : path_(std::move(path)), fs_(fs), clock_(clock), random_(random) {}
     static Result<std::unique_ptr<Dest>> named(const std::string& dest, Fs& fs, Clock& clock, Random& random);
+    Result<> open_parent(bool make);
+    Result<std::optional<Fd>> existing() const;
     Result<> open_folder();
     Result<> open_own_folder();
+    Result<bool> outlived_by_another(const LockWait& wait);
+    Result<> sweep();
     Result<> merge_journal();
 
     Result<> pass_until(const std::string& path);
@@ -82,6 +94,9 @@ class Dest {
     Result<> make_file(const store::ManifestEntry& entry, Item& item);
     Result<bool> link_or_move(const store::ManifestEntry& entry, Item& item);
     Result<> copy_content(int from, int to, const store::ManifestEntry& entry, const std::string& temporary);
+    void count_placed(uint64_t bytes) {
+        if (progress_) progress_->bytes_placed += bytes;
+    }
     Result<> note_stat(Item& item);
     Result<> settle();
     Result<> make_contents_durable();
@@ -93,11 +108,14 @@ class Dest {
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const;
 
     std::string path_, real_path_, own_path_;  ///< real: beside the final place while it is being filled
+    std::string parent_path_, name_, real_name_;  ///< path_ and real_path_ in two
     bool appears_ = false;                     ///< DEST did not exist: rename at the end
     Fs& fs_;
     Clock& clock_;
     Random& random_;
-    Fd dir_, own_, tmp_, tree_, cas_;
+    Fd parent_, dir_, own_, tmp_, tree_, cas_;
+    DestLock lock_;
+    Progress* progress_ = nullptr;
     BarrierKind barrier_ = BarrierKind::each;
     Transfer transfer_ = Transfer::copy;
     bool can_clone_ = true, can_copy_range_ = true;

@@ -11,6 +11,7 @@ namespace zcdp::sync {
 namespace {
 
 constexpr size_t kCopyBytes = 1 << 20;
+constexpr uint64_t kCopyRangeBytes = 64 << 20;  ///< between two looks at how far it is
 
 /// Answers by which a file system says that it has no such call, or not between these two files.
 bool cannot(const boost::system::error_code& code) {
@@ -42,7 +43,10 @@ Result<> Dest::make_file(const store::ManifestEntry& entry, Item& item) {
                      real_path_ + "/" + entry.path, "run the sync again");
     if (transfer_ == Transfer::link || transfer_ == Transfer::move) {
         ZCDP_TRY(const bool done, link_or_move(entry, item));
-        if (done) return note_stat(item);
+        if (done) {
+            count_placed(entry.size_bytes);
+            return note_stat(item);
+        }
     }
     auto from = fs_.open(tree_.get(), entry.path.c_str(), O_RDONLY);
     if (!from) return system_error(from.error(), "opening in the store", entry.path);
@@ -89,21 +93,27 @@ Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry,
     if (size_bytes == 0) return {};
     if (can_clone_) {
         auto cloned = fs_.clone(from, to);
-        if (cloned) return {};
+        if (cloned) {
+            count_placed(size_bytes);
+            return {};
+        }
         if (!cannot(cloned.error())) return error(cloned.error(), "cloning into", entry.path);
         can_clone_ = false;
     }
     if (size_bytes >= kDirectCopyBytesMin) {
         const std::string shown = real_path_ + "/" + entry.path;
-        ZCDP_TRY(const bool copied, copy_direct(fs_, {tree_.get(), entry.path, entry.path}, {tmp_.get(), temporary, shown}, size_bytes));
+        ZCDP_TRY(const bool copied, copy_direct(fs_, {tree_.get(), entry.path, entry.path}, {tmp_.get(), temporary, shown}, size_bytes,
+                                               [this](uint64_t bytes) { count_placed(bytes); }));
         if (copied) return {};
     }
     uint64_t done = 0;
-    if (can_copy_range_) {
-        auto copied = fs_.copy(from, to, size_bytes);
-        if (copied) done = *copied;
-        else if (!cannot(copied.error())) return error(copied.error(), "copying into", entry.path);
-        else can_copy_range_ = false;
+    while (can_copy_range_ && done < size_bytes) {
+        auto copied = fs_.copy(from, to, done, std::min(kCopyRangeBytes, size_bytes - done));
+        if (!copied && !cannot(copied.error())) return error(copied.error(), "copying into", entry.path);
+        can_copy_range_ = copied.has_value();
+        if (!copied || *copied == 0) break;
+        done += *copied;
+        count_placed(*copied);
     }
     std::vector<std::byte> buffer;
     while (done < size_bytes) {
@@ -115,6 +125,7 @@ Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry,
         if (auto put = fs_.write(to, std::span(buffer).first(*got), done); !put)
             return error(put.error(), "writing", entry.path);
         done += *got;
+        count_placed(*got);
     }
     return {};
 }

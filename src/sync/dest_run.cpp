@@ -2,7 +2,11 @@
 
 #include <fcntl.h>
 
+#include <unistd.h>
+
 #include <filesystem>
+
+#include <fmt/format.h>
 
 #include "src/sync/dest.hpp"
 #include "src/sync/listing.hpp"
@@ -13,6 +17,12 @@ namespace {
 
 Error stopped(const std::string& object) {
     return Error(ErrorKind::interrupted, "stopped", object, "run the same command again to go on");
+}
+
+LockWait lock_wait(const SyncOptions& options, const Stop& stop, Logger& log) {
+    char host[256] = "";
+    (void)::gethostname(host, sizeof host - 1);
+    return {fmt::format("zcdp sync, pid {} on {}", ::getpid(), host), options.lock_timeout_ms, stop, log};
 }
 
 Result<Fd> open_folder(Fs& fs, const std::string& path) {
@@ -140,8 +150,10 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     // A tree that an interrupted run left has given files away: it is made again from what is in the CAS.
     if (auto gone = remove_tree(machine_.fs, dest_->own_folder(), "store/snapshots"); !gone)
         return system_error(gone.error(), "sweeping", store_options.root + "/snapshots");
+    ZCDP_CHECK(dest_->check_in_place());
     ZCDP_TRY(private_, store::Store::open(store_options, machine_.fs, machine_.clock, machine_.random, machine_.log,
                                           machine_.metrics));
+    ZCDP_CHECK(dest_->check_in_place());
     StoreRun into_private(options_, *private_, factory_, machine_, progress_, stop_);
     if (auto done = into_private.fetch_and_build(missing, false); !done) return of_dest(std::move(done).error());
     const SyncReport& done = into_private.report();
@@ -155,7 +167,9 @@ Result<> WithoutStore::fetch(const Listed& listed) {
 /// is written along, for its id.
 Result<> WithoutStore::place(const Listed& listed) {
     progress_.phase = Phase::placing;
-    progress_.files_to_place = listed.list.count;
+    progress_.files_to_place = listed.list.count, progress_.bytes_to_place = listed.bytes;
+    progress_.files_placed = 0, progress_.bytes_placed = 0;
+    dest_->report_to(progress_);
     ZCDP_TRY(const Fd scratch, open_scratch(machine_.fs, scratch_, machine_.random));
     const auto manifest = store::ManifestWriter::create(machine_.fs, scratch.get());
     ZCDP_TRY(auto state, dest_->earlier());
@@ -196,7 +210,9 @@ Result<> WithoutStore::place(const Listed& listed) {
 }
 
 Result<SyncReport> WithoutStore::run() {
-    ZCDP_TRY(dest_, (options_.dry_run ? Dest::look : Dest::open)(options_.dest, machine_.fs, machine_.clock, machine_.random));
+    Fs& fs = machine_.fs;
+    ZCDP_TRY(dest_, options_.dry_run ? Dest::look(options_.dest, fs, machine_.clock, machine_.random)
+                                     : Dest::open(options_.dest, fs, machine_.clock, machine_.random, lock_wait(options_, stop_, machine_.log)));
     scratch_ = options_.dry_run ? std::filesystem::temp_directory_path().string() : dest_->own_path();
     for (int listings = 1;; ++listings) {
         report_ = {};
@@ -205,10 +221,13 @@ Result<SyncReport> WithoutStore::run() {
         report_.objects = listed.files, report_.bytes = listed.bytes;
         report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
         report_.dry_run = options_.dry_run;
-        auto done = fetch(listed);
-        if (done) done = options_.dry_run ? count_removals(options_, listed, machine_, report_) : place(listed);
-        if (done) break;
-        if (!changed_since_listing(done.error())) return std::move(done).error();
+        const auto done = fetch(listed);
+        if (done) {
+            // The source is not read any more: what goes wrong from here on is no change of it.
+            ZCDP_CHECK(options_.dry_run ? count_removals(options_, listed, machine_, report_) : place(listed));
+            break;
+        }
+        if (!changed_since_listing(done.error())) return done.error();
         if (listings == kListings) return changes_too_often(done.error());
         private_.reset();
     }
@@ -251,9 +270,11 @@ Result<> place_snapshot(const SyncOptions& options, store::Store& store, const L
     if (options.dry_run) return count_removals(options, listed, machine, report);
     progress.phase = Phase::placing;
     progress.files_placed = 0;
+    progress.bytes_placed = 0, progress.bytes_to_place = listed.bytes;
     const auto id = store::SnapshotId::parse(report.snapshot);
     if (!id) return Error(ErrorKind::failed, "has no snapshot to place", options.dest);
-    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random));
+    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random, lock_wait(options, stop, machine.log)));
+    dest->report_to(progress);
     ZCDP_TRY(Fd tree, open_folder(machine.fs, report.path));
     dest->take_from(std::move(tree), options.placement == Placement::link      ? Transfer::link
                                      : options.placement == Placement::copy ? Transfer::copy

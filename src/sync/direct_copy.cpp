@@ -22,8 +22,8 @@ constexpr unsigned kThreads = 3;  ///< reads and writes overlap, and the disk ha
 /// The pieces of one file, taken by whichever thread is free.
 class DirectCopy {
   public:
-    DirectCopy(Fs& fs, int from_fd, int to_fd, FileAt from, FileAt to, uint64_t size_bytes)
-        : fs_(fs), from_fd_(from_fd), to_fd_(to_fd), from_(from), to_(to), size_bytes_(size_bytes) {}
+    DirectCopy(Fs& fs, int from_fd, int to_fd, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied)
+        : fs_(fs), from_fd_(from_fd), to_fd_(to_fd), from_(from), to_(to), size_bytes_(size_bytes), copied_(copied) {}
 
     Result<> run() {
         std::vector<std::thread> threads;
@@ -60,6 +60,7 @@ class DirectCopy {
             return Error(ErrorKind::corrupt, "a file of the store is shorter than it should be", from_.shown, "run: zcdp store verify");
         const size_t aligned = (length + kAlignment - 1) / kAlignment * kAlignment;
         if (auto put = fs_.write(to_fd_, buffer.first(aligned), at); !put) return system_error(put.error(), "writing", to_.shown);
+        copied_(length);
         return {};
     }
 
@@ -73,6 +74,7 @@ class DirectCopy {
     const int from_fd_, to_fd_;
     const FileAt from_, to_;
     const uint64_t size_bytes_;
+    const std::function<void(uint64_t)>& copied_;
     std::atomic<uint64_t> next_{0};
     std::atomic<bool> failed_{false};
     std::mutex mutex_;
@@ -81,14 +83,14 @@ class DirectCopy {
 
 }  // namespace
 
-Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes) {
+Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied) {
     const auto source = fs.open(from.dir, from.name.c_str(), O_RDONLY | O_DIRECT);
     if (!source) return false;
     const auto target = fs.open(to.dir, to.name.c_str(), O_WRONLY | O_DIRECT);
     if (!target) return false;
     if (auto room = fs.allocate(target->get(), size_bytes); !room && room.error().value() != EOPNOTSUPP)
         return system_error(room.error(), "reserving room for", to.shown);
-    ZCDP_CHECK(DirectCopy(fs, source->get(), target->get(), from, to, size_bytes).run());
+    ZCDP_CHECK(DirectCopy(fs, source->get(), target->get(), from, to, size_bytes, copied).run());
     // Direct writes end at a multiple of the alignment.
     if (auto sized = fs.truncate(target->get(), size_bytes); !sized) return system_error(sized.error(), "sizing", to.shown);
     return true;

@@ -2,6 +2,7 @@
 // Thread rule: any thread; works with threads of its own, which have ended when it returns.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "zcdp/base/error.hpp"
@@ -19,7 +20,8 @@ struct FileAt {
 };
 
 /// Fills `to`, which exists and is empty, with the `size_bytes` of `from`. False: one of the file systems knows no direct
-/// I/O, and nothing was done. Errors: of the disk, or `corrupt` when `from` is shorter.
-Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes);
+/// I/O, and nothing was done. `copied` is called for each piece, on any thread. Errors: of the disk, or `corrupt` when `from`
+/// is shorter.
+Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied);
 
 }  // namespace zcdp::sync

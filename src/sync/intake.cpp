@@ -30,8 +30,10 @@ bool Names::wanted(const origin::Entry& entry) {
     }
     if (!filter_.wants(entry.path)) return false;  // first: what is left out is no error, whatever it is called
     PathProblem problem = check_path(entry.path);
-    if (problem == PathProblem::none && entry.kind == EntryKind::symlink)
+    if (problem == PathProblem::none && entry.kind == EntryKind::symlink) {
         problem = check_symlink(entry.path, entry.symlink_target);
+        refusals_.add_links(problem != PathProblem::none);
+    }
     if (problem != PathProblem::none) {
         refusals_.add(entry.path, describe(problem));
         return false;

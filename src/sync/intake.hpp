@@ -18,10 +18,13 @@ class Refusals {
   public:
     void add(const std::string& key, std::string_view reason);
     uint64_t count() const { return count_; }
+    /// How many of them are symlinks, for where they lead.
+    void add_links(uint64_t count) { links_ += count; }
+    uint64_t links() const { return links_; }
     const std::vector<std::string>& keys() const { return keys_; }
 
   private:
-    uint64_t count_ = 0;
+    uint64_t count_ = 0, links_ = 0;
     std::vector<std::string> keys_;
 };
 

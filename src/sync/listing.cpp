@@ -41,8 +41,8 @@ Task<> run_list(ListJob* job) { job->result = co_await list_all(job); }
 Error bad_keys(const Refusals& refusals, const std::string& source, const origin::OriginIdentity& identity) {
     const uint64_t others = refusals.count() - 1;
     const std::string more = others == 0 ? "" : fmt::format(" ({} more like it)", others);
-    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", refusals.keys().front(), more),
-                 object_name(source, identity, ""), "leave such keys out with --bad-keys skip, or rename them");
+    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", refusals.keys().front(), more), object_name(source, identity, ""),
+                 refusals.links() > 0 ? "take what symlinks lead to with --follow-symlinks, or leave such keys out with --bad-keys skip" : "leave such keys out with --bad-keys skip, or rename them");
 }
 
 /// Shells pass a glob in a web address on as it is, and other tools read one.

@@ -1,5 +1,7 @@
 // Which of the three kinds of sync this is: into a store, on into a DEST, or into a DEST alone.
 #include "src/sync/dest_run.hpp"
+#include "src/sync/loop.hpp"
+#include "src/sync/overlap.hpp"
 #include "src/sync/store_run.hpp"
 
 namespace zcdp::sync {
@@ -33,6 +35,13 @@ Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const orig
     report.retries = retries.value() - retries_before;
     report.seconds = static_cast<double>(machine.clock.monotonic_ns() - started_ns) / 1e9;
     return report;
+}
+
+Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin, origin::Machine machine) {
+    Loop loop;
+    ZCDP_TRY(const auto from, origin(loop.executor()));
+    const origin::OriginIdentity identity = from->identity();
+    return check_apart(machine.fs, {identity.endpoint == "file://" ? identity.bucket : "", options.dest, store_root, identity.is_object});
 }
 
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, origin::Machine machine,

@@ -49,9 +49,9 @@ class FaultyFs final : public ForwardingFs {
     SysResult<> chmod_fd(int f, mode_t m) override { return due() ? SysResult<>(error()) : below_.chmod_fd(f, m); }
     SysResult<> set_times(int f, int64_t s) override { return due() ? SysResult<>(error()) : below_.set_times(f, s); }
     SysResult<> clone(int a, int b) override { return due() ? SysResult<>(error()) : below_.clone(a, b); }
-    SysResult<uint64_t> copy(int a, int b, uint64_t s) override {
+    SysResult<uint64_t> copy(int a, int b, uint64_t at, uint64_t s) override {
         if (due()) return error();
-        return below_.copy(a, b, s);
+        return below_.copy(a, b, at, s);
     }
     SysResult<> fdatasync(int f) override { return due() ? SysResult<>(error()) : below_.fdatasync(f); }
     SysResult<> fsync(int f) override { return due() ? SysResult<>(error()) : below_.fsync(f); }

@@ -15,6 +15,7 @@ class ForwardingFs : public Fs {
     SysResult<Fd> open_beneath(int dir, const char* path, int flags, mode_t mode) override {
         return below_.open_beneath(dir, path, flags, mode);
     }
+    SysResult<Fd> open_following(int dir, const char* path, int flags) override { return below_.open_following(dir, path, flags); }
     SysResult<> mkdir(int dir, const char* path, mode_t mode) override { return below_.mkdir(dir, path, mode); }
     SysResult<> rename(int from_dir, const char* from, int to_dir, const char* to) override {
         return below_.rename(from_dir, from, to_dir, to);
@@ -45,8 +46,8 @@ class ForwardingFs : public Fs {
     SysResult<> chmod_fd(int fd, mode_t mode) override { return below_.chmod_fd(fd, mode); }
     SysResult<> set_times(int fd, int64_t unix_s) override { return below_.set_times(fd, unix_s); }
     SysResult<> clone(int from_fd, int to_fd) override { return below_.clone(from_fd, to_fd); }
-    SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t size_bytes) override {
-        return below_.copy(from_fd, to_fd, size_bytes);
+    SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t offset, uint64_t size_bytes) override {
+        return below_.copy(from_fd, to_fd, offset, size_bytes);
     }
     SysResult<> fdatasync(int fd) override { return below_.fdatasync(fd); }
     SysResult<> fsync(int fd) override { return below_.fsync(fd); }

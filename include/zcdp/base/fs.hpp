@@ -77,6 +77,8 @@ class Fs {
     /// As open, but no component may be a symlink or leave `dir` (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); what users
     /// own (DEST) is only touched through this. EXDEV or ELOOP when the path tries.
     virtual SysResult<Fd> open_beneath(int dir, const char* path, int flags, mode_t mode = 0) = 0;
+    /// As open, but symlinks are followed, wherever they lead: for a source whose owner asked for that (--follow-symlinks).
+    virtual SysResult<Fd> open_following(int dir, const char* path, int flags) = 0;
     virtual SysResult<> mkdir(int dir, const char* path, mode_t mode) = 0;
     virtual SysResult<> rename(int from_dir, const char* from, int to_dir, const char* to) = 0;
     /// RENAME_NOREPLACE: EEXIST when `to` is there.
@@ -104,8 +106,8 @@ class Fs {
     virtual SysResult<> set_times(int fd, int64_t unix_s) = 0;
     /// FICLONE; EOPNOTSUPP, EXDEV or EINVAL where it cannot be.
     virtual SysResult<> clone(int from_fd, int to_fd) = 0;
-    /// copy_file_range of the whole file; returns bytes copied.
-    virtual SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t size_bytes) = 0;
+    /// copy_file_range of [offset, offset + size_bytes) to the same place; returns bytes copied.
+    virtual SysResult<uint64_t> copy(int from_fd, int to_fd, uint64_t offset, uint64_t size_bytes) = 0;
 
     // Durability. An error means: what was written may be lost; never retry on the same file.
     virtual SysResult<> fdatasync(int fd) = 0;

@@ -31,6 +31,7 @@ struct OriginOptions {
     /// Credentials by the names of the environment variables that hold them elsewhere (credential_names()). When there are
     /// any, the environment, files and metadata services are not asked.
     std::map<std::string, std::string> credentials;
+    bool follow_symlinks = false;    ///< a local directory: what symlinks lead to instead of them, also outside of it
     std::string sha256;              ///< a single file's digest as hex, which its bytes must have
     std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS); the key may be beside the certificate
     std::string client_cert_name, client_key_name;  ///< their files, for errors

@@ -37,6 +37,7 @@ struct SyncOptions {
     uint32_t connections = 0;           ///< reads at once; 0: 32, and up to 256 of small objects while that brings more
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
     uint32_t loops = 0;                 ///< network threads; 0: as many as cores, at most 4
+    uint64_t lock_timeout_ms = 10'000;  ///< to wait for another run into the same dest
     std::string expected_revision;      ///< not empty: a listing that gives another one is source_changed
 };
 
@@ -67,6 +68,7 @@ struct Progress {
     std::atomic<uint64_t> bytes_reused{0}, objects_reused{0};
     std::atomic<uint32_t> connections{0};                     ///< reads in flight now
     std::atomic<uint64_t> files_placed{0}, files_to_place{0}; ///< building and placing
+    std::atomic<uint64_t> bytes_placed{0}, bytes_to_place{0}; ///< placing
 
     struct LongFile {
         std::string path;
@@ -86,6 +88,10 @@ struct Progress {
 
 /// Set from a signal handler: run() ends within two seconds, keeps what was verified, returns `interrupted`.
 using Stop = std::atomic<bool>;
+
+/// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is empty
+/// with no_store. Errors: usage, naming the two that overlap.
+Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin, origin::Machine machine);
 
 /// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
 Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "src/origin/local/walk.hpp"
 #include "src/origin/remote/rate_limiter.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::local {
 namespace {
@@ -14,13 +16,15 @@ constexpr unsigned kReadThreads = 2;
 
 /// What all loops share.
 struct Directory {
-    Directory(std::string p, Fd f, const OriginOptions& options, Machine on)
-        : path(std::move(p)), fd(std::move(f)), machine(on), limiter(options.bytes_per_second), pool(kReadThreads),
+    Directory(std::string p, std::string only, Fd f, const OriginOptions& options, Machine on)
+        : path(std::move(p)), file(std::move(only)), fd(std::move(f)), follow(options.follow_symlinks), machine(on), limiter(options.bytes_per_second), pool(kReadThreads),
           requests(on.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
           bytes(on.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
     ~Directory() { pool.join(); }
     std::string path;
+    std::string file;  ///< the one file of it that is the source; "": all
     Fd fd;
+    const bool follow;  ///< symlinks
     Machine machine;
     RateLimiter limiter;
     asio::thread_pool pool;
@@ -33,7 +37,7 @@ struct Directory {
 class LocalListing final : public Listing {
   public:
     LocalListing(std::shared_ptr<Directory> directory, const Selection& selection)
-        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path, selection) {}
+        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path, selection, directory_->follow) {}
     Task<Result<std::vector<Entry>>> next() override {
         return offload(directory_->pool, [this] { return walk_.page(); });
     }
@@ -42,6 +46,27 @@ class LocalListing final : public Listing {
   private:
     std::shared_ptr<Directory> directory_;
     Walk walk_;
+};
+
+/// The source is one file: where a symlink of its name leads, for the user named it.
+class OneFile final : public Listing {
+  public:
+    OneFile(std::shared_ptr<Directory> directory, const Selection& selection) : directory_(std::move(directory)), selection_(selection) {}
+    Task<Result<std::vector<Entry>>> next() override {
+        if (std::exchange(listed_, true) || selection_.of(directory_->file) == Selection::Verdict::leave) co_return std::vector<Entry>();
+        co_return co_await offload(directory_->pool, [directory = directory_]() -> Result<std::vector<Entry>> {
+            const auto file = directory->machine.fs.open_following(directory->fd.get(), directory->file.c_str(), O_PATH);
+            if (!file) return directory->error(file.error(), "looking at", directory->file);
+            const auto st = directory->machine.fs.stat_fd(file->get());
+            if (!st) return directory->error(st.error(), "looking at", directory->file);
+            return std::vector<Entry>{file_entry(directory->file, *st)};
+        });
+    }
+
+  private:
+    std::shared_ptr<Directory> directory_;
+    const Selection& selection_;
+    bool listed_ = false;
 };
 
 class LocalBody final : public Body {
@@ -73,7 +98,8 @@ class LocalBody final : public Body {
         if (!got) return directory_->error(got.error(), "reading", spec_.path);
         // Written to meanwhile: what was read may be half of the old and half of the new.
         const auto st = fs.stat_fd(file_.get());
-        if (!st || tag_of(*st) != spec_.tag || *got == 0)
+        if (!st) return directory_->error(st.error(), "looking at", spec_.path);
+        if (tag_of(*st) != spec_.tag || *got == 0)
             return Error(ErrorKind::source_changed, "changed while it was being read", directory_->path + "/" + spec_.path);
         return *got;
     }
@@ -89,8 +115,11 @@ class LocalOrigin final : public Origin {
   public:
     explicit LocalOrigin(std::shared_ptr<Directory> directory) : directory_(std::move(directory)) {}
 
-    OriginIdentity identity() const override { return {"file://", directory_->path, "", "local"}; }
-    std::unique_ptr<Listing> list(const Selection& selection) override { return std::make_unique<LocalListing>(directory_, selection); }
+    OriginIdentity identity() const override { return {"file://", directory_->path, "", "local", !directory_->file.empty()}; }
+    std::unique_ptr<Listing> list(const Selection& selection) override {
+        if (!directory_->file.empty()) return std::make_unique<OneFile>(directory_, selection);
+        return std::make_unique<LocalListing>(directory_, selection);
+    }
 
     Task<Result<ObjectInfo>> head(std::string path) override {
         return offload(directory_->pool, [directory = directory_, path]() -> Result<ObjectInfo> {
@@ -106,7 +135,8 @@ class LocalOrigin final : public Origin {
             directory->requests.add();
             ZCDP_TRY(Fd file, open(*directory, spec.path));
             const auto st = directory->machine.fs.stat_fd(file.get());
-            if (!st || tag_of(*st) != spec.tag || static_cast<uint64_t>(st->st_size) != spec.object_bytes)
+            if (!st) return directory->error(st.error(), "looking at", spec.path);
+            if (!S_ISREG(st->st_mode) || tag_of(*st) != spec.tag || static_cast<uint64_t>(st->st_size) != spec.object_bytes)
                 return Error(ErrorKind::source_changed, "changed since it was listed", directory->path + "/" + spec.path);
             return std::unique_ptr<Body>(std::make_unique<LocalBody>(directory, std::move(file), spec));
         });
@@ -118,7 +148,10 @@ class LocalOrigin final : public Origin {
 
   private:
     static Result<Fd> open(Directory& directory, const std::string& path) {
-        auto file = directory.machine.fs.open_beneath(directory.fd.get(), path.c_str(), O_RDONLY | O_NONBLOCK);
+        Fs& fs = directory.machine.fs;
+        constexpr int flags = O_RDONLY | O_NONBLOCK;
+        auto file = directory.follow || path == directory.file ? fs.open_following(directory.fd.get(), path.c_str(), flags)
+                                                               : fs.open_beneath(directory.fd.get(), path.c_str(), flags);
         if (!file) return directory.error(file.error(), "opening", path);
         return std::move(*file);
     }
@@ -127,13 +160,44 @@ class LocalOrigin final : public Origin {
 
 }  // namespace
 
-Result<OriginFactory> make_local_factory(const std::string& directory, const OriginOptions& options, Machine machine) {
+Result<std::string> path_of_url(const std::string& url) {
+    constexpr std::string_view scheme = "file://";
+    const size_t slash = url.find('/', scheme.size());
+    const std::string host = url.substr(scheme.size(), slash == std::string::npos ? slash : slash - scheme.size());
+    if (!host.empty() && host != "localhost") return Error(ErrorKind::usage, "names the host " + host + ", and files are read on this machine alone", url, "write file:///DIR or DIR");
+    if (slash == std::string::npos) return Error(ErrorKind::usage, "has no path", url, "write file:///DIR or DIR");
+    std::string path;
+    for (size_t i = slash; i < url.size(); ++i) {
+        std::string piece = url.substr(i, 3);
+        if (url[i] != '%' || piece.size() < 3 || !percent_decode(piece, false)) {
+            path += url[i];
+            continue;
+        }
+        if (piece.front() == '\0') return Error(ErrorKind::usage, "has a NUL in its path", url);
+        path += piece;
+        i += 2;
+    }
+    return path;
+}
+
+Result<OriginFactory> make_local_factory(const std::string& path, const OriginOptions& options, Machine machine) {
     std::error_code code;
-    const auto absolute = std::filesystem::canonical(directory, code);
-    if (code) return system_error({code.value(), boost::system::system_category()}, "opening the source", directory);
-    auto fd = machine.fs.open(AT_FDCWD, absolute.c_str(), O_RDONLY | O_DIRECTORY);
-    if (!fd) return system_error(fd.error(), "opening the source", directory);
-    auto shared = std::make_shared<Directory>(absolute.string(), std::move(*fd), options, machine);
+    const auto absolute = std::filesystem::canonical(path, code);
+    if (code) return system_error({code.value(), boost::system::system_category()}, "opening the source", path);
+    std::string folder = absolute.string(), file;
+    const auto kind = std::filesystem::status(absolute, code).type();
+    if (kind == std::filesystem::file_type::regular) {
+        // It keeps the name that it was given by, whatever a symlink of that name leads to.
+        const std::filesystem::path given(path);
+        file = given.filename().string();
+        folder = std::filesystem::canonical(given.has_parent_path() ? given.parent_path() : ".", code).string();
+        if (code) return system_error({code.value(), boost::system::system_category()}, "opening the folder of the source", path);
+    } else if (!code && kind != std::filesystem::file_type::directory) {
+        return Error(ErrorKind::refused, "is neither a directory nor a file", path);
+    }
+    auto fd = machine.fs.open(AT_FDCWD, folder.c_str(), (file.empty() ? O_RDONLY : O_PATH) | O_DIRECTORY);
+    if (!fd) return system_error(fd.error(), "opening the source", path);
+    auto shared = std::make_shared<Directory>(std::move(folder), std::move(file), std::move(*fd), options, machine);
     return OriginFactory([shared](asio::any_io_executor) -> Result<std::unique_ptr<Origin>> {
         return std::unique_ptr<Origin>(std::make_unique<LocalOrigin>(shared));
     });

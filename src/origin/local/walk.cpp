@@ -21,6 +21,15 @@ std::string tag_of(const struct stat& st) {
                        st.st_ctim.tv_nsec, st.st_ino);
 }
 
+Entry file_entry(std::string path, const struct stat& st) {
+    Entry entry;
+    entry.path = std::move(path);
+    entry.size_bytes = static_cast<uint64_t>(st.st_size);
+    entry.executable = (st.st_mode & 0111) != 0;
+    entry.tag = tag_of(st);
+    return entry;
+}
+
 Error Walk::error(const boost::system::error_code& code, std::string_view action, const std::string& path) const {
     return system_error(code, action, root_path_ + "/" + path);
 }
@@ -45,14 +54,42 @@ Result<std::vector<Entry>> Walk::page() {
     return entries;
 }
 
+SysResult<struct stat> Walk::look(int folder, const char* name) {
+    auto st = fs_.stat(folder, name);
+    if (!follow_ || !st || !S_ISLNK(st->st_mode)) return st;
+    const auto target = fs_.open_following(folder, name, O_PATH);
+    if (!target) return target.error();
+    return fs_.stat_fd(target->get());
+}
+
+Error Walk::link_error(const boost::system::error_code& code, const std::string& path) const {
+    if (code.value() != ENOENT && code.value() != ELOOP && code.value() != ENOTDIR) return error(code, "following the symlink", path);
+    return Error(ErrorKind::refused, code.value() == ELOOP ? "is a symlink that leads to itself" : "is a symlink that leads nowhere", root_path_ + "/" + path,
+                 "mend it, or leave it out with --exclude");
+}
+
+/// A folder that is reached again from within itself would be listed for ever.
+Result<> Walk::check_no_loop(Level& level) {
+    const auto st = fs_.stat_fd(level.fd.get());
+    if (!st) return error(st.error(), "looking at the folder", level.path);
+    level.device = st->st_dev, level.inode = st->st_ino;
+    for (const Level& around : levels_)
+        if (around.device == st->st_dev && around.inode == st->st_ino)
+            return Error(ErrorKind::refused, "leads back to " + (around.path.empty() ? "the source itself" : printable(around.path)) + ", which it lies in",
+                         root_path_ + "/" + level.path, "leave it out with --exclude");
+    return {};
+}
+
 /// A folder that cannot be opened or read is an error only where something in it may be wanted.
 Result<bool> Walk::open(int parent, std::string_view name, Level& level, std::vector<Entry>& entries) {
     const std::string component(name.empty() ? "." : name.substr(0, name.size() - 1));
-    auto fd = fs_.open(parent, component.c_str(), O_RDONLY | O_DIRECTORY);
+    constexpr int flags = O_RDONLY | O_DIRECTORY;
+    auto fd = follow_ ? fs_.open_following(parent, component.c_str(), flags) : fs_.open(parent, component.c_str(), flags);
     if (!fd && fd.error().value() == ENOENT && !name.empty()) return false;  // gone meanwhile
     Result<> done;
     if (fd) {
         level.fd = std::move(*fd);
+        if (follow_) ZCDP_CHECK(check_no_loop(level));
         done = read(level, "");
     } else {
         done = error(fd.error(), "opening the folder", level.path);
@@ -82,10 +119,11 @@ void Walk::list_by_name(std::string path, std::vector<Entry>& entries) const {
 }
 
 bool Walk::is_folder(const Level& level, const SeenEntry& entry) {
-    if (entry.type != DT_UNKNOWN) return entry.type == DT_DIR;
+    const bool unknown = entry.type == DT_UNKNOWN || (follow_ && entry.type == DT_LNK);
+    if (!unknown) return entry.type == DT_DIR;
     const std::string path = level.path + entry.name;
     if (selection_.of(path) != Selection::Verdict::take && selection_.of(path + "/") == Selection::Verdict::leave && !selection_.may_hold(path + "/")) return false;
-    const auto st = fs_.stat(level.fd.get(), entry.name);
+    const auto st = look(level.fd.get(), entry.name);
     return st && S_ISDIR(st->st_mode);
 }
 
@@ -93,7 +131,7 @@ Result<> Walk::read(Level& level, std::string_view from) {
     NameWindowBuilder builder(from, window_bytes_);
     const auto seen = fs_.scan(level.fd.get(), [&](const SeenEntry& entry) {
         // Most names of a folder with many are passed over here, before they are looked at closely.
-        if (entry.type != DT_DIR && entry.type != DT_UNKNOWN) {
+        if (entry.type != DT_DIR && entry.type != DT_UNKNOWN && !(follow_ && entry.type == DT_LNK)) {
             builder.add(entry.name);
             return true;
         }
@@ -129,29 +167,30 @@ Result<> Walk::check_empty(const Level& level, const std::string& component, con
 
 Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>& entries) {
     const std::string component(name);
-    Entry entry;
-    entry.path = level.path + component;
-    const auto verdict = selection_.of(entry.path);
+    std::string path = level.path + component;
+    const auto verdict = selection_.of(path);
     if (verdict == Selection::Verdict::leave) return {};
-    if (verdict == Selection::Verdict::refuse) return list_by_name(std::move(entry.path), entries), Result<>();
-    const auto st = fs_.stat(level.fd.get(), component.c_str());
-    if (!st && st.error().value() == ENOENT) return {};  // gone meanwhile
-    if (!st) return error(st.error(), "looking at", entry.path);
-    if (S_ISLNK(st->st_mode)) {
-        entry.kind = EntryKind::symlink;
-        auto target = fs_.readlink(level.fd.get(), component.c_str());
-        if (!target) return error(target.error(), "reading the symlink", entry.path);
-        entry.symlink_target = std::move(*target);
-    } else if (S_ISREG(st->st_mode)) {
-        entry.size_bytes = static_cast<uint64_t>(st->st_size);
-        if (st->st_size == 0) ZCDP_CHECK(check_empty(level, component, entry.path));
-        entry.executable = (st->st_mode & 0111) != 0;
-        entry.tag = tag_of(*st);
-    } else {
-        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + entry.path,
-                     "leave it out with --exclude");
+    if (verdict == Selection::Verdict::refuse) return list_by_name(std::move(path), entries), Result<>();
+    const auto st = look(level.fd.get(), component.c_str());
+    if (!st && follow_) {
+        const auto itself = fs_.stat(level.fd.get(), component.c_str());
+        if (itself && S_ISLNK(itself->st_mode)) return link_error(st.error(), path);
     }
-    entries.push_back(std::move(entry));
+    if (!st && st.error().value() == ENOENT) return {};  // gone meanwhile
+    if (!st) return error(st.error(), "looking at", path);
+    if (S_ISREG(st->st_mode)) {
+        if (st->st_size == 0) ZCDP_CHECK(check_empty(level, component, path));
+        entries.push_back(file_entry(std::move(path), *st));
+    } else if (S_ISLNK(st->st_mode)) {
+        auto target = fs_.readlink(level.fd.get(), component.c_str());
+        if (!target) return error(target.error(), "reading the symlink", path);
+        Entry& entry = entries.emplace_back();
+        entry.path = std::move(path);
+        entry.kind = EntryKind::symlink;
+        entry.symlink_target = std::move(*target);
+    } else {
+        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + path, "leave it out with --exclude");
+    }
     return {};
 }
 

@@ -102,12 +102,18 @@ SysResult<std::shared_ptr<const NameWindow>> FolderWindows::read(int folder, std
     made.settled = unix_s - before->st_ctim.tv_sec > kSettledS;
     NameWindowBuilder builder(from, limits_.window_bytes);
     reads_.add();
+    LeftOut left_out;
+    const bool counts = left_out_ && from.empty();  // the first window's reading sees all that the others do
     const auto seen = fs_.scan(folder, [&](const SeenEntry& entry) {
-        if (entry.type == DT_REG && !builder.wants(entry.name)) return true;  // most of them, before they are looked at closely
-        if (const std::string name = key_part(fs_, folder, entry); !name.empty()) builder.add(name);
+        // Most of them, before they are looked at closely.
+        if (entry.type == DT_REG && !builder.wants(entry.name) && (!counts || check_path(entry.name) == PathProblem::none)) return true;
+        const std::string name = key_part(fs_, folder, entry);
+        if (!name.empty()) builder.add(name);
+        else if (counts) left_out.add(fs_, folder, entry);
         return true;
     });
     if (!seen) return seen.error();
+    if (counts) left_out_->note(made.folder, left_out);
     auto window = std::make_shared<const NameWindow>(std::move(builder).finish());
     made.window = window;
     keep(std::move(made), from);

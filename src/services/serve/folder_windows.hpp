@@ -17,6 +17,7 @@
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
+#include "left_out.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/name_window.hpp"
 
@@ -38,8 +39,9 @@ class FolderWindows {
         bool at_end = false;             ///< the folder has none behind them
     };
 
-    /// `reads` counts the folders that are read from end to end.
-    FolderWindows(Fs& fs, Clock& clock, Counter& reads, FolderWindowLimits limits = {}) : fs_(fs), clock_(clock), reads_(reads), limits_(limits) {}
+    /// `reads` counts the folders that are read from end to end; `left_out` is told what has no part in keys.
+    FolderWindows(Fs& fs, Clock& clock, Counter& reads, FolderWindowLimits limits = {}, LeftOutBook* left_out = nullptr)
+        : fs_(fs), clock_(clock), reads_(reads), limits_(limits), left_out_(left_out) {}
 
     /// Marks the begin of a page: what is read from here on may be used again for it even if the folder changes.
     uint64_t begin_page();
@@ -69,6 +71,7 @@ class FolderWindows {
     Clock& clock_;
     Counter& reads_;
     const FolderWindowLimits limits_;
+    LeftOutBook* const left_out_;
     std::counting_semaphore<> readers_{4};  ///< bounds the memory of windows that are being made
     mutable std::mutex mutex_;
     std::list<Kept> kept_;  ///< last used first

@@ -40,7 +40,8 @@ class S3Server final : public Server {
         : options_(options), buckets_(std::move(buckets)), tls_(std::move(tls)), fs_(fs), clock_(clock), log_(log),
           requests_(metrics.counter("zcdp_serve_requests_total", "Requests answered by zcdp serve.")),
           bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")),
-          windows_(fs, clock, metrics.counter("zcdp_serve_folder_reads_total", "Folders that zcdp serve read from end to end for listings.")) {}
+          left_out_(metrics, log),
+          windows_(fs, clock, metrics.counter("zcdp_serve_folder_reads_total", "Folders that zcdp serve read from end to end for listings."), {}, &left_out_) {}
 
     Result<> bind();
     const std::string& url() const override { return url_; }
@@ -62,6 +63,7 @@ class S3Server final : public Server {
     Clock& clock_;
     Logger& log_;
     Counter &requests_, &bytes_;
+    LeftOutBook left_out_;
     FolderWindows windows_;
     Fd listener_;
     std::string url_;

@@ -47,11 +47,11 @@ struct Tree {
         if (!path.ends_with('/')) std::ofstream(whole) << "x";
         if (!path.starts_with(".zcdp/")) want.push_back(path);
     }
-    std::vector<std::string> listed(size_t window_bytes, const Selection& selection = everything()) {
+    std::vector<std::string> listed(size_t window_bytes, const Selection& selection = everything(), bool follow = false) {
         fs.scans = 0;
         const auto root = fs.open(AT_FDCWD, folder.path().c_str(), O_RDONLY | O_DIRECTORY, 0);
         fs.touched.clear();
-        Walk walk(fs, root->get(), folder.path(), selection, window_bytes);
+        Walk walk(fs, root->get(), folder.path(), selection, follow, window_bytes);
         std::vector<std::string> paths;
         while (true) {
             const auto page = walk.page();
