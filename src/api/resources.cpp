@@ -46,7 +46,8 @@ std::optional<int64_t> parse_quantity(std::string_view text) {
     if (error != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
     const auto unit = unit_of({rest, static_cast<size_t>(end - rest)});
     if (!unit) return std::nullopt;
-    const double thousandths = std::ceil(number * *unit - 1e-6);  // 0.1 is no binary fraction, and 100 thousandths all the same
+    const double exact = number * *unit;
+    const double thousandths = std::ceil(exact - std::min(1e-6, exact * 1e-9));  // 0.1 is no binary fraction, and 100 thousandths all the same
     return thousandths >= static_cast<double>(kMost) ? kMost : static_cast<int64_t>(thousandths);
 }
 

@@ -89,6 +89,8 @@ class LyingListing final : public Listing {
         co_return page;
     }
 
+    bool is_ordered() const override { return below_->is_ordered(); }
+
   private:
     std::unique_ptr<Listing> below_;
     Breach breach_;

@@ -39,7 +39,7 @@ struct Cluster {
         held.push_back(std::make_shared<const api::NodeDataset>(std::move(object)));
     }
     DatasetDecision decide() {
-        DatasetView view{dataset, resolve_source(dataset, backends()), {}, {}, nodes, held, listing, {}, {}, {}, kNow, backends()};
+        DatasetView view{dataset, resolve_source(dataset, backends()), {}, {}, nodes, held, listing, {}, {}, {}, {}, kNow, backends()};
         view.load = [](const std::string&) { return uint64_t{0}; };
         view.has_agent = [](const std::string&) { return true; };
         view.holding = [](const api::Pod&, const std::string&) { return PodHolding(); };

@@ -136,14 +136,19 @@ TEST_CASE("what is left out is left alone whatever it is called; what would be w
     CHECK(of_any_name.of("a//b.bin") == Verdict::take);
     CHECK_FALSE(selection.may_hold("tmp/"));
 
-    Intake intake(filter);
+    CHECK(selection.of("a\n/") == Verdict::refuse);  // it may have something in it that is wanted
+    CHECK(selection.of("tmp/a\n/") == Verdict::leave);
+
+    Refusals refusals;
+    Names names(filter, refusals);
+    Intake intake(refusals, false);
     std::vector<std::string> taken;
     const auto accept = [&](const origin::Entry& entry) { return taken.push_back(entry.path), Result<>(); };
     for (const char* path : {"a.bin", "a\n.txt", "b//c.bin", "tmp/..", "x", "x/y.bin"}) {
         origin::Entry entry;
         entry.path = path;
-        REQUIRE(intake.take(std::move(entry), accept));
+        if (names.wanted(entry)) REQUIRE(intake.take(std::move(entry), accept));
     }
     CHECK(taken == std::vector<std::string>{"a.bin", "x/y.bin"});  // x, which would be in its way, is left out
-    CHECK(intake.refused_keys() == std::vector<std::string>{"b//c.bin (has an empty component ('//'))"});
+    CHECK(refusals.keys() == std::vector<std::string>{"b//c.bin (has an empty component ('//'))"});
 }
