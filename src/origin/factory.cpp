@@ -1,4 +1,5 @@
 // From a SOURCE as a person writes it to the kind of origin.
+#include <algorithm>
 #include <set>
 
 #include "src/origin/azure/azure_protocol.hpp"
@@ -71,6 +72,14 @@ Result<> check_flags(const std::string& source, const OriginOptions& options) {
     return {};
 }
 
+/// "HTTP://host" as "http://host" (RFC 3986 3.1); what is no URL stays as it is.
+std::string with_plain_scheme(std::string source) {
+    const size_t end = std::min(source.find("://"), source.find('/'));
+    if (end == std::string::npos || source.find("://") != end) return source;
+    std::transform(source.begin(), source.begin() + static_cast<ptrdiff_t>(end), source.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return source;
+}
+
 }  // namespace
 
 const std::vector<std::string>& credential_names() {
@@ -91,12 +100,14 @@ Result<std::string> credential(const OriginOptions& options, const Machine& mach
     return in_headers.contains(name) ? clean_header_secret(text, name) : clean_secret(text, name);
 }
 
-std::string shown_source(const std::string& source) {
+std::string shown_source(const std::string& given) {
+    const std::string source = with_plain_scheme(given);
     const bool web = source.starts_with("https://") || source.starts_with("http://");
     return web ? source.substr(0, source.find_first_of("?#")) : source;
 }
 
-Result<OriginFactory> make_origin_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+Result<OriginFactory> make_origin_factory(const std::string& given, const OriginOptions& options, Machine machine) {
+    const std::string source = with_plain_scheme(given);
     ZCDP_CHECK(check_flags(source, options));
     if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
     if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);

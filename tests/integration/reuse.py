@@ -61,7 +61,7 @@ with Bench() as bench:
         done = bench.sync("--endpoint", server.endpoint, *access, "--store", bench.path(store), f"s3://data/{prefix}", env=env)
         want = {key[len(prefix):]: hashlib.sha256(found.content).hexdigest() for key, found in server.objects.items() if key.startswith(prefix)}
         bench.check(f"{store}/{prefix}: every byte is what the origin has", sums(done["path"]) == want)
-        heads = server.count(lambda request: request.method == "HEAD")
+        heads = server.count(lambda request: request.method == "HEAD" and "partNumber" not in request.query)  # which asks for the size of parts that are fetched
         return done, heads, server.count(lambda request: request.method == "GET" and not request.listing)
 
     def versions(name, spared, first, second, env=None, then=None):

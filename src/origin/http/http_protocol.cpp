@@ -20,7 +20,7 @@ constexpr std::string_view kDigestPrefix = "sha256 ";
 /// What a refused request is told to do next.
 std::string hint_of(int status, bool repository, bool has_credentials) {
     if (status == 404 || status == 410)
-        return repository ? "check ORG/NAME@REVISION, or NAME@REVISION/FOLDER without an ORG; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /";
+        return repository ? "check ORG/NAME@REVISION (a revision's own slashes are written %2F), or NAME@REVISION/FOLDER without an ORG; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /";
     if (!repository) return has_credentials ? "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD, or ~/.netrc" : "set ZCDP_HTTP_TOKEN, or ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD";
     return has_credentials ? "check HF_TOKEN, and that it may read this repository" : "set HF_TOKEN to a token that may read this repository";
 }
@@ -178,7 +178,6 @@ class HttpProtocol final : public Protocol {
 
     /// "" where it decides nothing: a commit's files never change, and a digest says more than what a mirror calls a file.
     std::string tag_of(const net::Response& answer) override {
-        if (const std::string_view etag = answer.header("etag"); !etag.empty() && etag.front() != '"' && !etag.starts_with("W/")) shared_->bare_tags = true;
         return shared_->kind == Kind::tree || shared_->digest_decides() ? "" : stated_tag(answer);
     }
 
@@ -214,6 +213,7 @@ std::string name_in(const Shared& shared, const std::string& key) {
 }
 
 Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key, uint64_t size_bytes) {
+    if (const std::string_view etag = answer.header("etag"); !etag.empty() && etag.front() != '"' && !etag.starts_with("W/")) shared.bare_tags = true;
     ObjectInfo out{size_bytes, stated_tag(answer), claimed(shared, key)};
     out.has_ranges = answer.status() == 206 || answer.header("accept-ranges").find("bytes") != std::string_view::npos;
     if (shared.kind == Kind::tree) out.tag = shared.claim_of(key).tag;

@@ -62,7 +62,8 @@ Result<TreePage> parse_tree(std::string_view body) {
         if (file.entry.path.empty() || file.entry.tag.empty() || !number_of(object, "size", file.entry.size_bytes))
             return refused("the tree has a file without a path, an oid or a size");
         if (const json::value* lfs = object.if_contains("lfs"); lfs && lfs->is_object()) {
-            const std::string oid = text_of(lfs->get_object(), "oid");
+            std::string oid = text_of(lfs->get_object(), "oid");
+            if (oid.starts_with("sha256:")) oid.erase(0, 7);  // as LFS's own pointers write it
             if (!is_sha256_hex(oid)) return refused("the tree has an LFS file whose oid is no SHA-256: " + printable(file.entry.path));
             file.sha256 = raw_of_hex(oid);
             file.entry.tag = oid;

@@ -47,7 +47,7 @@ class Shared final : public Remote {
     std::string base;           ///< kind tree: the path that the hub lies below; "" or "/a/b"
     std::string source;         ///< for messages; without a query, which may hold a secret
     std::string authorization;  ///< the header's value; "" for none
-    std::atomic<bool> bare_tags{false};  ///< the server writes its ETags without quotes, and compares them so
+    mutable std::atomic<bool> bare_tags{false};  ///< the server writes its ETags without quotes, and compares them so
     std::string name;           ///< kind file: what it is called in the dataset; kind sums: of the list itself
     std::string repository, revision, folder;  ///< kind tree; as in Repository
 
