@@ -72,6 +72,19 @@ def length(bench, env):
     return sync(bench, server, env)[0] == 7
 
 
+def body_end(bench, env):
+    server = FaultServer(bench, {"a": Object(SMALL, checksum=False)})
+
+    def longer(request, found):
+        if found is None or request.method != "GET":
+            return None
+        head = f'HTTP/1.1 200 OK\r\nETag: "{found.tag}"\r\nTransfer-Encoding: chunked\r\n\r\n'.encode()
+        return [("send", head + b"%x\r\n%s\r\n5\r\nmore!\r\n0\r\n\r\n" % (len(SMALL), SMALL))]
+    server.fault = longer
+    code, _, err = sync(bench, server, env)
+    return code == 3 and "other bytes" in err
+
+
 def list_order(bench, env):
     server = FaultServer(bench, {"a": SMALL, "b": SMALL})
     page = listing_xml([(key, len(SMALL), server.objects[key].tag) for key in ("b", "a")])
@@ -132,7 +145,7 @@ def barrier(bench, env):
     return unit_tests(bench, "power loss at every call*", env)
 
 
-TESTS = {"checksum": checksum, "range-checksum": range_checksum, "etag": etag, "range": range_, "length": length, "list-order": list_order, "list-parts": list_parts, "dot-parts": dot_parts,
+TESTS = {"checksum": checksum, "range-checksum": range_checksum, "etag": etag, "range": range_, "length": length, "body-end": body_end, "list-order": list_order, "list-parts": list_parts, "dot-parts": dot_parts,
          "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease,
          "barrier": barrier}
 

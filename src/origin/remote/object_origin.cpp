@@ -5,6 +5,7 @@
 #include "src/origin/remote/listing.hpp"
 #include "src/origin/remote/range_check.hpp"
 #include "src/origin/remote/reader.hpp"
+#include "zcdp/base/faults.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -66,7 +67,7 @@ class RemoteBody final : public Body {
 
     /// A body whose length is stated ends there. Of another only one more read tells whether it ends where it should.
     Task<Result<>> expect_end() {
-        if (answer_->body_bytes()) co_return Result<>();
+        if (answer_->body_bytes() || faults::broken("body-end")) co_return Result<>();
         std::byte one[1];
         auto more = co_await answer_->read_some(one);
         if (!more) co_return std::move(more).error().about(reader_->name_of(rest_.path));
