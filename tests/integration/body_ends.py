@@ -123,12 +123,25 @@ def contradictions(bench, case):
     bench.check("If-Match that never holds although HEAD states that tag: exit code 7, which says so", code == 7 and "contradicts" in err and name in err, (code, err))
 
 
+def no_head(bench, case):
+    """Doors that know no HEAD, or do not say in it how long the object is."""
+    for status in (403, 405, 501) if case.name == "s3" else (405, 501):
+        got = case.sync(lambda request, found, status=status: [("send", answer(status))] if found and request.method == "HEAD" else None)
+        bench.equal(f"{case.name}: HTTP {status} to a HEAD: a GET says what the object is", got, (0, "", WANT))
+
+    def without_length(request, found):
+        return [("send", case.server.honest(request, found).replace(b"Content-Length", b"X-Length"))] if found and request.method == "HEAD" else None
+    bench.equal(f"{case.name}: a HEAD without a length", case.sync(without_length), (0, "", WANT))
+
+
 def main():
     with Bench() as bench:
         for name, make, source in (("s3", FaultServer, "s3://data/set/"), ("gs", Gcs, "gs://data/set/"), ("az", Azure, "az://account/data/set/")):
             server = make(bench, OBJECTS)
             case = Case(bench, name, server, source, ("--endpoint", server.endpoint, "--anonymous"))
             framings(case)
+            if name != "gs":  # which is asked by GET
+                no_head(bench, case)
             if name == "s3":
                 packed_on_the_way(case)
                 contradictions(bench, case)

@@ -77,6 +77,13 @@ Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& 
     if (sent.endpoint.tls)
         if (auto refused = client_certificate_refused(answer.status(), body, name)) return {Verdict::Remedy::none, std::move(*refused)};
     Verdict verdict = protocol_->judge(call, sent, answer, body, name, tried);
+    // Some doors know no HEAD: a GET of the first byte says as much.
+    const bool unknown_method = answer.status() == 405 || answer.status() == 501;
+    if (unknown_method && verdict.remedy == Verdict::Remedy::none && verdict.error.kind() != ErrorKind::not_found && std::exchange(call.method, "GET") == "HEAD") {
+        call.headers.emplace_back("Range", "bytes=0-0");
+        verdict.remedy = Verdict::Remedy::at_once;
+        return verdict;
+    }
     const net::Proxy* proxy = sent.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(sent.endpoint);
     if (proxy && answer.status() >= 500)  // it may be the proxy that says so
         verdict.error = Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")", name, verdict.error.hint());
