@@ -308,6 +308,8 @@ Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string targ
     std::vector<std::byte> buffer(64 << 10);
     while (true) {
         auto got = co_await (*answer)->read_some(buffer);
+        // A kind of which nothing ever changes has no bookmarks either: its stream is begun anew, as one that the server ended.
+        if (!got && got.error().kind() == ErrorKind::timeout) co_return ApiResult<>();
         if (!got) co_return unanswered(got.error());
         if (*got == 0) co_return ApiResult<>();
         pending.append(reinterpret_cast<const char*>(buffer.data()), *got);
@@ -334,7 +336,7 @@ ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options
     const Credentials::Now now = credentials_.now();
     asio::io_context loop(1);
     net::HttpClientOptions client_settings = client_options(now);
-    // Bookmarks come every minute, the first perhaps only after two: a stream that brings nothing at all is dead.
+    // Bookmarks come every minute, the first perhaps only after two: a stream that brings nothing at all may be dead.
     client_settings.limits.min_bytes_per_second = 0;
     client_settings.limits.min_rate_window_ms = 150'000;
     const auto client = net::make_http_client(loop.get_executor(), client_settings, metrics_, log_);

@@ -110,7 +110,7 @@ class Kit:
         return out if name else out["items"]
 
     def apply(self, *objects):
-        run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), timeout=300)  # 200 pods, beside busy loops
 
     def refused(self, *objects):
         """What kubectl says when the objects are refused; "" when they are taken."""

@@ -117,7 +117,7 @@ class Api {
     virtual ApiResult<std::string> list(const Resource& resource, const ListOptions& options,
                                         const std::function<void(json::object&&)>& each) = 0;
     /// Calls back for every event until the stream ends (no error), the token stops it (no error), or it fails.
-    /// gone: the resourceVersion is too old, list again. A stream that says nothing for 150 s is a timeout.
+    /// gone: the resourceVersion is too old, list again. A stream that says nothing for 150 s has ended.
     virtual ApiResult<> watch(const Resource& resource, const WatchOptions& options,
                               const std::function<void(WatchEvent&&)>& on_event, std::stop_token stop) = 0;
     virtual ApiResult<json::object> create(const Resource& resource, const std::string& ns, const json::object& object,

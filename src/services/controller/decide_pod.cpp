@@ -47,7 +47,8 @@ DataReady of_transfers(const PodClaim& one, const std::string& only_on_node) {
         else if (held->status.phase == "Syncing" && (!running || held->status.bytes_done > running->status.bytes_done)) running = held.get();
     }
     if (running) {
-        const uint64_t total = running->status.bytes_total, done = std::min(running->status.bytes_done, total);
+        const uint64_t total = running->status.bytes_total != 0 ? running->status.bytes_total : one.dataset->status.bytes.value_or(0);  // the node has just begun
+        const uint64_t done = std::min(running->status.bytes_done, total);
         return under_way("Syncing", total == 0 ? fmt::format("node {} has begun to fetch it", running->spec.node)
                                                : fmt::format("node {} has {} percent of {}", running->spec.node, done * 100 / total, format_size(total)));
     }

@@ -13,8 +13,19 @@ constexpr int64_t kRoundEveryNs = 4'000 * kMs;   // what is left of it is the ga
 constexpr int64_t kOpenedLatelyNs = 1'000 * kMs;  // the cache may not show yet what became of the pod
 constexpr int64_t kWaitMostNs = 5'000 * kMs;     // a scheduler that does nothing holds nobody up
 constexpr int64_t kLookAgainNs = 500 * kMs;
+constexpr int64_t kLooksEndedNs = 3'000 * kMs;   // who has not looked for so long waits no more: a node that is gone, a controller that stood still
 
 }  // namespace
+
+int64_t LabelTurns::Wait::so_far_ns(int64_t now_ns) {
+    if (!is_on(now_ns)) since_ns = now_ns;
+    looked_ns = now_ns;
+    return now_ns - since_ns;
+}
+
+bool LabelTurns::Wait::is_on(int64_t now_ns) const { return since_ns != 0 && now_ns - looked_ns < kLooksEndedNs; }
+
+bool LabelTurns::Turn::opened_lately(int64_t now_ns) const { return opened_ns != 0 && now_ns - opened_ns < kOpenedLatelyNs; }
 
 void LabelTurns::see(const api::Node& node, int64_t now_ns) {
     std::set<std::string> carries;
@@ -30,8 +41,7 @@ int64_t LabelTurns::closed_ns(const std::string& label, int64_t now_ns) const {
     const auto at = turns_.find(label);
     if (at == turns_.end()) return kHeardAfterNs;
     const Turn& turn = at->second;
-    const bool label_waits = turn.waiting_ns != 0 && now_ns - turn.waiting_ns < kWaitMostNs + 2 * kLookAgainNs;
-    return std::max(label_waits ? kLookAgainNs : 0, turn.newest_ns + kHeardAfterNs - now_ns);
+    return std::max(turn.wait.is_on(now_ns) ? kLookAgainNs : 0, turn.newest_ns + kHeardAfterNs - now_ns);
 }
 
 void LabelTurns::opening(const std::vector<std::string>& labels, int64_t now_ns) {
@@ -42,28 +52,27 @@ int64_t LabelTurns::before_put_ns(const std::string& label, bool pods_between, i
     Turn& turn = turns_[label];
     if (turn.round_ns != 0 && now_ns < turn.round_ns + kRoundNs) return 0;
     if (turn.round_ns != 0 && now_ns < turn.round_ns + kRoundEveryNs) return turn.round_ns + kRoundEveryNs - now_ns;
-    const bool opened_lately = turn.opened_ns != 0 && now_ns - turn.opened_ns < kOpenedLatelyNs;
-    if (!pods_between && !opened_lately) return 0;
-    if (turn.waiting_ns == 0) turn.waiting_ns = now_ns;
-    return now_ns - turn.waiting_ns >= kWaitMostNs ? 0 : kLookAgainNs;
+    if (!pods_between && !turn.opened_lately(now_ns)) return 0;
+    return turn.wait.so_far_ns(now_ns) >= kWaitMostNs ? 0 : kLookAgainNs;
 }
 
 int64_t LabelTurns::before_removal_ns(const std::string& node, const std::string& label, bool pods_between, int64_t now_ns) {
     const auto turn = turns_.find(label);
-    const bool opened_lately = turn != turns_.end() && turn->second.opened_ns != 0 && now_ns - turn->second.opened_ns < kOpenedLatelyNs;
+    const bool opened_lately = turn != turns_.end() && turn->second.opened_lately(now_ns);
     if (!pods_between && !opened_lately) {
         leaving_[node].erase(label);
         return 0;
     }
-    const int64_t since_ns = leaving_[node].try_emplace(label, now_ns).first->second;
-    return now_ns - since_ns >= kWaitMostNs ? 0 : kLookAgainNs;
+    // Gates go on going meanwhile: none that has just gone may lose its node.
+    const bool long_enough = leaving_[node][label].so_far_ns(now_ns) >= kWaitMostNs;
+    return long_enough && !opened_lately ? 0 : kLookAgainNs;
 }
 
 void LabelTurns::putting(const std::string& label, int64_t now_ns) {
     Turn& turn = turns_[label];
     if (turn.round_ns == 0 || now_ns >= turn.round_ns + kRoundNs) turn.round_ns = now_ns;
     turn.newest_ns = now_ns;
-    turn.waiting_ns = 0;
+    turn.wait = {};
 }
 
 bool is_arriving(const api::Pod& pod) {

@@ -41,13 +41,20 @@ class LabelTurns {
     void putting(const std::string& label, int64_t now_ns);
 
   private:
+    /// Somebody who looks again and again whether the turn has come.
+    struct Wait {
+        int64_t since_ns = 0, looked_ns = 0;  ///< 0: nobody waits
+        int64_t so_far_ns(int64_t now_ns);    ///< a look
+        bool is_on(int64_t now_ns) const;
+    };
     struct Turn {
         int64_t newest_ns = 0, round_ns = 0, opened_ns = 0;  ///< the last label seen or put; when this round of labels began; the last gate
-        int64_t waiting_ns = 0;                              ///< since when a label waits for the pods between; 0 none
+        Wait wait;                                           ///< of a label, for the pods between
+        bool opened_lately(int64_t now_ns) const;
     };
     std::map<std::string, Turn> turns_;                    ///< by label
     std::map<std::string, std::set<std::string>> carried_;  ///< node -> labels
-    std::map<std::string, std::map<std::string, int64_t>> leaving_;  ///< node -> labels that are to go, since when
+    std::map<std::string, std::map<std::string, Wait>> leaving_;  ///< node -> labels that are to go
 };
 
 /// Whether the kubelet of its node has not taken the pod yet.

@@ -1,6 +1,7 @@
 """Pods that wait for their data: none is refused by its kubelet, none waits for a label that cannot come, and each says why it waits."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -94,9 +95,9 @@ def a_gated_pod_says_in_describe_what_it_waits_for(kit, scene):
     kit.wait("the condition names claim, dataset and reason", lambda: (lambda c: c.get("reason") == "OriginUnreachable" and c["status"] == "False" and
              "claim set, dataset set" in c["message"])(scene.condition("pod", "p", "zcdp.io/DataReady")), 90)
     kit.wait("so does an event, and describe shows both", lambda: "OriginUnreachable" in described().split("Events:")[1] and "zcdp.io/DataReady" in described(), 30)
-    kit.apply(scene.backend_object(limits={"bytesPerSecond": "2Mi", "connections": 2}))
+    kit.apply(scene.backend_object(limits={"bytesPerSecond": "1Mi", "connections": 2}))  # a minute: the percent is written each half
     scene.start_origin(scene.port)
-    kit.wait("then how far it is", lambda: "percent of" in scene.condition("pod", "p", "zcdp.io/DataReady").get("message", ""), 120)
+    kit.wait("then how far it is", lambda: re.search(r" [1-9]\d? percent of 57\.2 MiB", scene.condition("pod", "p", "zcdp.io/DataReady").get("message", "")), 120)
     said = run(ZCDP, "explain", "pod", "p", "-n", scene.ns, check=False).stdout
     kit.check("zcdp explain knows it, too", "done" in said, said)
     scene.running("p", 120)
@@ -175,7 +176,7 @@ def a_data_disk_that_comes_back_empty_is_filled_again(kit, scene):
 
 
 def daemon_sets_init_containers_and_native_sidecars_see_the_data(kit, scene):
-    scene.write("set/", {"x": b"content"})
+    scene.write("set/", {"x": b"content\n"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w", policy="WaitForData"))
     template = scene.pod_object("t", app="w")
     container = template["spec"]["containers"][0]
@@ -188,7 +189,7 @@ def daemon_sets_init_containers_and_native_sidecars_see_the_data(kit, scene):
     pods = kit.wait("a pod a node runs", lambda: (lambda all: all if len(all) == count and _all_run(all) else None)(scene.get("pods")), 120)
     name = pods[0]["metadata"]["name"]
     for one in ("first", "beside"):
-        kit.check(f"container {one} has read it", kit.kubectl("-n", scene.ns, "logs", name, "-c", one) == "content")
+        kit.wait(f"container {one} has read it", lambda: kit.kubectl("-n", scene.ns, "logs", name, "-c", one) == "content\n", 20)
     kit.kubectl("-n", scene.ns, "delete", "daemonset", "all", "--wait=true")
     kit.wait("and the pods go", lambda: not scene.get("pods"), 60)
 

@@ -3,7 +3,7 @@ import json
 import time
 
 from tests.cluster import csi
-from tests.support.harness import ZCDP
+from tests.support.harness import ZCDP, bytes_of
 
 
 def _node_with_a_small_disk(kit, size="300M"):
@@ -160,6 +160,9 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
     where = {"nodeSelector": {"kubernetes.io/hostname": node}, "replicas": 1}
     large = 300_000_000  # of some 480 MB
 
+    def content(seed):
+        return b"".join(bytes_of(seed + i, large // 3) for i in range(3))
+
     def killed_at(dataset, share):
         since = scene.object_bytes()
         kit.wait(f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120)
@@ -168,7 +171,7 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
 
     try:
         kit.apply(scene.backend_object(limits={"bytesPerSecond": "20Mi", "connections": 2}))
-        scene.write("one/", {"x": large})
+        scene.write("one/", {"x": content(10)})
         scene.write("several/", {f"x{i}": large // 3 for i in range(3)})
         for name in ("one", "several"):
             before = scene.object_bytes()
@@ -179,8 +182,8 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
             scene.delete("dataset", name)
             kit.wait(f"{name} is gone", lambda: scene.held(name) == [], 60)
         # Nobody goes on with it: it makes room for another.
-        scene.write("left/", {"x": large})
-        scene.write("next/", {"x": large})
+        scene.write("left/", {"x": content(20)})
+        scene.write("next/", {"x": content(30)})
         kit.apply(scene.dataset_object("left", placement=where))
         killed_at("left", 0.5)
         scene.delete("dataset", "left")

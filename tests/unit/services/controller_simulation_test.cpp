@@ -301,8 +301,10 @@ class History {
 
     // --- the other parts of a cluster, as simple as they can be ---
     void schedule(const std::string& key) {
+        const json::value* gates = server_.find("pods", key)->at("spec").as_object().if_contains("schedulingGates");
+        if (gates && !gates->as_array().empty()) return;  // most that are on no node have some
         const api::Pod pod = pod_of(key);
-        if (!pod.spec.node_name.empty() || !pod.spec.scheduling_gates.empty() || pod.metadata.deleting()) return;
+        if (!pod.spec.node_name.empty() || pod.metadata.deleting()) return;
         for (const SimNode& node : nodes_) {
             const json::object* raw = server_.find("nodes", node.name);
             if (!raw || !node.alive) continue;
@@ -334,7 +336,7 @@ class History {
         if (pods == server_.objects.end()) return 0;
         for (const auto& [key, raw] : pods->second) {
             const json::value* place = raw.at("spec").as_object().if_contains("nodeName");
-            count += place && *place == json::value(node) && raw.at("status").at("phase") != json::value("Failed");
+            count += place && place->as_string() == node && raw.at("status").at("phase").as_string() != "Failed";
         }
         return count;
     }
@@ -384,10 +386,11 @@ class History {
     /// kubelet and the agent's volumes: a pod runs when all its datasets' present revisions are there.
     void start_pods(SimNode& node) {
         for (const std::string& key : keys_of("pods")) {
-            const json::value* place = server_.find("pods", key)->at("spec").as_object().if_contains("nodeName");
-            if (!place || *place != json::value(node.name)) continue;
+            const json::object& raw = *server_.find("pods", key);
+            const json::value* place = raw.at("spec").as_object().if_contains("nodeName");
+            if (!place || place->as_string() != node.name || raw.at("status").at("phase").as_string() == "Running") continue;
             const api::Pod pod = pod_of(key);
-            if (pod.status.phase == "Running" || pod.metadata.deleting() || !admits(node, key, pod)) continue;
+            if (pod.metadata.deleting() || !admits(node, key, pod)) continue;
             std::vector<std::string> needed;
             bool ready = true;
             for (const std::string& claim : pod.claims()) {
@@ -415,7 +418,7 @@ class History {
         SimApi api(server_, random_);
         for (const std::string& name : keys_of("nodedatasets")) {
             const json::object& raw = *server_.find("nodedatasets", name);
-            if (raw.at("spec").at("node") != json::value(node.name)) continue;
+            if (raw.at("spec").at("node").as_string() != node.name) continue;
             const auto object_now = api::from_json<api::NodeDataset>(json::value(raw)).value();
             const auto at = node.transfers.find(name);
             NodeDatasetView view{object_now, at == node.transfers.end() ? std::nullopt : std::optional(at->second), {}, false, false, clock_.unix_s()};
