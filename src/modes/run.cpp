@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -55,8 +56,8 @@ std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
         const auto below = command->get_subcommands([](const CLI::App*) { return true; });
         if (i >= argc) {
             if (!asked && below.empty()) return std::nullopt;
-            fmt::print("{}", command->help(before));
-            return 0;
+            std::cout << command->help(before);  // as CLI11 prints --help
+            return finish_stdout(0);
         }
         if (below.empty() || argv[i][0] == '-') {
             if (!asked) return std::nullopt;

@@ -49,6 +49,7 @@ Result<std::unique_ptr<Dest>> Dest::open(const std::string& dest, Fs& fs, Clock&
         ZCDP_CHECK(opened->open_own_folder());
         ZCDP_TRY(const bool again, opened->outlived_by_another(wait));
         if (again) continue;
+        ZCDP_CHECK(opened->check_in_place());  // the wait may have been long
         ZCDP_CHECK(opened->sweep());
         ZCDP_CHECK(opened->merge_journal());
         ZCDP_TRY(opened->old_, opened->earlier());

@@ -269,7 +269,7 @@ Result<> place_snapshot(const SyncOptions& options, store::Store& store, const L
                         origin::Machine machine, SyncReport& report, Progress& progress, Stop& stop) {
     if (options.dry_run) return count_removals(options, listed, machine, report);
     progress.phase = Phase::placing;
-    progress.files_placed = 0;
+    progress.files_placed = 0, progress.files_to_place = listed.list.count;
     progress.bytes_placed = 0, progress.bytes_to_place = listed.bytes;
     const auto id = store::SnapshotId::parse(report.snapshot);
     if (!id) return Error(ErrorKind::failed, "has no snapshot to place", options.dest);

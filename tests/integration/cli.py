@@ -3,10 +3,11 @@
 """The command line: help everywhere, exit codes, stdout for results only, one-line errors, serve with real clients."""
 import json
 import os
+import subprocess
 import time
 
 from tests.support import servers
-from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, sums, write_tree
+from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, clean_env, sums, write_tree
 
 
 def help_and_usage(bench):
@@ -17,11 +18,22 @@ def help_and_usage(bench):
     text = bench.zcdp("sync", "--help")[1]
     for word in ("Exit codes: 0 done", "Examples:", "--no-store", "--bad-keys", "changes the store", "IMDSv2"):
         bench.check(f"zcdp sync --help says {word!r}", word in text)
-    for words in ([], ["nonsense"], ["sync"], ["sync", "--memory", "much", "x"], ["sync", "--memory", "1MiB", "x"], ["sync", "--no-store", "x"],
+    for words in (["nonsense"], ["sync"], ["sync", "--memory", "much", "x"], ["sync", "--memory", "1MiB", "x"], ["sync", "--no-store", "x"],
                   ["sync", "--bad-keys", "maybe", "x"], ["sync", "ftp://host/x"], ["sync", "s3://"], ["sync", "--no-such-flag", "x"],
                   ["sync", "--endpoint", "not-a-url", "s3://b/"], ["completion", "tcsh"], ["sync", "--delete", "x"]):
         code, out, err = bench.zcdp(*words)
         bench.check(f"zcdp {' '.join(words)}: exit 2, one line", code == 2 and out == "" and err.count("\n") == 1 and err.startswith("zcdp: "), (code, err))
+    top, store = bench.zcdp("--help"), bench.zcdp("store", "--help")
+    for words, want in (([], top), (["help"], top), (["store"], store), (["help", "store"], store), (["help", "sync"], (0, text, ""))):
+        bench.equal(f"zcdp {' '.join(words)}: is the help, on stdout", bench.zcdp(*words), want)
+    for typed, meant in (("synk", "did you mean zcdp sync? "), ("stauts", "did you mean zcdp status? "), ("xylophone", ""), ("esc\x1b[31m", "")):
+        bench.equal(f"zcdp {typed!r} is no command", bench.zcdp(typed, "a", "b"), (2, "", f"zcdp: there is no command zcdp {typed.replace(chr(27), chr(92) + 'x1b')}; {meant}see zcdp --help\n"))
+    bench.equal("zcdp store lss is none either", bench.zcdp("store", "lss"), (2, "", "zcdp: there is no command zcdp store lss; did you mean zcdp store ls? see zcdp store --help\n"))
+    bench.equal("nor is zcdp help synk", bench.zcdp("help", "synk"), (2, "", "zcdp: there is no command zcdp synk; did you mean zcdp sync? see zcdp --help\n"))
+    for words in ([], ["help", "sync"], ["--help"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([ZCDP, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=clean_env())
+        bench.check(f"zcdp {' '.join(words)}: help that cannot be written is exit 1", done.returncode == 1 and "stdout" in done.stderr, (done.returncode, done.stderr))
     code, out, _ = bench.zcdp("version", "--json")
     bench.check("zcdp version --json is one object", code == 0 and {"version", "commit"} <= set(json.loads(out)))
 
@@ -78,11 +90,12 @@ def serve(bench):
     files = {"a b+c": b"1", "d/ü": bytes_of(3, 70_000), "d/e/f": b"", "g": bytes_of(4, 3 << 20), "z&<x>": b"xml", "text": b"".join(b"%d," % i for i in range(1000))}
     write_tree(source, files)
     (source / "escape").symlink_to("/etc/passwd")
+    (source / "d/also").symlink_to("ü")
     endpoint = servers.zcdp_serve(bench, source, env={"ZCDP_SERVE_ACCESS_KEY": servers.ACCESS, "ZCDP_SERVE_SECRET_KEY": servers.SECRET})
     rclone = servers.Rclone(bench, endpoint)
     copy = bench.path("copy")
     rclone.run("copy", "s:data", copy)
-    want = {key: value for key, value in sums(source).items() if key != "escape"}
+    want = {key: value for key, value in sums(source).items() if key not in ("escape", "d/also")}
     bench.equal("rclone copies what zcdp serves", sums(copy), want)
     bench.check("rclone lists folders", "d/" in rclone.run("lsf", "s:data").stdout)
     part = rclone.run("cat", "--offset", "1000", "--count", "500", "s:data/text").stdout
