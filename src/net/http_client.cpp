@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kAddressesKeptMs = 30'000;
 /// So long an address is waited for before it is asked whether the others have answered meanwhile.
 constexpr uint64_t kLookElsewhereMs = 500;
+/// For what a peer said before it closed the connection under a request.
+constexpr uint64_t kLastWordsMs = 1'000;
 /// Of a connection, while there are other addresses to try.
 constexpr uint64_t kConnectElsewhereMs = 2'000;
 
@@ -179,7 +181,10 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
         if (sent.error().kind() == ErrorKind::timeout || sent.error().kind() == ErrorKind::denied) co_return std::move(sent).error();
-        answer.silent = true;  // an answer may be there all the same, but this connection is done
+        // Its last words, such as an alert about our certificate, may lie there all the same; the connection is done.
+        const auto said = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, deadline.min(Deadline::in_ms(kLastWordsMs)));
+        if (!said && said.error().kind() == ErrorKind::denied) co_return said.error();
+        answer.silent = true;
         co_return answer;
     }
     const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
