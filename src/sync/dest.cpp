@@ -107,7 +107,7 @@ Result<> Dest::open_folder() {
     ZCDP_TRY(auto there, existing());
     if (!there) {
         appears_ = true;
-        real_name_ = "." + name_ + ".zcdp-partial";
+        real_name_ = name_beside(name_);
         real_path_ = parent_path_ + real_name_;
         if (auto folder = fs_.mkdir(parent_.get(), real_name_.c_str(), 0777); !folder && !is(folder.error(), EEXIST))
             return system_error(folder.error(), "making the folder", real_path_);

@@ -28,10 +28,12 @@ enum class Transfer {
     move,  ///< out of a private store that is thrown away afterwards
 };
 
-/// Where a DEST that does not exist yet is filled; `path` is absolute.
+/// What a DEST of this name is called while it is filled and does not exist yet: beside its place.
+inline std::string name_beside(const std::string& name) { return "." + name + ".zcdp-partial"; }
+/// The same as a path; `path` is absolute.
 inline std::string place_beside(const std::string& path) {
     const size_t slash = path.rfind('/');
-    return path.substr(0, slash) + "/." + path.substr(slash + 1) + ".zcdp-partial";
+    return path.substr(0, slash + 1) + name_beside(path.substr(slash + 1));
 }
 
 class Dest {
