@@ -68,10 +68,10 @@ Result<Address> address_of(const Location& location, const Addressing& how, cons
     }
     if (!location.access_point.empty()) return address_of_access_point(location, how, std::move(address));
     const bool dots_over_tls = address.endpoint.tls && location.bucket.find('.') != std::string::npos;
-    const bool can_be_label = location.bucket.size() <= kLabelBytesMax;  // old buckets have longer names
-    if (how.style == Style::host && !can_be_in_host(location.bucket, address.endpoint))
+    const bool can_be_in_front = can_be_in_host(location.bucket, address.endpoint);  // old buckets have capitals, '_' or longer names
+    if (how.style == Style::host && !can_be_in_front)
         return Error(ErrorKind::usage, "cannot stand in the host's name of " + address.service_url, location.bucket, "leave --virtual-host and addressing_style out, or name a host, not an address");
-    const bool by_itself = how.style == Style::automatic && !dots_over_tls && can_be_label && answers_for_buckets(address.endpoint);
+    const bool by_itself = how.style == Style::automatic && !dots_over_tls && can_be_in_front && answers_for_buckets(address.endpoint);
     if (how.style == Style::host || by_itself) address.endpoint.host = location.bucket + "." + address.endpoint.host;
     else address.path_prefix += "/" + uri_encode(location.bucket, false);
     return address;

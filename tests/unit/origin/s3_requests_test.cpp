@@ -69,10 +69,10 @@ class Answer final : public net::Response {
 }  // namespace
 
 TEST_CASE("a version is asked for by every request, and is part of the tag") {
-    Prepares prepares("s3://b/d/k x?versionId=a+b");
+    Prepares prepares("s3://data/d/k x?versionId=a+b");
     Protocol& protocol = *prepares.protocol;
     CHECK(protocol.single() == "d/k x");
-    CHECK(protocol.name_of("d/k x") == "s3://b/d/k x?versionId=a+b");
+    CHECK(protocol.name_of("d/k x") == "s3://data/d/k x?versionId=a+b");
     CHECK(prepares.of(protocol.head_call("d/k x")).request.target == "/d/k%20x?versionId=a%2Bb");
     const Answer answer({{"etag", "\"e\""}, {"x-amz-version-id", "a+b"}});
     const auto info = protocol.info_of(answer, "", "d/k x").value();

@@ -273,14 +273,16 @@ TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found"
 
 TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
     const auto address = [](const char* source, const Addressing& how) { return address_of(parse_location(source).value(), how, "eu-central-1").value(); };
-    CHECK(address("s3://b/p", {}).endpoint.url() == "https://b.s3.eu-central-1.amazonaws.com");
-    CHECK(address("s3://b/p", {"", Style::automatic, true, false}).endpoint.url() == "https://b.s3.dualstack.eu-central-1.amazonaws.com");
+    CHECK(address("s3://data/p", {}).endpoint.url() == "https://data.s3.eu-central-1.amazonaws.com");
+    CHECK(address("s3://data/p", {"", Style::automatic, true, false}).endpoint.url() == "https://data.s3.dualstack.eu-central-1.amazonaws.com");
     CHECK(address("s3://b/p", {"", Style::path, false, false}).path_prefix == "/b");
     CHECK(address("s3://b.c/p", {}).path_prefix == "/b.c");
     CHECK(address("s3://b/p", {"http://127.0.0.1:9000", Style::automatic, false, false}).path_prefix == "/b");
     // A label of a host has 63 bytes at most; buckets of the first years may be longer.
     CHECK(address(("s3://" + std::string(63, 'b')).c_str(), {}).path_prefix.empty());
     CHECK(address(("s3://" + std::string(64, 'b')).c_str(), {}).path_prefix == "/" + std::string(64, 'b'));
+    // So may those with capitals and '_', which no host's name keeps: written back, it would name another bucket.
+    for (const char* bucket : {"Data", "da_ta", "d"}) CHECK_MESSAGE(address(("s3://" + std::string(bucket)).c_str(), {}).path_prefix == "/" + std::string(bucket), bucket);
     // Other endpoints have it in the path, below their own; in the host when somebody says so.
     CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).path_prefix == "/s3/v1/b");
     CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).service_url == "https://host.example/s3/v1");
@@ -292,9 +294,9 @@ TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
         CHECK_MESSAGE(address_of(parse_location(bucket).value(), {"https://host.example", Style::host, false, false}, "r").error().kind() == ErrorKind::usage, bucket);
     for (const char* endpoint : {"http://10.0.0.1", "http://[::1]:9000"})
         CHECK_MESSAGE(address_of(parse_location("s3://data/p").value(), {endpoint, Style::host, false, false}, "r").error().kind() == ErrorKind::usage, endpoint);
-    CHECK(address("s3://b/p", {"", Style::automatic, true, true}).endpoint.url() == "https://b.s3-fips.dualstack.eu-central-1.amazonaws.com");
-    const auto private_link = address("s3://b/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Style::automatic, false, false});
-    CHECK(private_link.endpoint.host == "b.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
+    CHECK(address("s3://data/p", {"", Style::automatic, true, true}).endpoint.url() == "https://data.s3-fips.dualstack.eu-central-1.amazonaws.com");
+    const auto private_link = address("s3://data/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Style::automatic, false, false});
+    CHECK(private_link.endpoint.host == "data.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
     CHECK(private_link.service_url == "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
 }
 
