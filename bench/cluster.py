@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What zcdp costs on a real cluster; figures go into docs/benchmarks_cluster.md. Needs root, and the machine to itself.
 
-  bench/cluster.py                      all
-  bench/cluster.py publish start        some: publish, start, cold, idle, scale
+bench/cluster.py                      all
+bench/cluster.py publish start        some: publish, start, cold, idle, scale
 """
+
 import base64
 import concurrent.futures
 import http.client
@@ -27,10 +28,16 @@ from tests.support.harness import ZCDP  # noqa: E402
 RESULTS = ROOT / "docs/benchmarks_cluster.json"
 ROWS = {  # name: (what, what must be reached, holds)
     "publish": ("NodePublish of a ready snapshot, 1,000 times: p50 and p99", "≤ 2 ms and ≤ 10 ms"),
-    "start": ("pod start with a ready claim minus the same pod with an emptyDir, 20 interleaved pairs, median", "≤ 0.3 s"),
+    "start": (
+        "pod start with a ready claim minus the same pod with an emptyDir, 20 interleaved pairs, median",
+        "≤ 0.3 s",
+    ),
     "cold": ("cold claim: pod created to Running, minus what zcdp sync alone takes on that node", "≤ 3 s"),
     "idle": ("agent, idle with 20 ready snapshots: RSS and CPU", "≤ 48 MiB, ≤ 0.2 % of a core"),
-    "scale": ("controller, 1,000 nodes, 500 datasets, 5,000 NodeDatasets, 20,000 pods: RSS, CPU settled, writes settled, restart to settled", "≤ 256 MiB, ≤ 2 %, none but Leases, ≤ 60 s"),
+    "scale": (
+        "controller, 1,000 nodes, 500 datasets, 5,000 NodeDatasets, 20,000 pods: RSS, CPU settled, writes settled, restart to settled",
+        "≤ 256 MiB, ≤ 2 %, none but Leases, ≤ 60 s",
+    ),
 }
 
 
@@ -52,7 +59,13 @@ def rss_mib(pid):
 
 def agent_pid(kit, node):
     """None while there is none."""
-    found = kit.in_node(node, "sh", "-c", "for p in $(pgrep -f '^/zcdp agent'); do grep -qa NODE_NAME=%s /proc/$p/environ && echo $p; done" % node, check=False).stdout.split()
+    found = kit.in_node(
+        node,
+        "sh",
+        "-c",
+        "for p in $(pgrep -f '^/zcdp agent'); do grep -qa NODE_NAME=%s /proc/$p/environ && echo $p; done" % node,
+        check=False,
+    ).stdout.split()
     return int(found[-1]) if found else None
 
 
@@ -77,12 +90,21 @@ def publish(kit, scene):
     scene.running("seed")
     node = scene.node_of("seed")
     p50, p99 = json.loads(csi.call(kit, node, PUBLISH, kit.zk / node / "kubelet/pods", scene.ns, "set", 1000))
-    return {"p50_ms": p50, "p99_ms": p99, "text": f"{p50:.2f} ms, {p99:.2f} ms (as the caller sees it)", "holds": p50 <= 2 and p99 <= 10}
+    return {
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "text": f"{p50:.2f} ms, {p99:.2f} ms (as the caller sees it)",
+        "holds": p50 <= 2 and p99 <= 10,
+    }
 
 
 def _start_seconds(kit, scene, pod):
     name = pod["metadata"]["name"]
-    watch = subprocess.Popen(["kubectl", "-n", scene.ns, "get", "pod", "-w", "-o", "jsonpath={.metadata.name} {.status.phase}{\"\\n\"}"], stdout=subprocess.PIPE, text=True)
+    watch = subprocess.Popen(
+        ["kubectl", "-n", scene.ns, "get", "pod", "-w", "-o", 'jsonpath={.metadata.name} {.status.phase}{"\\n"}'],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     time.sleep(0.5)
     begun = time.monotonic()
     kit.apply(pod)
@@ -118,12 +140,22 @@ def cold(kit, scene):
     alone = []
     for turn in range(3):
         begun = time.monotonic()
-        kit.in_node(node, "sh", "-c", f"{env} sync -q --store /var/lib/bench-store --endpoint http://{HOST}:{scene.port} --path-style s3://data/set/ >/dev/null; rm -rf /var/lib/bench-store")
+        kit.in_node(
+            node,
+            "sh",
+            "-c",
+            f"{env} sync -q --store /var/lib/bench-store --endpoint http://{HOST}:{scene.port} --path-style s3://data/set/ >/dev/null; rm -rf /var/lib/bench-store",
+        )
         alone.append(time.monotonic() - begun)
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"))
     took = _start_seconds(kit, scene, scene.pod_object("p", claim="set", node=node))
     extra = took - statistics.median(alone)
-    return {"claim_s": took, "sync_s": statistics.median(alone), "text": f"{extra:.2f} s ({took:.2f} against {statistics.median(alone):.2f} s, 400 MB)", "holds": extra <= 3}
+    return {
+        "claim_s": took,
+        "sync_s": statistics.median(alone),
+        "text": f"{extra:.2f} s ({took:.2f} against {statistics.median(alone):.2f} s, 400 MB)",
+        "holds": extra <= 3,
+    }
 
 
 def idle(kit, scene, snapshots=20, files=100_000):
@@ -131,18 +163,27 @@ def idle(kit, scene, snapshots=20, files=100_000):
     for i in range(snapshots):
         scene.write(f"set{i}/", {f"{j // 1000}/{j}": b"%d %d" % (i, j) for j in range(files)})
         say(f"set{i} is written")
-        kit.apply(scene.dataset_object(f"set{i}", placement={"replicas": 1, "nodeSelector": {"kubernetes.io/hostname": node}}))
+        kit.apply(
+            scene.dataset_object(f"set{i}", placement={"replicas": 1, "nodeSelector": {"kubernetes.io/hostname": node}})
+        )
     kit.wait("all are there", lambda: all(scene.ready_nodes(f"set{i}") for i in range(snapshots)), 1500)
     old = agent_pid(kit, node)
     busy_rss = rss_mib(old)
     say(f"all are there; the agent has {busy_rss:.0f} MiB")
-    kit.kubectl("-n", "zcdp-system", "delete", "pod", "-l", "app=zcdp-agent", "--field-selector", f"spec.nodeName={node}")
+    kit.kubectl(
+        "-n", "zcdp-system", "delete", "pod", "-l", "app=zcdp-agent", "--field-selector", f"spec.nodeName={node}"
+    )
     pid = kit.wait("another agent runs", lambda: agent_pid(kit, node) not in (None, old) and agent_pid(kit, node), 120)
     time.sleep(30)
     before, rss = cpu_seconds(pid), rss_mib(pid)
     time.sleep(120)
     share = (cpu_seconds(pid) - before) / 120 * 100
-    return {"rss_mib": rss, "cpu_percent": share, "text": f"{rss:.0f} MiB, {share:.2f} % (just after fetching them: {busy_rss:.0f} MiB; {snapshots} × {files} files)", "holds": rss <= 48 and share <= 0.2}
+    return {
+        "rss_mib": rss,
+        "cpu_percent": share,
+        "text": f"{rss:.0f} MiB, {share:.2f} % (just after fetching them: {busy_rss:.0f} MiB; {snapshots} × {files} files)",
+        "holds": rss <= 48 and share <= 0.2,
+    }
 
 
 class Bulk:
@@ -151,10 +192,14 @@ class Bulk:
     def __init__(self):
         config = json.loads(run("kubectl", "config", "view", "--raw", "-o", "json").stdout)
         self.server = urllib.parse.urlparse(config["clusters"][0]["cluster"]["server"])
-        self.context = ssl.create_default_context(cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode())
+        self.context = ssl.create_default_context(
+            cadata=base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+        )
         user = config["users"][0]["user"]
         folder = pathlib.Path("/dev/shm") / f"zcdp-bulk-{os.getpid()}"
-        folder.write_bytes(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
+        folder.write_bytes(
+            base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"])
+        )
         self.context.load_cert_chain(folder)
         folder.unlink()
 
@@ -162,11 +207,17 @@ class Bulk:
         def some(part):
             connection = http.client.HTTPSConnection(self.server.hostname, self.server.port, context=self.context)
             for where, body in part:
-                connection.request(method, where, json.dumps(body), {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"})
+                connection.request(
+                    method,
+                    where,
+                    json.dumps(body),
+                    {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"},
+                )
                 answer = connection.getresponse()
                 text = answer.read()
                 if answer.status >= 300 and answer.status != 409:
                     raise RuntimeError(text[:300])
+
         pairs = [(path(o) if callable(path) else path, o) for o in objects]
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(some, [pairs[i::8] for i in range(8)]))
@@ -178,18 +229,50 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
     kit.wait("the namespace is ready", lambda: kit.get("serviceaccount", "default", scene.ns))
     # The controller that is measured runs beside the cluster; nobody else acts, and no webhook slows the making of objects.
     kit.kubectl("-n", "zcdp-system", "scale", "deployment", "zcdp-controller", "--replicas=0")
-    kit.wait("no other controller runs", lambda: not any(p["metadata"]["labels"].get("app") == "zcdp-controller" for p in kit.get("pods", ns="zcdp-system")))
+    kit.wait(
+        "no other controller runs",
+        lambda: (
+            not any(p["metadata"]["labels"].get("app") == "zcdp-controller" for p in kit.get("pods", ns="zcdp-system"))
+        ),
+    )
     kit.kubectl("delete", "mutatingwebhookconfigurations", "--all")
     for name in ("sched", "kcm"):
         kit.cluster("kill", name)
     api = Bulk()
-    ready = {"conditions": [{"type": "Ready", "status": "True", "reason": "Bench", "message": "", "lastHeartbeatTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+    ready = {
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "Bench",
+                "message": "",
+                "lastHeartbeatTime": "2026-01-01T00:00:00Z",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+        ]
+    }
     names = [f"bench-{i}" for i in range(nodes)]
-    api.create("/api/v1/nodes", [{"metadata": {"name": n, "labels": {"kubernetes.io/hostname": n, "bench": str(i % 100)}}} for i, n in enumerate(names)])
-    api.create(lambda o: f"/api/v1/nodes/{o['metadata']['name']}/status", [{"metadata": {"name": n}, "status": ready} for n in names], "PATCH")
+    api.create(
+        "/api/v1/nodes",
+        [
+            {"metadata": {"name": n, "labels": {"kubernetes.io/hostname": n, "bench": str(i % 100)}}}
+            for i, n in enumerate(names)
+        ],
+    )
+    api.create(
+        lambda o: f"/api/v1/nodes/{o['metadata']['name']}/status",
+        [{"metadata": {"name": n}, "status": ready} for n in names],
+        "PATCH",
+    )
     say("nodes are there")
     base = f"/apis/zcdp.io/v1alpha1/namespaces/{scene.ns}"
-    api.create(f"{base}/datasets", [scene.dataset_object(f"d{i}", "set/", placement={"replicas": 10, "nodeSelector": {"bench": str(i % 100)}}) for i in range(datasets)])
+    api.create(
+        f"{base}/datasets",
+        [
+            scene.dataset_object(f"d{i}", "set/", placement={"replicas": 10, "nodeSelector": {"bench": str(i % 100)}})
+            for i in range(datasets)
+        ],
+    )
     api.create(f"{base}/datasetclaims", [scene.claim_object(f"d{i}") for i in range(datasets)])
     many = []
     for i in range(pods):
@@ -201,7 +284,20 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
     log = open(kit.folder / "controller.log", "wb")
 
     def controller():
-        return subprocess.Popen([ZCDP, "controller", "--no-webhook", "--listen", "127.0.0.1:18080", "--identity", f"bench-{time.time()}", "--log-level", "warn"], stderr=log)
+        return subprocess.Popen(
+            [
+                ZCDP,
+                "controller",
+                "--no-webhook",
+                "--listen",
+                "127.0.0.1:18080",
+                "--identity",
+                f"bench-{time.time()}",
+                "--log-level",
+                "warn",
+            ],
+            stderr=log,
+        )
 
     def metric(name):
         return int(run("sh", "-c", f"curl -s http://127.0.0.1:18080/metrics | awk '/^{name}/{{print $2}}'").stdout or 0)
@@ -219,7 +315,9 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
         raise RuntimeError("not settled")
 
     def mark_ready():
-        held = json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets", timeout=300).stdout)["items"]
+        held = json.loads(run("kubectl", "get", "--raw", "/apis/zcdp.io/v1alpha1/nodedatasets", timeout=300).stdout)[
+            "items"
+        ]
         waiting = [n for n in held if n.get("status", {}).get("phase") != "Ready"]
         for n in waiting:
             n["status"] = {"phase": "Ready", "snapshot": "0" * 64, "finished": "2026-01-01T00:00:00Z", "sizeBytes": 1}
@@ -242,9 +340,15 @@ def scale(kit, scene, nodes=1000, datasets=500, pods=20_000, bound=2_000):
         share = (cpu_seconds(process.pid) - before) / 60 * 100
         requests = metric("zcdp_kube_requests_total") - requests
         # every two seconds the Lease is read and written: 60 requests a minute
-        return {"rss_mib": rss, "cpu_percent": share, "restart_s": took, "requests_per_minute": requests, "nodedatasets": count,
-                "text": f"{rss:.0f} MiB, {share:.2f} %, {requests} requests a minute (60 are the Lease's), {took:.0f} s ({count} NodeDatasets)",
-                "holds": rss <= 256 and share <= 2 and took <= 60 and requests <= 75}
+        return {
+            "rss_mib": rss,
+            "cpu_percent": share,
+            "restart_s": took,
+            "requests_per_minute": requests,
+            "nodedatasets": count,
+            "text": f"{rss:.0f} MiB, {share:.2f} %, {requests} requests a minute (60 are the Lease's), {took:.0f} s ({count} NodeDatasets)",
+            "holds": rss <= 256 and share <= 2 and took <= 60 and requests <= 75,
+        }
     finally:
         process.kill()
         for name in ("sched", "kcm"):
@@ -275,11 +379,19 @@ def measure(wanted, results):
 
 
 def write_table(results):
-    lines = ["# On a cluster: what zcdp costs", "", "Written by `bench/cluster.py` on one machine of two cores that also runs the whole cluster.", "",
-             "| work | must reach | measured | holds |", "|---|---|---|---|"]
+    lines = [
+        "# On a cluster: what zcdp costs",
+        "",
+        "Written by `bench/cluster.py` on one machine of two cores that also runs the whole cluster.",
+        "",
+        "| work | must reach | measured | holds |",
+        "|---|---|---|---|",
+    ]
     for name, (what, target) in ROWS.items():
         if name in results:
-            lines.append(f"| {what} | {target} | {results[name]['text']} | {'yes' if results[name]['holds'] else '**no**'} |")
+            lines.append(
+                f"| {what} | {target} | {results[name]['text']} | {'yes' if results[name]['holds'] else '**no**'} |"
+            )
     (ROOT / "docs/benchmarks_cluster.md").write_text("\n".join(lines) + "\n")
 
 

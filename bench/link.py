@@ -4,6 +4,7 @@ It is a process of its own that forwards TCP. Bytes towards the client share one
 connection has at most `window_bytes` under way, as the default receive window of Linux allows (tcp_rmem's 6 MiB, half of it
 for payload). There is no loss and no slow start: what it shows is how a client fills a long link, not what TCP does.
 """
+
 import collections
 import heapq
 import selectors
@@ -37,7 +38,7 @@ class Way:
 
     def __init__(self, source, sink, is_down):
         self.source, self.sink, self.is_down = source, sink, is_down
-        self.under_way = 0               # bytes read and not yet written
+        self.under_way = 0  # bytes read and not yet written
         self.ready = collections.deque()  # what has arrived and waits for the sink; b"" is the end
         self.source_ended = self.sink_ended = False
 
@@ -53,7 +54,7 @@ class Forwarder:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ, None)
         self.arrivals, self.number = [], 0  # a heap of (when, number, way, bytes)
-        self.link_free = 0.0                # when the bottleneck has sent all it was given
+        self.link_free = 0.0  # when the bottleneck has sent all it was given
 
     def run(self):
         print(self.listener.getsockname()[1], flush=True)

@@ -1,5 +1,6 @@
 """A loopback of the bench's own. A machine's own may pace what servers send (BBR): one timer for each 64 KiB, whose cost the
 kernel books on whoever runs just then, mostly the client. So the bench runs in a network namespace with Linux's default."""
+
 import os
 import pathlib
 import subprocess

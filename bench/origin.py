@@ -1,4 +1,5 @@
 """The servers and peers of the benchmark: nginx with a canned listing, and rclone, curl and the aws cli as they are found."""
+
 import itertools
 import json
 import math
@@ -15,8 +16,10 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-CACHE = pathlib.Path(os.environ.get("ZCDP_CACHE") or
-                     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build")
+CACHE = pathlib.Path(
+    os.environ.get("ZCDP_CACHE")
+    or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build"
+)
 PAGE = 1000
 
 NGINX = """
@@ -67,26 +70,36 @@ def free_port():
 
 def page_xml(name, entries, token, key_count):
     """`entries` are (key, size, tag); `token` names the next page, or is empty."""
-    parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{name}</Name>'
-             f"<Prefix></Prefix><KeyCount>{key_count}</KeyCount><MaxKeys>{PAGE}</MaxKeys><EncodingType>url</EncodingType>"
-             f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>"]
+    parts = [
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{name}</Name>'
+        f"<Prefix></Prefix><KeyCount>{key_count}</KeyCount><MaxKeys>{PAGE}</MaxKeys><EncodingType>url</EncodingType>"
+        f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>"
+    ]
     if token:
         parts.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
-    parts += [f"<Contents><Key>{quote(key)}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;{tag}&quot;</ETag>"
-              f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>" for key, size, tag in entries]
+    parts += [
+        f"<Contents><Key>{quote(key)}</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified><ETag>&quot;{tag}&quot;</ETag>"
+        f"<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        for key, size, tag in entries
+    ]
     return "".join(parts) + "</ListBucketResult>"
 
 
 def page_json(entries, token):
     """Google Cloud Storage's."""
-    page = {"kind": "storage#objects", "items": [{"name": key, "size": str(size), "generation": "1"} for key, size, _ in entries]}
+    page = {
+        "kind": "storage#objects",
+        "items": [{"name": key, "size": str(size), "generation": "1"} for key, size, _ in entries],
+    }
     return json.dumps(page | ({"nextPageToken": token} if token else {}))
 
 
 def page_azure(entries, token):
-    blobs = "".join(f"<Blob><Name>{escape(key)}</Name><Properties><Etag>{tag}</Etag><Content-Length>{size}</Content-Length>"
-                    "<Content-Type>application/octet-stream</Content-Type><BlobType>BlockBlob</BlobType></Properties></Blob>"
-                    for key, size, tag in entries)
+    blobs = "".join(
+        f"<Blob><Name>{escape(key)}</Name><Properties><Etag>{tag}</Etag><Content-Length>{size}</Content-Length>"
+        "<Content-Type>application/octet-stream</Content-Type><BlobType>BlockBlob</BlobType></Properties></Blob>"
+        for key, size, tag in entries
+    )
     return f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{token}</NextMarker></EnumerationResults>'
 
 
@@ -106,13 +119,45 @@ class Server:
         self.port, tls_port = free_port(), free_port()
         self.endpoint, self.tls_endpoint = f"http://127.0.0.1:{self.port}", f"https://127.0.0.1:{tls_port}"
         self.ca = self.folder / "tls.crt"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.folder / "tls.key", "-out", self.ca], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=bench",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-keyout",
+                self.folder / "tls.key",
+                "-out",
+                self.ca,
+            ],
+            check=True,
+            capture_output=True,
+        )
         (self.folder / "crc32c").touch()
         (self.folder / "crc64").touch()
-        (self.folder / "nginx.conf").write_text(NGINX.format(folder=self.folder, port=self.port, tls_port=tls_port, name=self.name, account=ACCOUNT,
-                                                             user="user root;\n" if os.geteuid() == 0 else ""))
-        self.process = subprocess.Popen(["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder, "-e", self.folder / "error.log"])
+        (self.folder / "nginx.conf").write_text(
+            NGINX.format(
+                folder=self.folder,
+                port=self.port,
+                tls_port=tls_port,
+                name=self.name,
+                account=ACCOUNT,
+                user="user root;\n" if os.geteuid() == 0 else "",
+            )
+        )
+        self.process = subprocess.Popen(
+            ["nginx", "-c", self.folder / "nginx.conf", "-p", self.folder, "-e", self.folder / "error.log"]
+        )
         for _ in range(200):
             try:
                 urllib.request.urlopen(f"{self.endpoint}/{self.name}", timeout=2).read()
@@ -186,13 +231,26 @@ class Bucket(Server):
                     head = os.urandom(8)
         sums = {}
         if self.crt:
-            subprocess.run([self.crt, "-c", SUMS, self.folder / "root" / self.name, f"/{ACCOUNT}/{self.name}", self.folder / "crc32c", self.folder / "crc64"], check=True)
+            subprocess.run(
+                [
+                    self.crt,
+                    "-c",
+                    SUMS,
+                    self.folder / "root" / self.name,
+                    f"/{ACCOUNT}/{self.name}",
+                    self.folder / "crc32c",
+                    self.folder / "crc64",
+                ],
+                check=True,
+            )
             sums = dict(re.findall('"/gcs/(.*)" "crc32c=(.*)";', (self.folder / "crc32c").read_text()))
         for key, size in self.objects.items():
             if size > 1 << 20:  # of these alone a client asks what they are
                 about = self.folder / "root/about" / f"{key}.json"
                 about.parent.mkdir(parents=True, exist_ok=True)
-                about.write_text(json.dumps({"name": key, "size": str(size), "generation": "1", "crc32c": sums.get(key, "")}))
+                about.write_text(
+                    json.dumps({"name": key, "size": str(size), "generation": "1", "crc32c": sums.get(key, "")})
+                )
         self.write_pages(map(self.entry, sorted(self.objects, key=str.encode)), len(self.objects))
 
     def forms(self, page, token):
@@ -213,17 +271,33 @@ class ListOnly(Server):
 
     def fill(self):
         step = next(n for n in itertools.count(600_011) if math.gcd(n, self.count) == 1) if self.shuffled else 1
-        self.write_pages(((f"data/part-{i // 10000:05}/sample-{i:010}.jpg", 110_000 + i % 1000, f"{i * 2654435761 % 2**64:016x}{i:016x}")
-                          for i in (n * step % self.count for n in range(self.count))), self.count)
+        self.write_pages(
+            (
+                (
+                    f"data/part-{i // 10000:05}/sample-{i:010}.jpg",
+                    110_000 + i % 1000,
+                    f"{i * 2654435761 % 2**64:016x}{i:016x}",
+                )
+                for i in (n * step % self.count for n in range(self.count))
+            ),
+            self.count,
+        )
 
 
 def tools():
     command = f". {ROOT}/scripts/lib/servers.sh && need_packages nginx-light curl && need_peers && . {ROOT}/scripts/lib/venv.sh && need_venv && need_crt_venv"
     subprocess.run(["bash", "-c", command], check=True)
     config = CACHE / "rclone-bench.conf"
-    config.write_text("[s]\ntype = s3\nprovider = Other\naccess_key_id = bench\nsecret_access_key = bench\nforce_path_style = true\n"
-                      "region = us-east-1\nlist_version = 2\n")
-    found = {"rclone": CACHE / "bin/rclone", "rclone.conf": config, "curl": shutil.which("curl"), "nginx": shutil.which("nginx")}
+    config.write_text(
+        "[s]\ntype = s3\nprovider = Other\naccess_key_id = bench\nsecret_access_key = bench\nforce_path_style = true\n"
+        "region = us-east-1\nlist_version = 2\n"
+    )
+    found = {
+        "rclone": CACHE / "bin/rclone",
+        "rclone.conf": config,
+        "curl": shutil.which("curl"),
+        "nginx": shutil.which("nginx"),
+    }
     aws = CACHE / "venv/bin/aws"
     if aws.exists():
         found["aws"] = aws
@@ -238,12 +312,22 @@ def first_line(command):
 
 
 def versions(found, zcdp):
-    lines = {"zcdp": first_line([zcdp, "version"]), "rclone": first_line([found["rclone"], "version"]),
-             "curl": first_line([found["curl"], "--version"]), "nginx": first_line([found["nginx"], "-v"])}
+    lines = {
+        "zcdp": first_line([zcdp, "version"]),
+        "rclone": first_line([found["rclone"], "version"]),
+        "curl": first_line([found["curl"], "--version"]),
+        "nginx": first_line([found["nginx"], "-v"]),
+    }
     if "aws" in found:
         lines["aws cli"] = first_line([found["aws"], "--version"])
     if "crt" in found:
-        lines["AWS CRT"] = first_line([found["crt"], "-c", "import awscrt, boto3; print('awscrt', awscrt.__version__, 'boto3', boto3.__version__)"])
+        lines["AWS CRT"] = first_line(
+            [
+                found["crt"],
+                "-c",
+                "import awscrt, boto3; print('awscrt', awscrt.__version__, 'boto3', boto3.__version__)",
+            ]
+        )
     lines["commit"] = first_line(["git", "-C", ROOT, "rev-parse", "HEAD"])
     return lines
 

@@ -5,6 +5,7 @@ nginx serves the bytes, with a canned ListObjectsV2 answer beside them, so that 
 all. Rounds are interleaved; every figure is the median over the rounds, with its range; the raw rounds are in the
 report. CPU is user + system time of the whole client process, as wait4(2) gives it.
 """
+
 import argparse
 import datetime
 import json
@@ -61,15 +62,24 @@ class Bench:
                 figure["cost"] = figure["cpu"] / divide_by
                 if number > 0:
                     figures[name].append(figure)
-                print(f"{row}: round {number} {name}: {figure['cpu']:.2f} CPU-s, {figure['wall']:.2f} s, {figure['rss_mib']:.0f} MiB",
-                      file=sys.stderr, flush=True)
+                print(
+                    f"{row}: round {number} {name}: {figure['cpu']:.2f} CPU-s, {figure['wall']:.2f} s, {figure['rss_mib']:.0f} MiB",
+                    file=sys.stderr,
+                    flush=True,
+                )
         self.results[row] = {"unit": unit, "figures": figures}
 
 
 def timed(command):
     """Runs a command to its end: CPU seconds, wall seconds, peak resident MiB. It must succeed."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ZCDP_"))}
-    env.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="bench", AWS_DEFAULT_REGION="us-east-1", AZURE_STORAGE_KEY="YmVuY2g=", HOME="/nonexistent")
+    env.update(
+        AWS_ACCESS_KEY_ID="bench",
+        AWS_SECRET_ACCESS_KEY="bench",
+        AWS_DEFAULT_REGION="us-east-1",
+        AZURE_STORAGE_KEY="YmVuY2g=",
+        HOME="/nonexistent",
+    )
     started = time.monotonic()
     with tempfile.TemporaryFile() as err:
         process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=err)
@@ -81,7 +91,9 @@ def timed(command):
         wall = time.monotonic() - started
         if process.returncode != 0:
             err.seek(0)
-            raise SystemExit(f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}")
+            raise SystemExit(
+                f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}"
+            )
     return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "rss_mib": usage.ru_maxrss / 1024}
 
 
@@ -99,6 +111,7 @@ def fresh(path):
     def prepare():
         shutil.rmtree(path, ignore_errors=True)
         os.sync()
+
     return prepare
 
 
@@ -107,6 +120,7 @@ def fresh_below(folder):
         for entry in folder.iterdir():
             shutil.rmtree(entry)
         os.sync()
+
     return prepare
 
 
@@ -130,13 +144,32 @@ class Place:
 
 
 def zcdp_sync(bucket, tls=False):
-    return [ZCDP, "sync", "-q", *(["--ca-bundle", bucket.ca] if tls else []), "--endpoint", bucket.tls_endpoint if tls else bucket.endpoint,
-            f"s3://{bucket.name}/"]
+    return [
+        ZCDP,
+        "sync",
+        "-q",
+        *(["--ca-bundle", bucket.ca] if tls else []),
+        "--endpoint",
+        bucket.tls_endpoint if tls else bucket.endpoint,
+        f"s3://{bucket.name}/",
+    ]
 
 
 def rclone_copy(tools, bucket, target, *flags, tls=False):
-    return [tools["rclone"], "--config", tools["rclone.conf"], "copy", f"s:{bucket.name}", target, "--fast-list", "--ignore-checksum",
-            *(["--ca-cert", bucket.ca] if tls else []), "--s3-endpoint", bucket.tls_endpoint if tls else bucket.endpoint, *flags]
+    return [
+        tools["rclone"],
+        "--config",
+        tools["rclone.conf"],
+        "copy",
+        f"s:{bucket.name}",
+        target,
+        "--fast-list",
+        "--ignore-checksum",
+        *(["--ca-cert", bucket.ca] if tls else []),
+        "--s3-endpoint",
+        bucket.tls_endpoint if tls else bucket.endpoint,
+        *flags,
+    ]
 
 
 RCLONE_LARGE = ("--transfers", "32", "--buffer-size", "0")
@@ -144,12 +177,29 @@ RCLONE_SMALL = ("--transfers", "32", "--checkers", "32", "--buffer-size", "0")
 
 
 def crt_copy(tools, bucket, target, tls=False):
-    return [tools["crt"], ROOT / "bench/crt_download.py", bucket.tls_endpoint if tls else bucket.endpoint, bucket.ca if tls else "-", bucket.name,
-            target, *bucket.keys]
+    return [
+        tools["crt"],
+        ROOT / "bench/crt_download.py",
+        bucket.tls_endpoint if tls else bucket.endpoint,
+        bucket.ca if tls else "-",
+        bucket.name,
+        target,
+        *bucket.keys,
+    ]
 
 
 def aws_copy(tools, bucket, target):
-    return [tools["aws"], "s3", "cp", "--recursive", "--quiet", "--endpoint-url", bucket.endpoint, f"s3://{bucket.name}/", target]
+    return [
+        tools["aws"],
+        "s3",
+        "cp",
+        "--recursive",
+        "--quiet",
+        "--endpoint-url",
+        bucket.endpoint,
+        f"s3://{bucket.name}/",
+        target,
+    ]
 
 
 def large(bench, tools, bucket, label):
@@ -170,18 +220,32 @@ def large(bench, tools, bucket, label):
         "zcdp, --no-store": [*zcdp, "--no-store", dest],
         "rclone": rclone_copy(tools, bucket, peer),
         "rclone, 32 at once": rclone_copy(tools, bucket, peer, *RCLONE_LARGE),
-        "rclone, then sha256sum and sync": ["sh", "-c", '"$@" && sha256sum "$0"/* && sync "$0"/* "$0"', peer,
-                                            *rclone_copy(tools, bucket, peer, *RCLONE_LARGE)],
+        "rclone, then sha256sum and sync": [
+            "sh",
+            "-c",
+            '"$@" && sha256sum "$0"/* && sync "$0"/* "$0"',
+            peer,
+            *rclone_copy(tools, bucket, peer, *RCLONE_LARGE),
+        ],
         "curl": curl,
-        "dd, as many direct writes (the disk alone)": ["sh", "-c", 'mkdir "$0" && exec dd if=/dev/zero of="$0/zeros" bs=4M "count=$1" oflag=direct conv=fsync',
-                                                       peer, bucket.bytes >> 22],
+        "dd, as many direct writes (the disk alone)": [
+            "sh",
+            "-c",
+            'mkdir "$0" && exec dd if=/dev/zero of="$0/zeros" bs=4M "count=$1" oflag=direct conv=fsync',
+            peer,
+            bucket.bytes >> 22,
+        ],
     }
     if tools.get("aws") and bucket.bytes < 2 << 30:
         contenders["aws cli"] = aws_copy(tools, bucket, peer)
         contenders["AWS CRT"] = crt_copy(tools, bucket, peer)
     folder.mkdir()
-    bench.measure(row, {name: (fresh_below(folder), command) for name, command in contenders.items()}, "CPU-s/GiB",
-                  bucket.bytes / (1 << 30))
+    bench.measure(
+        row,
+        {name: (fresh_below(folder), command) for name, command in contenders.items()},
+        "CPU-s/GiB",
+        bucket.bytes / (1 << 30),
+    )
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -194,13 +258,24 @@ def small(bench, tools, bucket, where, label):
     contenders = {
         "zcdp, store": lambda: [*zcdp, "--store", place.path("store")],
         "zcdp, store and DEST": lambda: [*zcdp, "--store", place.path("store"), place.path("dest")],
-        "zcdp, store and linked DEST": lambda: [*zcdp, "--store", place.path("store"), "--as", "link", place.path("dest")],
+        "zcdp, store and linked DEST": lambda: [
+            *zcdp,
+            "--store",
+            place.path("store"),
+            "--as",
+            "link",
+            place.path("dest"),
+        ],
         "zcdp, --no-store": lambda: [*zcdp, "--no-store", place.path("dest")],
         "rclone": lambda: rclone_copy(tools, bucket, place.path("peer")),
         "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), *RCLONE_SMALL),
     }
-    bench.measure(row, {name: (place.prepare, command) for name, command in contenders.items()}, "CPU µs/file",
-                  len(bucket.keys) / 1e6)
+    bench.measure(
+        row,
+        {name: (place.prepare, command) for name, command in contenders.items()},
+        "CPU µs/file",
+        len(bucket.keys) / 1e6,
+    )
     place.clear()
 
 
@@ -217,7 +292,12 @@ def large_tls(bench, tools, bucket):
         "AWS CRT": crt_copy(tools, bucket, peer, tls=True),
     }
     folder.mkdir()
-    bench.measure(row, {name: (fresh_below(folder), command) for name, command in contenders.items()}, "CPU-s/GiB", bucket.bytes / (1 << 30))
+    bench.measure(
+        row,
+        {name: (fresh_below(folder), command) for name, command in contenders.items()},
+        "CPU-s/GiB",
+        bucket.bytes / (1 << 30),
+    )
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -231,7 +311,12 @@ def small_tls(bench, tools, bucket):
         "rclone": lambda: rclone_copy(tools, bucket, place.path("peer"), tls=True),
         "rclone, 32 at once": lambda: rclone_copy(tools, bucket, place.path("peer"), *RCLONE_SMALL, tls=True),
     }
-    bench.measure(row, {name: (place.prepare, command) for name, command in contenders.items()}, "CPU µs/file", len(bucket.keys) / 1e6)
+    bench.measure(
+        row,
+        {name: (place.prepare, command) for name, command in contenders.items()},
+        "CPU µs/file",
+        len(bucket.keys) / 1e6,
+    )
     place.clear()
 
 
@@ -252,6 +337,7 @@ def protocols(bench, bucket, label, where, unit, divide_by):
         if bucket.bytes > MIB << 9:
             place.clear()
         place.prepare()
+
     bench.measure(row, {name: (prepare, command) for name, command in contenders.items()}, unit, divide_by)
     place.clear()
 
@@ -268,7 +354,10 @@ def latency(bench, tools):
         def prepare():
             place.clear()
             place.prepare()
-        ranges = "".join(f" curl -sS -o /dev/null -r {i << 27}-{(i + 1 << 27) - 1} {bucket.endpoint}/far/one.bin &" for i in range(8))
+
+        ranges = "".join(
+            f" curl -sS -o /dev/null -r {i << 27}-{(i + 1 << 27) - 1} {bucket.endpoint}/far/one.bin &" for i in range(8)
+        )
         contenders = {
             "zcdp, store": lambda: [*zcdp_sync(bucket), "--store", place.path("store")],
             "rclone": lambda: rclone_copy(tools, bucket, place.path("peer")),
@@ -296,7 +385,9 @@ def stalls(bench):
         def command():
             server.fault = Stalls(server, one_in, stall_s=30, pause_s=0.06)
             return [ZCDP, "sync", "-q", "--endpoint", server.endpoint, "s3://data/", "--store", place.path("store")]
+
         return place.prepare, command
+
     try:
         bench.measure(row, {"zcdp, no stalls": contender(0), "zcdp, 1 % stall": contender(100)}, "CPU-s", 1)
     finally:
@@ -322,11 +413,34 @@ def slow_addresses(bench):
 
     def contender(how):
         def command():
-            return [*many.bad(how), ZCDP, "sync", "-q", "--connections", "64", "--endpoint", many.endpoint, "s3://data/", "--store", place.path("store")]
+            return [
+                *many.bad(how),
+                ZCDP,
+                "sync",
+                "-q",
+                "--connections",
+                "64",
+                "--endpoint",
+                many.endpoint,
+                "s3://data/",
+                "--store",
+                place.path("store"),
+            ]
+
         return place.prepare, command
+
     try:
-        bench.measure(row, {"zcdp, four good addresses": contender("good"), "zcdp, one is 1 s late": contender("late"),
-                            "zcdp, one gives 1 MiB/s": contender("narrow"), "zcdp, one never answers": contender("silent")}, "CPU-s", 1)
+        bench.measure(
+            row,
+            {
+                "zcdp, four good addresses": contender("good"),
+                "zcdp, one is 1 s late": contender("late"),
+                "zcdp, one gives 1 MiB/s": contender("narrow"),
+                "zcdp, one never answers": contender("silent"),
+            },
+            "CPU-s",
+            1,
+        )
     finally:
         for close in owner.closers:
             close()
@@ -365,7 +479,9 @@ class PrivateExt4:
         if self.mount in self.loops:
             subprocess.run(["umount", self.mount], check=True)
             self.loops.remove(self.mount)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image], check=True)
+        subprocess.run(
+            ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0", self.image], check=True
+        )
         if subprocess.run(["mount", "-o", "loop", self.image, self.mount]).returncode != 0:
             return False
         self.loops.append(self.mount)
@@ -393,7 +509,12 @@ def durable(bench, bucket):
         seconds["one fsync a file"] = one_fsync_a_file(private.mount / "each", 2000) * len(bucket.keys) / 2000
         recycle_pages(bench.tmpfs)
         seconds["zcdp, store on a shared root"] = timed([*sync, place.path("store")])["wall"]
-        print(f"{row}: round {number}", {name: round(len(bucket.keys) / s) for name, s in seconds.items()}, file=sys.stderr, flush=True)
+        print(
+            f"{row}: round {number}",
+            {name: round(len(bucket.keys) / s) for name, s in seconds.items()},
+            file=sys.stderr,
+            flush=True,
+        )
         if number > 0:
             for name, taken in seconds.items():
                 rates[name].append(len(bucket.keys) / taken)
@@ -408,9 +529,27 @@ def listing(bench, tools, keys):
         return
     with origin.ListOnly(keys, bench.tmpfs / "list") as bucket:
         store = bench.tmpfs / "store"
-        bench.measure(row, {"zcdp sync --dry-run": (fresh(store), [ZCDP, "sync", "-q", "--dry-run", "--endpoint", bucket.endpoint,
-                                                                   "--store", store, f"s3://{bucket.name}/"])},
-                      "CPU µs/key", keys / 1e6)
+        bench.measure(
+            row,
+            {
+                "zcdp sync --dry-run": (
+                    fresh(store),
+                    [
+                        ZCDP,
+                        "sync",
+                        "-q",
+                        "--dry-run",
+                        "--endpoint",
+                        bucket.endpoint,
+                        "--store",
+                        store,
+                        f"s3://{bucket.name}/",
+                    ],
+                )
+            },
+            "CPU µs/key",
+            keys / 1e6,
+        )
 
 
 def second_sync(bench, count):
@@ -418,14 +557,22 @@ def second_sync(bench, count):
     row = f"second sync, {count:,} objects"
     if not bench.wanted(row):
         return
-    with origin.Bucket("again", {f"{i // 1000:04}/{i:07}.bin": 64 for i in range(count)}, bench.tmpfs / "again") as bucket:
+    with origin.Bucket(
+        "again", {f"{i // 1000:04}/{i:07}.bin": 64 for i in range(count)}, bench.tmpfs / "again"
+    ) as bucket:
         store, empty = bench.tmpfs / "store", bench.tmpfs / "empty"
         fresh(store)()
         sync = [ZCDP, "sync", "-q", "--endpoint", bucket.endpoint, f"s3://{bucket.name}/"]
         timed([*sync, "--store", store])
-        bench.measure(row, {"zcdp sync, all here": (None, [*sync, "--store", store]),
-                            "zcdp sync --dry-run, empty store": (fresh(empty), [*sync, "--dry-run", "--store", empty])},
-                      "CPU µs/object", count / 1e6)
+        bench.measure(
+            row,
+            {
+                "zcdp sync, all here": (None, [*sync, "--store", store]),
+                "zcdp sync --dry-run, empty store": (fresh(empty), [*sync, "--dry-run", "--store", empty]),
+            },
+            "CPU µs/object",
+            count / 1e6,
+        )
         shutil.rmtree(store, ignore_errors=True)
 
 
@@ -451,16 +598,25 @@ def run(bench, tools, args):
     """Every row that is wanted."""
     timed([ZCDP, "version"])
     bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
-    if any(bench.wanted(f"4 × 256 MiB, {rest}") for rest in ("HTTP to ext4", "TLS 1.3 to ext4", "by protocol, HTTP to ext4")):
-        with origin.Bucket("large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")) as bucket:
+    if any(
+        bench.wanted(f"4 × 256 MiB, {rest}")
+        for rest in ("HTTP to ext4", "TLS 1.3 to ext4", "by protocol, HTTP to ext4")
+    ):
+        with origin.Bucket(
+            "large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")
+        ) as bucket:
             large(bench, tools, bucket, "4 × 256 MiB")
             large_tls(bench, tools, bucket)
             protocols(bench, bucket, "4 × 256 MiB", bench.disk, "CPU-s/GiB", bucket.bytes / (1 << 30))
     if bench.wanted("1 × 4 GiB, HTTP to ext4"):
         with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
             large(bench, tools, bucket, "1 × 4 GiB")
-    with origin.Bucket("small", {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)}, bench.tmpfs / "small",
-                       tools.get("crt")) as bucket:
+    with origin.Bucket(
+        "small",
+        {f"{i % 100:02}/{i:06}.bin": 16384 for i in range(args.small_count)},
+        bench.tmpfs / "small",
+        tools.get("crt"),
+    ) as bucket:
         small(bench, tools, bucket, bench.tmpfs, "tmpfs")
         small(bench, tools, bucket, bench.disk, "ext4, durable")
         small_tls(bench, tools, bucket)
@@ -474,12 +630,20 @@ def run(bench, tools, args):
 
 
 def write(bench, tools, args):
-    facts = {"date": datetime.date.today().isoformat(), "rounds": args.rounds, "tcp": network.congestion(), "binary_bytes": ZCDP.stat().st_size,
-             "versions": origin.versions(tools, ZCDP), "machine": origin.machine()}
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "rounds": args.rounds,
+        "tcp": network.congestion(),
+        "binary_bytes": ZCDP.stat().st_size,
+        "versions": origin.versions(tools, ZCDP),
+        "machine": origin.machine(),
+    }
     raw = pathlib.Path(args.output).with_suffix(".json")
     before = json.loads(raw.read_text()) if args.only and raw.exists() else {"results": {}, "notes": {}}
     for result in bench.results.values():
-        result["of"] = {key: facts[key] for key in ("date", "rounds", "tcp")} | {"commit": facts["versions"]["commit"][:12]}
+        result["of"] = {key: facts[key] for key in ("date", "rounds", "tcp")} | {
+            "commit": facts["versions"]["commit"][:12]
+        }
     results = {**before["results"], **bench.results}
     notes = {**before["notes"], **bench.notes}
     raw.write_text(json.dumps({"facts": facts, "results": results, "notes": notes}, indent=1) + "\n")

@@ -4,6 +4,7 @@
 A file's layer is the folder below src/ or include/zcdp/. An include's layer is read off its path: "zcdp/LAYER/..."
 or "src/LAYER/..."; an include without a folder is a neighbour and always allowed.
 """
+
 import pathlib
 import re
 import sys

@@ -38,7 +38,8 @@ void add_names(const StringMap& annotations, const char* annotation, std::vector
 }  // namespace
 
 bool Pod::has_gate(std::string_view gate) const {
-    return std::any_of(spec.scheduling_gates.begin(), spec.scheduling_gates.end(), [&](const auto& g) { return g.name == gate; });
+    return std::any_of(spec.scheduling_gates.begin(), spec.scheduling_gates.end(),
+                       [&](const auto& g) { return g.name == gate; });
 }
 
 bool Pod::unschedulable() const {
@@ -75,11 +76,14 @@ bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix)
     for (const Taint& taint : node.spec.taints) {
         if (taint.effect != "NoSchedule" && taint.effect != "NoExecute") continue;
         const auto& tolerations = pod.spec.tolerations;
-        if (std::none_of(tolerations.begin(), tolerations.end(), [&](const auto& t) { return tolerates(t, taint); })) return false;
+        if (std::none_of(tolerations.begin(), tolerations.end(), [&](const auto& t) { return tolerates(t, taint); }))
+            return false;
     }
-    if (!pod.spec.affinity || !pod.spec.affinity->node_affinity || !pod.spec.affinity->node_affinity->required) return true;
+    if (!pod.spec.affinity || !pod.spec.affinity->node_affinity || !pod.spec.affinity->node_affinity->required)
+        return true;
     const auto& terms = pod.spec.affinity->node_affinity->required->terms;
-    return std::any_of(terms.begin(), terms.end(), [&](const auto& term) { return term_matches(term, node, ignored_prefix); });
+    return std::any_of(terms.begin(), terms.end(),
+                       [&](const auto& term) { return term_matches(term, node, ignored_prefix); });
 }
 
 }  // namespace zcdp::api

@@ -15,7 +15,8 @@ struct Wire {
     std::optional<uint64_t> end;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("p", self.p), field("s", self.s), field("t", self.t), field("k", self.k), field("l", self.l), field("x", self.x), field("end", self.end);
+        field("p", self.p), field("s", self.s), field("t", self.t), field("k", self.k), field("l", self.l),
+            field("x", self.x), field("end", self.end);
     }
 };
 
@@ -41,8 +42,10 @@ Result<ListingLine> parse_listing_line(std::string_view line) {
         out.count = *wire.end;
         return out;
     }
-    if (wire.p.empty() || (!wire.k.empty() && wire.k != "dir" && wire.k != "link")) return Error(ErrorKind::refused, "a line of the listing has no path, or a kind that there is not");
-    out.entry = ListingEntry{std::move(wire.p), std::move(wire.t), std::move(wire.k), std::move(wire.l), wire.s, wire.x};
+    if (wire.p.empty() || (!wire.k.empty() && wire.k != "dir" && wire.k != "link"))
+        return Error(ErrorKind::refused, "a line of the listing has no path, or a kind that there is not");
+    out.entry =
+        ListingEntry{std::move(wire.p), std::move(wire.t), std::move(wire.k), std::move(wire.l), wire.s, wire.x};
     return out;
 }
 

@@ -58,8 +58,8 @@ bool SelectorExpression::matches(const StringMap& labels) const {
 }
 
 bool LabelSelector::matches(const StringMap& labels) const {
-    return has_labels(labels, match_labels) &&
-           std::all_of(match_expressions.begin(), match_expressions.end(), [&](const auto& e) { return e.matches(labels); });
+    return has_labels(labels, match_labels) && std::all_of(match_expressions.begin(), match_expressions.end(),
+                                                           [&](const auto& e) { return e.matches(labels); });
 }
 
 StringMap parse_labels(std::string_view text) {
@@ -68,7 +68,8 @@ StringMap parse_labels(std::string_view text) {
         const size_t end = std::min(text.find(','), text.size());
         const std::string_view pair = text.substr(0, end);
         const size_t equals = std::min(pair.find('='), pair.size());
-        if (!pair.empty()) out[std::string(pair.substr(0, equals))] = std::string(pair.substr(std::min(equals + 1, pair.size())));
+        if (!pair.empty())
+            out[std::string(pair.substr(0, equals))] = std::string(pair.substr(std::min(equals + 1, pair.size())));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return out;

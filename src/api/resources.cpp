@@ -20,14 +20,17 @@ std::optional<double> unit_of(std::string_view suffix) {
     if (suffix == "u") return 1e-3;
     if (suffix == "n") return 1e-6;
     if (suffix.size() == 2 && suffix[1] == 'i')
-        if (const size_t at = kBinary.find(suffix[0]); at != std::string_view::npos) return 1e3 * std::pow(1024.0, static_cast<double>(at + 1));
+        if (const size_t at = kBinary.find(suffix[0]); at != std::string_view::npos)
+            return 1e3 * std::pow(1024.0, static_cast<double>(at + 1));
     if (suffix.size() == 1)
-        if (const size_t at = kDecimal.find(suffix[0]); at != std::string_view::npos) return 1e3 * std::pow(1000.0, static_cast<double>(at + 1));
+        if (const size_t at = kDecimal.find(suffix[0]); at != std::string_view::npos)
+            return 1e3 * std::pow(1000.0, static_cast<double>(at + 1));
     return std::nullopt;
 }
 
 Amounts::iterator place_of(Amounts& amounts, std::string_view resource) {
-    return std::lower_bound(amounts.begin(), amounts.end(), resource, [](const Amount& a, std::string_view name) { return a.resource < name; });
+    return std::lower_bound(amounts.begin(), amounts.end(), resource,
+                            [](const Amount& a, std::string_view name) { return a.resource < name; });
 }
 
 int64_t& amount_in(Amounts& amounts, const std::string& resource) {
@@ -47,14 +50,16 @@ std::optional<int64_t> parse_quantity(std::string_view text) {
     const auto unit = unit_of({rest, static_cast<size_t>(end - rest)});
     if (!unit) return std::nullopt;
     const double exact = number * *unit;
-    const double thousandths = std::ceil(exact - std::min(1e-6, exact * 1e-9));  // 0.1 is no binary fraction, and 100 thousandths all the same
+    const double thousandths =
+        std::ceil(exact - std::min(1e-6, exact * 1e-9));  // 0.1 is no binary fraction, and 100 thousandths all the same
     return thousandths >= static_cast<double>(kMost) ? kMost : static_cast<int64_t>(thousandths);
 }
 
 Amounts amounts_of(const Quantities& quantities) {
     Amounts out;
     for (const auto& [resource, quantity] : quantities)
-        if (const auto amount = parse_quantity(quantity.text); amount && *amount > 0) out.push_back({resource, *amount});
+        if (const auto amount = parse_quantity(quantity.text); amount && *amount > 0)
+            out.push_back({resource, *amount});
     return out;
 }
 
@@ -79,7 +84,8 @@ void raise_to(Amounts& to, const Amounts& other) {
 }
 
 bool covers(const Amounts& free, const Amounts& wanted) {
-    return std::all_of(wanted.begin(), wanted.end(), [&](const Amount& amount) { return amount_of(free, amount.resource) >= amount.thousandths; });
+    return std::all_of(wanted.begin(), wanted.end(),
+                       [&](const Amount& amount) { return amount_of(free, amount.resource) >= amount.thousandths; });
 }
 
 Amounts pod_requests(const Pod& pod) {
@@ -94,7 +100,8 @@ Amounts pod_requests(const Pod& pod) {
     for (const Container& container : pod.spec.containers) add(beside, amounts_of(container.resources.requests));
     raise_to(most, beside);
     // What the pod says as a whole stands for what its containers say.
-    for (const Amount& amount : amounts_of(pod.spec.resources.requests)) amount_in(most, amount.resource) = amount.thousandths;
+    for (const Amount& amount : amounts_of(pod.spec.resources.requests))
+        amount_in(most, amount.resource) = amount.thousandths;
     add(most, amounts_of(pod.spec.overhead));
     amount_in(most, "pods") = 1000;
     return most;

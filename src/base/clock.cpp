@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr"
 constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 
 struct tm utc(int64_t unix_s) {
-    struct tm parts {};
+    struct tm parts{};
     const time_t seconds = unix_s;
     gmtime_r(&seconds, &parts);
     return parts;
@@ -43,7 +43,7 @@ int64_t to_unix(int year, int month, int day, int hour, int minute, int second) 
     if (year < 1970 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
         second < 0 || second > 60)
         return -1;
-    struct tm parts {};
+    struct tm parts{};
     parts.tm_year = year - 1900, parts.tm_mon = month - 1, parts.tm_mday = day;
     parts.tm_hour = hour, parts.tm_min = minute, parts.tm_sec = second;
     const int64_t seconds = timegm(&parts);

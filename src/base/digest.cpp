@@ -14,7 +14,9 @@ int nibble(char c) {
 
 }  // namespace
 
-std::string to_hex_of(std::string_view bytes) { return to_hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}); }
+std::string to_hex_of(std::string_view bytes) {
+    return to_hex({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+}
 
 std::string to_hex(std::span<const uint8_t> bytes) {
     static constexpr char digits[] = "0123456789abcdef";
@@ -59,7 +61,8 @@ std::optional<Digest> Digest::parse(std::string_view text) {
 }
 
 Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message) {
-    // RFC 2104 on SHA256_* would be deprecated API; the EVP state is reused so that signing stays at a few microseconds.
+    // RFC 2104 on SHA256_* would be deprecated API; the EVP state is reused so that signing stays at a few
+    // microseconds.
     std::array<uint8_t, 64> block{};
     if (key.size() > block.size()) {
         const Sha256Bytes hashed = Sha256::of(std::as_bytes(key));

@@ -75,9 +75,7 @@ Error errno_error(int errno_value, std::string_view action, std::string_view obj
         case ENOENT: kind = ErrorKind::not_found; break;
         case EACCES:
         case EPERM: kind = ErrorKind::denied; break;
-        case EROFS:
-            hint = "the file system is mounted read-only";
-            break;
+        case EROFS: hint = "the file system is mounted read-only"; break;
         default: break;
     }
     return Error(kind, std::string(action) + ": " + std::strerror(errno_value), std::string(object), hint);

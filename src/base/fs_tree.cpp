@@ -150,7 +150,8 @@ SysResult<> replace_file(Fs& fs, int dir, const std::string& path, std::string_v
     auto write_new = [&]() -> SysResult<> {
         auto fd = fs.open(dir, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL, mode);
         if (!fd) return fd.error();
-        if (auto put = fs.write(fd->get(), std::as_bytes(std::span(content.data(), content.size())), 0); !put) return put;
+        if (auto put = fs.write(fd->get(), std::as_bytes(std::span(content.data(), content.size())), 0); !put)
+            return put;
         if (auto synced = fs.fsync(fd->get()); !synced) return synced;
         return fs.rename(dir, temporary.c_str(), dir, path.c_str());
     };

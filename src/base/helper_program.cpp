@@ -37,7 +37,8 @@ class Pipe {
     }
     int write_end() const { return write_.get(); }
     void started() { write_.reset(); }
-    /// Appends what is there, up to `most` bytes in all; what is more is read and dropped. Returns whether there was more.
+    /// Appends what is there, up to `most` bytes in all; what is more is read and dropped. Returns whether there was
+    /// more.
     bool drain(std::string& into, size_t most) {
         bool more = false;
         char buffer[4096];
@@ -138,7 +139,10 @@ Task<Result<std::string>> run_helper_program(std::vector<std::string> words, std
             co_return Error(ErrorKind::denied, "prints more than " + format_size(limits.output_bytes), name);
         if (ended) break;
         if (steady_clock::now() >= until)
-            co_return Error(ErrorKind::timeout, "did not end within " + format_duration(limits.timeout_ms) + " and was killed" + its_complaint(complaints), name);
+            co_return Error(ErrorKind::timeout,
+                            "did not end within " + format_duration(limits.timeout_ms) + " and was killed" +
+                                its_complaint(complaints),
+                            name);
         co_await sleep_ms(kLookEveryMs);
     }
     if (!child.succeeded()) co_return Error(ErrorKind::denied, child.verdict() + its_complaint(complaints), name);

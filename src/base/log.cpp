@@ -70,10 +70,8 @@ void Logger::log(LogLevel level, std::string_view message, std::initializer_list
             line += ',';
             append_json(line, field.key);
             line += ':';
-            if (field.is_number)
-                line += field.value;
-            else
-                append_json(line, field.value);
+            if (field.is_number) line += field.value;
+            else append_json(line, field.value);
         }
         line += "}\n";
     } else {

@@ -33,7 +33,8 @@ std::string Durations::text(std::string_view name) const {
         out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], count);
     }
     count += buckets_.back().load(std::memory_order_relaxed);
-    out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2:.6f}\n{0}_count {1}\n", name, count, static_cast<double>(sum_ns_.load()) / 1e9);
+    out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2:.6f}\n{0}_count {1}\n", name, count,
+                       static_cast<double>(sum_ns_.load()) / 1e9);
     return out;
 }
 

@@ -10,9 +10,10 @@ bool NameWindow::covers(std::string_view from) const {
 }
 
 size_t NameWindow::find(std::string_view from) const {
-    const auto found = std::lower_bound(names_.begin(), names_.end(), from, [this](const Name& name, std::string_view text) {
-        return std::string_view(bytes_.data() + name.at, name.length) < text;
-    });
+    const auto found =
+        std::lower_bound(names_.begin(), names_.end(), from, [this](const Name& name, std::string_view text) {
+            return std::string_view(bytes_.data() + name.at, name.length) < text;
+        });
     return static_cast<size_t>(found - names_.begin());
 }
 
@@ -33,10 +34,14 @@ NameWindow NameWindowBuilder::finish() && {
 
 /// A folder that is changed meanwhile may show a name twice.
 void NameWindowBuilder::sort() {
-    const auto text = [this](const NameWindow::Name& name) { return std::string_view(window_.bytes_.data() + name.at, name.length); };
+    const auto text = [this](const NameWindow::Name& name) {
+        return std::string_view(window_.bytes_.data() + name.at, name.length);
+    };
     auto& names = window_.names_;
     std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return text(a) < text(b); });
-    names.erase(std::unique(names.begin(), names.end(), [&](const auto& a, const auto& b) { return text(a) == text(b); }), names.end());
+    names.erase(
+        std::unique(names.begin(), names.end(), [&](const auto& a, const auto& b) { return text(a) == text(b); }),
+        names.end());
 }
 
 /// Gives up what lies before `from`, then the greatest names, until the rest fits.

@@ -67,8 +67,8 @@ PathProblem check_symlink(std::string_view path, std::string_view target) {
     if (target.front() == '/') return PathProblem::symlink_escapes;
     if (target.size() > kPathBytesMax) return PathProblem::path_long;
     if (const PathProblem problem = check_bytes(target); problem != PathProblem::none) return problem;
-    // The folder that the link lies in is its depth; the target may never climb above depth 0. Lexical: the kernel could
-    // go elsewhere through other symlinks of the tree, but each of those stays inside as well.
+    // The folder that the link lies in is its depth; the target may never climb above depth 0. Lexical: the kernel
+    // could go elsewhere through other symlinks of the tree, but each of those stays inside as well.
     int64_t depth = 0;
     for (const char c : path) depth += c == '/';
     for (size_t begin = 0; begin <= target.size();) {
@@ -93,7 +93,9 @@ PathProblem PathOrder::next(std::string_view key, uint64_t id, bool gives_way) {
     // Every file of which this key is a continuation is still on the stack: between `a` and `a/b` sort only keys that
     // start with `a` (such as `a-x`), and those keep `a` there.
     while (!files_.empty() && !path.starts_with(files_.back().path)) files_.pop_back();
-    const auto is_folder = [&](const File& file) { return path.size() == file.path.size() ? marker : path[file.path.size()] == '/'; };
+    const auto is_folder = [&](const File& file) {
+        return path.size() == file.path.size() ? marker : path[file.path.size()] == '/';
+    };
     for (const File& file : files_) {
         if (path.size() == file.path.size() && !marker) return PathProblem::duplicate;
         if (is_folder(file) && !file.gives_way) return PathProblem::file_is_directory;

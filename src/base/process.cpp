@@ -21,7 +21,8 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 
 }  // namespace
 
-Result<std::string> run_program(std::vector<std::string> words, std::vector<std::string> variables, size_t limit_bytes) {
+Result<std::string> run_program(std::vector<std::string> words, std::vector<std::string> variables,
+                                size_t limit_bytes) {
     std::vector<std::string> all;
     for (char** variable = environ; *variable; ++variable) all.emplace_back(*variable);
     all.insert(all.end(), variables.begin(), variables.end());
@@ -40,14 +41,15 @@ Result<std::string> run_program(std::vector<std::string> words, std::vector<std:
     if (failed != 0) return errno_error(failed, "running the credential plugin", program);
     std::string out;
     char buffer[4096];
-    for (ssize_t n; out.size() <= limit_bytes && ((n = ::read(read_end.get(), buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR));)
+    for (ssize_t n; out.size() <= limit_bytes &&
+                    ((n = ::read(read_end.get(), buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR));)
         if (n > 0) out.append(buffer, static_cast<size_t>(n));
     read_end.reset();
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     if (out.size() > limit_bytes) return Error(ErrorKind::refused, "the credential plugin prints without end", program);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return Error(ErrorKind::denied, "the credential plugin failed", program);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return Error(ErrorKind::denied, "the credential plugin failed", program);
     return out;
 }
 

@@ -22,8 +22,12 @@ const EVP_MD* fetched_sha256() {
     return md;
 }
 
-uint32_t big_endian(uint32_t word) { return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word; }
-uint64_t big_endian(uint64_t word) { return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word; }
+uint32_t big_endian(uint32_t word) {
+    return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
+}
+uint64_t big_endian(uint64_t word) {
+    return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
+}
 
 }  // namespace
 

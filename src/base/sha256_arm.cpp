@@ -1,6 +1,6 @@
-// SHA-256 compression of one to four independent messages at once with Arm's SHA-2 instructions. FIPS 180-4 section 6.2;
-// what the instructions do: Arm Architecture Reference Manual, "Cryptographic Extension", SHA256H, H2, SU0 and SU1.
-// Checked by cross-compiling with clang 19 and running under qemu-aarch64, against a plain C++ reference.
+// SHA-256 compression of one to four independent messages at once with Arm's SHA-2 instructions. FIPS 180-4
+// section 6.2; what the instructions do: Arm Architecture Reference Manual, "Cryptographic Extension", SHA256H, H2, SU0
+// and SU1. Checked by cross-compiling with clang 19 and running under qemu-aarch64, against a plain C++ reference.
 #include "src/base/sha256_engine.hpp"
 
 #if defined(__AARCH64EL__)

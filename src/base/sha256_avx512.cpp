@@ -1,5 +1,5 @@
-// SHA-256 compression of sixteen independent messages at once with AVX-512: register i of the message schedule holds word i
-// of each of them, and so do the eight of the state. FIPS 180-4 section 6.2.
+// SHA-256 compression of sixteen independent messages at once with AVX-512: register i of the message schedule holds
+// word i of each of them, and so do the eight of the state. FIPS 180-4 section 6.2.
 #include "src/base/sha256_engine.hpp"
 
 #if defined(__x86_64__)
@@ -16,8 +16,8 @@ namespace {
 constexpr size_t kLanes = 16;
 constexpr size_t kBlocksAhead = 8;  ///< to fetch: sixteen streams are too many for the core to see by itself
 
-/// Keeps the compiler from putting sums into another order: what is known late must be added last, for a round waits for
-/// the one before it.
+/// Keeps the compiler from putting sums into another order: what is known late must be added last, for a round waits
+/// for the one before it.
 ZCDP_AVX512_TARGET __m512i in_this_order(__m512i sum) {
     __asm__("" : "+v"(sum));
     return sum;
@@ -25,7 +25,9 @@ ZCDP_AVX512_TARGET __m512i in_this_order(__m512i sum) {
 
 ZCDP_AVX512_TARGET __m512i xor3(__m512i x, __m512i y, __m512i z) { return _mm512_ternarylogic_epi32(x, y, z, 0x96); }
 ZCDP_AVX512_TARGET __m512i choose(__m512i x, __m512i y, __m512i z) { return _mm512_ternarylogic_epi32(x, y, z, 0xca); }
-ZCDP_AVX512_TARGET __m512i majority(__m512i x, __m512i y, __m512i z) { return _mm512_ternarylogic_epi32(x, y, z, 0xe8); }
+ZCDP_AVX512_TARGET __m512i majority(__m512i x, __m512i y, __m512i z) {
+    return _mm512_ternarylogic_epi32(x, y, z, 0xe8);
+}
 
 /// Row i becomes column i.
 ZCDP_AVX512_TARGET void transpose(__m512i (&rows)[16]) {
@@ -60,20 +62,23 @@ ZCDP_AVX512_TARGET void transpose(__m512i (&rows)[16]) {
 /// Word i of the message schedule from the sixteen before it, whose place it takes in `w`.
 ZCDP_AVX512_TARGET void schedule(__m512i (&w)[16], int i) {
     const __m512i back_2 = w[(i + 14) & 15], back_15 = w[(i + 1) & 15];
-    const __m512i sigma_0 = xor3(_mm512_ror_epi32(back_15, 7), _mm512_ror_epi32(back_15, 18), _mm512_srli_epi32(back_15, 3));
-    const __m512i sigma_1 = xor3(_mm512_ror_epi32(back_2, 17), _mm512_ror_epi32(back_2, 19), _mm512_srli_epi32(back_2, 10));
+    const __m512i sigma_0 =
+        xor3(_mm512_ror_epi32(back_15, 7), _mm512_ror_epi32(back_15, 18), _mm512_srli_epi32(back_15, 3));
+    const __m512i sigma_1 =
+        xor3(_mm512_ror_epi32(back_2, 17), _mm512_ror_epi32(back_2, 19), _mm512_srli_epi32(back_2, 10));
     const __m512i early = _mm512_add_epi32(_mm512_add_epi32(w[i & 15], w[(i + 9) & 15]), sigma_0);
     w[i & 15] = _mm512_add_epi32(early, sigma_1);
 }
 
 /// One round; the caller counts the letters on, so that no word of the state has to be moved.
 ZCDP_AVX512_TARGET void round(__m512i (&s)[8], int i, __m512i word) {
-    const __m512i a = s[(64 - i) & 7], b = s[(65 - i) & 7], c = s[(66 - i) & 7], e = s[(68 - i) & 7], f = s[(69 - i) & 7],
-                  g = s[(70 - i) & 7];
+    const __m512i a = s[(64 - i) & 7], b = s[(65 - i) & 7], c = s[(66 - i) & 7], e = s[(68 - i) & 7],
+                  f = s[(69 - i) & 7], g = s[(70 - i) & 7];
     __m512i &d = s[(67 - i) & 7], &h = s[(71 - i) & 7];
     const __m512i sum_1 = xor3(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
     const __m512i sum_0 = xor3(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
-    const __m512i known = _mm512_add_epi32(h, _mm512_add_epi32(word, _mm512_set1_epi32(static_cast<int>(kSha256Constants[i]))));
+    const __m512i known =
+        _mm512_add_epi32(h, _mm512_add_epi32(word, _mm512_set1_epi32(static_cast<int>(kSha256Constants[i]))));
     const __m512i early = in_this_order(_mm512_add_epi32(in_this_order(_mm512_add_epi32(known, d)), choose(e, f, g)));
     const __m512i old_d = d;
     d = in_this_order(_mm512_add_epi32(early, sum_1));

@@ -60,10 +60,8 @@ Task<> Semaphore::acquire(uint64_t units) {
     }
     if (waiter->granted && !cancelled) co_return;
     // Cancelled: give back what may just have been granted, or leave the queue.
-    if (waiter->granted)
-        release(units);
-    else
-        std::erase(waiters_, waiter);
+    if (waiter->granted) release(units);
+    else std::erase(waiters_, waiter);
     if (cancelled) std::rethrow_exception(cancelled);
     throw boost::system::system_error(asio::error::operation_aborted);
 }

@@ -52,10 +52,8 @@ std::optional<uint64_t> factor_of(std::string_view unit) {
     if (!unit.empty() && (unit.back() == 'B' || unit.back() == 'b')) unit.remove_suffix(1);
     if (unit.empty()) return 1;
     uint64_t base = 1000;
-    if (unit.size() == 2 && unit[1] == 'i')
-        base = 1024;
-    else if (unit.size() != 1)
-        return std::nullopt;
+    if (unit.size() == 2 && unit[1] == 'i') base = 1024;
+    else if (unit.size() != 1) return std::nullopt;
     const size_t power = std::string_view("kmgtpe").find(static_cast<char>(unit[0] | 0x20));
     if (power == std::string_view::npos || !((unit[0] | 0x20) >= 'a')) return std::nullopt;
     uint64_t factor = 1;

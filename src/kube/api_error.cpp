@@ -12,14 +12,20 @@ ApiErrorKind kind_of(int http_status, std::string_view reason) {
     if (reason == "AlreadyExists") return ApiErrorKind::already_exists;
     if (reason == "Expired" || reason == "Gone") return ApiErrorKind::gone;
     switch (http_status) {
-        case 400: case 405: case 406: case 413: case 415: case 422: return ApiErrorKind::invalid;
+        case 400:
+        case 405:
+        case 406:
+        case 413:
+        case 415:
+        case 422: return ApiErrorKind::invalid;
         case 401: return ApiErrorKind::unauthorized;
         case 403: return ApiErrorKind::forbidden;
         case 404: return ApiErrorKind::not_found;
         case 409: return ApiErrorKind::conflict;
         case 410: return ApiErrorKind::gone;
         case 429: return ApiErrorKind::throttled;
-        case 408: case 504: return ApiErrorKind::timeout;
+        case 408:
+        case 504: return ApiErrorKind::timeout;
         default: return ApiErrorKind::server;
     }
 }
@@ -31,10 +37,13 @@ ApiError api_error(int http_status, std::string_view body, std::string_view retr
     boost::system::error_code code;
     const json::value parsed = json::parse(body, code);
     if (const json::object* status = code ? nullptr : parsed.if_object()) {
-        if (const auto* text = status->if_contains("reason"); text && text->is_string()) reason = std::string(text->get_string());
-        if (const auto* text = status->if_contains("message"); text && text->is_string()) message = std::string(text->get_string());
+        if (const auto* text = status->if_contains("reason"); text && text->is_string())
+            reason = std::string(text->get_string());
+        if (const auto* text = status->if_contains("message"); text && text->is_string())
+            message = std::string(text->get_string());
     }
-    if (message.empty()) message = "HTTP " + std::to_string(http_status) + (body.empty() ? "" : ": " + printable(body.substr(0, 200)));
+    if (message.empty())
+        message = "HTTP " + std::to_string(http_status) + (body.empty() ? "" : ": " + printable(body.substr(0, 200)));
     ApiError error(kind_of(http_status, reason), http_status, printable(message));
     uint32_t seconds = 0;
     std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
@@ -52,7 +61,9 @@ Error ApiError::to_error() const {
         case ApiErrorKind::invalid: kind = ErrorKind::refused; break;
         case ApiErrorKind::throttled: kind = ErrorKind::throttled; break;
         case ApiErrorKind::timeout: kind = ErrorKind::timeout; break;
-        case ApiErrorKind::unreachable: kind = ErrorKind::unreachable, hint = "check the kubeconfig and the network"; break;
+        case ApiErrorKind::unreachable:
+            kind = ErrorKind::unreachable, hint = "check the kubeconfig and the network";
+            break;
         case ApiErrorKind::already_exists:
         case ApiErrorKind::conflict: kind = ErrorKind::busy; break;
         case ApiErrorKind::gone:

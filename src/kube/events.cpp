@@ -17,7 +17,8 @@ bool EventRecorder::count_again(Seen& seen) {
     return true;
 }
 
-void EventRecorder::record(const EventObject& about, const char* type, const std::string& reason, const std::string& message) {
+void EventRecorder::record(const EventObject& about, const char* type, const std::string& reason,
+                           const std::string& message) {
     const std::scoped_lock lock(mutex_);
     const int64_t now = clock_.unix_s();
     const std::string key = about.uid + "\n" + reason + "\n" + message;
@@ -25,18 +26,30 @@ void EventRecorder::record(const EventObject& about, const char* type, const std
         if (now - at->second.at_unix_s < kAgainWithinS && count_again(at->second)) return;
         seen_.erase(at);
     }
-    if (seen_.size() >= kSeenMost) std::erase_if(seen_, [now](const auto& entry) { return now - entry.second.at_unix_s >= kAgainWithinS; });
+    if (seen_.size() >= kSeenMost)
+        std::erase_if(seen_, [now](const auto& entry) { return now - entry.second.at_unix_s >= kAgainWithinS; });
     if (seen_.size() >= kSeenMost) seen_.clear();
-    const std::string ns = about.ns.empty() ? "default" : about.ns;  // where Kubernetes keeps events of cluster-scoped objects
+    const std::string ns =
+        about.ns.empty() ? "default" : about.ns;  // where Kubernetes keeps events of cluster-scoped objects
     const std::string stamp = iso8601(now);
     const json::object event{
-        {"apiVersion", "v1"}, {"kind", "Event"},
+        {"apiVersion", "v1"},
+        {"kind", "Event"},
         {"metadata", json::object{{"name", about.name.substr(0, 200) + "." + random_.hex(16)}, {"namespace", ns}}},
-        {"involvedObject", json::object{{"apiVersion", about.api_version}, {"kind", about.kind}, {"namespace", about.ns}, {"name", about.name}, {"uid", about.uid}}},
-        {"reason", reason}, {"message", message.substr(0, kMessageMost)}, {"type", type}, {"count", 1},
-        {"firstTimestamp", stamp}, {"lastTimestamp", stamp},
+        {"involvedObject", json::object{{"apiVersion", about.api_version},
+                                        {"kind", about.kind},
+                                        {"namespace", about.ns},
+                                        {"name", about.name},
+                                        {"uid", about.uid}}},
+        {"reason", reason},
+        {"message", message.substr(0, kMessageMost)},
+        {"type", type},
+        {"count", 1},
+        {"firstTimestamp", stamp},
+        {"lastTimestamp", stamp},
         {"source", json::object{{"component", component_}, {"host", host_}}},
-        {"reportingComponent", component_}, {"reportingInstance", host_}};
+        {"reportingComponent", component_},
+        {"reportingInstance", host_}};
     auto made = api_.create(resources::events, ns, event);
     if (!made) {
         log_.info("an event could not be written", {{"reason", reason}, {"why", made.error().message()}});

@@ -1,5 +1,6 @@
 // The API over HTTPS. Requests share one loop and its kept connections; a watch has a loop of its own on its caller's
 // thread, so that its events are parsed there and a stop ends it at once.
+#include <fcntl.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -7,13 +8,12 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
-#include <fcntl.h>
 #include <future>
 #include <mutex>
 #include <thread>
 
-#include "zcdp/kube/api.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/kube/api.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::kube {
@@ -33,7 +33,8 @@ ApiError unanswered(const Error& error) {
 std::string query_escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                           c == '.' || c == '_' || c == '~';
         if (plain) out += c;
         else out += '%', out += to_hex_of({&c, 1});
     }
@@ -61,7 +62,8 @@ ApiResult<json::object> parse_object(std::string_view body) {
     json::parse_options options;
     options.max_depth = 100;
     json::value value = json::parse(body, code, {}, options);
-    if (code || !value.is_object()) return ApiError(ApiErrorKind::malformed, 200, "the API server's answer is no JSON object");
+    if (code || !value.is_object())
+        return ApiError(ApiErrorKind::malformed, 200, "the API server's answer is no JSON object");
     return std::move(value.get_object());
 }
 
@@ -134,8 +136,13 @@ struct Answer {
 class HttpApi final : public Api {
   public:
     HttpApi(Connection connection, std::string user_agent, Fs& fs, Metrics& metrics, Logger& log)
-        : endpoint_(net::Endpoint::parse(connection.server)), proxies_(connection.proxies), credentials_(std::move(connection), fs),
-          user_agent_(std::move(user_agent)), metrics_(metrics), log_(log), requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
+        : endpoint_(net::Endpoint::parse(connection.server)),
+          proxies_(connection.proxies),
+          credentials_(std::move(connection), fs),
+          user_agent_(std::move(user_agent)),
+          metrics_(metrics),
+          log_(log),
+          requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
           thread_([this] { loop_.run(); }) {}
     ~HttpApi() override {
         asio::post(loop_, [this] { client_.reset(); });
@@ -146,25 +153,29 @@ class HttpApi final : public Api {
     ApiResult<json::object> get(const Resource& resource, const std::string& ns, const std::string& name) override {
         return object_of(request("GET", resource.path(ns, name), "", {}));
     }
-    ApiResult<std::string> list(const Resource& resource, const ListOptions& options, const std::function<void(json::object&&)>& each) override;
-    ApiResult<> watch(const Resource& resource, const WatchOptions& options, const std::function<void(WatchEvent&&)>& on_event,
-                      std::stop_token stop) override;
-    ApiResult<json::object> create(const Resource& resource, const std::string& ns, const json::object& object, const char* subresource,
-                                   const std::string& name) override {
-        return object_of(request("POST", resource.path(ns, name, subresource), "application/json", json::serialize(object)));
+    ApiResult<std::string> list(const Resource& resource, const ListOptions& options,
+                                const std::function<void(json::object&&)>& each) override;
+    ApiResult<> watch(const Resource& resource, const WatchOptions& options,
+                      const std::function<void(WatchEvent&&)>& on_event, std::stop_token stop) override;
+    ApiResult<json::object> create(const Resource& resource, const std::string& ns, const json::object& object,
+                                   const char* subresource, const std::string& name) override {
+        return object_of(
+            request("POST", resource.path(ns, name, subresource), "application/json", json::serialize(object)));
     }
-    ApiResult<json::object> replace(const Resource& resource, const json::object& object, const char* subresource) override {
+    ApiResult<json::object> replace(const Resource& resource, const json::object& object,
+                                    const char* subresource) override {
         const json::object& meta = object.at("metadata").as_object();
-        return object_of(request("PUT", resource.path(text_of(meta, "namespace"), text_of(meta, "name"), subresource), "application/json",
-                                 json::serialize(object)));
+        return object_of(request("PUT", resource.path(text_of(meta, "namespace"), text_of(meta, "name"), subresource),
+                                 "application/json", json::serialize(object)));
     }
-    ApiResult<json::object> patch(const Resource& resource, const std::string& ns, const std::string& name, PatchKind kind,
-                                  const json::value& body, const char* subresource) override {
+    ApiResult<json::object> patch(const Resource& resource, const std::string& ns, const std::string& name,
+                                  PatchKind kind, const json::value& body, const char* subresource) override {
         std::string path = resource.path(ns, name, subresource);
         if (kind == PatchKind::apply) path += "?fieldManager=zcdp&force=true";
         return object_of(request("PATCH", path, content_type(kind), json::serialize(body)));
     }
-    ApiResult<> remove(const Resource& resource, const std::string& ns, const std::string& name, const std::string& uid) override {
+    ApiResult<> remove(const Resource& resource, const std::string& ns, const std::string& name,
+                       const std::string& uid) override {
         json::object options{{"apiVersion", "v1"}, {"kind", "DeleteOptions"}, {"propagationPolicy", "Background"}};
         if (!uid.empty()) options["preconditions"] = json::object{{"uid", uid}};
         auto answer = request("DELETE", resource.path(ns, name), "application/json", json::serialize(options));
@@ -185,7 +196,8 @@ class HttpApi final : public Api {
         options.user_agent = user_agent_;
         return options;
     }
-    net::Request make_request(const char* method, std::string target, const char* type, std::string body, const std::string& token) const {
+    net::Request make_request(const char* method, std::string target, const char* type, std::string body,
+                              const std::string& token) const {
         net::Request out;
         out.method = method;
         out.target = std::move(target);
@@ -217,10 +229,11 @@ class HttpApi final : public Api {
         std::promise<ApiResult<Answer>> promise;
         auto future = promise.get_future();
         auto what = make_request(method, std::move(target), type, std::move(body), now.token);
-        asio::co_spawn(loop_, exchange(std::move(what), now), [&promise](std::exception_ptr error, ApiResult<Answer> answer) {
-            if (error) promise.set_exception(error);
-            else promise.set_value(std::move(answer));
-        });
+        asio::co_spawn(loop_, exchange(std::move(what), now),
+                       [&promise](std::exception_ptr error, ApiResult<Answer> answer) {
+                           if (error) promise.set_exception(error);
+                           else promise.set_value(std::move(answer));
+                       });
         ApiResult<Answer> answer = future.get();
         if (!answer) return answer;
         if (answer->status >= 200 && answer->status < 300) return answer;
@@ -250,7 +263,8 @@ class HttpApi final : public Api {
     std::thread thread_;
 };
 
-ApiResult<std::string> HttpApi::list(const Resource& resource, const ListOptions& options, const std::function<void(json::object&&)>& each) {
+ApiResult<std::string> HttpApi::list(const Resource& resource, const ListOptions& options,
+                                     const std::function<void(json::object&&)>& each) {
     std::string token, version;
     do {
         std::string target = resource.path(options.ns);
@@ -265,7 +279,8 @@ ApiResult<std::string> HttpApi::list(const Resource& resource, const ListOptions
         if (!page) return std::move(page).error();
         const json::value* meta = page->if_contains("metadata");
         const json::value* items = page->if_contains("items");
-        if (!meta || !meta->is_object() || !items) return ApiError(ApiErrorKind::malformed, 200, "a list without metadata or items");
+        if (!meta || !meta->is_object() || !items)
+            return ApiError(ApiErrorKind::malformed, 200, "a list without metadata or items");
         token = text_of(meta->get_object(), "continue");
         version = text_of(meta->get_object(), "resourceVersion");
         if (json::value* list = page->if_contains("items"); list->is_array())
@@ -281,10 +296,12 @@ ApiResult<WatchEvent> parse_event(std::string_view line) {
     if (!event) return std::move(event).error();
     const std::string type = text_of(*event, "type");
     json::value* object = event->if_contains("object");
-    if (!object || !object->is_object()) return ApiError(ApiErrorKind::malformed, 200, "a watch event without an object");
+    if (!object || !object->is_object())
+        return ApiError(ApiErrorKind::malformed, 200, "a watch event without an object");
     if (type == "ERROR") {
         const json::value* code = object->get_object().if_contains("code");
-        return api_error(code && code->is_int64() ? static_cast<int>(code->get_int64()) : 500, json::serialize(*object), "");
+        return api_error(code && code->is_int64() ? static_cast<int>(code->get_int64()) : 500, json::serialize(*object),
+                         "");
     }
     const auto kind = type == "ADDED"      ? WatchEvent::Type::added
                       : type == "MODIFIED" ? WatchEvent::Type::modified
@@ -293,8 +310,8 @@ ApiResult<WatchEvent> parse_event(std::string_view line) {
     return WatchEvent{kind, std::move(object->get_object())};
 }
 
-Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string target, Credentials::Now now, uint32_t timeout_s,
-                                       const std::function<void(WatchEvent&&)>& on_event) {
+Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string target, Credentials::Now now,
+                                       uint32_t timeout_s, const std::function<void(WatchEvent&&)>& on_event) {
     auto what = make_request("GET", std::move(target), "", {}, now.token);
     auto answer = co_await client.send(*endpoint_, std::move(what), Deadline::in_ms((timeout_s + 60) * 1000ull));
     if (!answer) co_return unanswered(answer.error());
@@ -308,7 +325,8 @@ Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string targ
     std::vector<std::byte> buffer(64 << 10);
     while (true) {
         auto got = co_await (*answer)->read_some(buffer);
-        // A kind of which nothing ever changes has no bookmarks either: its stream is begun anew, as one that the server ended.
+        // A kind of which nothing ever changes has no bookmarks either: its stream is begun anew, as one that the
+        // server ended.
         if (!got && got.error().kind() == ErrorKind::timeout) co_return ApiResult<>();
         if (!got) co_return unanswered(got.error());
         if (*got == 0) co_return ApiResult<>();
@@ -320,12 +338,13 @@ Task<ApiResult<>> HttpApi::read_events(net::HttpClient& client, std::string targ
             on_event(std::move(*event));
         }
         pending.erase(0, begin);
-        if (pending.size() > kLineMax) co_return ApiError(ApiErrorKind::malformed, 200, "a watch event is over the limit");
+        if (pending.size() > kLineMax)
+            co_return ApiError(ApiErrorKind::malformed, 200, "a watch event is over the limit");
     }
 }
 
-ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options, const std::function<void(WatchEvent&&)>& on_event,
-                           std::stop_token stop) {
+ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options,
+                           const std::function<void(WatchEvent&&)>& on_event, std::stop_token stop) {
     if (!endpoint_) return ApiError(ApiErrorKind::unreachable, 0, endpoint_.error().line());
     requests_.add();
     std::string target = resource.path(options.ns) + "?watch=1&allowWatchBookmarks=true";

@@ -9,7 +9,8 @@ namespace {
 
 std::string version_of(const json::object& object) {
     const json::value* meta = object.if_contains("metadata");
-    const json::value* version = meta && meta->is_object() ? meta->get_object().if_contains("resourceVersion") : nullptr;
+    const json::value* version =
+        meta && meta->is_object() ? meta->get_object().if_contains("resourceVersion") : nullptr;
     return version && version->is_string() ? std::string(version->get_string()) : std::string();
 }
 
@@ -23,7 +24,12 @@ void sleep_unless(std::stop_token stop, uint64_t ms) {
 }
 
 Informer::Informer(Api& api, const Resource& resource, ListOptions scope, CacheSink& sink, Random& random, Logger& log)
-    : api_(api), resource_(resource), scope_(std::move(scope)), sink_(sink), random_(random), log_(log),
+    : api_(api),
+      resource_(resource),
+      scope_(std::move(scope)),
+      sink_(sink),
+      random_(random),
+      log_(log),
       thread_([this](std::stop_token stop) { run(stop); }) {}
 
 Informer::~Informer() = default;
@@ -53,15 +59,19 @@ void Informer::run(std::stop_token stop) {
         }
         if (ended) {
             WatchOptions options;
-            options.ns = scope_.ns, options.label_selector = scope_.label_selector, options.field_selector = scope_.field_selector;
+            options.ns = scope_.ns, options.label_selector = scope_.label_selector,
+            options.field_selector = scope_.field_selector;
             options.resource_version = version;
             bool any = false;
-            ended = api_.watch(resource_, options, [&](WatchEvent&& event) {
-                any = true;
-                if (auto newer = version_of(event.object); !newer.empty()) version = std::move(newer);
-                if (event.type == WatchEvent::Type::deleted) sink_.erase(event.object);
-                else if (event.type != WatchEvent::Type::bookmark) sink_.put(std::move(event.object));
-            }, stop);
+            ended = api_.watch(
+                resource_, options,
+                [&](WatchEvent&& event) {
+                    any = true;
+                    if (auto newer = version_of(event.object); !newer.empty()) version = std::move(newer);
+                    if (event.type == WatchEvent::Type::deleted) sink_.erase(event.object);
+                    else if (event.type != WatchEvent::Type::bookmark) sink_.put(std::move(event.object));
+                },
+                stop);
             if (any) pauses.went_well();
         }
         if (stop.stop_requested()) return;

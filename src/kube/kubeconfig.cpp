@@ -1,7 +1,8 @@
-// Who speaks to which cluster: a kubeconfig (kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig),
-// or the ServiceAccount of the pod that this runs in.
-#include <boost/json/parse.hpp>
+// Who speaks to which cluster: a kubeconfig
+// (kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig), or the ServiceAccount of the pod that
+// this runs in.
 #include <yaml-cpp/yaml.h>
+#include <boost/json/parse.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -52,7 +53,8 @@ Result<std::string> run_plugin(const YAML::Node& exec) {
     if (exec["env"] && exec["env"].IsSequence())
         for (const YAML::Node& pair : exec["env"]) variables.push_back(text(pair, "name") + "=" + text(pair, "value"));
     const std::string version = text(exec, "apiVersion");
-    variables.push_back("KUBERNETES_EXEC_INFO={\"apiVersion\":\"" + version + "\",\"kind\":\"ExecCredential\",\"spec\":{\"interactive\":false}}");
+    variables.push_back("KUBERNETES_EXEC_INFO={\"apiVersion\":\"" + version +
+                        "\",\"kind\":\"ExecCredential\",\"spec\":{\"interactive\":false}}");
     return run_program(std::move(words), std::move(variables), kFileMax);
 }
 
@@ -64,7 +66,8 @@ Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
     if (!status || !status->is_object())
         return Error(ErrorKind::denied, "the credential plugin printed no ExecCredential", text(exec, "command"));
     const auto take = [&](const char* name, std::string& to) {
-        if (const json::value* value = status->get_object().if_contains(name); value && value->is_string()) to = std::string(value->get_string());
+        if (const json::value* value = status->get_object().if_contains(name); value && value->is_string())
+            to = std::string(value->get_string());
     };
     take("token", connection.token);
     take("clientCertificateData", connection.client_cert_pem);
@@ -72,12 +75,17 @@ Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
     return {};
 }
 
-Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs, std::string (*environment)(const char*)) {
+Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs,
+                                   std::string (*environment)(const char*)) {
     if (context.empty()) context = text(root, "current-context");
     const YAML::Node chosen = entry(root["contexts"], context, "context");
-    if (!chosen.IsMap()) return Error(ErrorKind::usage, "has no context \"" + printable(context) + "\"", "the kubeconfig", "name one with --context");
+    if (!chosen.IsMap())
+        return Error(ErrorKind::usage, "has no context \"" + printable(context) + "\"", "the kubeconfig",
+                     "name one with --context");
     const YAML::Node cluster = entry(root["clusters"], text(chosen, "cluster"), "cluster");
-    if (!cluster.IsMap()) return Error(ErrorKind::usage, "has no cluster \"" + printable(text(chosen, "cluster")) + "\"", "the kubeconfig");
+    if (!cluster.IsMap())
+        return Error(ErrorKind::usage, "has no cluster \"" + printable(text(chosen, "cluster")) + "\"",
+                     "the kubeconfig");
     Connection out;
     out.server = text(cluster, "server");
     out.tls_server_name = text(cluster, "tls-server-name");
@@ -98,7 +106,8 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     out.token_file = text(user, "tokenFile");
     if (!out.token_file.empty() && out.token_file[0] != '/') out.token_file = folder + "/" + out.token_file;
     if (!text(user, "username").empty())
-        return Error(ErrorKind::usage, "has a user with a password, which Kubernetes no longer takes", "the kubeconfig");
+        return Error(ErrorKind::usage, "has a user with a password, which Kubernetes no longer takes",
+                     "the kubeconfig");
     if (user["exec"]) ZCDP_CHECK(use_plugin(user["exec"], out));
     return out;
 }
@@ -118,7 +127,8 @@ Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
 
 }  // namespace
 
-Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder, const std::string& context, Fs& fs,
+Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder,
+                                              const std::string& context, Fs& fs,
                                               std::string (*environment)(const char*)) {
     try {
         return read_kubeconfig(YAML::Load(content), folder, context, fs, environment);
@@ -127,7 +137,8 @@ Result<Connection> connection_from_kubeconfig(const std::string& content, const 
     }
 }
 
-Result<Connection> find_connection(const std::string& kubeconfig_flag, const std::string& context, Fs& fs, std::string (*environment)(const char*)) {
+Result<Connection> find_connection(const std::string& kubeconfig_flag, const std::string& context, Fs& fs,
+                                   std::string (*environment)(const char*)) {
     std::vector<std::string> candidates;
     if (!kubeconfig_flag.empty()) {
         candidates.push_back(kubeconfig_flag);
@@ -138,14 +149,16 @@ Result<Connection> find_connection(const std::string& kubeconfig_flag, const std
             if (end > begin) candidates.push_back(list.substr(begin, end - begin));
             begin = end + 1;
         }
-        if (const std::string home = environment("HOME"); candidates.empty() && !home.empty()) candidates.push_back(home + "/.kube/config");
+        if (const std::string home = environment("HOME"); candidates.empty() && !home.empty())
+            candidates.push_back(home + "/.kube/config");
     }
     for (const std::string& path : candidates) {
         auto content = read_user_file(fs, path, kFileMax);
         if (!content && content.error().value() == ENOENT && kubeconfig_flag.empty()) continue;
         if (!content) return system_error(content.error(), "reading", path);
         const size_t slash = path.rfind('/');
-        auto out = connection_from_kubeconfig(*content, slash == std::string::npos ? "." : path.substr(0, slash), context, fs, environment);
+        auto out = connection_from_kubeconfig(*content, slash == std::string::npos ? "." : path.substr(0, slash),
+                                              context, fs, environment);
         if (out) out->described = path;
         return out;
     }

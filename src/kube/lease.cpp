@@ -16,7 +16,9 @@ const json::value* at(const json::object& object, std::string_view first, std::s
     return inner && inner->is_object() ? inner->get_object().if_contains(second) : nullptr;
 }
 
-std::string text(const json::value* value) { return value && value->is_string() ? std::string(value->get_string()) : std::string(); }
+std::string text(const json::value* value) {
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
 
 }  // namespace
 
@@ -32,11 +34,15 @@ std::string LeaderLease::holder() const {
 
 json::object LeaderLease::lease_object(const std::string& holder, int64_t transitions) const {
     const std::string now = micro_time(clock_.unix_ns());
-    json::object spec{{"holderIdentity", holder}, {"leaseDurationSeconds", options_.duration_s}, {"renewTime", now},
+    json::object spec{{"holderIdentity", holder},
+                      {"leaseDurationSeconds", options_.duration_s},
+                      {"renewTime", now},
                       {"leaseTransitions", transitions}};
     spec["acquireTime"] = acquired_.empty() ? now : acquired_;
-    return {{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"},
-            {"metadata", json::object{{"name", options_.name}, {"namespace", options_.ns}}}, {"spec", std::move(spec)}};
+    return {{"apiVersion", "coordination.k8s.io/v1"},
+            {"kind", "Lease"},
+            {"metadata", json::object{{"name", options_.name}, {"namespace", options_.ns}}},
+            {"spec", std::move(spec)}};
 }
 
 ApiResult<> LeaderLease::try_take() {
@@ -48,7 +54,8 @@ ApiResult<> LeaderLease::try_take() {
         if (!made) return std::move(made).error();
         return {};
     }
-    const std::string version = text(at(*have, "metadata", "resourceVersion")), holder = text(at(*have, "spec", "holderIdentity"));
+    const std::string version = text(at(*have, "metadata", "resourceVersion")),
+                      holder = text(at(*have, "spec", "holderIdentity"));
     {
         const std::scoped_lock lock(mutex_);
         if (version != seen_version_) seen_at_ns_ = clock_.monotonic_ns();
@@ -97,7 +104,8 @@ void LeaderLease::release() {
     auto have = api_.get(resources::leases, options_.ns, options_.name);
     if (!have || text(at(*have, "spec", "holderIdentity")) != options_.identity) return;
     json::object wanted = lease_object("", 0);
-    if (const json::value* count = at(*have, "spec", "leaseTransitions")) wanted.at("spec").as_object()["leaseTransitions"] = *count;
+    if (const json::value* count = at(*have, "spec", "leaseTransitions"))
+        wanted.at("spec").as_object()["leaseTransitions"] = *count;
     wanted.at("metadata").as_object()["resourceVersion"] = text(at(*have, "metadata", "resourceVersion"));
     (void)api_.replace(resources::leases, wanted).has_value();
 }

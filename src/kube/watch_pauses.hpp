@@ -1,6 +1,6 @@
-// How long an informer waits before it asks again: longer each time while the reason stays the same, up to ten seconds. Another
-// reason is news: a server that was away and now says "too old resource version" is back, and is asked again soon.
-// Pure: the caller brings the randomness and sleeps. Thread rule: one thread.
+// How long an informer waits before it asks again: longer each time while the reason stays the same, up to ten seconds.
+// Another reason is news: a server that was away and now says "too old resource version" is back, and is asked again
+// soon. Pure: the caller brings the randomness and sleeps. Thread rule: one thread.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ class WatchPauses {
     /// Events came, or the watch ended as watches do.
     void went_well() { last_kind_.reset(); }
 
-    /// Between half of the pause and all of it, so that not all informers come at once; never less than the server asked
-    /// for, within a minute.
+    /// Between half of the pause and all of it, so that not all informers come at once; never less than the server
+    /// asked for, within a minute.
     uint64_t after_ms(const ApiError& error, Random& random) {
         const bool is_news = std::exchange(last_kind_, error.kind()) != error.kind();
         pause_ms_ = is_news ? kFirstMs : std::min(kMostMs, pause_ms_ * 2);

@@ -32,10 +32,12 @@ void add_choices(const std::string& type, std::vector<Word>& words) {
 Place place_of(const CLI::App& app, std::string path) {
     Place out{std::move(path), {}, {}};
     for (const CLI::App* command : app.get_subcommands({}))
-        if (!command->get_name().empty()) out.commands.push_back({command->get_name(), first_line(command->get_description())});
+        if (!command->get_name().empty())
+            out.commands.push_back({command->get_name(), first_line(command->get_description())});
     for (const CLI::Option* option : app.get_options()) {
         if (option->get_positional()) add_choices(option->get_type_name(), out.commands);
-        for (const std::string& name : option->get_lnames()) out.options.push_back({name, first_line(option->get_description())});
+        for (const std::string& name : option->get_lnames())
+            out.options.push_back({name, first_line(option->get_description())});
     }
     return out;
 }
@@ -44,7 +46,8 @@ std::vector<Place> places_of(const CLI::App& app) {
     std::vector<Place> out{place_of(app, "")};
     for (const CLI::App* command : app.get_subcommands({})) {
         out.push_back(place_of(*command, command->get_name()));
-        for (const CLI::App* below : command->get_subcommands({})) out.push_back(place_of(*below, command->get_name() + " " + below->get_name()));
+        for (const CLI::App* below : command->get_subcommands({}))
+            out.push_back(place_of(*below, command->get_name() + " " + below->get_name()));
     }
     return out;
 }
@@ -70,11 +73,13 @@ std::string parents(const std::vector<Place>& places, const char* separator) {
 /// The end of a loop over the words so far, and what may follow where they lead; bash and zsh read it alike.
 std::string walk(const std::vector<Place>& places, const std::string& cases) {
     return R"(    case $word in
-      [a-z]*) case $at in '') at=$word ;; )" + parents(places, "|") + R"() at="$at $word" ;; esac ;;
+      [a-z]*) case $at in '') at=$word ;; )" +
+           parents(places, "|") + R"() at="$at $word" ;; esac ;;
     esac
   done
   case $at in
-)" + cases + "  esac\n";
+)" + cases +
+           "  esac\n";
 }
 
 std::string bash_script(const std::vector<Place>& places) {
@@ -89,7 +94,8 @@ std::string bash_script(const std::vector<Place>& places) {
 _zcdp() {
   local current=${COMP_WORDS[COMP_CWORD]} at= commands= options= word
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-)" + walk(places, cases) + R"(  case $current in
+)" + walk(places, cases) +
+           R"(  case $current in
     -*) mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current"; compgen -f -- "$current") ;;
   esac
@@ -101,19 +107,22 @@ complete -o filenames -o nosort -F _zcdp zcdp
 std::string zsh_script(const std::vector<Place>& places) {
     const auto list = [](const std::vector<Word>& words, const char* dashes) {
         std::string out;
-        for (const Word& word : words) out += " " + quoted(dashes + word.word + (word.says.empty() ? "" : ":" + word.says), "'\\''");
+        for (const Word& word : words)
+            out += " " + quoted(dashes + word.word + (word.says.empty() ? "" : ":" + word.says), "'\\''");
         return out;
     };
     std::string cases;
     for (const Place& place : places)
-        cases += fmt::format("    '{}') commands=({}) options=({}) ;;\n", place.path, list(place.commands, ""), list(place.options, "--"));
+        cases += fmt::format("    '{}') commands=({}) options=({}) ;;\n", place.path, list(place.commands, ""),
+                             list(place.options, "--"));
     return R"(#compdef zcdp
 # zsh completion for zcdp; load it with: source <(zcdp completion zsh), or put it as _zcdp into a folder of $fpath
 _zcdp() {
   local at='' word
   local -a commands options
   for word in "${(@)words[2,CURRENT-1]}"; do
-)" + walk(places, cases) + R"(  if [[ ${words[CURRENT]} == -* ]]; then
+)" + walk(places, cases) +
+           R"(  if [[ ${words[CURRENT]} == -* ]]; then
     _describe -o option options
   else
     (( ${#commands} )) && _describe command commands
@@ -127,9 +136,12 @@ if [[ ${funcstack[1]-} == _zcdp ]]; then _zcdp "$@"; else compdef _zcdp zcdp; fi
 std::string fish_script(const std::vector<Place>& places) {
     std::string lines;
     for (const Place& place : places) {
-        const std::string when = fmt::format("complete -c zcdp -n {}", quoted(fmt::format("__zcdp_at \"{}\"", place.path), "\\'"));
-        for (const Word& word : place.commands) lines += fmt::format("{} -a {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
-        for (const Word& word : place.options) lines += fmt::format("{} -l {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
+        const std::string when =
+            fmt::format("complete -c zcdp -n {}", quoted(fmt::format("__zcdp_at \"{}\"", place.path), "\\'"));
+        for (const Word& word : place.commands)
+            lines += fmt::format("{} -a {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
+        for (const Word& word : place.options)
+            lines += fmt::format("{} -l {} -d {}\n", when, word.word, quoted(word.says, "\\'"));
     }
     return R"(# fish completion for zcdp; load it with: zcdp completion fish | source
 function __zcdp_at
@@ -138,7 +150,8 @@ function __zcdp_at
     if string match -qr '^[a-z]' -- $word
       if test -z "$at"
         set at $word
-      else if contains -- $at )" + parents(places, " ") + R"(
+      else if contains -- $at )" +
+           parents(places, " ") + R"(
         set at "$at $word"
       end
     end
@@ -153,12 +166,18 @@ end
 void add_completion(CLI::App& app, Action& action) {
     CLI::App& completion = *app.add_subcommand("completion", "print a shell's completion script");
     auto shell = std::make_shared<std::string>();
-    completion.add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
-    completion.footer("\nExamples:\n  source <(zcdp completion bash)\n  source <(zcdp completion zsh)\n  zcdp completion fish | source");
+    completion.add_option("SHELL", *shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion.footer(
+        "\nExamples:\n  source <(zcdp completion bash)\n  source <(zcdp completion zsh)\n  zcdp completion fish | "
+        "source");
     completion.callback([&app, &action, shell] {
         action = [&app, shell](Context&) {
             const std::vector<Place> places = places_of(app);
-            fmt::print("{}", *shell == "bash" ? bash_script(places) : *shell == "zsh" ? zsh_script(places) : fish_script(places));
+            fmt::print("{}", *shell == "bash"  ? bash_script(places)
+                             : *shell == "zsh" ? zsh_script(places)
+                                               : fish_script(places));
             return 0;
         };
     });

@@ -32,7 +32,12 @@ int run(Context& context, Flags& flags, Work work) {
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
     const bool quiet = context.flags.quiet;
-    auto done = work(*cluster->api, flags.install, [quiet](const std::string& line) { if (!quiet) say("{}\n", line); }, stop);
+    auto done = work(
+        *cluster->api, flags.install,
+        [quiet](const std::string& line) {
+            if (!quiet) say("{}\n", line);
+        },
+        stop);
     return done ? 0 : report(done.error());
 }
 
@@ -42,19 +47,33 @@ void add_install(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& install = *app.add_subcommand("install", "put zcdp into a cluster, and wait until it is ready");
     install.add_flag("--print", flags->print, "only print the manifests, for kubectl apply -f -");
-    install.add_option("--image", flags->install.image, "the image of controller and agent")->type_name("IMAGE")->capture_default_str();
-    install.add_option("--cluster-range", flags->install.cluster_ranges, "CIDRs of pods and services, which endpoints may not resolve to unless their backend allows it")->type_name("CIDR,…");
-    install.add_option("--timeout", flags->timeout, "for each part to become ready")->check(check_duration)->type_name("TIME")->capture_default_str();
+    install.add_option("--image", flags->install.image, "the image of controller and agent")
+        ->type_name("IMAGE")
+        ->capture_default_str();
+    install
+        .add_option("--cluster-range", flags->install.cluster_ranges,
+                    "CIDRs of pods and services, which endpoints may not resolve to unless their backend allows it")
+        ->type_name("CIDR,…");
+    install.add_option("--timeout", flags->timeout, "for each part to become ready")
+        ->check(check_duration)
+        ->type_name("TIME")
+        ->capture_default_str();
     add_kube_flags(install, flags->kube);
-    install.callback([flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::install); }; });
+    install.callback(
+        [flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::install); }; });
 }
 
 void add_uninstall(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& uninstall = *app.add_subcommand("uninstall", "take zcdp and its data out of a cluster; refuses while a pod uses a dataset");
-    uninstall.add_option("--timeout", flags->timeout, "for each part to be gone")->check(check_duration)->type_name("TIME")->capture_default_str();
+    CLI::App& uninstall =
+        *app.add_subcommand("uninstall", "take zcdp and its data out of a cluster; refuses while a pod uses a dataset");
+    uninstall.add_option("--timeout", flags->timeout, "for each part to be gone")
+        ->check(check_duration)
+        ->type_name("TIME")
+        ->capture_default_str();
     add_kube_flags(uninstall, flags->kube);
-    uninstall.callback([flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::uninstall); }; });
+    uninstall.callback(
+        [flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::uninstall); }; });
 }
 
 }  // namespace zcdp::modes

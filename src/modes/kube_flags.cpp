@@ -5,7 +5,10 @@
 namespace zcdp::modes {
 
 void add_kube_flags(CLI::App& command, KubeFlags& flags) {
-    command.add_option("--kubeconfig", flags.kubeconfig, "kubeconfig (KUBECONFIG, ~/.kube/config; in a pod its ServiceAccount)")->type_name("FILE");
+    command
+        .add_option("--kubeconfig", flags.kubeconfig,
+                    "kubeconfig (KUBECONFIG, ~/.kube/config; in a pod its ServiceAccount)")
+        ->type_name("FILE");
     command.add_option("--context", flags.context, "context of the kubeconfig")->type_name("NAME");
 }
 
@@ -14,7 +17,8 @@ Result<Cluster> connect_cluster(Context& context, const KubeFlags& flags, Logger
     ZCDP_TRY(auto connection, kube::find_connection(flags.kubeconfig, flags.context, context.fs, environment));
     Cluster out;
     out.default_namespace = connection.default_namespace, out.described = connection.described;
-    out.api = kube::connect(std::move(connection), std::string("zcdp/") + ZCDP_VERSION, context.fs, context.metrics, log);
+    out.api =
+        kube::connect(std::move(connection), std::string("zcdp/") + ZCDP_VERSION, context.fs, context.metrics, log);
     return out;
 }
 

@@ -34,24 +34,58 @@ std::string check_address(std::string& text) {
 }  // namespace
 
 void add_origin_flags(CLI::App& command, origin::OriginOptions& origin) {
-    command.add_option("--endpoint", origin.endpoint, "the service's address, http[s]://HOST[:PORT][/PATH] (AWS_ENDPOINT_URL_S3, STORAGE_EMULATOR_HOST, HF_ENDPOINT)")->type_name("URL");
+    command
+        .add_option("--endpoint", origin.endpoint,
+                    "the service's address, http[s]://HOST[:PORT][/PATH] (AWS_ENDPOINT_URL_S3, STORAGE_EMULATOR_HOST, "
+                    "HF_ENDPOINT)")
+        ->type_name("URL");
     command.add_option("--region", origin.region, "S3 region (AWS_REGION); found by itself on AWS")->type_name("NAME");
     command.add_option("--profile", origin.profile, "profile of the AWS config files (AWS_PROFILE)")->type_name("NAME");
-    const auto path_style = command.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
-    command.add_flag("--virtual-host", origin.virtual_host, "S3: address the bucket in the host name of any endpoint")->excludes(path_style);
+    const auto path_style =
+        command.add_flag("--path-style", origin.path_style, "address the bucket in the path, not in the host name");
+    command.add_flag("--virtual-host", origin.virtual_host, "S3: address the bucket in the host name of any endpoint")
+        ->excludes(path_style);
     command.add_flag("--request-payer", origin.request_payer, "S3: you pay for the requests");
-    command.add_option("--billing-project", origin.billing_project, "Google: the project that pays for the requests (requester pays)")->type_name("PROJECT");
+    command
+        .add_option("--billing-project", origin.billing_project,
+                    "Google: the project that pays for the requests (requester pays)")
+        ->type_name("PROJECT");
     command.add_flag("--dualstack", origin.dual_stack, "S3: AWS's hosts with IPv6 (AWS_USE_DUALSTACK_ENDPOINT)");
-    command.add_option_function<std::string>("--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of("--sse-c-key", path); }, "S3: file with the 32 bytes that objects were encrypted with")->type_name("FILE");
-    command.add_option_function<std::string>("--client-cert", [&origin](const std::string& path) { origin.client_cert_pem = file_of("--client-cert", path), origin.client_cert_name = path; }, "PEM file: who we are, for servers that ask (mutual TLS)")->type_name("FILE");
-    command.add_option_function<std::string>("--client-key", [&origin](const std::string& path) { origin.client_key_pem = file_of("--client-key", path), origin.client_key_name = path; }, "PEM file: its private key, without a passphrase; may be in --client-cert's file")->type_name("FILE");
-    command.add_option("--source-address", origin.source_address, "the local IP address that connections come from")->check(CLI::Validator(check_address, "ADDRESS"))->type_name("ADDRESS");
+    command
+        .add_option_function<std::string>(
+            "--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of("--sse-c-key", path); },
+            "S3: file with the 32 bytes that objects were encrypted with")
+        ->type_name("FILE");
+    command
+        .add_option_function<std::string>(
+            "--client-cert",
+            [&origin](const std::string& path) {
+                origin.client_cert_pem = file_of("--client-cert", path), origin.client_cert_name = path;
+            },
+            "PEM file: who we are, for servers that ask (mutual TLS)")
+        ->type_name("FILE");
+    command
+        .add_option_function<std::string>(
+            "--client-key",
+            [&origin](const std::string& path) {
+                origin.client_key_pem = file_of("--client-key", path), origin.client_key_name = path;
+            },
+            "PEM file: its private key, without a passphrase; may be in --client-cert's file")
+        ->type_name("FILE");
+    command.add_option("--source-address", origin.source_address, "the local IP address that connections come from")
+        ->check(CLI::Validator(check_address, "ADDRESS"))
+        ->type_name("ADDRESS");
     command.add_flag("--anonymous", origin.anonymous, "send no credentials");
-    command.add_flag("--follow-symlinks", origin.follow_symlinks, "a local directory: what symlinks lead to, also outside of it, instead of the links");
-    command.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")->type_name("HEX");
+    command.add_flag("--follow-symlinks", origin.follow_symlinks,
+                     "a local directory: what symlinks lead to, also outside of it, instead of the links");
+    command.add_option("--sha256", origin.sha256, "digest that the one file of an https:// SOURCE must have")
+        ->type_name("HEX");
     command.add_option("--ca-bundle", origin.ca_bundle, "PEM file of trusted CA certificates")->type_name("FILE");
-    command.add_option("--retries", origin.retries, "attempts after the first, per request (S3: AWS_MAX_ATTEMPTS less one)")
-        ->capture_default_str()->each([&origin](const std::string&) { origin.retries_are_given = true; });
+    command
+        .add_option("--retries", origin.retries,
+                    "attempts after the first, per request (S3: AWS_MAX_ATTEMPTS less one)")
+        ->capture_default_str()
+        ->each([&origin](const std::string&) { origin.retries_are_given = true; });
 }
 
 }  // namespace zcdp::modes

@@ -20,11 +20,13 @@ std::string eta(uint64_t bytes_done, uint64_t bytes_total, double bytes_per_seco
 }
 
 int percent(uint64_t done, uint64_t total) {
-    return total == 0 ? 100 : static_cast<int>(static_cast<double>(std::min(done, total)) * 100 / static_cast<double>(total));
+    return total == 0 ? 100
+                      : static_cast<int>(static_cast<double>(std::min(done, total)) * 100 / static_cast<double>(total));
 }
 
 std::string bytes_moved(uint64_t done, uint64_t total, double bytes_per_second) {
-    std::string line = fmt::format("{}% {} of {}", percent(done, total), format_size(std::min(done, total)), format_size(total));
+    std::string line =
+        fmt::format("{}% {} of {}", percent(done, total), format_size(std::min(done, total)), format_size(total));
     line += fmt::format("  {}/s", format_size(static_cast<uint64_t>(bytes_per_second)));
     if (const std::string left = eta(done, total, bytes_per_second); !left.empty()) line += "  " + left;
     return line;
@@ -53,7 +55,9 @@ std::string clipped(const std::string& text, size_t columns) {
 }
 
 std::string bar(uint64_t done, uint64_t total, size_t width) {
-    const size_t full = total == 0 ? width : static_cast<size_t>(static_cast<double>(std::min(done, total)) / static_cast<double>(total) * static_cast<double>(width));
+    const size_t full = total == 0 ? width
+                                   : static_cast<size_t>(static_cast<double>(std::min(done, total)) /
+                                                         static_cast<double>(total) * static_cast<double>(width));
     return "[" + std::string(full, '#') + std::string(width - full, '.') + "]";
 }
 
@@ -73,7 +77,9 @@ Moment look(const sync::Progress& progress) {
     return moment;
 }
 
-uint64_t moved(const Moment& moment) { return moment.phase == sync::Phase::placing ? moment.bytes_placed : moment.bytes_done; }
+uint64_t moved(const Moment& moment) {
+    return moment.phase == sync::Phase::placing ? moment.bytes_placed : moment.bytes_done;
+}
 
 std::string plain_line(const Moment& moment) {
     switch (moment.phase) {
@@ -81,9 +87,9 @@ std::string plain_line(const Moment& moment) {
         case sync::Phase::planning: return fmt::format("planning: {} objects", format_count(moment.objects_listed));
         case sync::Phase::fetching: return "fetching: " + fetching(moment);
         case sync::Phase::building:
-            return fmt::format("building the tree: {} of {}", format_count(moment.files_placed), format_count(moment.files_to_place));
-        case sync::Phase::placing:
-            return "placing: " + placing(moment);
+            return fmt::format("building the tree: {} of {}", format_count(moment.files_placed),
+                               format_count(moment.files_to_place));
+        case sync::Phase::placing: return "placing: " + placing(moment);
         case sync::Phase::done: return "done";
     }
     return "";
@@ -97,13 +103,15 @@ std::vector<std::string> bar_lines(const Moment& moment, size_t columns, size_t 
         return lines;
     }
     const size_t width = columns > 100 ? 24 : columns > 60 ? 12 : 0;
-    const std::string front = width == 0 ? "" : bar(moved(moment), places ? moment.bytes_to_place : moment.bytes_total, width) + " ";
+    const std::string front =
+        width == 0 ? "" : bar(moved(moment), places ? moment.bytes_to_place : moment.bytes_total, width) + " ";
     lines.push_back(clipped(front + (places ? "placing: " + placing(moment) : fetching(moment)), columns));
     if (places) return lines;
     constexpr size_t kLongFilesMax = 6;
     for (const auto& file : moment.long_files) {
         if (lines.size() + 1 >= rows || lines.size() > kLongFilesMax) break;
-        const std::string right = fmt::format(" {:3}% {:>9}", percent(file.bytes_done, file.bytes_total), format_size(file.bytes_total));
+        const std::string right =
+            fmt::format(" {:3}% {:>9}", percent(file.bytes_done, file.bytes_total), format_size(file.bytes_total));
         const size_t room = columns > right.size() + 2 ? columns - right.size() - 2 : 0;
         lines.push_back("  " + fmt::format("{:<{}}", clipped(printable(file.path), room), room) + right);
     }

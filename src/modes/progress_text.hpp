@@ -35,7 +35,9 @@ class Rate {
   public:
     double add(uint64_t bytes_done, uint64_t elapsed_ms);
     /// What comes next are other bytes.
-    void begin_anew(uint64_t bytes_done, uint64_t elapsed_ms) { rate_ = 0, bytes_ = bytes_done, at_ms_ = begun_ms_ = elapsed_ms; }
+    void begin_anew(uint64_t bytes_done, uint64_t elapsed_ms) {
+        rate_ = 0, bytes_ = bytes_done, at_ms_ = begun_ms_ = elapsed_ms;
+    }
 
   private:
     double rate_ = 0;

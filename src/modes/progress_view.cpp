@@ -13,11 +13,14 @@ namespace {
 constexpr auto kBarEvery = std::chrono::milliseconds(150);
 constexpr auto kPlainEvery = std::chrono::seconds(5);
 
-std::chrono::milliseconds every(ProgressStyle style) { return style == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery); }
+std::chrono::milliseconds every(ProgressStyle style) {
+    return style == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery);
+}
 
 uint64_t now_ms() {
     return static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+            .count());
 }
 
 }  // namespace

@@ -34,8 +34,12 @@ constexpr int kUsage = 2;
 void add_common_flags(CLI::App& command, CommonFlags& flags) {
     for (CLI::App* below : command.get_subcommands({})) add_common_flags(*below, flags);
     if (!command.get_subcommands({}).empty()) return;
-    command.add_option("--log-format", flags.log_format, "of messages on stderr")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
-    command.add_option("--log-level", flags.log_level, "of messages on stderr")->check(CLI::IsMember({"debug", "info", "warn", "error"}))->capture_default_str();
+    command.add_option("--log-format", flags.log_format, "of messages on stderr")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    command.add_option("--log-level", flags.log_level, "of messages on stderr")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+        ->capture_default_str();
     command.add_flag("-q,--quiet", flags.quiet, "only errors");
     command.add_flag("-v,--verbose", flags.verbose, "say more; twice: each request");
 }
@@ -46,8 +50,8 @@ bool is_out_of_threads(const std::exception& error) {
     return failed && failed->code() == std::errc::resource_unavailable_try_again;
 }
 
-/// Commands without anything behind them that would choose one: `zcdp`, `zcdp store`, `zcdp help [COMMAND]`. The exit code;
-/// nullopt: there is something to parse.
+/// Commands without anything behind them that would choose one: `zcdp`, `zcdp store`, `zcdp help [COMMAND]`. The exit
+/// code; nullopt: there is something to parse.
 std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
     const bool asked = argc > 1 && std::string_view(argv[1]) == "help";
     const CLI::App* command = &app;
@@ -70,7 +74,8 @@ std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
             std::vector<std::string> names;
             for (const CLI::App* one : below) names.push_back(one->get_name());
             const std::string meant = nearest(argv[i], names);
-            say("zcdp: there is no command {} {}; {}see {} --help\n", words, printable(argv[i]), meant.empty() ? "" : fmt::format("did you mean {} {}? ", words, meant), words);
+            say("zcdp: there is no command {} {}; {}see {} --help\n", words, printable(argv[i]),
+                meant.empty() ? "" : fmt::format("did you mean {} {}? ", words, meant), words);
             return kUsage;
         }
         command = *named;
@@ -117,7 +122,9 @@ int run(int argc, char** argv) {
         say("zcdp: out of memory; give it more, or lower --memory and --connections\n");
     } catch (const std::exception& error) {
         if (std::ferror(stdout)) return finish_stdout(0);
-        if (is_out_of_threads(error)) say("zcdp: no more threads can be started: raise the limit of processes (ulimit -u, a container's pids), or lower --connections\n");
+        if (is_out_of_threads(error))
+            say("zcdp: no more threads can be started: raise the limit of processes (ulimit -u, a container's pids), "
+                "or lower --connections\n");
         else say("zcdp: internal error: {}; please report it\n", error.what());
     }
     return 1;

@@ -54,14 +54,17 @@ int run_serve(Context& context, Flags flags) {
         if (!opened) return report(opened.error());
         store = std::move(*opened);
     }
-    const std::string what = store ? "the snapshots of " + flags.store : options.directory + " as s3://" + options.bucket + "/";
+    const std::string what =
+        store ? "the snapshots of " + flags.store : options.directory + " as s3://" + options.bucket + "/";
     auto server = services::Server::open(options, context.fs, context.clock, context.metrics, log, std::move(store));
     if (!server) return report(server.error());
     std::unique_ptr<net::HttpServer> health;
     if (!flags.metrics.empty()) {
         net::HttpServerOptions wanted;
         wanted.listen = flags.metrics;
-        auto opened = net::HttpServer::open(wanted, [&](const net::ServerRequest& request) { return services::health(request, context.metrics, ""); }, log);
+        auto opened = net::HttpServer::open(
+            wanted, [&](const net::ServerRequest& request) { return services::health(request, context.metrics, ""); },
+            log);
         if (!opened) return report(opened.error());
         health = std::move(*opened);
     }
@@ -79,13 +82,24 @@ void add_serve(CLI::App& app, Action& action) {
     CLI::App& serve = *app.add_subcommand("serve", "show a directory, or a store's snapshots, as read-only S3 buckets");
     serve.footer(kFooter);
     auto* directory = serve.add_option("DIR", options->directory, "the directory");
-    auto* store = serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")->type_name("DIR")->excludes(directory);
-    serve.add_option("--listen", options->listen, "address to listen on; port 0 takes a free one")->type_name("ADDRESS:PORT")->capture_default_str();
-    serve.add_option("--bucket", options->bucket, "the bucket's name, of a DIR")->type_name("NAME")->capture_default_str()->excludes(store);
-    auto* certificate = serve.add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")->type_name("FILE");
+    auto* store = serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")
+                      ->type_name("DIR")
+                      ->excludes(directory);
+    serve.add_option("--listen", options->listen, "address to listen on; port 0 takes a free one")
+        ->type_name("ADDRESS:PORT")
+        ->capture_default_str();
+    serve.add_option("--bucket", options->bucket, "the bucket's name, of a DIR")
+        ->type_name("NAME")
+        ->capture_default_str()
+        ->excludes(store);
+    auto* certificate =
+        serve
+            .add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")
+            ->type_name("FILE");
     auto* key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key")->type_name("FILE");
     certificate->needs(key), key->needs(certificate);
-    serve.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")->type_name("ADDRESS:PORT");
+    serve.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")
+        ->type_name("ADDRESS:PORT");
     serve.callback([flags, &action] {
         if (flags->serve.directory.empty() && flags->store.empty()) throw CLI::RequiredError("DIR or --store");
         action = [flags](Context& context) { return run_serve(context, *flags); };

@@ -1,5 +1,5 @@
-// Ctrl-C: the first SIGINT or SIGTERM sets Stop; if the work has not ended two seconds later, or at a second signal, the
-// process exits with 130 as it is (the store is made for that).
+// Ctrl-C: the first SIGINT or SIGTERM sets Stop; if the work has not ended two seconds later, or at a second signal,
+// the process exits with 130 as it is (the store is made for that).
 #pragma once
 
 #include <atomic>

@@ -14,9 +14,12 @@ void add_version(CLI::App& app, Action& action) {
     version.callback([json, &action] {
         action = [json](Context&) {
             if (*json)
-                fmt::print("{}\n", JsonObject().add("version", ZCDP_VERSION).add("commit", ZCDP_COMMIT).add("compiler", ZCDP_COMPILER).str());
-            else
-                fmt::print("zcdp {} ({})\n", ZCDP_VERSION, ZCDP_COMMIT);
+                fmt::print("{}\n", JsonObject()
+                                       .add("version", ZCDP_VERSION)
+                                       .add("commit", ZCDP_COMMIT)
+                                       .add("compiler", ZCDP_COMPILER)
+                                       .str());
+            else fmt::print("zcdp {} ({})\n", ZCDP_VERSION, ZCDP_COMMIT);
             return 0;
         };
     });

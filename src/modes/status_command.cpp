@@ -20,31 +20,47 @@ std::string json_of(const services::StatusDataset& dataset) {
     std::string nodes;
     for (const auto& node : dataset.nodes) {
         JsonObject one;
-        one.add("node", node.node).add("phase", node.phase).add("progress", node.progress).add("reason", node.reason).add("message", node.message);
-        one.add("bytes_done", node.bytes_done).add("bytes_total", node.bytes_total).add("bytes_per_second", node.bytes_per_second);
+        one.add("node", node.node)
+            .add("phase", node.phase)
+            .add("progress", node.progress)
+            .add("reason", node.reason)
+            .add("message", node.message);
+        one.add("bytes_done", node.bytes_done)
+            .add("bytes_total", node.bytes_total)
+            .add("bytes_per_second", node.bytes_per_second);
         one.add("eta_seconds", node.eta_seconds).add("pods", uint64_t{node.pods});
         nodes += (nodes.empty() ? "" : ",") + one.str();
     }
     JsonObject out;
-    out.add("namespace", dataset.ns).add("name", dataset.name).add("phase", dataset.phase).add("ready", dataset.ready).add("bytes", dataset.bytes);
-    out.add("origin_bytes", dataset.origin_bytes).add("reused_bytes", dataset.reused_bytes).add("snapshot", dataset.snapshot);
+    out.add("namespace", dataset.ns)
+        .add("name", dataset.name)
+        .add("phase", dataset.phase)
+        .add("ready", dataset.ready)
+        .add("bytes", dataset.bytes);
+    out.add("origin_bytes", dataset.origin_bytes)
+        .add("reused_bytes", dataset.reused_bytes)
+        .add("snapshot", dataset.snapshot);
     out.add("reason", dataset.reason).add("message", dataset.message).raw("nodes", "[" + nodes + "]");
     return out.str();
 }
 
 void print_table(const services::ClusterStatus& status) {
-    fmt::print("controllers ready: {}   agents ready: {} of {} nodes\n", status.controllers_ready, status.agents_ready, status.nodes);
+    fmt::print("controllers ready: {}   agents ready: {} of {} nodes\n", status.controllers_ready, status.agents_ready,
+               status.nodes);
     if (status.datasets.empty()) {
         fmt::print("there are no Datasets\n");
         return;
     }
     fmt::print("\n{:<38}{:<10}{:>7}{:>12}  {}\n", "DATASET", "PHASE", "NODES", "SIZE", "WHY");
     for (const auto& dataset : status.datasets) {
-        fmt::print("{:<38}{:<10}{:>7}{:>12}  {}{}{}\n", dataset.ns + "/" + dataset.name, dataset.phase, dataset.ready, dataset.size, dataset.reason,
-                   dataset.message.empty() ? "" : ": ", dataset.message);
+        fmt::print("{:<38}{:<10}{:>7}{:>12}  {}{}{}\n", dataset.ns + "/" + dataset.name, dataset.phase, dataset.ready,
+                   dataset.size, dataset.reason, dataset.message.empty() ? "" : ": ", dataset.message);
         for (const auto& node : dataset.nodes) {
             std::string detail = node.pods > 0 ? fmt::format("{} pod{}", node.pods, node.pods == 1 ? "" : "s") : "";
-            if (node.phase == "Syncing") detail = fmt::format("{} of {}, {}/s, {} left", format_size(node.bytes_done), format_size(node.bytes_total), format_size(node.bytes_per_second), format_duration(node.eta_seconds * 1000));
+            if (node.phase == "Syncing")
+                detail =
+                    fmt::format("{} of {}, {}/s, {} left", format_size(node.bytes_done), format_size(node.bytes_total),
+                                format_size(node.bytes_per_second), format_duration(node.eta_seconds * 1000));
             if (!node.reason.empty()) detail = node.reason + ": " + node.message;
             fmt::print("  {:<36}{:<10}{:>7}{:>12}  {}\n", node.node, node.phase, node.progress, "", detail);
         }
@@ -64,7 +80,9 @@ int run_status(Context& context, Flags& flags) {
     std::string datasets;
     for (const auto& dataset : status->datasets) datasets += (datasets.empty() ? "" : ",") + json_of(dataset);
     JsonObject out;
-    out.add("nodes", uint64_t{status->nodes}).add("agents_ready", uint64_t{status->agents_ready}).add("controllers_ready", uint64_t{status->controllers_ready});
+    out.add("nodes", uint64_t{status->nodes})
+        .add("agents_ready", uint64_t{status->agents_ready})
+        .add("controllers_ready", uint64_t{status->controllers_ready});
     out.raw("datasets", "[" + datasets + "]");
     fmt::print("{}\n", out.str());
     return 0;
@@ -102,9 +120,12 @@ void add_status(CLI::App& app, Action& action) {
 
 void add_explain(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& explain = *app.add_subcommand("explain", "the one step that blocks a pod, dataset, claim or node, and what to do");
+    CLI::App& explain =
+        *app.add_subcommand("explain", "the one step that blocks a pod, dataset, claim or node, and what to do");
     explain.footer("Exit code 0: nothing blocks; 1: something does, and it is named.");
-    explain.add_option("KIND", flags->kind, "pod, dataset, claim or node")->required()->check(CLI::IsMember({"pod", "dataset", "claim", "node"}));
+    explain.add_option("KIND", flags->kind, "pod, dataset, claim or node")
+        ->required()
+        ->check(CLI::IsMember({"pod", "dataset", "claim", "node"}));
     explain.add_option("NAME", flags->name, "its name")->required();
     explain.add_option("-n,--namespace", flags->ns, "its namespace (the context's)")->type_name("NAME");
     explain.add_flag("--json", flags->json, "as one JSON object");

@@ -77,8 +77,9 @@ Result<> list(store::Store& store, const Flags& flags) {
     fmt::print("{:<14}{:<9}{:>12}{:>11}  {:<21}{}\n", "SNAPSHOT", "STATE", "FILES", "SIZE", "LAST USE", "NAME");
     for (const auto& info : all)
         fmt::print("{:<14}{:<9}{:>12}{:>11}  {:<21}{}{}{}\n", info.id.str().substr(0, 12), name_of(info.state),
-                   format_count(info.files), format_size(info.bytes), iso8601(info.last_use_unix_s), printable(info.name),
-                   info.pinned ? " (pinned)" : "", info.leases > 0 ? fmt::format(" ({} leases)", info.leases) : "");
+                   format_count(info.files), format_size(info.bytes), iso8601(info.last_use_unix_s),
+                   printable(info.name), info.pinned ? " (pinned)" : "",
+                   info.leases > 0 ? fmt::format(" ({} leases)", info.leases) : "");
     return {};
 }
 
@@ -88,7 +89,10 @@ Result<> list_files(store::Store& store, const store::SnapshotInfo& info) {
         ZCDP_TRY(const auto entry, manifest->next());
         if (!entry) return {};
         const bool file = entry->kind == store::FileKind::file;
-        fmt::print("{} {:>14}  {}{}\n", file ? entry->digest.str() : entry->kind == store::FileKind::symlink ? "symlink" : "folder",
+        fmt::print("{} {:>14}  {}{}\n",
+                   file                                      ? entry->digest.str()
+                   : entry->kind == store::FileKind::symlink ? "symlink"
+                                                             : "folder",
                    file ? std::to_string(entry->size_bytes) : "-", printable(entry->path),
                    entry->symlink_target.empty() ? "" : " -> " + printable(entry->symlink_target));
     }
@@ -100,9 +104,9 @@ Result<> show(store::Store& store, const Flags& flags) {
         fmt::print("{}\n", json_of(info));
         return {};
     }
-    fmt::print("snapshot  {}\nstate     {}\nname      {}\nrevision  {}\npath      {}\nfiles     {} ({}, {} bytes)\n", info.id.str(),
-               name_of(info.state), printable(info.name), info.revision, info.tree_path, format_count(info.files),
-               format_size(info.bytes), info.bytes);
+    fmt::print("snapshot  {}\nstate     {}\nname      {}\nrevision  {}\npath      {}\nfiles     {} ({}, {} bytes)\n",
+               info.id.str(), name_of(info.state), printable(info.name), info.revision, info.tree_path,
+               format_count(info.files), format_size(info.bytes), info.bytes);
     fmt::print("pinned    {}\nleases    {}\ncreated   {}\nlast use  {}\n", info.pinned ? "yes" : "no", info.leases,
                iso8601(info.created_unix_s), iso8601(info.last_use_unix_s));
     return flags.files ? list_files(store, info) : Result<>();
@@ -124,18 +128,27 @@ Result<> verify(store::Store& store, const Flags& flags) {
     }
     ZCDP_TRY(const auto report, store.verify(id, {}));
     if (flags.json) {
-        fmt::print("{}\n", JsonObject().add("files", report.files).add("bytes", report.bytes).add("problems", report.problems).str());
+        fmt::print(
+            "{}\n",
+            JsonObject().add("files", report.files).add("bytes", report.bytes).add("problems", report.problems).str());
     } else {
         for (const std::string& problem : report.problems) fmt::print("{}\n", problem);
-        say("read {} files, {}: {} problems\n", format_count(report.files), format_size(report.bytes), report.problems.size());
+        say("read {} files, {}: {} problems\n", format_count(report.files), format_size(report.bytes),
+            report.problems.size());
     }
     if (report.problems.empty()) return {};
-    return Error(ErrorKind::corrupt, "is damaged: what was wrong is in quarantine/", store.root(), "sync the snapshots again");
+    return Error(ErrorKind::corrupt, "is damaged: what was wrong is in quarantine/", store.root(),
+                 "sync the snapshots again");
 }
 
 std::string json_of(const store::UnfinishedFile& file) {
-    return JsonObject().add("file", file.name).add("object", file.object).add("bytes", file.bytes)
-        .add("last_write", iso8601(file.last_write_unix_s)).add("running", file.running).str();
+    return JsonObject()
+        .add("file", file.name)
+        .add("object", file.object)
+        .add("bytes", file.bytes)
+        .add("last_write", iso8601(file.last_write_unix_s))
+        .add("running", file.running)
+        .str();
 }
 
 Result<> usage(store::Store& store, const Flags& flags) {
@@ -147,22 +160,32 @@ Result<> usage(store::Store& store, const Flags& flags) {
         JsonObject out;
         out.add("store", store.root()).add("blobs", usage.blobs).add("blob_bytes", usage.blob_bytes);
         out.add("snapshots", usage.snapshots).add("snapshot_bytes", usage.snapshot_bytes);
-        out.add("pinned_bytes", room.pinned_bytes).add("leased_bytes", room.leased_bytes).add("loose_bytes", room.loose_bytes);
+        out.add("pinned_bytes", room.pinned_bytes)
+            .add("leased_bytes", room.leased_bytes)
+            .add("loose_bytes", room.loose_bytes);
         out.add("partial_bytes", usage.partial_bytes).raw("unfinished", "[" + unfinished + "]");
-        out.add("quarantined", usage.quarantined).add("quarantine_bytes", room.quarantine_bytes).add("other_bytes", room.other_bytes);
-        out.add("evictable_bytes", room.evictable_bytes).add("free_bytes", usage.space.free_bytes).add("total_bytes", usage.space.total_bytes);
+        out.add("quarantined", usage.quarantined)
+            .add("quarantine_bytes", room.quarantine_bytes)
+            .add("other_bytes", room.other_bytes);
+        out.add("evictable_bytes", room.evictable_bytes)
+            .add("free_bytes", usage.space.free_bytes)
+            .add("total_bytes", usage.space.total_bytes);
         fmt::print("{}\n", out.str());
         return {};
     }
-    fmt::print("store       {}\nblobs       {} ({}), of no snapshot {}\nsnapshots   {} (of {} in all), pinned {}, in use {}\n", store.root(),
-               format_count(usage.blobs), format_size(usage.blob_bytes), format_size(room.loose_bytes), format_count(usage.snapshots),
-               format_size(usage.snapshot_bytes), format_size(room.pinned_bytes), format_size(room.leased_bytes));
+    fmt::print(
+        "store       {}\nblobs       {} ({}), of no snapshot {}\nsnapshots   {} (of {} in all), pinned {}, in use {}\n",
+        store.root(), format_count(usage.blobs), format_size(usage.blob_bytes), format_size(room.loose_bytes),
+        format_count(usage.snapshots), format_size(usage.snapshot_bytes), format_size(room.pinned_bytes),
+        format_size(room.leased_bytes));
     fmt::print("unfinished  {}\n", format_size(usage.partial_bytes));
     for (const auto& file : room.unfinished)
-        fmt::print("            {} of {}, last written {}\n", format_size(file.bytes), file.object.empty() ? file.name : printable(file.object),
-                   iso8601(file.last_write_unix_s));
-    fmt::print("evictable   {}\nquarantine  {} files, {}\nothers      {}\nfree        {} of {}\n", format_size(room.evictable_bytes), usage.quarantined,
-               format_size(room.quarantine_bytes), format_size(room.other_bytes), format_size(usage.space.free_bytes), format_size(usage.space.total_bytes));
+        fmt::print("            {} of {}, last written {}\n", format_size(file.bytes),
+                   file.object.empty() ? file.name : printable(file.object), iso8601(file.last_write_unix_s));
+    fmt::print("evictable   {}\nquarantine  {} files, {}\nothers      {}\nfree        {} of {}\n",
+               format_size(room.evictable_bytes), usage.quarantined, format_size(room.quarantine_bytes),
+               format_size(room.other_bytes), format_size(usage.space.free_bytes),
+               format_size(usage.space.total_bytes));
     return {};
 }
 
@@ -203,13 +226,20 @@ void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, 
     command.add_option("--store", flags->store, "the store (ZCDP_STORE)")->type_name("DIR");
     if (mode == store::StoreMode::write)
         command.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
-            ->check(check_duration)->type_name("TIME")->capture_default_str();
+            ->check(check_duration)
+            ->type_name("TIME")
+            ->capture_default_str();
     if (std::string_view(name) == "show") command.add_flag("--files", flags->files, "list every file with its digest");
     if (std::string_view(name) == "gc")
-        command.add_option("--grace", flags->grace, "keep what is younger (default: 10m for files that came whole, none for unfinished downloads)")
-            ->check(check_duration)->type_name("TIME");
+        command
+            .add_option("--grace", flags->grace,
+                        "keep what is younger (default: 10m for files that came whole, none for unfinished downloads)")
+            ->check(check_duration)
+            ->type_name("TIME");
     command.callback([flags, &action, mode, work, remote] {
-        action = [flags, mode, work, remote](Context& context) { return with_store(context, *flags, mode, work, remote); };
+        action = [flags, mode, work, remote](Context& context) {
+            return with_store(context, *flags, mode, work, remote);
+        };
     });
 }
 
@@ -223,17 +253,25 @@ void add_store(CLI::App& app, Action& action) {
     add(parent, action, flags, "ls", "list the snapshots", Takes::nothing, StoreMode::read, list);
     add(parent, action, flags, "show", "all about one snapshot", Takes::id, StoreMode::read, show);
     add(parent, action, flags, "path", "print the path of a snapshot's tree", Takes::id, StoreMode::read, path);
-    add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write, verify,
-        [](const Flags& f) { return "/v1/verify?id=" + f.id; });
-    add(parent, action, flags, "pin", "keep a snapshot from eviction", Takes::id, StoreMode::write,
-        [](store::Store& store, const Flags& f) { return pin(store, f, true); }, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/pin"; });
-    add(parent, action, flags, "unpin", "take the pin away", Takes::id, StoreMode::write,
-        [](store::Store& store, const Flags& f) { return pin(store, f, false); }, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/unpin"; });
-    add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id, StoreMode::write, evict,
-        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/evict"; });
-    add(parent, action, flags, "gc", "remove bytes that no snapshot needs, and unfinished downloads that nobody goes on with", Takes::nothing, StoreMode::write, gc,
-        [](const Flags& f) { return fmt::format("/v1/gc?grace_s={}&unfinished_grace_s={}", grace_s(f, kBlobGraceS), grace_s(f, 0)); });
-    add(parent, action, flags, "du", "how much the store holds, who has the room, and how much is free", Takes::nothing, StoreMode::read, usage);
+    add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write,
+        verify, [](const Flags& f) { return "/v1/verify?id=" + f.id; });
+    add(
+        parent, action, flags, "pin", "keep a snapshot from eviction", Takes::id, StoreMode::write,
+        [](store::Store& store, const Flags& f) { return pin(store, f, true); },
+        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/pin"; });
+    add(
+        parent, action, flags, "unpin", "take the pin away", Takes::id, StoreMode::write,
+        [](store::Store& store, const Flags& f) { return pin(store, f, false); },
+        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/unpin"; });
+    add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id,
+        StoreMode::write, evict, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/evict"; });
+    add(parent, action, flags, "gc",
+        "remove bytes that no snapshot needs, and unfinished downloads that nobody goes on with", Takes::nothing,
+        StoreMode::write, gc, [](const Flags& f) {
+            return fmt::format("/v1/gc?grace_s={}&unfinished_grace_s={}", grace_s(f, kBlobGraceS), grace_s(f, 0));
+        });
+    add(parent, action, flags, "du", "how much the store holds, who has the room, and how much is free", Takes::nothing,
+        StoreMode::read, usage);
 }
 
 }  // namespace zcdp::modes

@@ -21,7 +21,7 @@ struct Flags {
     sync::SyncOptions sync;
     origin::OriginOptions origin;
     std::string store, as = "auto", bad_keys = "error", progress = "auto", memory = "32MiB", bandwidth, timeout = "60s",
-                lock_timeout = "10s";
+                       lock_timeout = "10s";
     std::string nodes, ns;  ///< of dataset/NAME
     KubeFlags kube;
     bool json = false;
@@ -69,7 +69,8 @@ void print_json(const sync::SyncReport& report) {
 }
 
 void print_plan(const sync::SyncReport& report) {
-    fmt::print("would fetch   {} objects, {}\n", format_count(report.objects_fetched), format_size(report.bytes_fetched));
+    fmt::print("would fetch   {} objects, {}\n", format_count(report.objects_fetched),
+               format_size(report.bytes_fetched));
     fmt::print("would reuse   {} objects, {}\n", format_count(report.objects_reused), format_size(report.bytes_reused));
     fmt::print("would remove  {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
 }
@@ -77,11 +78,11 @@ void print_plan(const sync::SyncReport& report) {
 void print_summary(const sync::SyncReport& report) {
     const bool has_rate = report.seconds > 0 && report.bytes_fetched > 0;
     const double rate = has_rate ? static_cast<double>(report.bytes_fetched) / report.seconds : 0;
-    say("{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s{}, {} requests{}\n",
-               format_count(report.objects), format_size(report.bytes), format_count(report.objects_fetched),
-               format_size(report.bytes_fetched), format_count(report.objects_reused), format_size(report.bytes_reused),
-               report.seconds, has_rate ? fmt::format(" ({}/s)", format_size(static_cast<uint64_t>(rate))) : "", format_count(report.requests),
-               report.retries > 0 ? fmt::format(", {} retries", report.retries) : "");
+    say("{} objects, {}: fetched {} ({}), reused {} ({}), in {:.1f} s{}, {} requests{}\n", format_count(report.objects),
+        format_size(report.bytes), format_count(report.objects_fetched), format_size(report.bytes_fetched),
+        format_count(report.objects_reused), format_size(report.bytes_reused), report.seconds,
+        has_rate ? fmt::format(" ({}/s)", format_size(static_cast<uint64_t>(rate))) : "", format_count(report.requests),
+        report.retries > 0 ? fmt::format(", {} retries", report.retries) : "");
     if (report.removed > 0)
         say("removed {} files, {}\n", format_count(report.removed), format_size(report.bytes_removed));
     if (report.skipped > 0) {
@@ -119,25 +120,39 @@ int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) 
     options.dataset = flags.sync.source.substr(kDatasetPrefix.size());
     options.node_selector = flags.nodes;
     const bool quiet = context.flags.quiet;
-    auto done = services::prefetch(*cluster->api, options, [quiet](const std::string& line) { if (!quiet) say("{}\n", line); }, stop);
+    auto done = services::prefetch(
+        *cluster->api, options,
+        [quiet](const std::string& line) {
+            if (!quiet) say("{}\n", line);
+        },
+        stop);
     return done ? 0 : report(done.error());
 }
 
 /// An agent owns the store: it does the work, this shows it.
-int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop, const origin::Machine& machine) {
+int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop,
+                 const origin::Machine& machine) {
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run", store_folder(flags.store), "add --no-store, or choose another --store"));
-    const origin::OriginOptions& from = flags.origin;
-    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() || !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.follow_symlinks || from.virtual_host || from.dual_stack || !from.billing_project.empty())
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, --request-payer, --virtual-host, --billing-project, --follow-symlinks or --dualstack",
+        return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
+    const origin::OriginOptions& from = flags.origin;
+    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() ||
+        !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.follow_symlinks ||
+        from.virtual_host || from.dual_stack || !from.billing_project.empty())
+        return report(
+            Error(ErrorKind::usage,
+                  "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, "
+                  "--request-payer, --virtual-host, --billing-project, --follow-symlinks or --dualstack",
+                  store_folder(flags.store), "add --no-store, or choose another --store"));
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
         for (const std::string& name : origin::credential_names())
-            if (std::string value = machine.environment(name.c_str()); !value.empty()) flags.origin.credentials[name] = std::move(value);
+            if (std::string value = machine.environment(name.c_str()); !value.empty())
+                flags.origin.credentials[name] = std::move(value);
         if (const std::string path = machine.environment("GOOGLE_APPLICATION_CREDENTIALS"); !path.empty()) {
             auto file = read_user_file(context.fs, path, 1 << 20);
             if (file) flags.origin.credentials["GOOGLE_APPLICATION_CREDENTIALS_JSON"] = std::move(*file);
-            else if (flags.sync.source.starts_with("gs://")) return report(system_error(file.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", path));
+            else if (flags.sync.source.starts_with("gs://"))
+                return report(system_error(file.error(), "reading GOOGLE_APPLICATION_CREDENTIALS", path));
         }
         // A profile that is named is the agent's to find, or to refuse by name.
         if (flags.sync.source.starts_with("s3://") && !flags.origin.credentials.contains("AWS_ACCESS_KEY_ID"))
@@ -158,20 +173,23 @@ int run_sync(Context& context, Flags& flags) {
     if (flags.sync.source.starts_with(kDatasetPrefix)) return run_prefetch(context, flags, stop, log);
     const origin::Machine machine = context.machine(log);
     flags.sync.memory_bytes = *parse_size(flags.memory);
-    flags.sync.placement = flags.as == "copy" ? sync::Placement::copy
-                           : flags.as == "link" ? sync::Placement::link : sync::Placement::automatic;
+    flags.sync.placement = flags.as == "copy"   ? sync::Placement::copy
+                           : flags.as == "link" ? sync::Placement::link
+                                                : sync::Placement::automatic;
     flags.sync.skip_bad_keys = flags.bad_keys == "skip";
     if (!flags.bandwidth.empty()) flags.origin.bytes_per_second = *parse_rate(flags.bandwidth);
     flags.origin.timeout_ms = *parse_duration_ms(flags.timeout);
     flags.origin.connections = flags.sync.connections;
 
     if (!flags.sync.no_store)
-        if (const auto socket = services::agent_socket(store_folder(flags.store), context.fs)) return run_by_agent(context, flags, *socket, stop, machine);
+        if (const auto socket = services::agent_socket(store_folder(flags.store), context.fs))
+            return run_by_agent(context, flags, *socket, stop, machine);
     auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
     if (!factory) return report(factory.error());
     flags.sync.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
     const std::string store_root = flags.sync.no_store ? "" : store_folder(flags.store);
-    if (auto apart = sync::check_places(flags.sync, store_root, *factory, machine); !apart) return report(apart.error());
+    if (auto apart = sync::check_places(flags.sync, store_root, *factory, machine); !apart)
+        return report(apart.error());
     std::unique_ptr<store::Store> store;
     if (!flags.sync.no_store) {
         store::StoreOptions options;
@@ -198,36 +216,70 @@ void add_sync(CLI::App& app, Action& action) {
     auto flags = std::make_shared<Flags>();
     CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
-    sync.add_option("SOURCE", flags->sync.source, "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], https://HOST/PATH, hf://ORG/NAME, file:///PATH or PATH (a directory or a file); or dataset/NAME with --nodes")->required();
+    sync.add_option("SOURCE", flags->sync.source,
+                    "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], "
+                    "https://HOST/PATH, hf://ORG/NAME, file:///PATH or PATH (a directory or a file); or dataset/NAME "
+                    "with --nodes")
+        ->required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
-    sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")->type_name("DIR");
-    sync.add_option("--as", flags->as, "how files get to DEST: auto is a reflink where the file system can, else a copy; "
+    sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")
+        ->type_name("DIR");
+    sync.add_option("--as", flags->as,
+                    "how files get to DEST: auto is a reflink where the file system can, else a copy; "
                     "link is a hard link into the store: no space, but the files are read-only, and whoever overrides "
-                    "that changes the store")->check(CLI::IsMember({"auto", "copy", "link"}))->capture_default_str();
-    auto* no_store = sync.add_flag("--no-store", flags->sync.no_store, "write each byte once, into DEST; keep nothing elsewhere");
+                    "that changes the store")
+        ->check(CLI::IsMember({"auto", "copy", "link"}))
+        ->capture_default_str();
+    auto* no_store =
+        sync.add_flag("--no-store", flags->sync.no_store, "write each byte once, into DEST; keep nothing elsewhere");
     no_store->excludes("--store");
-    sync.add_flag("--delete", flags->sync.delete_extra, "remove from DEST what zcdp put there and the source has no more");
+    sync.add_flag("--delete", flags->sync.delete_extra,
+                  "remove from DEST what zcdp put there and the source has no more");
     sync.add_flag("--dry-run", flags->sync.dry_run, "only say what would be fetched, reused and removed");
-    sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB")->allow_extra_args(false);
-    sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")->type_name("GLOB")->allow_extra_args(false);
+    sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
+    sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
     sync.add_option("--bad-keys", flags->bad_keys, "keys that cannot be paths: refuse the sync, or leave them out")
-        ->check(CLI::IsMember({"error", "skip"}))->capture_default_str();
+        ->check(CLI::IsMember({"error", "skip"}))
+        ->capture_default_str();
     add_origin_flags(sync, flags->origin);
-    sync.add_flag("--verify-parts", flags->sync.verify_parts, "compare SHA-256 and SHA-1 checksums of parts of any size, too: long files are read back for it");
-    sync.add_option("--connections", flags->sync.connections, "reads at once (default: 32, and up to 256 of small objects while that brings more)")->check(CLI::Range(1, 1024));
-    sync.add_option("--memory", flags->memory, "transfer buffers")->check(check_size)->type_name("SIZE")->capture_default_str();
-    sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")->check(check_rate)->type_name("RATE");
-    sync.add_option("--timeout", flags->timeout, "for a request to be answered")->check(check_duration)->type_name("TIME")->capture_default_str();
-    sync.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store, or of DEST")
-        ->check(check_duration)->type_name("TIME")->capture_default_str();
+    sync.add_flag("--verify-parts", flags->sync.verify_parts,
+                  "compare SHA-256 and SHA-1 checksums of parts of any size, too: long files are read back for it");
+    sync.add_option("--connections", flags->sync.connections,
+                    "reads at once (default: 32, and up to 256 of small objects while that brings more)")
+        ->check(CLI::Range(1, 1024));
+    sync.add_option("--memory", flags->memory, "transfer buffers")
+        ->check(check_size)
+        ->type_name("SIZE")
+        ->capture_default_str();
+    sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")
+        ->check(check_rate)
+        ->type_name("RATE");
+    sync.add_option("--timeout", flags->timeout, "for a request to be answered")
+        ->check(check_duration)
+        ->type_name("TIME")
+        ->capture_default_str();
+    sync.add_option("--lock-timeout", flags->lock_timeout,
+                    "how long to wait for another writer of the store, or of DEST")
+        ->check(check_duration)
+        ->type_name("TIME")
+        ->capture_default_str();
     sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
-    sync.add_option("--progress", flags->progress, "on stderr")->check(CLI::IsMember({"auto", "bar", "plain", "none"}))->capture_default_str();
-    sync.add_option("--nodes", flags->nodes, "with dataset/NAME: the nodes, by labels, that fetch it now, before any pod")->type_name("LABEL=VALUE,…");
+    sync.add_option("--progress", flags->progress, "on stderr")
+        ->check(CLI::IsMember({"auto", "bar", "plain", "none"}))
+        ->capture_default_str();
+    sync.add_option("--nodes", flags->nodes,
+                    "with dataset/NAME: the nodes, by labels, that fetch it now, before any pod")
+        ->type_name("LABEL=VALUE,…");
     sync.add_option("-n,--namespace", flags->ns, "with dataset/NAME: its namespace (the context's)")->type_name("NAME");
     add_kube_flags(sync, flags->kube);
     sync.callback([flags, &action] {
         if (flags->sync.no_store && flags->sync.dest.empty()) throw CLI::ValidationError("--no-store", "needs a DEST");
-        if (flags->sync.delete_extra && flags->sync.dest.empty()) throw CLI::ValidationError("--delete", "needs a DEST");
+        if (flags->sync.delete_extra && flags->sync.dest.empty())
+            throw CLI::ValidationError("--delete", "needs a DEST");
         if (*parse_size(flags->memory) < (4 << 20)) throw CLI::ValidationError("--memory", "at least 4MiB");
         action = [flags](Context& context) { return run_sync(context, *flags); };
     });

@@ -37,18 +37,22 @@ Exit codes: 0 all equal, 1 there are differences, 2 usage, 4 not found, 5 access
 
 void print_json(const sync::CompareReport& report, const std::vector<std::string>& lines) {
     JsonObject out;
-    out.add("files", report.files).add("bytes", report.bytes).add("by_checksum", report.by_checksum).add("by_reading", report.by_reading);
+    out.add("files", report.files)
+        .add("bytes", report.bytes)
+        .add("by_checksum", report.by_checksum)
+        .add("by_reading", report.by_reading);
     out.add("differences", report.differences).add("found", lines).add("seconds", report.seconds);
     fmt::print("{}\n", out.str());
 }
 
 /// A file is found by its own name, where links lead.
 Result<> find(const std::string& what, sync::CompareOptions& compare) {
-    struct stat found {};
+    struct stat found{};
     const bool there = ::stat(what.c_str(), &found) == 0;
     compare.folder = what;
     if (there && S_ISDIR(found.st_mode)) return {};
-    if (!there || !S_ISREG(found.st_mode)) return Error(ErrorKind::not_found, "is neither a directory nor a file", what);
+    if (!there || !S_ISREG(found.st_mode))
+        return Error(ErrorKind::not_found, "is neither a directory nor a file", what);
     std::error_code code;
     const auto file = std::filesystem::canonical(what, code);
     if (code) return errno_error(code.value(), "looking at", what);
@@ -67,7 +71,8 @@ int run_verify(Context& context, Flags& flags) {
     if (!factory) return report(factory.error());
     std::vector<std::string> lines;
     const auto found = [&](const sync::Difference& difference) {
-        std::string line = fmt::format("{} {}: {}", sync::name_of(difference.kind), printable(difference.path), printable(difference.what));
+        std::string line = fmt::format("{} {}: {}", sync::name_of(difference.kind), printable(difference.path),
+                                       printable(difference.what));
         if (flags.json) lines.push_back(std::move(line));
         else fmt::print("{}\n", line);
     };
@@ -75,8 +80,9 @@ int run_verify(Context& context, Flags& flags) {
     if (!done) return report(std::move(done).error().about(origin::shown_source(flags.source)));
     if (flags.json) print_json(*done, lines);
     else if (!context.flags.quiet)
-        say("{} files, {}: {} by checksum, {} by reading; {} differences, in {:.1f} s\n", format_count(done->files), format_size(done->bytes),
-                   format_count(done->by_checksum), format_count(done->by_reading), format_count(done->differences), done->seconds);
+        say("{} files, {}: {} by checksum, {} by reading; {} differences, in {:.1f} s\n", format_count(done->files),
+            format_size(done->bytes), format_count(done->by_checksum), format_count(done->by_reading),
+            format_count(done->differences), done->seconds);
     return done->differences == 0 ? 0 : 1;
 }
 
@@ -87,11 +93,19 @@ void add_verify(CLI::App& app, Action& action) {
     CLI::App& verify = *app.add_subcommand("verify", "compare a directory or a file with a source, byte for byte");
     verify.footer(kFooter);
     verify.add_option("PATH", flags->what, "what is on disk: a directory or a file")->required();
-    verify.add_option("--against", flags->source, "what it should be: any SOURCE of zcdp sync")->required()->type_name("SOURCE");
+    verify.add_option("--against", flags->source, "what it should be: any SOURCE of zcdp sync")
+        ->required()
+        ->type_name("SOURCE");
     verify.add_flag("--one-way", flags->compare.one_way, "files that only the directory has are no difference");
-    verify.add_flag("--no-read", flags->no_read, "fetch no bytes: files without a checksum at the source count as unknown");
-    verify.add_option("--include", flags->compare.include, "only paths that match (*, **, ?, [set]); may be given again")->type_name("GLOB")->allow_extra_args(false);
-    verify.add_option("--exclude", flags->compare.exclude, "no paths that match; wins over --include")->type_name("GLOB")->allow_extra_args(false);
+    verify.add_flag("--no-read", flags->no_read,
+                    "fetch no bytes: files without a checksum at the source count as unknown");
+    verify
+        .add_option("--include", flags->compare.include, "only paths that match (*, **, ?, [set]); may be given again")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
+    verify.add_option("--exclude", flags->compare.exclude, "no paths that match; wins over --include")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
     add_origin_flags(verify, flags->origin);
     verify.add_flag("--json", flags->json, "the result as one JSON object on stdout");
     verify.callback([flags, &action] { action = [flags](Context& context) { return run_verify(context, *flags); }; });

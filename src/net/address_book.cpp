@@ -39,8 +39,12 @@ void AddressBook::set(std::span<const boost::asio::ip::tcp::endpoint> endpoints)
             continue;
         }
         const auto note = notes_ ? notes_->read(endpoint) : AddressNotes::Note();
-        now.push_back(std::make_shared<Address>(Address{.endpoint = endpoint, .avoided = note.avoided, .slow_bodies = note.slow_bodies,
-                                                        .strikes = note.strikes, .probe_at_ns = note.probe_at_ns, .stalled_at_ns = note.stalled_at_ns}));
+        now.push_back(std::make_shared<Address>(Address{.endpoint = endpoint,
+                                                        .avoided = note.avoided,
+                                                        .slow_bodies = note.slow_bodies,
+                                                        .strikes = note.strikes,
+                                                        .probe_at_ns = note.probe_at_ns,
+                                                        .stalled_at_ns = note.stalled_at_ns}));
     }
     addresses_ = std::move(now);
     count_avoided();
@@ -50,7 +54,8 @@ void AddressBook::set(std::span<const boost::asio::ip::tcp::endpoint> endpoints)
 }
 
 void AddressBook::count_avoided() {
-    avoided_ = static_cast<size_t>(std::ranges::count_if(addresses_, [](const auto& address) { return address->avoided; }));
+    avoided_ =
+        static_cast<size_t>(std::ranges::count_if(addresses_, [](const auto& address) { return address->avoided; }));
 }
 
 Address* AddressBook::due(uint64_t now_ns) const {
@@ -84,11 +89,14 @@ std::shared_ptr<Address> AddressBook::next(uint64_t now_ns, std::span<const std:
 }
 
 size_t AddressBook::others_in_use(const Address& address) const {
-    return static_cast<size_t>(std::ranges::count_if(addresses_, [&](const auto& other) { return other.get() != &address && !other->avoided; }));
+    return static_cast<size_t>(std::ranges::count_if(
+        addresses_, [&](const auto& other) { return other.get() != &address && !other->avoided; }));
 }
 
 void AddressBook::note(const Address& address) {
-    if (notes_) notes_->write(address.endpoint, {address.avoided, address.slow_bodies, address.strikes, address.probe_at_ns, address.stalled_at_ns});
+    if (notes_)
+        notes_->write(address.endpoint, {address.avoided, address.slow_bodies, address.strikes, address.probe_at_ns,
+                                         address.stalled_at_ns});
 }
 
 bool AddressBook::is_late(const Address& address, double ms, uint64_t answers_known) const {

@@ -1,6 +1,6 @@
-// Which of a name's addresses the next connection goes to: the one with the fewest, but none whose answers come much later,
-// whose bodies come much slower than the others', or who says nothing at all. Such a one is looked at again after a while
-// by a single connection. Slow is only who is slower than others: where all are, none is avoided.
+// Which of a name's addresses the next connection goes to: the one with the fewest, but none whose answers come much
+// later, whose bodies come much slower than the others', or who says nothing at all. Such a one is looked at again
+// after a while by a single connection. Slow is only who is slower than others: where all are, none is avoided.
 //
 // Pure: the caller brings the time, in nanoseconds of a clock that never goes back. Thread rule: belongs to its loop.
 #pragma once
@@ -21,8 +21,8 @@ struct Address {
     uint32_t connections = 0;  ///< open now
     bool known = false;        ///< it was tried
     uint64_t answers = 0;
-    double answer_ms = 0;        ///< from a request to its answer's header, smoothed
-    uint32_t late_in_a_row = 0;  ///< answers
+    double answer_ms = 0;                         ///< from a request to its answer's header, smoothed
+    uint32_t late_in_a_row = 0;                   ///< answers
     uint64_t body_bytes = 0, body_waited_ns = 0;  ///< lately
     bool avoided = false;
     bool slow_body = false;      ///< avoided for that: what is left of a body is better asked for elsewhere
@@ -40,8 +40,8 @@ class AddressBook {
     size_t size() const { return addresses_.size(); }
     /// Where the next connection goes, of those that are not in `tried`; null when all are.
     std::shared_ptr<Address> next(uint64_t now_ns, std::span<const std::shared_ptr<Address>> tried);
-    /// Whether another connection is worth it, also when there is an idle one: to try an avoided address again, or one of
-    /// which nothing is known while those that are known answer late.
+    /// Whether another connection is worth it, also when there is an idle one: to try an avoided address again, or one
+    /// of which nothing is known while those that are known answer late.
     bool wants_connection(uint64_t now_ns) const { return curious_ || (avoided_ > 0 && due(now_ns) != nullptr); }
 
     /// An answer's header came `ms` after its request.
@@ -69,8 +69,9 @@ class AddressBook {
         uint64_t here, elsewhere;
     };
     Watch watch(const Address& address) const { return {address.answers, answers_ - address.answers}; }
-    /// Whether it is time to ask elsewhere: the address has said nothing since, to anybody, while each of the others has
-    /// answered again and again. Of one that never answered, or is only being tried again, that it is late is enough.
+    /// Whether it is time to ask elsewhere: the address has said nothing since, to anybody, while each of the others
+    /// has answered again and again. Of one that never answered, or is only being tried again, that it is late is
+    /// enough.
     bool silent(const Address& address, Watch since, double waited_ms) const;
     /// It was silent: avoided from now on.
     void gave_up(Address& address, uint64_t now_ns);
@@ -89,7 +90,7 @@ class AddressBook {
     void note(const Address& address);
     const std::shared_ptr<AddressNotes> notes_;  ///< may be null
     std::vector<std::shared_ptr<Address>> addresses_;
-    size_t avoided_ = 0;    ///< of addresses_
+    size_t avoided_ = 0;  ///< of addresses_
     size_t turn_ = 0;
     bool curious_ = false;  ///< an answer took long, and not every address was ever tried
     uint64_t answers_ = 0;  ///< of all, also of those that are no longer here

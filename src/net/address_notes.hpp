@@ -1,5 +1,5 @@
-// What the clients of one source tell each other about addresses, so that each need not find out for itself which are slow.
-// Thread rule: any thread.
+// What the clients of one source tell each other about addresses, so that each need not find out for itself which are
+// slow. Thread rule: any thread.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>

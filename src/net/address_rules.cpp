@@ -51,7 +51,8 @@ bool AddressRules::allows(const std::string& address) const {
     std::array<uint8_t, 16> bytes{};
     bool is_v4 = false;
     if (!to_bytes(address, bytes, is_v4)) return false;
-    return std::none_of(denied_.begin(), denied_.end(), [&](const Range& range) { return same_bits(bytes, range.bytes, range.bits); });
+    return std::none_of(denied_.begin(), denied_.end(),
+                        [&](const Range& range) { return same_bits(bytes, range.bytes, range.bits); });
 }
 
 }  // namespace zcdp::net

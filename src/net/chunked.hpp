@@ -20,7 +20,19 @@ class ChunkedDecoder {
     bool ended() const { return state_ == State::ended; }
 
   private:
-    enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf, ended };
+    enum class State {
+        size,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer_start,
+        trailer,
+        trailer_lf,
+        end_lf,
+        ended
+    };
     Result<> framing(char c);
     Result<> size_digit(uint64_t digit);
     Result<> end_size_line();

@@ -1,4 +1,5 @@
-// The client's side of mutual TLS: its certificate, those that signed it, and its private key. Pure; thread rule: any thread.
+// The client's side of mutual TLS: its certificate, those that signed it, and its private key. Pure; thread rule: any
+// thread.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -25,8 +26,8 @@ Result<ClientIdentity> parse_client_identity(const TlsOptions& options);
 
 /// Notes on each connection of `context` whether its server asks who we are.
 void watch_client_requests(SSL_CTX* context);
-/// An alert by which a server refuses the client's certificate, or misses one, in words; with TLS 1.3 it comes after the
-/// handshake, with the first read (RFC 8446 4.4.2.4). `code`: OpenSSL's. Nothing when it is something else.
+/// An alert by which a server refuses the client's certificate, or misses one, in words; with TLS 1.3 it comes after
+/// the handshake, with the first read (RFC 8446 4.4.2.4). `code`: OpenSSL's. Nothing when it is something else.
 std::optional<Error> client_refused(SSL* ssl, unsigned long code);
 
 }  // namespace zcdp::net

@@ -52,8 +52,8 @@ bool take_scheme(std::string_view& url, bool& tls) {
     return false;
 }
 
-/// A path as it is sent: what has a meaning in URLs stays (RFC 3986 3.3), what may not stand there is encoded. Not for one with
-/// a query, a fragment, a control byte, or a segment that climbs.
+/// A path as it is sent: what has a meaning in URLs stays (RFC 3986 3.3), what may not stand there is encoded. Not for
+/// one with a query, a fragment, a control byte, or a segment that climbs.
 std::optional<std::string> base_path(std::string_view path) {
     if (path.find_first_of("?#") != path.npos) return std::nullopt;
     for (size_t begin = 0; begin < path.size();) {
@@ -82,7 +82,9 @@ bool Endpoint::is_numeric() const {
     return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
-bool Endpoint::is_loopback() const { return host == "localhost" || (is_numeric() && (host.starts_with("127.") || host == "::1")); }
+bool Endpoint::is_loopback() const {
+    return host == "localhost" || (is_numeric() && (host.starts_with("127.") || host == "::1"));
+}
 
 std::string Endpoint::url() const { return (tls ? "https://" : "http://") + authority(); }
 
@@ -100,7 +102,9 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
     } else {
         const size_t colon = rest.find(':');
         endpoint.host = lower(rest.substr(0, colon));
-        if (!is_ascii(endpoint.host)) return Error(ErrorKind::usage, "has a host name that is not ASCII", std::string(url), "write its ASCII form: xn--…");
+        if (!is_ascii(endpoint.host))
+            return Error(ErrorKind::usage, "has a host name that is not ASCII", std::string(url),
+                         "write its ASCII form: xn--…");
         if (!host_is_plain(endpoint.host)) return no_endpoint(url);
         if (colon != rest.npos) port = rest.substr(colon);
     }
@@ -114,7 +118,8 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
 }
 
 Result<BaseUrl> BaseUrl::parse(std::string_view url) {
-    const Error wrong(ErrorKind::usage, "is no endpoint", std::string(url.substr(0, url.find('?'))), "write https://HOST:PORT or https://HOST:PORT/PATH");
+    const Error wrong(ErrorKind::usage, "is no endpoint", std::string(url.substr(0, url.find('?'))),
+                      "write https://HOST:PORT or https://HOST:PORT/PATH");
     std::string_view rest = url;
     bool tls = false;
     if (!take_scheme(rest, tls)) return wrong;

@@ -24,7 +24,8 @@ class Client final : public HttpClient {
   public:
     Client(asio::any_io_executor executor, HttpClientOptions options, Metrics& metrics, Logger& log)
         : pool_(std::make_shared<Pool>(executor, std::move(options))),
-          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")), log_(log) {
+          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")),
+          log_(log) {
         boost::system::error_code code;
         pool_->from = asio::ip::make_address(pool_->options.source_address, code);  // checked where it was written
     }
@@ -51,9 +52,10 @@ class Client final : public HttpClient {
                                                          std::shared_ptr<Address> address, Deadline deadline);
     Task<Result<>> open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline);
     bool allowed(const Endpoint& endpoint, const std::string& address) const;
-    /// `book`: where it is written how the address serves; null: nowhere. `may_move`: another may be asked when it is silent.
-    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline,
-                                  AddressBook* book = nullptr, bool may_move = false);
+    /// `book`: where it is written how the address serves; null: nowhere. `may_move`: another may be asked when it is
+    /// silent.
+    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms,
+                                  Deadline deadline, AddressBook* book = nullptr, bool may_move = false);
 
     std::shared_ptr<Pool> pool_;
     Counter& connects_;
@@ -90,17 +92,22 @@ std::unique_ptr<Connection> Client::take_idle(Host& host) {
 }
 
 /// CONNECT (RFC 9110 9.3.6): after its answer the connection is the endpoint's.
-Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline) {
+Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection,
+                                   Deadline deadline) {
     const std::string authority = endpoint.host_and_port();
     std::string bytes = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     append_authorization(bytes, proxy);
     ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", 0, deadline));
-    if (answer.silent) co_return Error(ErrorKind::unreachable, "the proxy closed the connection without an answer to CONNECT");
+    if (answer.silent)
+        co_return Error(ErrorKind::unreachable, "the proxy closed the connection without an answer to CONNECT");
     const int status = answer.header.status();
     if (status == 407 || status == 401 || status == 403)
-        co_return Error(ErrorKind::denied, "the proxy wants other credentials or does not allow this host (HTTP " + std::to_string(status) + ")");
-    if (status / 100 != 2) co_return Error(ErrorKind::unreachable, "the proxy answered CONNECT with HTTP " + std::to_string(status));
-    if (!connection.ahead().empty()) co_return Error(ErrorKind::unreachable, "the proxy sent bytes before the TLS handshake");
+        co_return Error(ErrorKind::denied, "the proxy wants other credentials or does not allow this host (HTTP " +
+                                               std::to_string(status) + ")");
+    if (status / 100 != 2)
+        co_return Error(ErrorKind::unreachable, "the proxy answered CONNECT with HTTP " + std::to_string(status));
+    if (!connection.ahead().empty())
+        co_return Error(ErrorKind::unreachable, "the proxy sent bytes before the TLS handshake");
     co_return Result<>();
 }
 
@@ -148,11 +155,13 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         const auto address = next->endpoint;
         const bool other_family = !pool_->from.is_unspecified() && pool_->from.is_v6() != address.address().is_v6();
         if (other_family) {
-            reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": is of another family than " + pool_->from.to_string();
+            reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": is of another family than " +
+                       pool_->from.to_string();
             continue;
         }
         if (!allowed(endpoint, address.address().to_string())) {
-            reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": such addresses are not allowed here";
+            reasons +=
+                (reasons.empty() ? "" : "; ") + address.address().to_string() + ": such addresses are not allowed here";
             kind = ErrorKind::denied;
             continue;
         }
@@ -161,11 +170,13 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         auto connection = co_await connect_to(endpoint, proxy, next, deadline.min(Deadline::in_ms(patience_ms)));
         if (connection) co_return connection;
         if (connection.error().kind() == ErrorKind::usage) co_return connection;
-        if (!connection.error().hint().empty()) co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
+        if (!connection.error().hint().empty())
+            co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
         if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
         host.addresses.failed(*next, now_ns());
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
-        log_.debug("cannot connect", {{"endpoint", endpoint.url()}, {"address", address.address().to_string()},
+        log_.debug("cannot connect", {{"endpoint", endpoint.url()},
+                                      {"address", address.address().to_string()},
                                       {"why", connection.error().what()}});
     }
     if (deadline.passed()) kind = ErrorKind::timeout;
@@ -175,14 +186,16 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
 }
 
 /// Sends the request and reads the answer's header; informational answers are passed over.
-Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms, Deadline deadline,
-                                              AddressBook* book, bool may_move) {
+Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms,
+                                              Deadline deadline, AddressBook* book, bool may_move) {
     const Limits& limits = pool_->options.limits;
     Answer answer;
     if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
-        if (sent.error().kind() == ErrorKind::timeout || sent.error().kind() == ErrorKind::denied) co_return std::move(sent).error();
+        if (sent.error().kind() == ErrorKind::timeout || sent.error().kind() == ErrorKind::denied)
+            co_return std::move(sent).error();
         // Its last words, such as an alert about our certificate, may lie there all the same; the connection is done.
-        const auto said = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, deadline.min(Deadline::in_ms(kLastWordsMs)));
+        const auto said = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead,
+                                                         deadline.min(Deadline::in_ms(kLastWordsMs)));
         if (!said && said.error().kind() == ErrorKind::denied) co_return said.error();
         answer.silent = true;
         co_return answer;
@@ -201,12 +214,14 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
             if (answer.moved) co_return answer;
             continue;
         }
-        if (!got && got.error().kind() == ErrorKind::denied) co_return std::move(got).error();  // the client's certificate
+        if (!got && got.error().kind() == ErrorKind::denied)
+            co_return std::move(got).error();  // the client's certificate
         if ((!got && got.error().kind() != ErrorKind::timeout && !any) || (got && *got == 0 && !any)) {
             answer.silent = true;
             co_return answer;
         }
-        if (!got && impatient && got.error().kind() == ErrorKind::timeout && !deadline.passed()) co_return stalled(silence_ms);
+        if (!got && impatient && got.error().kind() == ErrorKind::timeout && !deadline.passed())
+            co_return stalled(silence_ms);
         if (!got) co_return std::move(got).error();
         if (*got == 0) co_return Error(ErrorKind::unreachable, "the answer's header was cut off");
         any = true;
@@ -226,7 +241,9 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
     if (pool_->closed) co_return Error(ErrorKind::interrupted, "the client is closed");
     const std::string bytes = wire_form(endpoint, request);
     const bool repeatable = request.method == "GET" || request.method == "HEAD";
-    const Proxy* proxy = endpoint.tls ? nullptr : pool_->options.proxies.for_endpoint(endpoint);  // a tunnel's answers are the endpoint's
+    const Proxy* proxy = endpoint.tls
+                             ? nullptr
+                             : pool_->options.proxies.for_endpoint(endpoint);  // a tunnel's answers are the endpoint's
     const std::string through = proxy ? " (through the proxy " + proxy->endpoint.url() + ")" : "";
     co_await pool_->permits.acquire();
     Loan loan(pool_, endpoint);
@@ -241,12 +258,16 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         const bool used_before = loan.connection->used_before;
         Address& address = *loan.connection->address;
         AddressBook* const book = repeatable && addresses.size() > 1 ? &addresses : nullptr;
-        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline, book, book && moves + 1 < addresses.size());
+        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline, book,
+                                        book && moves + 1 < addresses.size());
         if (!answer && answer.error().kind() == ErrorKind::stalled) addresses.stalled(address, now_ns());
-        if (!answer) co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url(), answer.error().hint());
+        if (!answer)
+            co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url(),
+                            answer.error().hint());
         if (answer->moved) {
             addresses.gave_up(address, now_ns());
-            log_.debug("silent while others answer, asked elsewhere", {{"endpoint", endpoint.url()}, {"address", address.endpoint.address().to_string()}});
+            log_.debug("silent while others answer, asked elsewhere",
+                       {{"endpoint", endpoint.url()}, {"address", address.endpoint.address().to_string()}});
             loan.connection.reset();
             ++moves;
             continue;
@@ -256,12 +277,16 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
             loan.connection.reset();
             if (used_before && repeatable) continue;
-            co_return Error(ErrorKind::unreachable, "the peer closed the connection without an answer" + through, endpoint.url());
+            co_return Error(ErrorKind::unreachable, "the peer closed the connection without an answer" + through,
+                            endpoint.url());
         }
         const int status = answer->header.status();
-        if (status == 407) co_return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)" + through, endpoint.url(), "check HTTP_PROXY or the backend's Secret");
+        if (status == 407)
+            co_return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)" + through, endpoint.url(),
+                            "check HTTP_PROXY or the backend's Secret");
         const bool bodiless = request.method == "HEAD" || status == 204 || status == 304;
-        co_return make_response(std::move(loan), std::move(answer->header), bodiless, pool_->options.limits, request.silence_ms, deadline);
+        co_return make_response(std::move(loan), std::move(answer->header), bodiless, pool_->options.limits,
+                                request.silence_ms, deadline);
     }
 }
 

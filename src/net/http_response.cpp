@@ -16,9 +16,15 @@ constexpr uint64_t kShortBodyBytes = 1 << 20;
 
 class HttpResponse final : public Response {
   public:
-    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline)
-        : loan_(std::move(loan)), addresses_(loan_.addresses()), header_(std::move(header)), limits_(limits), silence_ms_(silence_ms),
-          deadline_(deadline), peer_(loan_.connection->transport.peer()) {
+    HttpResponse(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms,
+                 Deadline deadline)
+        : loan_(std::move(loan)),
+          addresses_(loan_.addresses()),
+          header_(std::move(header)),
+          limits_(limits),
+          silence_ms_(silence_ms),
+          deadline_(deadline),
+          peer_(loan_.connection->transport.peer()) {
         if (bodiless) left_ = 0;
         else if (!header_.chunked()) left_ = header_.content_length();
         if (left_ == 0) finish();
@@ -80,10 +86,14 @@ class HttpResponse final : public Response {
         while (true) {
             const uint64_t waited = transport.waited_ns() - window_began_ns_;
             if (waited >= window_ns) {
-                const uint64_t wanted = std::max<uint64_t>(1, uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000);
+                const uint64_t wanted =
+                    std::max<uint64_t>(1, uint64_t{limits_.min_bytes_per_second} * limits_.min_rate_window_ms / 1000);
                 if (window_bytes_ < wanted && !faults::broken("minimum-rate"))
-                    co_return Error(ErrorKind::timeout, limits_.min_bytes_per_second == 0 ? "the body has stalled"
-                                                        : "the body came slower than " + std::to_string(limits_.min_bytes_per_second) + " bytes/s");
+                    co_return Error(
+                        ErrorKind::timeout,
+                        limits_.min_bytes_per_second == 0
+                            ? "the body has stalled"
+                            : "the body came slower than " + std::to_string(limits_.min_bytes_per_second) + " bytes/s");
                 window_began_ns_ = transport.waited_ns();
                 window_bytes_ = 0;
                 continue;
@@ -102,8 +112,9 @@ class HttpResponse final : public Response {
         }
     }
 
-    /// After so many bytes that were waited for so long: whether the rest had better come from another address. Of short bodies
-    /// only latency is heard: what comes with the header is never waited for, and what comes after it mostly for a round trip.
+    /// After so many bytes that were waited for so long: whether the rest had better come from another address. Of
+    /// short bodies only latency is heard: what comes with the header is never waited for, and what comes after it
+    /// mostly for a round trip.
     bool is_slow(size_t bytes, uint64_t waited_ns) {
         if (stated_ && *stated_ <= kShortBodyBytes) return false;
         Address& address = *loan_.connection->address;
@@ -123,7 +134,8 @@ class HttpResponse final : public Response {
             if (connection.buffer.size() < kReadAhead) connection.buffer.resize(kReadAhead);
             auto got = co_await read_in_time(std::span(connection.buffer).subspan(connection.end));
             if (!got) co_return got;
-            if (*got == 0) co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
+            if (*got == 0)
+                co_return Error(ErrorKind::unreachable, "the body was cut off: the peer closed the connection");
             connection.end += *got;
         }
     }
@@ -153,9 +165,12 @@ class HttpResponse final : public Response {
 
 }  // namespace
 
-Error stalled(uint32_t silence_ms) { return Error(ErrorKind::stalled, "nothing came for " + std::to_string(silence_ms) + " ms"); }
+Error stalled(uint32_t silence_ms) {
+    return Error(ErrorKind::stalled, "nothing came for " + std::to_string(silence_ms) + " ms");
+}
 
-std::unique_ptr<Response> make_response(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline) {
+std::unique_ptr<Response> make_response(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits,
+                                        uint32_t silence_ms, Deadline deadline) {
     return std::make_unique<HttpResponse>(std::move(loan), std::move(header), bodiless, limits, silence_ms, deadline);
 }
 

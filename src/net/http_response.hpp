@@ -1,4 +1,5 @@
-// An answer whose header is here: its body as it comes, and when that comes too slowly. Thread rule: belongs to the client's loop.
+// An answer whose header is here: its body as it comes, and when that comes too slowly. Thread rule: belongs to the
+// client's loop.
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@ namespace zcdp::net {
 Error stalled(uint32_t silence_ms);
 
 /// `bodiless`: nothing follows this header, whatever it says. `silence_ms` as in Request; 0: for ever.
-std::unique_ptr<Response> make_response(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits, uint32_t silence_ms, Deadline deadline);
+std::unique_ptr<Response> make_response(Loan loan, ResponseHeader header, bool bodiless, const Limits& limits,
+                                        uint32_t silence_ms, Deadline deadline);
 
 }  // namespace zcdp::net

@@ -38,7 +38,8 @@ constexpr auto kLookEvery = std::chrono::milliseconds(100);
 
 auto with(error_code& code) { return asio::redirect_error(asio::use_awaitable, code); }
 
-Result<std::shared_ptr<asio::ssl::context>> make_context(const std::string& certificate_pem, const std::string& key_pem) {
+Result<std::shared_ptr<asio::ssl::context>> make_context(const std::string& certificate_pem,
+                                                         const std::string& key_pem) {
     try {
         auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
         SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
@@ -50,13 +51,16 @@ Result<std::shared_ptr<asio::ssl::context>> make_context(const std::string& cert
     }
 }
 
-/// An answer's header. Written as text: Beast's serializers, made anew for every kind of stream and body, took a megabyte.
+/// An answer's header. Written as text: Beast's serializers, made anew for every kind of stream and body, took a
+/// megabyte.
 std::string head_of(const ServerResponse& response, unsigned version, bool keep_alive) {
-    std::string head = fmt::format("HTTP/{}.{} {} {}\r\nContent-Type: {}\r\n", version / 10, version % 10, response.status,
-                                   std::string_view(http::obsolete_reason(static_cast<http::status>(response.status))), response.content_type);
+    std::string head = fmt::format(
+        "HTTP/{}.{} {} {}\r\nContent-Type: {}\r\n", version / 10, version % 10, response.status,
+        std::string_view(http::obsolete_reason(static_cast<http::status>(response.status))), response.content_type);
     if (keep_alive && version < 11) head += "Connection: keep-alive\r\n";
     if (!keep_alive && version >= 11) head += "Connection: close\r\n";
-    return head + (response.stream ? "Transfer-Encoding: chunked\r\n\r\n" : fmt::format("Content-Length: {}\r\n\r\n", response.body.size()));
+    return head + (response.stream ? "Transfer-Encoding: chunked\r\n\r\n"
+                                   : fmt::format("Content-Length: {}\r\n\r\n", response.body.size()));
 }
 
 template <class Stream>
@@ -75,7 +79,8 @@ class StreamWriter final : public BodyWriter {
         if (piece.empty()) return true;
         const auto promise = std::make_shared<std::promise<bool>>();
         auto done = promise->get_future();
-        asio::co_spawn(stream_.get_executor(), send(piece), [promise](std::exception_ptr error, bool good) { promise->set_value(!error && good); });
+        asio::co_spawn(stream_.get_executor(), send(piece),
+                       [promise](std::exception_ptr error, bool good) { promise->set_value(!error && good); });
         while (done.wait_for(kLookEvery) != std::future_status::ready)
             if (stopping_) return !(gone_ = true);  // the loop has ended: nobody will answer
         if (!done.get()) gone_ = true;
@@ -99,7 +104,11 @@ class StreamWriter final : public BodyWriter {
 class Server final : public HttpServer {
   public:
     Server(HttpServerOptions options, ServerHandler handler, Logger& log)
-        : options_(std::move(options)), handler_(std::move(handler)), log_(log), pool_(options_.handlers), permits_(loop_.get_executor(), options_.connections_max) {}
+        : options_(std::move(options)),
+          handler_(std::move(handler)),
+          log_(log),
+          pool_(options_.handlers),
+          permits_(loop_.get_executor(), options_.connections_max) {}
     ~Server() override {
         loop_.stop();
         stopping_ = true;
@@ -157,7 +166,8 @@ Result<> Server::listen_tcp() {
     ZCDP_TRY(const Listen listen, Listen::parse(options_.listen));
     error_code code;
     const auto address = asio::ip::make_address(listen.host, code);
-    if (code) return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT with a numeric address");
+    if (code)
+        return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT with a numeric address");
     const asio::ip::tcp::endpoint endpoint(address, listen.port);
     auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(loop_);
     acceptor->open(endpoint.protocol(), code);
@@ -300,7 +310,8 @@ Task<bool> Server::answer(Stream& stream, ServerRequest request, unsigned versio
         try {
             response.stream(writer);
         } catch (const std::exception& error) {
-            log_.error("a streamed answer ended in an internal error", {{"target", request.target}, {"why", error.what()}});
+            log_.error("a streamed answer ended in an internal error",
+                       {{"target", request.target}, {"why", error.what()}});
             whole = false;  // without the last chunk the peer knows that it was cut off
         }
     };

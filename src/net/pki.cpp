@@ -86,8 +86,8 @@ Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int 
     return to_pem(c, key.get());
 }
 
-Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& dns_names,
-                                  int64_t now_unix_s, int days) {
+Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
+                                  const std::vector<std::string>& dns_names, int64_t now_unix_s, int days) {
     const X509Ptr issuer = read_certificate(ca.certificate_pem);
     const BioPtr key_bio(BIO_new_mem_buf(ca.key_pem.data(), static_cast<int>(ca.key_pem.size())));
     const KeyPtr issuer_key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
@@ -102,7 +102,8 @@ Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_n
         !add_extension(c, issuer.get(), NID_key_usage, "critical,digitalSignature") ||
         !add_extension(c, issuer.get(), NID_ext_key_usage, "serverAuth") ||
         !add_extension(c, issuer.get(), NID_authority_key_identifier, "keyid") ||
-        !add_extension(c, issuer.get(), NID_subject_alt_name, names) || X509_sign(c, issuer_key.get(), EVP_sha256()) == 0)
+        !add_extension(c, issuer.get(), NID_subject_alt_name, names) ||
+        X509_sign(c, issuer_key.get(), EVP_sha256()) == 0)
         return failed();
     return to_pem(c, key.get());
 }

@@ -1,4 +1,5 @@
-// Connections kept for the next request, by endpoint, and who has one on loan. Thread rule: belongs to the client's loop.
+// Connections kept for the next request, by endpoint, and who has one on loan. Thread rule: belongs to the client's
+// loop.
 #pragma once
 
 #include <map>
@@ -64,7 +65,10 @@ struct EndpointLess {
 /// Outlives the client while a Response still holds it.
 struct Pool {
     Pool(asio::any_io_executor e, HttpClientOptions o)
-        : executor(e), options(std::move(o)), ticker(std::make_shared<Ticker>(e)), permits(e, options.limits.connections_max) {}
+        : executor(e),
+          options(std::move(o)),
+          ticker(std::make_shared<Ticker>(e)),
+          permits(e, options.limits.connections_max) {}
     asio::any_io_executor executor;
     HttpClientOptions options;
     std::shared_ptr<Ticker> ticker;
@@ -89,7 +93,9 @@ class Loan {
     Loan() = default;
     Loan(std::shared_ptr<Pool> pool, Endpoint endpoint) : pool_(std::move(pool)), endpoint_(std::move(endpoint)) {}
     Loan(Loan&& other) noexcept
-        : connection(std::move(other.connection)), pool_(std::move(other.pool_)), endpoint_(std::move(other.endpoint_)) {}
+        : connection(std::move(other.connection)),
+          pool_(std::move(other.pool_)),
+          endpoint_(std::move(other.endpoint_)) {}
     Loan& operator=(Loan&&) = delete;
     ~Loan() { give_back(false); }
     AddressBook& addresses() { return pool_->host(endpoint_).addresses; }

@@ -60,7 +60,8 @@ Result<Proxy> Proxy::parse(std::string_view url) {
     if (const size_t end = url.find("://"); end != url.npos) {  // without a scheme: "proxy:3128", as curl takes it
         const std::string scheme = lower(url.substr(0, end));
         if (scheme != "http")
-            return Error(ErrorKind::usage, "is a proxy of a kind that zcdp does not speak (" + printable(scheme) + ")", shown, hint);
+            return Error(ErrorKind::usage, "is a proxy of a kind that zcdp does not speak (" + printable(scheme) + ")",
+                         shown, hint);
         url.remove_prefix(end + 3);
     }
     Proxy out;
@@ -85,7 +86,8 @@ Proxies Proxies::all_through(Proxy proxy) {
     return out;
 }
 
-Result<Proxies> Proxies::parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy) {
+Result<Proxies> Proxies::parse(const std::string& https_proxy, const std::string& http_proxy,
+                               const std::string& no_proxy) {
     Proxies out;
     if (!https_proxy.empty()) {
         ZCDP_TRY(out.for_https_, Proxy::parse(https_proxy));
@@ -108,14 +110,17 @@ Result<Proxies> Proxies::from_environment(std::string (*environment)(const char*
         const std::string value = environment(small);
         return value.empty() ? environment(large) : value;
     };
-    return parse(either("https_proxy", "HTTPS_PROXY"), either("http_proxy", "HTTP_PROXY"), either("no_proxy", "NO_PROXY"));
+    return parse(either("https_proxy", "HTTPS_PROXY"), either("http_proxy", "HTTP_PROXY"),
+                 either("no_proxy", "NO_PROXY"));
 }
 
 void Proxies::set_for_others(const std::string& all_proxy) {
     if (all_proxy.empty() || (for_https_ && for_http_)) return;
     auto proxy = Proxy::parse(all_proxy);
     if (!proxy) {
-        for_others_wrong_ = Error(ErrorKind::usage, "ALL_PROXY " + proxy.error().what(), proxy.error().object(), "set HTTPS_PROXY and HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
+        for_others_wrong_ =
+            Error(ErrorKind::usage, "ALL_PROXY " + proxy.error().what(), proxy.error().object(),
+                  "set HTTPS_PROXY and HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
         return;
     }
     if (!for_https_) for_https_ = *proxy;

@@ -54,7 +54,8 @@ void ask(std::shared_ptr<Question> question, std::string host, uint16_t port) {
 }
 
 Error error_of(int status, const std::string& host) {
-    if (status == EAI_NONAME) return Error(ErrorKind::not_found, "there is no host of this name", host, "check the endpoint");
+    if (status == EAI_NONAME)
+        return Error(ErrorKind::not_found, "there is no host of this name", host, "check the endpoint");
     return Error(ErrorKind::unreachable, std::string("cannot be resolved: ") + ::gai_strerror(status), host,
                  "check the name service (/etc/resolv.conf)");
 }

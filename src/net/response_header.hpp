@@ -1,5 +1,5 @@
-// The header of an HTTP/1.1 answer. What frames the body is read strictly; what servers write in their own way and RFC 9112
-// lets a client take is taken: lines that end in LF alone, folded fields, a length beside chunks. Pure.
+// The header of an HTTP/1.1 answer. What frames the body is read strictly; what servers write in their own way and RFC
+// 9112 lets a client take is taken: lines that end in LF alone, folded fields, a length beside chunks. Pure.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ class ResponseHeader {
     struct LimitsOfHeader {
         size_t bytes_max, fields_max;
     };
-    /// Reads the header that `bytes` begins with: its length with the empty line, or 0 when more is needed. Errors: failed
-    /// (malformed, over a limit, two lengths that differ).
+    /// Reads the header that `bytes` begins with: its length with the empty line, or 0 when more is needed. Errors:
+    /// failed (malformed, over a limit, two lengths that differ).
     Result<size_t> parse(std::string_view bytes, LimitsOfHeader limits);
 
     int status() const { return status_; }

@@ -58,9 +58,11 @@ bool load_roots_from(SSL_CTX* context, std::string_view pem) {
 Result<> use_client(SSL_CTX* context, const TlsOptions& options) {
     ZCDP_TRY(const auto identity, parse_client_identity(options));
     bool good = SSL_CTX_use_certificate(context, identity.chain.front().get()) == 1;
-    for (size_t i = 1; good && i < identity.chain.size(); ++i) good = SSL_CTX_add1_chain_cert(context, identity.chain[i].get()) == 1;
+    for (size_t i = 1; good && i < identity.chain.size(); ++i)
+        good = SSL_CTX_add1_chain_cert(context, identity.chain[i].get()) == 1;
     if (good && SSL_CTX_use_PrivateKey(context, identity.key.get()) == 1) return {};
-    return Error(ErrorKind::usage, "the client certificate cannot be used: " + tls_error(nullptr), options.client_cert_name);
+    return Error(ErrorKind::usage, "the client certificate cannot be used: " + tls_error(nullptr),
+                 options.client_cert_name);
 }
 
 bool is_address(const std::string& host) {
@@ -68,8 +70,8 @@ bool is_address(const std::string& host) {
     return ::inet_pton(AF_INET, host.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, host.c_str(), bytes) == 1;
 }
 
-/// AES-128 before AES-256, as browsers and Go ask for it: 10 rounds of a cipher instead of 14 for each byte. What the system's
-/// policy (openssl.cnf) leaves out stays out.
+/// AES-128 before AES-256, as browsers and Go ask for it: 10 rounds of a cipher instead of 14 for each byte. What the
+/// system's policy (openssl.cnf) leaves out stays out.
 void prefer_aes_128(SSL_CTX* context) {
     const STACK_OF(SSL_CIPHER)* const allowed = SSL_CTX_get_ciphers(context);
     std::string names;
@@ -121,12 +123,14 @@ Result<> TlsContext::load_roots() {
     if (const char* file = std::getenv("SSL_CERT_FILE"); file && *file) {
         if (load_file(context_.get(), file)) return {};
         ERR_clear_error();
-        return Error(ErrorKind::usage, "cannot be read as a PEM bundle of CA certificates", file, "check $SSL_CERT_FILE");
+        return Error(ErrorKind::usage, "cannot be read as a PEM bundle of CA certificates", file,
+                     "check $SSL_CERT_FILE");
     }
     for (const char* path : kKnownBundles)
         if (::access(path, R_OK) == 0 && load_file(context_.get(), path)) return {};
     ERR_clear_error();
-    const std::string_view embedded(zcdp_ca_bundle_begin, static_cast<size_t>(zcdp_ca_bundle_end - zcdp_ca_bundle_begin));
+    const std::string_view embedded(zcdp_ca_bundle_begin,
+                                    static_cast<size_t>(zcdp_ca_bundle_end - zcdp_ca_bundle_begin));
     if (load_roots_from(context_.get(), embedded)) return {};
     return Error(ErrorKind::failed, "no CA certificates were found", "", "name a bundle with --ca-bundle");
 }
@@ -136,8 +140,8 @@ Result<> TlsContext::load() {
     if (!context_) return Error(ErrorKind::failed, tls_error(nullptr));
     SSL_CTX_set_min_proto_version(context_.get(), TLS1_2_VERSION);
     SSL_CTX_set_verify(context_.get(), options_.insecure_skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                         SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context_.get(),
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context_.get(), 1);
     SSL_CTX_set_default_read_buffer_len(context_.get(), kReadAheadBytes);
     prefer_aes_128(context_.get());
@@ -150,7 +154,8 @@ Result<> TlsContext::load() {
 
 Result<SslPtr> TlsContext::connection(const std::string& asked) {
     std::string host = options_.server_name.empty() ? asked : options_.server_name;
-    if (host.size() > 1 && host.ends_with('.')) host.pop_back();  // the name's end for a resolver; no part of it in a certificate or SNI
+    if (host.size() > 1 && host.ends_with('.'))
+        host.pop_back();  // the name's end for a resolver; no part of it in a certificate or SNI
     const std::scoped_lock lock(mutex_);
     if (!context_) ZCDP_CHECK(load());
     SslPtr ssl(SSL_new(context_.get()));

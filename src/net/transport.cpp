@@ -74,8 +74,8 @@ Task<Result<>> Transport::wait(Wait what, Deadline deadline) {
 }
 
 Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::address from, Deadline deadline) {
-    peer_ = (address.address().is_v6() ? "[" + address.address().to_string() + "]" : address.address().to_string()) + ":" +
-            std::to_string(address.port());
+    peer_ = (address.address().is_v6() ? "[" + address.address().to_string() + "]" : address.address().to_string()) +
+            ":" + std::to_string(address.port());
     boost::system::error_code code;
     socket_.open(address.protocol(), code);
     if (!code) socket_.non_blocking(true, code);
@@ -84,7 +84,8 @@ Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::add
     if (code) co_return Error(ErrorKind::failed, "opening a socket: " + code.message());
     if (!from.is_unspecified()) socket_.bind({from, 0}, code);
     if (code) co_return Error(ErrorKind::usage, "cannot come from " + from.to_string() + ": " + code.message());
-    if (::connect(socket_.native_handle(), address.data(), static_cast<socklen_t>(address.size())) == 0) co_return Result<>();
+    if (::connect(socket_.native_handle(), address.data(), static_cast<socklen_t>(address.size())) == 0)
+        co_return Result<>();
     if (errno != EINPROGRESS) co_return socket_error(errno, "connecting");
     ZCDP_CO_CHECK(co_await wait(Wait::write, deadline));
     int error = 0;
@@ -99,9 +100,7 @@ Task<Result<>> Transport::after_ssl(int result, Deadline deadline) {
     switch (SSL_get_error(ssl_.get(), result)) {
         case SSL_ERROR_WANT_READ: co_return co_await wait(Wait::read, deadline);
         case SSL_ERROR_WANT_WRITE: co_return co_await wait(Wait::write, deadline);
-        case SSL_ERROR_SYSCALL:
-            ERR_clear_error();
-            co_return socket_error(saved == 0 ? ECONNRESET : saved, "TLS");
+        case SSL_ERROR_SYSCALL: ERR_clear_error(); co_return socket_error(saved == 0 ? ECONNRESET : saved, "TLS");
         default: co_return tls_failure(ssl_.get());
     }
 }

@@ -1,8 +1,8 @@
 // One connection: a non-blocking socket, with TLS on it or not. Reads and writes go straight to the system call; the
 // loop is only asked to wait when that would block.
 //
-// Deadlines: one ticker a client looks at all waiting connections every 50 ms and cancels those past theirs, which costs
-// nothing per read. Thread rule: belongs to its loop.
+// Deadlines: one ticker a client looks at all waiting connections every 50 ms and cancels those past theirs, which
+// costs nothing per read. Thread rule: belongs to its loop.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -48,8 +48,8 @@ class Transport {
     const std::string& peer() const { return peer_; }
     /// Nanoseconds spent waiting for the peer so far.
     uint64_t waited_ns() const { return waited_ns_; }
-    /// Whether an idle connection has something to read, from the socket or from what was read ahead of a TLS record's end: it was
-    /// closed, or answers what nobody asked.
+    /// Whether an idle connection has something to read, from the socket or from what was read ahead of a TLS record's
+    /// end: it was closed, or answers what nobody asked.
     bool readable_now() const;
 
   private:

@@ -29,9 +29,8 @@ typename F::Word by_tables(typename F::Word state, const unsigned char* p, size_
         uint64_t word;
         std::memcpy(&word, p, 8);
         word ^= state;
-        state = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^
-                t[4][(word >> 24) & 0xff] ^ t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^
-                t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
+        state = t[7][word & 0xff] ^ t[6][(word >> 8) & 0xff] ^ t[5][(word >> 16) & 0xff] ^ t[4][(word >> 24) & 0xff] ^
+                t[3][(word >> 32) & 0xff] ^ t[2][(word >> 40) & 0xff] ^ t[1][(word >> 48) & 0xff] ^ t[0][word >> 56];
     }
     for (; n > 0; p++, n--) {
         const auto rest = F::kBits > 8 ? state >> 8 : 0;
@@ -54,7 +53,7 @@ __attribute__((target("pclmul,sse4.1"))) inline __m128i fold(__m128i a, __m128i 
 
 template <class F>
 __attribute__((target("pclmul,sse4.1"))) typename F::Word by_folding(typename F::Word state, const unsigned char* p,
-                                                                    size_t n) {
+                                                                     size_t n) {
     const auto load = [](const unsigned char* at) __attribute__((target("sse4.1"))) {
         return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     };
@@ -79,9 +78,10 @@ __attribute__((target("pclmul,sse4.1"))) typename F::Word by_folding(typename F:
 template <class F, unsigned kBits>
 __attribute__((target("avx512f,vpclmulqdq"))) inline __m512i fold_lanes(__m512i a, __m512i next) {
     constexpr uint64_t upper = F::fold_constant(kBits - 1), lower = F::fold_constant(kBits + 64 - 1);
-    const __m512i k = _mm512_set_epi64(static_cast<long long>(upper), static_cast<long long>(lower), static_cast<long long>(upper),
-                                       static_cast<long long>(lower), static_cast<long long>(upper), static_cast<long long>(lower),
-                                       static_cast<long long>(upper), static_cast<long long>(lower));
+    const __m512i k =
+        _mm512_set_epi64(static_cast<long long>(upper), static_cast<long long>(lower), static_cast<long long>(upper),
+                         static_cast<long long>(lower), static_cast<long long>(upper), static_cast<long long>(lower),
+                         static_cast<long long>(upper), static_cast<long long>(lower));
     const __m512i low = _mm512_clmulepi64_epi128(a, k, 0x00);
     const __m512i high = _mm512_clmulepi64_epi128(a, k, 0x11);
     return _mm512_ternarylogic_epi64(low, high, next, 0x96);  // the exclusive or of the three
@@ -90,7 +90,8 @@ __attribute__((target("avx512f,vpclmulqdq"))) inline __m512i fold_lanes(__m512i 
 /// At least 256 bytes.
 template <class F>
 __attribute__((target("avx512f,vpclmulqdq,pclmul,sse4.1"))) typename F::Word by_wide_folding(typename F::Word state,
-                                                                                             const unsigned char* p, size_t n) {
+                                                                                             const unsigned char* p,
+                                                                                             size_t n) {
     const auto load = [](const unsigned char* at) __attribute__((target("avx512f"))) { return _mm512_loadu_si512(at); };
     __m512i a = _mm512_xor_si512(load(p), _mm512_zextsi128_si512(_mm_cvtsi64_si128(static_cast<long long>(state))));
     __m512i b = load(p + 64), c = load(p + 128), d = load(p + 192);

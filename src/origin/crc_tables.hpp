@@ -24,7 +24,8 @@ struct Field {
         return product;
     }
 
-    /// x^n mod P, for the small n that folding needs. consteval: at run time it would cost more than what it helps to compute.
+    /// x^n mod P, for the small n that folding needs. consteval: at run time it would cost more than what it helps to
+    /// compute.
     static consteval Word x_to_the(unsigned n) {
         Word v = kOne;
         while (n-- > 0) v = times_x(v);

@@ -23,7 +23,8 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     const size_t slash = rest.find('/');
     const std::string bucket = rest.substr(0, slash);
     const std::string key = slash == std::string::npos ? "" : rest.substr(slash + 1);
-    if (!is_bucket(bucket)) return Error(ErrorKind::usage, "has no bucket", source, "write " + scheme + "BUCKET/PREFIX/");
+    if (!is_bucket(bucket))
+        return Error(ErrorKind::usage, "has no bucket", source, "write " + scheme + "BUCKET/PREFIX/");
     auto shared = std::make_shared<Shared>(bucket, key, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared, make_protocol](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
@@ -34,7 +35,8 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
 Result<OriginFactory> make_s3_factory(const std::string& source, OriginOptions options, Machine machine) {
     ZCDP_TRY(auto where, s3::parse_location(source));
     ZCDP_TRY(const auto settings, s3::AwsSettings::read(options, machine));
-    if (options.ca_bundle.empty() && options.ca_pem.empty()) options.ca_bundle = settings->value("AWS_CA_BUNDLE", "ca_bundle");
+    if (options.ca_bundle.empty() && options.ca_pem.empty())
+        options.ca_bundle = settings->value("AWS_CA_BUNDLE", "ca_bundle");
     ZCDP_TRY(const auto attempts, settings->max_attempts());
     if (attempts && !options.retries_are_given) options.retries = *attempts - 1;
     auto shared = std::make_shared<s3::Shared>(std::move(where), std::move(options), machine, settings);
@@ -57,7 +59,9 @@ Result<OriginFactory> make_azure_factory(const std::string& source, OriginOption
 
 /// A flag that says nothing about this kind of source would be passed over in silence.
 Result<> check_flags(const std::string& source, const OriginOptions& options) {
-    const auto only = [&](const char* flag, const char* kind) { return Error(ErrorKind::usage, std::string(flag) + " is for " + kind + " alone", shown_source(source)); };
+    const auto only = [&](const char* flag, const char* kind) {
+        return Error(ErrorKind::usage, std::string(flag) + " is for " + kind + " alone", shown_source(source));
+    };
     const bool web = (source.starts_with("https://") || source.starts_with("http://")) && !azure::is_blob_url(source);
     const bool local = source.starts_with("file://") || source.find("://") == std::string::npos;
     if (options.follow_symlinks && !local) return only("--follow-symlinks", "a local directory");
@@ -76,27 +80,47 @@ Result<> check_flags(const std::string& source, const OriginOptions& options) {
 std::string with_plain_scheme(std::string source) {
     const size_t end = std::min(source.find("://"), source.find('/'));
     if (end == std::string::npos || source.find("://") != end) return source;
-    std::transform(source.begin(), source.begin() + static_cast<ptrdiff_t>(end), source.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(source.begin(), source.begin() + static_cast<ptrdiff_t>(end), source.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return source;
 }
 
 }  // namespace
 
 const std::vector<std::string>& credential_names() {
-    static const std::vector<std::string> names{
-        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS_JSON",
-        "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
-        "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN",
-        "ZCDP_HTTP_TOKEN", "ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"};
+    static const std::vector<std::string> names{"AWS_ACCESS_KEY_ID",
+                                                "AWS_SECRET_ACCESS_KEY",
+                                                "AWS_SESSION_TOKEN",
+                                                "GOOGLE_APPLICATION_CREDENTIALS_JSON",
+                                                "AZURE_STORAGE_KEY",
+                                                "AZURE_STORAGE_SAS_TOKEN",
+                                                "AZURE_STORAGE_CONNECTION_STRING",
+                                                "OSS_ACCESS_KEY_ID",
+                                                "OSS_ACCESS_KEY_SECRET",
+                                                "OSS_SESSION_TOKEN",
+                                                "ZCDP_HTTP_TOKEN",
+                                                "ZCDP_HTTP_USER",
+                                                "ZCDP_HTTP_PASSWORD",
+                                                "HF_TOKEN",
+                                                "HUGGING_FACE_HUB_TOKEN"};
     return names;
 }
 
 Result<std::string> credential(const OriginOptions& options, const Machine& machine, const std::string& name) {
     const auto given = options.credentials.find(name);
-    const std::string text = options.credentials.empty() ? machine.environment(name.c_str()) : given == options.credentials.end() ? "" : given->second;
-    if (name == "GOOGLE_APPLICATION_CREDENTIALS_JSON") return std::string(without_space_around(text));  // a document, of several lines
-    static const std::set<std::string_view> in_headers{"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "OSS_ACCESS_KEY_ID", "OSS_SESSION_TOKEN", "ALIBABA_CLOUD_ACCESS_KEY_ID",
-                                                       "ALIBABA_CLOUD_SECURITY_TOKEN", "ZCDP_HTTP_TOKEN", "HF_TOKEN"};
+    const std::string text = options.credentials.empty()          ? machine.environment(name.c_str())
+                             : given == options.credentials.end() ? ""
+                                                                  : given->second;
+    if (name == "GOOGLE_APPLICATION_CREDENTIALS_JSON")
+        return std::string(without_space_around(text));  // a document, of several lines
+    static const std::set<std::string_view> in_headers{"AWS_ACCESS_KEY_ID",
+                                                       "AWS_SESSION_TOKEN",
+                                                       "OSS_ACCESS_KEY_ID",
+                                                       "OSS_SESSION_TOKEN",
+                                                       "ALIBABA_CLOUD_ACCESS_KEY_ID",
+                                                       "ALIBABA_CLOUD_SECURITY_TOKEN",
+                                                       "ZCDP_HTTP_TOKEN",
+                                                       "HF_TOKEN"};
     return in_headers.contains(name) ? clean_header_secret(text, name) : clean_secret(text, name);
 }
 
@@ -110,17 +134,22 @@ Result<OriginFactory> make_origin_factory(const std::string& given, const Origin
     const std::string source = with_plain_scheme(given);
     ZCDP_CHECK(check_flags(source, options));
     if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
-    if (source.starts_with("gs://")) return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
-    if (source.starts_with("oss://")) return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);
+    if (source.starts_with("gs://"))
+        return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
+    if (source.starts_with("oss://"))
+        return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);
     if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);
-    if (source.starts_with("https://") || source.starts_with("http://")) return http::make_url_factory(source, options, machine);
+    if (source.starts_with("https://") || source.starts_with("http://"))
+        return http::make_url_factory(source, options, machine);
     if (source.starts_with("hf://")) return http::make_repository_factory(source, options, machine);
     if (source.starts_with("file://")) {
         ZCDP_TRY(const std::string path, local::path_of_url(source));
         return local::make_local_factory(path, options, machine);
     }
     if (const size_t scheme = source.find("://"); scheme != std::string::npos)
-        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source, "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, oss://BUCKET/PREFIX/, https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR");
+        return Error(ErrorKind::usage, "is of a kind that zcdp does not know", source,
+                     "s3://BUCKET/PREFIX/, gs://BUCKET/PREFIX/, az://ACCOUNT/CONTAINER/PREFIX/, oss://BUCKET/PREFIX/, "
+                     "https://HOST/PATH, hf://ORG/NAME, file:///DIR or DIR");
     if (source.empty()) return Error(ErrorKind::usage, "no source is given");
     return local::make_local_factory(source, options, machine);
 }

@@ -47,7 +47,8 @@ class Builder final : public SnapshotBuilder {
 };
 
 Result<> Builder::begin() {
-    if (auto made = core_.fs.mkdir(core_.staging.get(), name_.c_str(), 0755); !made) return error(made.error(), "making", "");
+    if (auto made = core_.fs.mkdir(core_.staging.get(), name_.c_str(), 0755); !made)
+        return error(made.error(), "making", "");
     auto dir = core_.fs.open(core_.staging.get(), name_.c_str(), O_RDONLY | O_DIRECTORY);
     if (!dir) return error(dir.error(), "opening", "");
     dir_ = std::move(*dir);
@@ -93,8 +94,9 @@ Result<> Builder::make_twin(const ManifestEntry& entry, const std::string& sourc
     std::vector<std::byte> buffer(1 << 20);
     for (uint64_t done = 0; done < entry.size_bytes;) {
         const auto got = core_.fs.read(from->get(), buffer, done);
-        if (!got || *got == 0) return Error(ErrorKind::corrupt, "cannot be read to its end", core_.root + "/cas/" + source,
-                                            "run: zcdp store verify");
+        if (!got || *got == 0)
+            return Error(ErrorKind::corrupt, "cannot be read to its end", core_.root + "/cas/" + source,
+                         "run: zcdp store verify");
         if (auto put = core_.fs.write(to->get(), std::span(buffer).first(*got), done); !put)
             return core_.error(put.error(), "writing", "partial/" + temporary);
         done += *got;
@@ -105,7 +107,8 @@ Result<> Builder::make_twin(const ManifestEntry& entry, const std::string& sourc
         return core_.error(times.error(), "setting the times of", "partial/" + temporary);
     if (auto synced = core_.fs.fsync(to->get()); !synced)
         return core_.error(synced.error(), "making durable", "partial/" + temporary);
-    if (auto moved = core_.fs.rename_new(core_.partial.get(), temporary.c_str(), core_.cas.get(), twin.c_str()); !moved) {
+    if (auto moved = core_.fs.rename_new(core_.partial.get(), temporary.c_str(), core_.cas.get(), twin.c_str());
+        !moved) {
         (void)core_.fs.unlink(core_.partial.get(), temporary.c_str());
         if (moved.error().value() != EEXIST) return core_.error(moved.error(), "renaming to", "cas/" + twin);
     }
@@ -218,7 +221,8 @@ Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string&
     info.last_use_unix_s = now;
     info.tree_path = tree_path(core_, id);
     const std::string meta = encode_meta({name, revision, info.pinned, info.created_unix_s});
-    if (auto put = replace_file(core_.fs, dir_.get(), "meta", meta, 0644); !put) return error(put.error(), "writing", "meta");
+    if (auto put = replace_file(core_.fs, dir_.get(), "meta", meta, 0644); !put)
+        return error(put.error(), "writing", "meta");
     ZCDP_CHECK(make_durable());
     const std::scoped_lock lock(core_.mutex);
     ZCDP_CHECK(promote(id, damaged));

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <charconv>
 
-
 namespace zcdp::store {
 
 std::string blob_name(const Digest& digest, bool executable, unsigned inode) {
@@ -22,8 +21,8 @@ std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_vie
     const size_t slash = folder.find('/');
     if (slash == folder.npos || name.size() < 62) return std::nullopt;
     BlobFile file;
-    const auto digest = Digest::parse(std::string(folder.substr(0, slash)) + ":" + std::string(folder.substr(slash + 1)) +
-                                      std::string(name.substr(0, 62)));
+    const auto digest = Digest::parse(std::string(folder.substr(0, slash)) + ":" +
+                                      std::string(folder.substr(slash + 1)) + std::string(name.substr(0, 62)));
     if (!digest) return std::nullopt;
     file.digest = *digest;
     std::string_view rest = name.substr(62);
@@ -37,7 +36,7 @@ std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_vie
 
 Result<> commit_all(Core& core) {
     const auto done = core.barrier == BarrierKind::syncfs ? core.fs.sync_fs(core.partial.get())
-                                                           : commit_journal(core.fs, core.partial.get(), "barrier");
+                                                          : commit_journal(core.fs, core.partial.get(), "barrier");
     if (!done) return core.error(done.error(), "making durable what is in", "");
     return {};
 }
@@ -60,8 +59,7 @@ std::string quoted(const std::string& text) {
     for (const char c : text) {
         if (static_cast<unsigned char>(c) < 0x20 || c == '%' || c == 0x7f)
             out += fmt::format("%{:02x}", static_cast<unsigned char>(c));
-        else
-            out += c;
+        else out += c;
     }
     return out;
 }
@@ -128,7 +126,8 @@ Result<> for_each_blob_file(Core& core, const std::function<Result<>(const Found
         if (!kind_dir) continue;
         auto folders = core.fs.list(kind_dir->get());
         if (!folders) return core.error(folders.error(), "reading", "cas");
-        for (const DirEntry& folder : *folders) ZCDP_CHECK(each_of_folder(core, kind_dir->get(), kind, folder.name, each));
+        for (const DirEntry& folder : *folders)
+            ZCDP_CHECK(each_of_folder(core, kind_dir->get(), kind, folder.name, each));
     }
     return {};
 }

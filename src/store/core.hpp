@@ -53,7 +53,8 @@ struct BlobFile {
 };
 std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_view name);
 
-/// After the data were written back: everything done so far in the store survives power loss. Not for BarrierKind::each.
+/// After the data were written back: everything done so far in the store survives power loss. Not for
+/// BarrierKind::each.
 Result<> commit_all(Core& core);
 
 /// Makes a folder of cas/ when it is missing.

@@ -1,5 +1,5 @@
-// Eviction, and the sweep of what no snapshot needs. A blob is needed by a snapshot exactly when its file has a second link,
-// so there is no reference count to get wrong; what a running sync counts on is in Holds. When: room.cpp.
+// Eviction, and the sweep of what no snapshot needs. A blob is needed by a snapshot exactly when its file has a second
+// link, so there is no reference count to get wrong; what a running sync counts on is in Holds. When: room.cpp.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -20,7 +20,8 @@ Result<> OpenStore::evict(const SnapshotId& id) {
     if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
     ZCDP_TRY(const auto leases, live_leases());
     complete(*info, leases);
-    if (info->pinned) return Error(ErrorKind::busy, "is pinned", id.str(), "zcdp store unpin " + id.str().substr(0, 12));
+    if (info->pinned)
+        return Error(ErrorKind::busy, "is pinned", id.str(), "zcdp store unpin " + id.str().substr(0, 12));
     if (info->leases > 0 && !faults::broken("lease"))
         return Error(ErrorKind::busy, fmt::format("is in use ({} leases)", info->leases), id.str());
     return evict_locked(*info);
@@ -82,7 +83,8 @@ Result<uint64_t> OpenStore::drop_if_unused(const ManifestEntry& entry) {
 }
 
 /// False when a running sync counts on it. Nobody can begin to between the question and the end of the file.
-Result<bool> OpenStore::unlink_unless_held(int dir, const std::string& name, const std::string& shown, const Digest& digest) {
+Result<bool> OpenStore::unlink_unless_held(int dir, const std::string& name, const std::string& shown,
+                                           const Digest& digest) {
     const std::scoped_lock lock(core_.holds->mutex());
     if (core_.holds->need(digest)) return false;
     if (auto gone = core_.fs.unlink(dir, name.c_str()); !gone) return core_.error(gone.error(), "removing", shown);
@@ -115,7 +117,8 @@ Result<uint64_t> OpenStore::sweep_blobs(int64_t older_than_unix_s) {
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_CHECK(for_each_blob_file(core_, [&](const FoundBlob& found) -> Result<> {
         if (found.st.st_nlink > 1 || found.st.st_ctim.tv_sec > older_than_unix_s) return {};
-        ZCDP_TRY(const bool gone, unlink_unless_held(found.dir, found.name, "cas/" + found.folder + "/" + found.name, found.blob.digest));
+        ZCDP_TRY(const bool gone, unlink_unless_held(found.dir, found.name, "cas/" + found.folder + "/" + found.name,
+                                                     found.blob.digest));
         if (!gone) return {};
         freed += static_cast<uint64_t>(found.st.st_size);
         return drop_unless_twin(found.blob.digest);
@@ -167,7 +170,8 @@ Result<std::vector<UnfinishedFile>> unfinished_files(Core& core) {
         file.running = core.holds->need_partial(name);
         files.push_back(std::move(file));
     }
-    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.last_write_unix_s < b.last_write_unix_s; });
+    std::sort(files.begin(), files.end(),
+              [](const auto& a, const auto& b) { return a.last_write_unix_s < b.last_write_unix_s; });
     return files;
 }
 

@@ -21,7 +21,8 @@ size_t bit_of(const Digest& digest, int probe) {
 void DigestFilter::add(const Digest& digest) {
     if (!words_) words_.reset(static_cast<uint64_t*>(std::calloc(kBits / 64, sizeof(uint64_t))));
     if (!words_) throw std::bad_alloc();
-    for (int probe = 0; probe < kProbes; ++probe) words_[bit_of(digest, probe) / 64] |= uint64_t{1} << (bit_of(digest, probe) % 64);
+    for (int probe = 0; probe < kProbes; ++probe)
+        words_[bit_of(digest, probe) / 64] |= uint64_t{1} << (bit_of(digest, probe) % 64);
 }
 
 bool DigestFilter::may_have(const Digest& digest) const {
@@ -68,7 +69,8 @@ bool Holds::need(const Digest& blob) const {
 }
 
 bool Holds::need_partial(const std::string& name) const {
-    return std::any_of(all_.begin(), all_.end(), [&](const HoldOnStore* hold) { return hold->partials_.contains(name); });
+    return std::any_of(all_.begin(), all_.end(),
+                       [&](const HoldOnStore* hold) { return hold->partials_.contains(name); });
 }
 
 }  // namespace zcdp::store

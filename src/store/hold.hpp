@@ -1,5 +1,5 @@
-// What the syncs that run in this process need of a store: their blobs and partial files, which nothing takes away while
-// they run, and the room that they were promised.
+// What the syncs that run in this process need of a store: their blobs and partial files, which nothing takes away
+// while they run, and the room that they were promised.
 //
 // Thread rule: any thread.
 #pragma once
@@ -57,7 +57,7 @@ class HoldOnStore final : public Hold {
     const std::shared_ptr<Holds> holds_;
     std::once_flag listed_;
     std::set<std::string> partials_at_start_;
-    DigestFilter blobs_;                 ///< under the registry's mutex, as the next ones
+    DigestFilter blobs_;  ///< under the registry's mutex, as the next ones
     std::set<std::string> partials_;
     uint64_t promised_ = 0;
 };

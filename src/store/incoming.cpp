@@ -21,8 +21,11 @@ constexpr size_t kHeldOpenMax = 4096;          ///< staged files kept open until
 class IncomingFiles final : public Incoming {
   public:
     IncomingFiles(Core& core, std::shared_ptr<HoldOnStore> hold)
-        : core_(core), hold_(std::move(hold)), name_prefix_("in-" + core.random.hex(24)),
-          held_open_max_(core.barrier == BarrierKind::syncfs ? 0 : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
+        : core_(core),
+          hold_(std::move(hold)),
+          name_prefix_("in-" + core.random.hex(24)),
+          held_open_max_(core.barrier == BarrierKind::syncfs ? 0
+                                                             : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
     Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
@@ -61,7 +64,7 @@ class IncomingFiles final : public Incoming {
     std::atomic<uint64_t> names_made_{0};
     mutable std::mutex mutex_;
     std::vector<Staged> staged_;
-    size_t held_open_ = 0;  ///< of staged_
+    size_t held_open_ = 0;                   ///< of staged_
     std::unordered_set<std::string> names_;  ///< of blobs staged or being committed
     uint64_t bytes_ = 0;
 };
@@ -110,7 +113,8 @@ Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> co
         names_.erase(blob_name(blob.digest, blob.executable));
         return done;
     }
-    // Written back in one go at the barrier, the requests reach the device in a row, which costs it one wake-up, not one each.
+    // Written back in one go at the barrier, the requests reach the device in a row, which costs it one wake-up, not
+    // one each.
     const std::scoped_lock lock(mutex_);
     if (held_open_ < held_open_max_) {
         ++held_open_;
@@ -194,7 +198,8 @@ Result<> IncomingFiles::into_cas(const Staged& staged, std::set<std::string>& fo
 Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
     if (folders.empty()) return {};
     const bool journal = core_.barrier == BarrierKind::journal;
-    if (journal || (core_.barrier == BarrierKind::syncfs && folders.size() > kSyncFoldersOneByOne)) return commit_all(core_);
+    if (journal || (core_.barrier == BarrierKind::syncfs && folders.size() > kSyncFoldersOneByOne))
+        return commit_all(core_);
     for (const std::string& folder : folders) {
         auto fd = core_.fs.open(core_.cas.get(), folder.c_str(), O_RDONLY | O_DIRECTORY);
         if (!fd) return core_.error(fd.error(), "opening", "cas/" + folder);

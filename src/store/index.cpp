@@ -109,8 +109,9 @@ bool Index::has_sums() {
 
 Result<> Index::prepare_sums() {
     ZCDP_TRY(put_sum_, db_.prepare("INSERT OR REPLACE INTO sums VALUES(?,?,?,?,?)"));
-    ZCDP_TRY(sums_like_, db_.prepare("SELECT sums.kind, sums.digest FROM sums JOIN origins ON origins.id = sums.origin "
-                                     "WHERE size=? AND sum=? AND endpoint=? AND bucket=? AND (credentials=? OR ?) LIMIT 4"));
+    ZCDP_TRY(sums_like_,
+             db_.prepare("SELECT sums.kind, sums.digest FROM sums JOIN origins ON origins.id = sums.origin "
+                         "WHERE size=? AND sum=? AND endpoint=? AND bucket=? AND (credentials=? OR ?) LIMIT 4"));
     ZCDP_TRY(any_sums_, db_.prepare("SELECT 1 FROM sums JOIN origins ON origins.id = sums.origin "
                                     "WHERE size=? AND endpoint=? AND bucket=? LIMIT 1"));
     sums_ = true;
@@ -135,7 +136,8 @@ Result<> Index::prepare() {
     ZCDP_CHECK(make(put_origin_, "INSERT OR IGNORE INTO origins(endpoint, bucket, credentials) VALUES(?,?,?)"));
     ZCDP_CHECK(make(get_origin_, "SELECT id FROM origins WHERE endpoint=? AND bucket=? AND credentials=?"));
     ZCDP_CHECK(make(put_tag_, "INSERT OR REPLACE INTO tags VALUES(?,?,?,?,?,?)"));
-    ZCDP_CHECK(make(tags_from_, "SELECT key, tag, size, kind, digest FROM tags WHERE origin=? AND key>=? ORDER BY key"));
+    ZCDP_CHECK(
+        make(tags_from_, "SELECT key, tag, size, kind, digest FROM tags WHERE origin=? AND key>=? ORDER BY key"));
     ZCDP_CHECK(make(tags_like_,
                     "SELECT key, tag, size, kind, digest FROM tags JOIN origins ON origins.id = tags.origin "
                     "WHERE tag=? AND size=? AND endpoint=? AND bucket=? LIMIT 16"));
@@ -151,7 +153,8 @@ Result<> Index::prepare() {
     ZCDP_CHECK(make(set_state_, "UPDATE snapshots SET state=? WHERE id=?"));
     ZCDP_CHECK(make(set_pinned_, "UPDATE snapshots SET pinned=? WHERE id=?"));
     ZCDP_CHECK(make(set_last_use_, "UPDATE snapshots SET last_use=? WHERE id=?"));
-    ZCDP_CHECK(make(add_lease_, "INSERT INTO leases(snapshot, owner, pid, pid_started, created) VALUES(?,?,?,?,?) RETURNING id"));
+    ZCDP_CHECK(make(add_lease_,
+                    "INSERT INTO leases(snapshot, owner, pid, pid_started, created) VALUES(?,?,?,?,?) RETURNING id"));
     return make(drop_lease_, "DELETE FROM leases WHERE id=?");
 }
 
@@ -164,8 +167,11 @@ Result<> Index::check() {
 
 Result<> Index::put_blob(const Digest& digest, uint64_t size_bytes, std::span<const Sha256Bytes> chunks) {
     const auto raw = std::span(reinterpret_cast<const uint8_t*>(chunks.data()), chunks.size_bytes());
-    return put_blob_.bind(1, static_cast<int>(digest.kind)).bind_blob(2, digest.bytes).bind(3, size_bytes)
-        .bind_blob(4, raw).run();
+    return put_blob_.bind(1, static_cast<int>(digest.kind))
+        .bind_blob(2, digest.bytes)
+        .bind(3, size_bytes)
+        .bind_blob(4, raw)
+        .run();
 }
 
 Result<std::optional<Index::Blob>> Index::blob(const Digest& digest) {
@@ -207,8 +213,8 @@ Result<std::optional<int64_t>> Index::find_origin(const TagScope& scope) {
 Result<int64_t> Index::origin_id(const TagScope& scope) {
     ZCDP_TRY(auto id, find_origin(scope));
     if (!id) {
-        ZCDP_CHECK(put_origin_.bind_text(1, scope.endpoint).bind_text(2, scope.bucket)
-                       .bind_text(3, scope.credentials).run());
+        ZCDP_CHECK(
+            put_origin_.bind_text(1, scope.endpoint).bind_text(2, scope.bucket).bind_text(3, scope.credentials).run());
         ZCDP_TRY(id, find_origin(scope));
     }
     return *id;
@@ -216,10 +222,19 @@ Result<int64_t> Index::origin_id(const TagScope& scope) {
 
 Result<> Index::put_tag(int64_t origin, const TagRow& row) {
     if (!row.sum.empty() && sums_)
-        ZCDP_CHECK(put_sum_.bind(1, origin).bind_text(2, row.sum).bind(3, row.size_bytes)
-                       .bind(4, static_cast<int>(row.digest.kind)).bind_blob(5, row.digest.bytes).run());
-    return put_tag_.bind(1, origin).bind_text(2, row.key).bind_text(3, row.tag).bind(4, row.size_bytes)
-        .bind(5, static_cast<int>(row.digest.kind)).bind_blob(6, row.digest.bytes).run();
+        ZCDP_CHECK(put_sum_.bind(1, origin)
+                       .bind_text(2, row.sum)
+                       .bind(3, row.size_bytes)
+                       .bind(4, static_cast<int>(row.digest.kind))
+                       .bind_blob(5, row.digest.bytes)
+                       .run());
+    return put_tag_.bind(1, origin)
+        .bind_text(2, row.key)
+        .bind_text(3, row.tag)
+        .bind(4, row.size_bytes)
+        .bind(5, static_cast<int>(row.digest.kind))
+        .bind_blob(6, row.digest.bytes)
+        .run();
 }
 
 Result<> Index::for_each_tag(int64_t origin, const std::string& prefix, const std::string& from,
@@ -254,11 +269,16 @@ Result<bool> Index::any_tags(const TagScope& scope) {
     return row;
 }
 
-Result<std::vector<Digest>> Index::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) {
+Result<std::vector<Digest>> Index::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
+                                             bool anybodys) {
     std::vector<Digest> found;
     if (!sums_) return found;
-    sums_like_.bind(1, size_bytes).bind_text(2, sum).bind_text(3, scope.endpoint).bind_text(4, scope.bucket)
-        .bind_text(5, scope.credentials).bind(6, anybodys ? 1 : 0);
+    sums_like_.bind(1, size_bytes)
+        .bind_text(2, sum)
+        .bind_text(3, scope.endpoint)
+        .bind_text(4, scope.bucket)
+        .bind_text(5, scope.credentials)
+        .bind(6, anybodys ? 1 : 0);
     while (true) {
         ZCDP_TRY(const bool more, sums_like_.step());
         if (!more) break;
@@ -288,14 +308,27 @@ Result<std::optional<SnapshotId>> Index::find_revision(int64_t origin, const std
 
 Result<> Index::put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
                              const std::string& revision, const SnapshotId& snapshot) {
-    return put_revision_.bind(1, origin).bind_text(2, prefix).bind_text(3, selection).bind_text(4, revision)
-        .bind_blob(5, bytes_of(snapshot)).run();
+    return put_revision_.bind(1, origin)
+        .bind_text(2, prefix)
+        .bind_text(3, selection)
+        .bind_text(4, revision)
+        .bind_blob(5, bytes_of(snapshot))
+        .run();
 }
 
 Result<> Index::put_snapshot(const SnapshotInfo& info) {
-    return put_snapshot_.bind_blob(1, bytes_of(info.id)).bind(2, static_cast<int>(info.state)).bind_text(3, info.name)
-        .bind_text(4, info.revision).bind(5, info.pinned ? 1 : 0).bind(6, info.files).bind(7, info.directories)
-        .bind(8, info.symlinks).bind(9, info.bytes).bind(10, info.created_unix_s).bind(11, info.last_use_unix_s).run();
+    return put_snapshot_.bind_blob(1, bytes_of(info.id))
+        .bind(2, static_cast<int>(info.state))
+        .bind_text(3, info.name)
+        .bind_text(4, info.revision)
+        .bind(5, info.pinned ? 1 : 0)
+        .bind(6, info.files)
+        .bind(7, info.directories)
+        .bind(8, info.symlinks)
+        .bind(9, info.bytes)
+        .bind(10, info.created_unix_s)
+        .bind(11, info.last_use_unix_s)
+        .run();
 }
 
 Result<> Index::drop_snapshot(const SnapshotId& id) { return drop_snapshot_.bind_blob(1, bytes_of(id)).run(); }

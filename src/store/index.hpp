@@ -21,11 +21,13 @@ class Index {
     /// PRAGMA quick_check: corrupt unless it says ok.
     Result<> check();
 
-    /// Commits of this scope survive kill -9 but perhaps not power loss, and cost no flush: for leases and last use, which
-    /// mean nothing once the mounts are gone, too.
+    /// Commits of this scope survive kill -9 but perhaps not power loss, and cost no flush: for leases and last use,
+    /// which mean nothing once the mounts are gone, too.
     class Relaxed {
       public:
-        explicit Relaxed(Index& index) : index_(index) { (void)index_.db_.execute("PRAGMA synchronous = NORMAL").has_value(); }
+        explicit Relaxed(Index& index) : index_(index) {
+            (void)index_.db_.execute("PRAGMA synchronous = NORMAL").has_value();
+        }
         ~Relaxed() { (void)index_.db_.execute("PRAGMA synchronous = FULL").has_value(); }
         Relaxed(const Relaxed&) = delete;
         Relaxed& operator=(const Relaxed&) = delete;
@@ -54,7 +56,8 @@ class Index {
                           const std::function<bool(const TagRow&)>& row);
     Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes);
     Result<bool> any_tags(const TagScope& scope);
-    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys);
+    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
+                                          bool anybodys);
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes);
     Result<std::optional<SnapshotId>> find_revision(int64_t origin, const std::string& prefix,
                                                     const std::string& selection, const std::string& revision);

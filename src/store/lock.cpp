@@ -23,7 +23,8 @@ Result<Lock> Lock::take(Fs& fs, Clock& clock, int root_dir, const std::string& r
         if (clock.monotonic_ns() >= until_ns) {
             const auto who = read_file(fs, root_dir, "lock", kHolderBytesMax);
             const std::string name = who && !who->empty() ? printable(*who) : "another process";
-            return Error(ErrorKind::busy, "is in use by " + name, root, "wait for it, or give more time with --lock-timeout");
+            return Error(ErrorKind::busy, "is in use by " + name, root,
+                         "wait for it, or give more time with --lock-timeout");
         }
         std::this_thread::sleep_for(kAskAgain);
     }

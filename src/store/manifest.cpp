@@ -75,8 +75,9 @@ class Writer final : public ManifestWriter {
             return Error(ErrorKind::refused, "cannot be in a tree: it " + std::string(describe(problem)), entry.path);
         if (entry.kind == FileKind::file) {
             const uint64_t chunks = chunk_count(entry.size_bytes);
-            const bool fits = chunks == 1 ? entry.chunks.empty() && entry.digest.kind == DigestKind::sha256
-                                          : entry.chunks.size() == chunks && digest_of_chunks(entry.chunks) == entry.digest;
+            const bool fits = chunks == 1
+                                  ? entry.chunks.empty() && entry.digest.kind == DigestKind::sha256
+                                  : entry.chunks.size() == chunks && digest_of_chunks(entry.chunks) == entry.digest;
             if (!fits || entry.size_bytes > kFileBytesMax)
                 return Error(ErrorKind::failed, "has digests that do not fit its size", entry.path);
         }
@@ -106,7 +107,8 @@ class Writer final : public ManifestWriter {
             if (ZSTD_isError(left)) return Error(ErrorKind::failed, ZSTD_getErrorName(left), "manifest");
             if (end == ZSTD_e_continue) left = in.size - in.pos;
             const auto bytes = std::as_bytes(std::span(packed).first(out.pos));
-            if (auto put = fs_.write(fd_, bytes, offset_); !put) return system_error(put.error(), "writing", "manifest");
+            if (auto put = fs_.write(fd_, bytes, offset_); !put)
+                return system_error(put.error(), "writing", "manifest");
             offset_ += out.pos;
         }
         plain_.clear();
@@ -143,7 +145,8 @@ class Reader final : public ManifestReader {
             ZCDP_CHECK(end());
             return std::nullopt;
         }
-        if ((flags & kKindMask) > 2 || (flags & ~(kKindMask | kExecutable)) != 0) return corrupt("has an unknown kind of entry");
+        if ((flags & kKindMask) > 2 || (flags & ~(kKindMask | kExecutable)) != 0)
+            return corrupt("has an unknown kind of entry");
         ManifestEntry entry;
         entry.kind = static_cast<FileKind>(flags & kKindMask);
         entry.executable = (flags & kExecutable) != 0;

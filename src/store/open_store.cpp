@@ -79,8 +79,9 @@ Result<> OpenStore::check_format() {
     const auto format = read_file(core_.fs, core_.root_dir.get(), "format", 4096);
     if (format && *format == kFormat) return {};
     if (format)
-        return Error(ErrorKind::refused, format->starts_with("zcdp store ") ? "is a store of another version of zcdp"
-                                                                             : "has a format file that is not zcdp's",
+        return Error(ErrorKind::refused,
+                     format->starts_with("zcdp store ") ? "is a store of another version of zcdp"
+                                                        : "has a format file that is not zcdp's",
                      core_.root, "use the zcdp that made it, or another --store");
     if (format.error().value() != ENOENT) return core_.error(format.error(), "reading", "format");
     if (!writable_) return Error(ErrorKind::not_found, "there is no store here", core_.root, "zcdp sync makes one");
@@ -89,7 +90,8 @@ Result<> OpenStore::check_format() {
     if (!entries) return core_.error(entries.error(), "reading", "");
     for (const DirEntry& entry : *entries)
         if (entry.name != "lock" && entry.name != "lost+found" && !entry.name.starts_with("format."))
-            return Error(ErrorKind::refused, "is not empty and no store", core_.root, "choose another folder with --store");
+            return Error(ErrorKind::refused, "is not empty and no store", core_.root,
+                         "choose another folder with --store");
     if (auto put = replace_file(core_.fs, core_.root_dir.get(), "format", kFormat, 0644); !put)
         return core_.error(put.error(), "writing", "format");
     return {};
@@ -131,8 +133,7 @@ void OpenStore::choose_barrier() {
     const bool own = root && parent && root->st_dev != parent->st_dev;
     if (options_.barrier == Barrier::syncfs || (options_.barrier == Barrier::automatic && own))
         core_.barrier = BarrierKind::syncfs;
-    else if (options_.barrier == Barrier::automatic)
-        core_.barrier = barrier_kind(core_.fs, core_.root_dir.get());
+    else if (options_.barrier == Barrier::automatic) core_.barrier = barrier_kind(core_.fs, core_.root_dir.get());
 }
 
 Result<> OpenStore::open_index() {
@@ -217,7 +218,8 @@ Result<bool> OpenStore::any_tags(const TagScope& scope) {
     return core_.index->any_tags(scope);
 }
 
-Result<std::vector<Digest>> OpenStore::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) {
+Result<std::vector<Digest>> OpenStore::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
+                                                 bool anybodys) {
     const std::scoped_lock lock(core_.mutex);
     return core_.index->sums_like(scope, sum, size_bytes, anybodys);
 }
@@ -276,10 +278,13 @@ Result<SnapshotInfo> OpenStore::find(const std::string& id_or_name) {
     ZCDP_TRY(const auto all, list());
     const SnapshotInfo* found = nullptr;
     constexpr size_t kPrefixMin = 4;
-    const bool hex = id_or_name.size() >= kPrefixMin && id_or_name.find_first_not_of("0123456789abcdef") == std::string::npos;
+    const bool hex =
+        id_or_name.size() >= kPrefixMin && id_or_name.find_first_not_of("0123456789abcdef") == std::string::npos;
     for (const SnapshotInfo& info : all) {
         if (hex && info.id.str().starts_with(id_or_name)) {
-            if (found) return Error(ErrorKind::refused, "is the beginning of more than one snapshot's id", id_or_name, "give more of it");
+            if (found)
+                return Error(ErrorKind::refused, "is the beginning of more than one snapshot's id", id_or_name,
+                             "give more of it");
             found = &info;
         }
     }
@@ -341,10 +346,8 @@ Result<std::vector<Index::Lease>> OpenStore::live_leases() {
     std::vector<Index::Lease> live;
     for (auto& lease : leases) {
         const int64_t started = lease.pid == 0 ? 0 : process_start(core_.fs, lease.pid);
-        if (lease.pid == 0 || (started != 0 && started == lease.pid_started))
-            live.push_back(std::move(lease));
-        else if (writable_)
-            ZCDP_CHECK(core_.index->drop_lease(lease.id));
+        if (lease.pid == 0 || (started != 0 && started == lease.pid_started)) live.push_back(std::move(lease));
+        else if (writable_) ZCDP_CHECK(core_.index->drop_lease(lease.id));
     }
     return live;
 }

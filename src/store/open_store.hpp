@@ -32,7 +32,8 @@ class OpenStore final : public Store {
                           const std::function<bool(const TagRow&)>& row) override;
     Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) override;
     Result<bool> any_tags(const TagScope& scope) override;
-    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes, bool anybodys) override;
+    Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
+                                          bool anybodys) override;
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) override;
     Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
     Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,

@@ -9,7 +9,7 @@
 namespace zcdp::store {
 namespace {
 
-constexpr std::string_view kMagic = "zcdp partial 2\n";    // a line with the object follows, then the records
+constexpr std::string_view kMagic = "zcdp partial 2\n";     // a line with the object follows, then the records
 constexpr std::string_view kMagicOf1 = "zcdp partial 1\n";  // the records follow
 constexpr size_t kRecordBytes = 8 + 32 + 8;  // u64 chunk, its digest, first 8 bytes of the SHA-256 of those 40
 constexpr size_t kDirectAlignment = 4096;
@@ -18,7 +18,8 @@ constexpr size_t kReadBytes = 1 << 20;
 /// For people: what a partial file is of. Never the query of a web address, which may hold a signature.
 std::string shown_object(const TagScope& scope, const std::string& key) {
     const size_t scheme = scope.bucket.find("://");
-    std::string at = scheme == std::string::npos ? scope.endpoint : scope.bucket.substr(0, scope.bucket.find_first_of("?#"));
+    std::string at =
+        scheme == std::string::npos ? scope.endpoint : scope.bucket.substr(0, scope.bucket.find_first_of("?#"));
     if (scheme == std::string::npos) at += (scope.bucket.starts_with('/') ? "" : "/") + scope.bucket;
     return at + (at.ends_with('/') ? "" : "/") + key;
 }
@@ -55,8 +56,9 @@ std::string object_of_map(std::string_view map) {
     return map.starts_with(kMagic) && end != map.npos ? unquoted(map.substr(kMagic.size(), end - kMagic.size())) : "";
 }
 
-Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, std::shared_ptr<HoldOnStore> hold, const TagScope& scope,
-                                                             const std::string& key, const std::string& tag, uint64_t size_bytes) {
+Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, std::shared_ptr<HoldOnStore> hold,
+                                                             const TagScope& scope, const std::string& key,
+                                                             const std::string& tag, uint64_t size_bytes) {
     std::string header = std::string(kMagic) + quoted(shown_object(scope, key)) + "\n";
     auto file = std::unique_ptr<PartialFileOnDisk>(new PartialFileOnDisk(
         core, std::move(hold), partial_name(scope, key, tag, size_bytes), std::move(header), size_bytes));
@@ -102,7 +104,8 @@ Result<> PartialFileOnDisk::open_map() {
     auto map = core_.fs.open(core_.partial.get(), map_name.c_str(), O_RDWR | O_CREAT, 0644);
     if (!map) return error(map.error(), "opening the map of");
     map_ = std::move(*map);
-    if (const size_t records = before ? records_at(*before) : 0; records > 0) ZCDP_CHECK(recall(before->substr(records)));
+    if (const size_t records = before ? records_at(*before) : 0; records > 0)
+        ZCDP_CHECK(recall(before->substr(records)));
     // Written anew with what was found to be true: a torn tail goes away.
     std::string text = header_;
     for (uint64_t i = 0; i < chunks_.size(); ++i)
@@ -126,7 +129,8 @@ Result<> PartialFileOnDisk::recall(const std::string& map) {
         Sha256Bytes digest;
         std::memcpy(&chunk, map.data() + at, sizeof chunk);
         std::memcpy(digest.data(), map.data() + at + sizeof chunk, digest.size());
-        if (chunk >= chunks_.size() || record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes)) break;
+        if (chunk >= chunks_.size() || record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes))
+            break;
         if (present_[chunk]) continue;
         ZCDP_TRY(const bool right, chunk_has(chunk, digest, buffer));
         if (!right) continue;
@@ -185,7 +189,8 @@ Result<> PartialFileOnDisk::chunk_done(uint64_t chunk, const Sha256Bytes& digest
 Result<> PartialFileOnDisk::read(uint64_t offset_bytes, std::span<std::byte> into) {
     const auto got = core_.fs.read(reading_.get(), into, offset_bytes);
     if (!got) return error(got.error(), "reading");
-    if (*got != into.size()) return Error(ErrorKind::corrupt, "is shorter than its map says", core_.root + "/partial/" + name_);
+    if (*got != into.size())
+        return Error(ErrorKind::corrupt, "is shorter than its map says", core_.root + "/partial/" + name_);
     return {};
 }
 

@@ -16,8 +16,9 @@ inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
 
 class PartialFileOnDisk final : public PartialFile {
   public:
-    static Result<std::unique_ptr<PartialFile>> open(Core& core, std::shared_ptr<HoldOnStore> hold, const TagScope& scope,
-                                                     const std::string& key, const std::string& tag, uint64_t size_bytes);
+    static Result<std::unique_ptr<PartialFile>> open(Core& core, std::shared_ptr<HoldOnStore> hold,
+                                                     const TagScope& scope, const std::string& key,
+                                                     const std::string& tag, uint64_t size_bytes);
 
     uint64_t size_bytes() const override { return size_bytes_; }
     bool has(uint64_t chunk) const override;
@@ -33,9 +34,15 @@ class PartialFileOnDisk final : public PartialFile {
     const std::vector<Sha256Bytes>& chunks() const { return chunks_; }
 
   private:
-    PartialFileOnDisk(Core& core, std::shared_ptr<HoldOnStore> hold, std::string name, std::string header, uint64_t size_bytes)
-        : core_(core), hold_(std::move(hold)), name_(std::move(name)), header_(std::move(header)), size_bytes_(size_bytes),
-          chunks_(chunk_count(size_bytes)), present_(chunks_.size()) {}
+    PartialFileOnDisk(Core& core, std::shared_ptr<HoldOnStore> hold, std::string name, std::string header,
+                      uint64_t size_bytes)
+        : core_(core),
+          hold_(std::move(hold)),
+          name_(std::move(name)),
+          header_(std::move(header)),
+          size_bytes_(size_bytes),
+          chunks_(chunk_count(size_bytes)),
+          present_(chunks_.size()) {}
     Result<> open_data();
     Result<> allocate();
     Result<> open_map();

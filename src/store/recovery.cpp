@@ -59,7 +59,8 @@ Result<> OpenStore::match_snapshots() {
             if (info.state != SnapshotState::evicting) continue;
             note("finished the eviction of " + info.id.str());
             if (auto moved = core_.fs.rename(core_.snapshots.get(), info.id.str().c_str(), core_.staging.get(),
-                                             ("evict-" + info.id.str()).c_str()); !moved)
+                                             ("evict-" + info.id.str()).c_str());
+                !moved)
                 return core_.error(moved.error(), "evicting", "snapshots/" + info.id.str());
             if (auto gone = remove_tree(core_.fs, core_.staging.get(), "evict-" + info.id.str()); !gone)
                 return core_.error(gone.error(), "evicting", "snapshots/" + info.id.str());
@@ -99,8 +100,9 @@ Result<> OpenStore::adopt(const SnapshotId& id) {
     };
     const auto done = read();
     if (done) {
-        note(fmt::format("took snapshot {} ({}) into the index; leases, last use and what origins said are not known any more",
-                         id.str(), meta.name.empty() ? "no name" : printable(meta.name)));
+        note(fmt::format(
+            "took snapshot {} ({}) into the index; leases, last use and what origins said are not known any more",
+            id.str(), meta.name.empty() ? "no name" : printable(meta.name)));
         return {};
     }
     if (done.error().kind() != ErrorKind::corrupt && done.error().kind() != ErrorKind::not_found) return done;

@@ -1,5 +1,5 @@
-// Room: what is promised to syncs before they begin, what goes to make it, and who has it when there is none. How things
-// go: evict.cpp.
+// Room: what is promised to syncs before they begin, what goes to make it, and who has it when there is none. How
+// things go: evict.cpp.
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -27,12 +27,15 @@ uint64_t bytes_below(Fs& fs, int dir) {
         const auto st = fs.stat(dir, entry.name.c_str());
         if (!st) continue;
         if (!S_ISDIR(st->st_mode)) bytes += st->st_nlink == 1 ? allocated_bytes(*st) : 0;
-        else if (const auto inside = fs.open(dir, entry.name.c_str(), O_RDONLY | O_DIRECTORY)) bytes += bytes_below(fs, inside->get());
+        else if (const auto inside = fs.open(dir, entry.name.c_str(), O_RDONLY | O_DIRECTORY))
+            bytes += bytes_below(fs, inside->get());
     }
     return bytes;
 }
 
-std::string counted(uint64_t count, std::string_view one) { return fmt::format("{} {}{}", format_count(count), one, count == 1 ? "" : "s"); }
+std::string counted(uint64_t count, std::string_view one) {
+    return fmt::format("{} {}{}", format_count(count), one, count == 1 ? "" : "s");
+}
 
 }  // namespace
 
@@ -75,8 +78,8 @@ Result<uint64_t> OpenStore::evictable_now(bool loose_blobs) {
 }
 
 /// Until `bytes` more are free or nothing is left that may go: first what syncs left that nobody goes on with, then
-/// snapshots that nobody uses. Where nobody is waiting for it, only what surely was abandoned, and without a look at every
-/// blob.
+/// snapshots that nobody uses. Where nobody is waiting for it, only what surely was abandoned, and without a look at
+/// every blob.
 Result<> OpenStore::make_room(uint64_t bytes, bool somebody_waits) {
     const int64_t now_unix_s = core_.clock.unix_s();
     ZCDP_TRY(const FsSpace before, space());
@@ -89,7 +92,8 @@ Result<> OpenStore::make_room(uint64_t bytes, bool somebody_waits) {
         if (enough()) return {};
         if (!somebody_waits && file.last_write_unix_s > now_unix_s - kAbandonedS) continue;
         ZCDP_TRY(const bool gone, drop_partial(file));
-        if (gone) core_.log.info("removed an unfinished download to make room", {{"file", file.name}, {"bytes", file.bytes}});
+        if (gone)
+            core_.log.info("removed an unfinished download to make room", {{"file", file.name}, {"bytes", file.bytes}});
     }
     if (somebody_waits && !enough()) {
         ZCDP_TRY(const uint64_t freed, sweep_blobs(now_unix_s + 1));
@@ -102,7 +106,8 @@ Result<> OpenStore::make_room(uint64_t bytes, bool somebody_waits) {
 Result<> OpenStore::evict_snapshots(const std::function<bool()>& enough) {
     ZCDP_TRY(auto all, core_.index->snapshots());
     ZCDP_TRY(const auto leases, live_leases());
-    std::sort(all.begin(), all.end(), [](const SnapshotInfo& a, const SnapshotInfo& b) { return a.last_use_unix_s < b.last_use_unix_s; });
+    std::sort(all.begin(), all.end(),
+              [](const SnapshotInfo& a, const SnapshotInfo& b) { return a.last_use_unix_s < b.last_use_unix_s; });
     for (SnapshotInfo& info : all) {
         if (enough()) return {};
         complete(info, leases);
@@ -115,18 +120,20 @@ Result<> OpenStore::evict_snapshots(const std::function<bool()>& enough) {
 
 Error OpenStore::no_room(uint64_t needed, uint64_t files, const FsSpace& space) {
     if (files > 0)
-        return Error(ErrorKind::no_space, fmt::format("needs {} files more, the file system has {} inodes free", files, space.free_inodes),
+        return Error(ErrorKind::no_space,
+                     fmt::format("needs {} files more, the file system has {} inodes free", files, space.free_inodes),
                      core_.root, "remove files from it, or choose another --store");
     auto report = room_now();
     if (!report) return std::move(report).error();
     const std::string line = report->line(core_.clock.unix_s());
     const uint64_t promised = core_.holds->promised_bytes();
-    return Error(ErrorKind::no_space,
-                 fmt::format("needs {} ({} bytes), has {} free ({} bytes){}, and could evict {}{}{}", format_size(needed), needed,
-                             format_size(space.free_bytes), space.free_bytes,
-                             promised > 0 ? fmt::format(" of which {} are promised to others", format_size(promised)) : "",
-                             format_size(report->evictable_bytes), line.empty() ? "" : "; who has the room: ", line),
-                 core_.root, "make room (zcdp store du, unpin, evict, gc), or choose another --store");
+    return Error(
+        ErrorKind::no_space,
+        fmt::format("needs {} ({} bytes), has {} free ({} bytes){}, and could evict {}{}{}", format_size(needed),
+                    needed, format_size(space.free_bytes), space.free_bytes,
+                    promised > 0 ? fmt::format(" of which {} are promised to others", format_size(promised)) : "",
+                    format_size(report->evictable_bytes), line.empty() ? "" : "; who has the room: ", line),
+        core_.root, "make room (zcdp store du, unpin, evict, gc), or choose another --store");
 }
 
 Result<StoreUsage> OpenStore::usage() {
@@ -202,14 +209,16 @@ std::string RoomReport::line(int64_t now_unix_s) const {
         std::string of;
         if (pinned_bytes > 0) of = "pinned " + format_size(pinned_bytes);
         if (leased_bytes > 0) of += (of.empty() ? "" : ", ") + ("in use " + format_size(leased_bytes));
-        parts.push_back(counted(usage.snapshots, "snapshot") + " " + format_size(usage.snapshot_bytes) + (of.empty() ? "" : " (" + of + ")"));
+        parts.push_back(counted(usage.snapshots, "snapshot") + " " + format_size(usage.snapshot_bytes) +
+                        (of.empty() ? "" : " (" + of + ")"));
     }
     if (loose_bytes > 0) parts.push_back("blobs of no snapshot " + format_size(loose_bytes));
     if (!unfinished.empty()) {
         const UnfinishedFile& last = unfinished.back();
         const auto age_ms = static_cast<uint64_t>(std::max<int64_t>(0, now_unix_s - last.last_write_unix_s)) * 1000;
         parts.push_back(counted(unfinished.size(), "unfinished download") + " " + format_size(usage.partial_bytes) +
-                        fmt::format(" ({}{}, {})", unfinished.size() > 1 ? "last " : "", last.object.empty() ? last.name : printable(last.object),
+                        fmt::format(" ({}{}, {})", unfinished.size() > 1 ? "last " : "",
+                                    last.object.empty() ? last.name : printable(last.object),
                                     last.running ? "running" : format_duration(age_ms) + " ago"));
     }
     if (quarantine_bytes > 0) parts.push_back("quarantine " + format_size(quarantine_bytes));

@@ -39,10 +39,8 @@ Statement& Statement::bind_text(int at, std::string_view text) {
 }
 
 Statement& Statement::bind_blob(int at, std::span<const uint8_t> bytes) {
-    if (bytes.empty())
-        sqlite3_bind_zeroblob(stmt_, at, 0);
-    else
-        sqlite3_bind_blob64(stmt_, at, bytes.data(), bytes.size(), SQLITE_STATIC);
+    if (bytes.empty()) sqlite3_bind_zeroblob(stmt_, at, 0);
+    else sqlite3_bind_blob64(stmt_, at, bytes.data(), bytes.size(), SQLITE_STATIC);
     return *this;
 }
 
@@ -89,7 +87,8 @@ Database::~Database() { sqlite3_close_v2(db_); }
 Result<Database> Database::open_with(const std::string& name, const std::string& path, int flags) {
     Database db;
     db.name_ = path;
-    if (const int code = sqlite3_open_v2(name.c_str(), &db.db_, flags | SQLITE_OPEN_NOMUTEX, nullptr); code != SQLITE_OK)
+    if (const int code = sqlite3_open_v2(name.c_str(), &db.db_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+        code != SQLITE_OK)
         return error_of(db.db_, code, path);
     sqlite3_extended_result_codes(db.db_, 1);
     sqlite3_busy_timeout(db.db_, 10'000);

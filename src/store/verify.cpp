@@ -1,5 +1,5 @@
-// The scrub: reads every byte again. What is not what its name says goes to quarantine, and every snapshot that needs it
-// is marked, so that the next sync fetches it again.
+// The scrub: reads every byte again. What is not what its name says goes to quarantine, and every snapshot that needs
+// it is marked, so that the next sync fetches it again.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -22,10 +22,12 @@ struct Lane {
 };
 
 /// The next piece of each lane, hashed together. The buffer has a place for each.
-Result<> hash_pieces(Fs& fs, int fd, std::span<Lane> lanes, std::span<std::byte> buffer, const std::function<void(uint64_t)>& progress) {
+Result<> hash_pieces(Fs& fs, int fd, std::span<Lane> lanes, std::span<std::byte> buffer,
+                     const std::function<void(uint64_t)>& progress) {
     std::vector<HashUpdate> updates;
     for (Lane& lane : lanes) {
-        const auto place = buffer.subspan(updates.size() * kPieceBytes, std::min<uint64_t>(kPieceBytes, lane.end - lane.at));
+        const auto place =
+            buffer.subspan(updates.size() * kPieceBytes, std::min<uint64_t>(kPieceBytes, lane.end - lane.at));
         const auto got = fs.read(fd, place, lane.at);
         if (!got) return system_error(got.error(), "reading", "");
         if (*got < place.size()) return Error(ErrorKind::corrupt, "ends early");
@@ -45,7 +47,7 @@ Result<Digest> digest_file(Fs& fs, int fd, uint64_t size_bytes, std::vector<std:
     while (chunks.size() < count) {
         const uint64_t rest = count - chunks.size();
         std::vector<Lane> lanes(std::min<uint64_t>(hashes_at_once(rest), rest));
-        for (uint64_t chunk = chunks.size(); Lane& lane : lanes) {
+        for (uint64_t chunk = chunks.size(); Lane & lane : lanes) {
             lane.at = chunk * kChunkBytes;
             lane.end = lane.at + chunk_length(size_bytes, chunk++);
         }
@@ -154,7 +156,8 @@ Result<> OpenStore::condemn(const Digest& digest, const std::string& why, Scrub&
         if (!manifest) continue;
         for (auto entry = (*manifest)->next(); entry && *entry; entry = (*manifest)->next()) {
             if ((*entry)->kind != FileKind::file || (*entry)->digest != digest) continue;
-            scrub.report.problems.push_back(fmt::format("snapshot {} ({}) needs it", info.id.str(), printable(info.name)));
+            scrub.report.problems.push_back(
+                fmt::format("snapshot {} ({}) needs it", info.id.str(), printable(info.name)));
             ZCDP_CHECK(core_.index->set_state(info.id, SnapshotState::corrupt));
             break;
         }

@@ -7,7 +7,10 @@ namespace {
 
 const EVP_MD* digest_of(origin::ObjectChecksum::Kind kind) {
     using Kind = origin::ObjectChecksum::Kind;
-    return kind == Kind::sha256 ? EVP_sha256() : kind == Kind::sha1 ? EVP_sha1() : kind == Kind::md5 ? EVP_md5() : nullptr;
+    return kind == Kind::sha256 ? EVP_sha256()
+           : kind == Kind::sha1 ? EVP_sha1()
+           : kind == Kind::md5  ? EVP_md5()
+                                : nullptr;
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ class ClaimedSum {
     /// Whether bytes in order can answer the claim: all but sums of parts.
     bool answerable() const;
     void update(std::span<const std::byte> bytes);
-    /// The sum of all bytes so far as ObjectChecksum::raw has it; called once, at the end. "" where there is none of that kind.
+    /// The sum of all bytes so far as ObjectChecksum::raw has it; called once, at the end. "" where there is none of
+    /// that kind.
     std::string raw();
     /// Whether it is the one claimed; called instead of raw().
     bool matches() { return raw() == claimed_.raw; }

@@ -1,8 +1,8 @@
-// How many reads there are at once, of chunks or of small objects. Few cost less than many, for buffers are larger and stay
-// in the cores' caches; where each connection is slow, as over a network with latency, it takes many to fill the wire. So the
-// limit begins low and climbs while that brings more a second; a step that did not is taken back, and tried again later. Of
-// requests fewer are tried, too, and kept where they bring as much.
-// Pure: the caller brings the time. Thread rule: any thread.
+// How many reads there are at once, of chunks or of small objects. Few cost less than many, for buffers are larger and
+// stay in the cores' caches; where each connection is slow, as over a network with latency, it takes many to fill the
+// wire. So the limit begins low and climbs while that brings more a second; a step that did not is taken back, and
+// tried again later. Of requests fewer are tried, too, and kept where they bring as much. Pure: the caller brings the
+// time. Thread rule: any thread.
 #pragma once
 
 #include <algorithm>
@@ -16,15 +16,16 @@ namespace zcdp::sync {
 class ClimbingLimit {
   public:
     struct Steps {
-        double size;             ///< of a step, as a part of what there is
-        double worth_it;         ///< what the rate must have grown to, a part of what it was
-        uint32_t settle_windows; ///< before the rate after a step is that of the step
-        bool tries_fewer;        ///< after a step that brought nothing, whether fewer bring as much
+        double size;              ///< of a step, as a part of what there is
+        double worth_it;          ///< what the rate must have grown to, a part of what it was
+        uint32_t settle_windows;  ///< before the rate after a step is that of the step
+        bool tries_fewer;         ///< after a step that brought nothing, whether fewer bring as much
     };
     /// Runs last for many windows, so that a step shows in the next one.
     static constexpr Steps kOfRuns{0.25, 1.08, 0, false};
-    /// Objects are short, but the answers to what a step asks for come only after their latency. A busy machine's rates waver, so
-    /// that now and then a step seems to have brought what it did not: without a way down, a long run would end with the most.
+    /// Objects are short, but the answers to what a step asks for come only after their latency. A busy machine's rates
+    /// waver, so that now and then a step seems to have brought what it did not: without a way down, a long run would
+    /// end with the most.
     static constexpr Steps kOfRequests{0.5, 1.15, 1, true};
 
     ClimbingLimit(uint32_t first, uint32_t most, Steps steps = kOfRuns)
@@ -50,12 +51,9 @@ class ClimbingLimit {
             --settling_;
             return;
         }
-        if (stepped_from_ > 0 && !step_was_good(rate))
-            take_back();
-        else if (resting_ > 0)
-            --resting_;
-        else
-            step();
+        if (stepped_from_ > 0 && !step_was_good(rate)) take_back();
+        else if (resting_ > 0) --resting_;
+        else step();
         rate_before_ = rate;
     }
 

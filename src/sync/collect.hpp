@@ -1,5 +1,6 @@
-// Makes a list in raw byte order of a listing in any order: in one pass over what comes in order, else by sorting on disk.
-// A key that comes twice with the same size and tag is one (pages that overlap); with others it is refused by name.
+// Makes a list in raw byte order of a listing in any order: in one pass over what comes in order, else by sorting on
+// disk. A key that comes twice with the same size and tag is one (pages that overlap); with others it is refused by
+// name.
 //
 // Thread rule: belongs to one thread at a time; blocks. Memory: what a sorter holds, whatever comes.
 #pragma once
@@ -24,7 +25,11 @@ class Collector {
   public:
     /// `skip_bad_keys`: an empty object that is named like a folder gives way to it, and counts as refused.
     Collector(const Filter& filter, bool skip_bad_keys, Fs& fs, Random& random, std::string scratch_folder)
-        : filter_(filter), skip_bad_keys_(skip_bad_keys), fs_(fs), random_(random), scratch_folder_(std::move(scratch_folder)) {}
+        : filter_(filter),
+          skip_bad_keys_(skip_bad_keys),
+          fs_(fs),
+          random_(random),
+          scratch_folder_(std::move(scratch_folder)) {}
 
     /// Before the first entry, and when the listing begins again: then what was taken is void.
     Result<> begin();

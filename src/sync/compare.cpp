@@ -1,10 +1,11 @@
-// Both sides are origins, and both are listed in the same order: one merge finds what is missing, extra or of another size. What
-// is left are pairs of files of one size; workers on loops of their own judge their contents. Of one file there is one pair.
+// Both sides are origins, and both are listed in the same order: one merge finds what is missing, extra or of another
+// size. What is left are pairs of files of one size; workers on loops of their own judge their contents. Of one file
+// there is one pair.
 #include "zcdp/sync/compare.hpp"
 
+#include <fmt/format.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <fmt/format.h>
 
 #include <chrono>
 #include <deque>
@@ -34,7 +35,8 @@ struct Pair {
 /// What the merge and the workers share. Thread rule: any thread.
 class Board {
   public:
-    Board(const CompareOptions& compare_options, const origin::Machine& on, const std::function<void(const Difference&)>& on_found, Stop& on_stop)
+    Board(const CompareOptions& compare_options, const origin::Machine& on,
+          const std::function<void(const Difference&)>& on_found, Stop& on_stop)
         : options(compare_options), machine(on), stop(on_stop), found_(on_found) {}
 
     void differ(Kind kind, std::string path, std::string what) {
@@ -101,12 +103,16 @@ std::unique_ptr<origin::Listing> sorted(std::unique_ptr<origin::Listing> listing
     return in_order(std::move(listing), machine.fs, machine.random, none ? "/tmp" : scratch.string());
 }
 
-/// One listing, entry by entry, of files and symlinks alone, and of keys that end in '/' and have content, which no folder can hold.
+/// One listing, entry by entry, of files and symlinks alone, and of keys that end in '/' and have content, which no
+/// folder can hold.
 class Walk {
   public:
     /// `filter` must outlive it.
     Walk(origin::Origin& origin, const Filter& filter, bool is_folder, const origin::Machine& machine)
-        : filter_(filter), selection_(filter, /*refuse_bad_keys=*/false), listing_(sorted(origin.list(selection_), machine)), is_folder_(is_folder) {}
+        : filter_(filter),
+          selection_(filter, /*refuse_bad_keys=*/false),
+          listing_(sorted(origin.list(selection_), machine)),
+          is_folder_(is_folder) {}
     /// The next entry; nullptr at the end. It holds until the next call.
     Task<Result<origin::Entry*>> next() {
         while (true) {
@@ -140,7 +146,9 @@ bool may_be_equal(Board& board, const origin::Entry& wanted, const origin::Entry
     if (wanted.kind != have.kind) {
         board.differ(Kind::type, wanted.path, "one is a file, the other a symlink");
     } else if (wanted.kind == origin::EntryKind::symlink) {
-        if (wanted.symlink_target != have.symlink_target) board.differ(Kind::content, wanted.path, "leads to " + have.symlink_target + ", not to " + wanted.symlink_target);
+        if (wanted.symlink_target != have.symlink_target)
+            board.differ(Kind::content, wanted.path,
+                         "leads to " + have.symlink_target + ", not to " + wanted.symlink_target);
     } else if (wanted.size_bytes != have.size_bytes) {
         board.differ(Kind::size, wanted.path, fmt::format("has {} bytes, not {}", have.size_bytes, wanted.size_bytes));
     } else {
@@ -152,7 +160,8 @@ bool may_be_equal(Board& board, const origin::Entry& wanted, const origin::Entry
 /// As for a sync: a prefix below which there is nothing is mistyped. With one_way it would be equal to everything.
 Result<> check_anything(const Walk& walk, const origin::Origin& source) {
     if (walk.anything() || source.identity().endpoint == "file://") return {};
-    return Error(ErrorKind::not_found, "there is no object to compare with", "", "look for a typing error; a prefix ends at a '/'");
+    return Error(ErrorKind::not_found, "there is no object to compare with", "",
+                 "look for a typing error; a prefix ends at a '/'");
 }
 
 std::string why_missing(const origin::Entry& wanted) {
@@ -202,8 +211,10 @@ Task<Result<>> pair_up(origin::Origin& source, origin::Origin& folder, Board& bo
     if (board.ended()) co_return Result<>();
     if (count == 0) ZCDP_CO_CHECK(check_anything(walk, source));
     if (count != 1)
-        co_return Error(ErrorKind::usage, fmt::format("has {}{} files, and one file is to be compared with it", count, count == kCountMost ? " or more" : ""), "",
-                        "choose one with --include '/PATH', or name a directory");
+        co_return Error(ErrorKind::usage,
+                        fmt::format("has {}{} files, and one file is to be compared with it", count,
+                                    count == kCountMost ? " or more" : ""),
+                        "", "choose one with --include '/PATH', or name a directory");
     ZCDP_CO_TRY(const auto info, co_await folder.head(file));
     Pair pair{wanted, {file, origin::EntryKind::file, info.size_bytes, info.tag, false, ""}};
     if (may_be_equal(board, pair.wanted, pair.have)) board.offer(pair);
@@ -247,7 +258,8 @@ Task<Result<bool>> equal_bytes(origin::Origin& source, origin::Origin& folder, c
     while (true) {
         ZCDP_CO_TRY(const size_t got, co_await fill(*wanted, a));
         ZCDP_CO_TRY(const size_t got_have, co_await fill(*have, b));
-        if (got != got_have || !std::equal(a.begin(), a.begin() + static_cast<ptrdiff_t>(got), b.begin())) co_return false;
+        if (got != got_have || !std::equal(a.begin(), a.begin() + static_cast<ptrdiff_t>(got), b.begin()))
+            co_return false;
         if (got < a.size()) co_return true;
     }
 }
@@ -285,7 +297,8 @@ Task<> work(origin::Origin& source, origin::Origin& folder, Board& board) {
 
 /// Both origins on a loop of this thread, and what `tasks` does with them until it ends.
 template <class Tasks>
-void on_a_loop(const origin::OriginFactory& source_factory, const origin::OriginFactory& folder_factory, Board& board, Tasks tasks) {
+void on_a_loop(const origin::OriginFactory& source_factory, const origin::OriginFactory& folder_factory, Board& board,
+               Tasks tasks) {
     asio::io_context loop(1);
     auto source = source_factory(loop.get_executor());
     auto folder = folder_factory(loop.get_executor());
@@ -304,7 +317,8 @@ void on_a_loop(const origin::OriginFactory& source_factory, const origin::Origin
 }
 
 Task<> find_pairs(origin::Origin& source, origin::Origin& folder, Board& board) {
-    auto found = board.options.file.empty() ? co_await merge(source, folder, board) : co_await pair_up(source, folder, board);
+    auto found =
+        board.options.file.empty() ? co_await merge(source, folder, board) : co_await pair_up(source, folder, board);
     if (!found) board.fail(std::move(found).error());
     board.close();
 }
@@ -323,8 +337,9 @@ const char* name_of(Kind kind) {
     return "";
 }
 
-Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, origin::Machine machine,
-                              const std::function<void(const Difference&)>& found, Stop& stop) {
+Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source,
+                              origin::Machine machine, const std::function<void(const Difference&)>& found,
+                              Stop& stop) {
     const auto began = Deadline::clock::now();
     std::error_code code;
     const std::string path = std::filesystem::canonical(options.folder, code).string();
@@ -339,7 +354,9 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
                 for (size_t j = 0; j < kPairsAtOnce; ++j) group.spawn(work(from, to, board));
             });
         });
-    on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) { group.spawn(find_pairs(from, to, board)); });
+    on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) {
+        group.spawn(find_pairs(from, to, board));
+    });
     board.close();  // also when there was no loop to merge on
     for (std::thread& thread : threads) thread.join();
     return board.outcome(std::chrono::duration<double>(Deadline::clock::now() - began).count());

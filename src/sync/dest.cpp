@@ -28,7 +28,8 @@ bool is(const boost::system::error_code& code, int number) {
 Error Dest::error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const {
     Error error = system_error(code, action, real_path_ + (entry_path.empty() ? "" : "/" + entry_path));
     if (error.kind() != ErrorKind::not_found) return error;
-    return Error(ErrorKind::failed, error.what(), error.object(), "did somebody take it away meanwhile? run the sync again");
+    return Error(ErrorKind::failed, error.what(), error.object(),
+                 "did somebody take it away meanwhile? run the sync again");
 }
 
 Result<std::unique_ptr<Dest>> Dest::named(const std::string& dest, Fs& fs, Clock& clock, Random& random) {
@@ -41,7 +42,8 @@ Result<std::unique_ptr<Dest>> Dest::named(const std::string& dest, Fs& fs, Clock
     return named;
 }
 
-Result<std::unique_ptr<Dest>> Dest::open(const std::string& dest, Fs& fs, Clock& clock, Random& random, const LockWait& wait) {
+Result<std::unique_ptr<Dest>> Dest::open(const std::string& dest, Fs& fs, Clock& clock, Random& random,
+                                         const LockWait& wait) {
     for (int tries = 0; tries < kTries; ++tries) {
         ZCDP_TRY(auto opened, named(dest, fs, clock, random));
         ZCDP_CHECK(opened->open_parent(true));
@@ -79,7 +81,8 @@ Result<> Dest::open_parent(bool make) {
     if (!parent && make && is(parent.error(), ENOENT)) {
         std::error_code made;
         std::filesystem::create_directories(parent_path_, made);
-        if (made) return system_error({made.value(), boost::system::system_category()}, "making the folder", parent_path_);
+        if (made)
+            return system_error({made.value(), boost::system::system_category()}, "making the folder", parent_path_);
         parent = fs_.open(AT_FDCWD, itself.c_str(), O_PATH | O_DIRECTORY);
     }
     if (!parent) return error(parent.error(), "opening the folder of the destination", "");
@@ -95,10 +98,12 @@ Result<std::optional<Fd>> Dest::existing() const {
     if (!st && is(st.error(), ENOENT)) return std::optional<Fd>();
     if (st && S_ISLNK(st->st_mode) && (is(dir.error(), ENOENT) || is(dir.error(), ELOOP))) {
         const auto target = fs_.readlink(parent_.get(), name_.c_str());
-        return Error(ErrorKind::usage, "the destination is a symlink that leads nowhere" + (target ? ", to " + printable(*target) : ""), path_,
-                     "make the folder that it should lead to, or remove it");
+        return Error(ErrorKind::usage,
+                     "the destination is a symlink that leads nowhere" + (target ? ", to " + printable(*target) : ""),
+                     path_, "make the folder that it should lead to, or remove it");
     }
-    if (is(dir.error(), ENOTDIR)) return Error(ErrorKind::usage, "the destination is no folder", path_, "name a folder to put the files in");
+    if (is(dir.error(), ENOTDIR))
+        return Error(ErrorKind::usage, "the destination is no folder", path_, "name a folder to put the files in");
     return error(dir.error(), "opening the destination", "");
 }
 
@@ -145,9 +150,11 @@ Result<bool> Dest::outlived_by_another(const LockWait& wait) {
 
 Result<> Dest::check_in_place() const {
     const auto named = fs_.open(AT_FDCWD, (real_path_ + "/.").c_str(), O_PATH | O_DIRECTORY);
-    const auto there = named ? fs_.stat_fd(named->get()) : SysResult<struct stat>(named.error()), open = fs_.stat_fd(dir_.get());
+    const auto there = named ? fs_.stat_fd(named->get()) : SysResult<struct stat>(named.error()),
+               open = fs_.stat_fd(dir_.get());
     if (there && open && there->st_ino == open->st_ino && there->st_dev == open->st_dev) return {};
-    return Error(ErrorKind::failed, "the destination, or a folder around it, was moved or replaced during the sync", path_,
+    return Error(ErrorKind::failed, "the destination, or a folder around it, was moved or replaced during the sync",
+                 path_,
                  "what was written is in the folder that was moved; leave it in its place and run the sync again");
 }
 
@@ -155,7 +162,8 @@ Result<> Dest::check_in_place() const {
 Result<> Dest::sweep() {
     barrier_ = barrier_kind(fs_, own_.get());
     if (auto swept = remove_tree(fs_, own_.get(), "tmp"); !swept) return error(swept.error(), "sweeping", ".zcdp/tmp");
-    if (auto made = fs_.mkdir(own_.get(), "tmp", 0700); !made) return error(made.error(), "making the folder", ".zcdp/tmp");
+    if (auto made = fs_.mkdir(own_.get(), "tmp", 0700); !made)
+        return error(made.error(), "making the folder", ".zcdp/tmp");
     auto tmp = fs_.open_beneath(own_.get(), "tmp", O_RDONLY | O_DIRECTORY);
     if (!tmp) return error(tmp.error(), "opening the folder", ".zcdp/tmp");
     tmp_ = std::move(*tmp);
@@ -246,7 +254,9 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
     ZCDP_TRY(Item item, make(entry, tag));
     batch_.push_back(std::move(item));
     ++batch_files_, batch_bytes_ += entry.size_bytes;
-    if (batch_files_ < std::min(kBatchFiles, fs_.open_files_max() / 4) && batch_bytes_ < kBatchBytes && batch_.size() < kBatchItems) return {};
+    if (batch_files_ < std::min(kBatchFiles, fs_.open_files_max() / 4) && batch_bytes_ < kBatchBytes &&
+        batch_.size() < kBatchItems)
+        return {};
     return settle();
 }
 
@@ -286,13 +296,15 @@ Result<> Dest::make_contents_durable() {
             return error(synced.error(), "syncing", item.record.entry.path);
     }
     if (journal && any)
-        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced) return error(synced.error(), "syncing", "");
+        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced)
+            return error(synced.error(), "syncing", "");
     return {};
 }
 
 Result<> Dest::make_names_durable(const std::set<std::shared_ptr<Fd>>& folders) {
     if (barrier_ == BarrierKind::journal && !folders.empty()) {
-        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced) return error(synced.error(), "syncing", "");
+        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced)
+            return error(synced.error(), "syncing", "");
         return {};
     }
     for (const auto& folder : folders)

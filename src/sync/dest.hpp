@@ -2,9 +2,9 @@
 // written down (dest_state.hpp), so that the next run touches only what differs and an interrupted one goes on.
 //
 // A DEST that does not exist is filled beside its place and appears whole, by one rename. Into an existing one files go
-// one by one; deletions come last, and only of files that zcdp put there and nobody changed since. One run at a time: a second
-// one waits (dest_lock.hpp). The folder that DEST is in is opened once, so that nothing is written where its name leads later.
-// Thread rule: one thread.
+// one by one; deletions come last, and only of files that zcdp put there and nobody changed since. One run at a time: a
+// second one waits (dest_lock.hpp). The folder that DEST is in is opened once, so that nothing is written where its
+// name leads later. Thread rule: one thread.
 #pragma once
 
 #include <memory>
@@ -38,9 +38,10 @@ inline std::string place_beside(const std::string& path) {
 
 class Dest {
   public:
-    /// `dest` as the user wrote it. Makes what is missing, waits for another run, sweeps what an interrupted one left, and
-    /// merges its journal. Errors: usage (a file, a symlink that leads nowhere), busy.
-    static Result<std::unique_ptr<Dest>> open(const std::string& dest, Fs& fs, Clock& clock, Random& random, const LockWait& wait);
+    /// `dest` as the user wrote it. Makes what is missing, waits for another run, sweeps what an interrupted one left,
+    /// and merges its journal. Errors: usage (a file, a symlink that leads nowhere), busy.
+    static Result<std::unique_ptr<Dest>> open(const std::string& dest, Fs& fs, Clock& clock, Random& random,
+                                              const LockWait& wait);
     /// Changes nothing: only earlier(), intact() and path() may be called. DEST need not exist.
     static Result<std::unique_ptr<Dest>> look(const std::string& dest, Fs& fs, Clock& clock, Random& random);
     ~Dest();
@@ -109,9 +110,9 @@ class Dest {
     Result<> appear();
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const;
 
-    std::string path_, real_path_, own_path_;  ///< real: beside the final place while it is being filled
+    std::string path_, real_path_, own_path_;     ///< real: beside the final place while it is being filled
     std::string parent_path_, name_, real_name_;  ///< path_ and real_path_ in two
-    bool appears_ = false;                     ///< DEST did not exist: rename at the end
+    bool appears_ = false;                        ///< DEST did not exist: rename at the end
     Fs& fs_;
     Clock& clock_;
     Random& random_;

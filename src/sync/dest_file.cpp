@@ -68,12 +68,14 @@ Result<bool> Dest::link_or_move(const store::ManifestEntry& entry, Item& item) {
                          real_path_, "use --as copy, or a --store on the same one");
         return error(linked.error(), "linking", entry.path);
     }
-    // The store's own link and the tree's are two: a content that is in the tree more than once is copied but for the last.
+    // The store's own link and the tree's are two: a content that is in the tree more than once is copied but for the
+    // last.
     const auto st = fs_.stat(tree_.get(), entry.path.c_str());
     if (!st || st->st_nlink > 2) return false;
     if (auto moved = fs_.rename(tree_.get(), entry.path.c_str(), tmp_.get(), item.temporary.c_str()); !moved)
         return error(moved.error(), "moving into place", entry.path);
-    // From now on the user may write to it: the store, which an interrupted run comes back to, must not hold it any more.
+    // From now on the user may write to it: the store, which an interrupted run comes back to, must not hold it any
+    // more.
     const std::string hex = entry.digest.hex();
     const std::string blob = std::string(entry.digest.kind == DigestKind::sha256 ? "sha256/" : "sha256tree/") +
                              hex.substr(0, 2) + "/" + hex.substr(2) + (entry.executable ? ".x" : "");
@@ -102,8 +104,9 @@ Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry,
     }
     if (size_bytes >= kDirectCopyBytesMin) {
         const std::string shown = real_path_ + "/" + entry.path;
-        ZCDP_TRY(const bool copied, copy_direct(fs_, {tree_.get(), entry.path, entry.path}, {tmp_.get(), temporary, shown}, size_bytes,
-                                               [this](uint64_t bytes) { count_placed(bytes); }));
+        ZCDP_TRY(const bool copied,
+                 copy_direct(fs_, {tree_.get(), entry.path, entry.path}, {tmp_.get(), temporary, shown}, size_bytes,
+                             [this](uint64_t bytes) { count_placed(bytes); }));
         if (copied) return {};
     }
     uint64_t done = 0;
@@ -118,10 +121,12 @@ Result<> Dest::copy_content(int from, int to, const store::ManifestEntry& entry,
     std::vector<std::byte> buffer;
     while (done < size_bytes) {
         buffer.resize(kCopyBytes);
-        const auto got = fs_.read(from, std::span(buffer).first(std::min<uint64_t>(kCopyBytes, size_bytes - done)), done);
+        const auto got =
+            fs_.read(from, std::span(buffer).first(std::min<uint64_t>(kCopyBytes, size_bytes - done)), done);
         if (!got) return system_error(got.error(), "reading from the store", entry.path);
-        if (*got == 0) return Error(ErrorKind::corrupt, "a file of the store is shorter than it should be", entry.path,
-                                    "run: zcdp store verify");
+        if (*got == 0)
+            return Error(ErrorKind::corrupt, "a file of the store is shorter than it should be", entry.path,
+                         "run: zcdp store verify");
         if (auto put = fs_.write(to, std::span(buffer).first(*got), done); !put)
             return error(put.error(), "writing", entry.path);
         done += *got;

@@ -26,7 +26,8 @@ Result<std::shared_ptr<Fd>> DestFolders::enter(int parent, const std::string& co
     if (fd) return std::make_shared<Fd>(std::move(*fd));
     if (is(fd.error(), ELOOP) || is(fd.error(), ENOTDIR) || is(fd.error(), EXDEV)) {
         if (!create) return std::shared_ptr<Fd>();
-        return Error(ErrorKind::refused, "is a symlink or a file where a folder has to be; nothing is written through it",
+        return Error(ErrorKind::refused,
+                     "is a symlink or a file where a folder has to be; nothing is written through it",
                      name_ + "/" + path, "move it away");
     }
     return system_error(fd.error(), "opening the folder", name_ + "/" + path);

@@ -15,7 +15,9 @@ constexpr auto kAskAgain = std::chrono::milliseconds(50);
 constexpr size_t kHolderBytesMax = 4096;
 
 /// Answers by which a file system says that it has no locks.
-bool has_no_locks(int number) { return number == ENOLCK || number == EOPNOTSUPP || number == ENOSYS || number == EINVAL; }
+bool has_no_locks(int number) {
+    return number == ENOLCK || number == EOPNOTSUPP || number == ENOSYS || number == EINVAL;
+}
 
 std::string holder_of(Fs& fs, int own) {
     const auto who = read_file(fs, own, "lock", kHolderBytesMax);
@@ -47,14 +49,20 @@ Result<DestLock> DestLock::take(Fs& fs, Clock& clock, int own, const std::string
         }
         const int number = errno;
         if (has_no_locks(number)) {
-            wait.log.warn("the file system has no locks: let no other run write to this destination meanwhile", {{"destination", shown}, {"why", std::strerror(number)}});
+            wait.log.warn("the file system has no locks: let no other run write to this destination meanwhile",
+                          {{"destination", shown}, {"why", std::strerror(number)}});
             return lock;
         }
         if (number != EWOULDBLOCK && number != EINTR) return errno_error(number, "locking", shown);
-        if (wait.stop) return Error(ErrorKind::interrupted, "stopped while waiting for " + holder_of(fs, own), shown, "run the same command again");
+        if (wait.stop)
+            return Error(ErrorKind::interrupted, "stopped while waiting for " + holder_of(fs, own), shown,
+                         "run the same command again");
         if (clock.monotonic_ns() >= until_ns)
-            return Error(ErrorKind::busy, "is being written to by " + holder_of(fs, own), shown, "wait for it, or give more time with --lock-timeout");
-        if (!said) wait.log.warn("waits for another run into the same destination", {{"destination", shown}, {"holder", holder_of(fs, own)}});
+            return Error(ErrorKind::busy, "is being written to by " + holder_of(fs, own), shown,
+                         "wait for it, or give more time with --lock-timeout");
+        if (!said)
+            wait.log.warn("waits for another run into the same destination",
+                          {{"destination", shown}, {"holder", holder_of(fs, own)}});
         said = true;
         std::this_thread::sleep_for(kAskAgain);
     }

@@ -1,5 +1,5 @@
-// One run into a DEST at a time: an flock on DEST/.zcdp/lock, which names its holder for whoever waits. A killed holder's
-// lock is free; a clean end takes the file away. Thread rule: one thread.
+// One run into a DEST at a time: an flock on DEST/.zcdp/lock, which names its holder for whoever waits. A killed
+// holder's lock is free; a clean end takes the file away. Thread rule: one thread.
 #pragma once
 
 #include <atomic>
@@ -23,8 +23,8 @@ struct LockWait {
 class DestLock {
   public:
     DestLock() = default;
-    /// `own` is DEST's .zcdp, `shown` what messages call DEST. A file system that has no locks is said in the log, and gone on
-    /// with: there nobody else is kept out. Errors: busy, naming the holder; interrupted; of the disk.
+    /// `own` is DEST's .zcdp, `shown` what messages call DEST. A file system that has no locks is said in the log, and
+    /// gone on with: there nobody else is kept out. Errors: busy, naming the holder; interrupted; of the disk.
     static Result<DestLock> take(Fs& fs, Clock& clock, int own, const std::string& shown, const LockWait& wait);
     /// The folder went away while somebody else held it: there is nothing to lock.
     bool gone() const { return gone_; }

@@ -163,8 +163,8 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     return {};
 }
 
-/// Everything that was listed, in order: from the private store's tree, or where it is already. The manifest of the whole
-/// is written along, for its id.
+/// Everything that was listed, in order: from the private store's tree, or where it is already. The manifest of the
+/// whole is written along, for its id.
 Result<> WithoutStore::place(const Listed& listed) {
     progress_.phase = Phase::placing;
     progress_.files_to_place = listed.list.count, progress_.bytes_to_place = listed.bytes;
@@ -212,11 +212,13 @@ Result<> WithoutStore::place(const Listed& listed) {
 Result<SyncReport> WithoutStore::run() {
     Fs& fs = machine_.fs;
     ZCDP_TRY(dest_, options_.dry_run ? Dest::look(options_.dest, fs, machine_.clock, machine_.random)
-                                     : Dest::open(options_.dest, fs, machine_.clock, machine_.random, lock_wait(options_, stop_, machine_.log)));
+                                     : Dest::open(options_.dest, fs, machine_.clock, machine_.random,
+                                                  lock_wait(options_, stop_, machine_.log)));
     scratch_ = options_.dry_run ? std::filesystem::temp_directory_path().string() : dest_->own_path();
     for (int listings = 1;; ++listings) {
         report_ = {};
-        ZCDP_TRY(const Listed listed, list_origin(options_, factory_, machine_.fs, machine_.random, scratch_, progress_, stop_));
+        ZCDP_TRY(const Listed listed,
+                 list_origin(options_, factory_, machine_.fs, machine_.random, scratch_, progress_, stop_));
         report_.revision = listed.revision;
         report_.objects = listed.files, report_.bytes = listed.bytes;
         report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
@@ -258,27 +260,30 @@ Result<> forget_private_store(const std::string& dest, origin::Machine machine) 
         options.root = own_path + "/store";
         options.holder = "zcdp sync";
         options.lock_timeout_ms = 0;
-        const auto held = store::Store::open(options, machine.fs, machine.clock, machine.random, machine.log, machine.metrics);
+        const auto held =
+            store::Store::open(options, machine.fs, machine.clock, machine.random, machine.log, machine.metrics);
         if (!held) continue;
-        if (auto gone = remove_tree(machine.fs, own->get(), "store"); !gone) return system_error(gone.error(), "removing the private store", options.root);
+        if (auto gone = remove_tree(machine.fs, own->get(), "store"); !gone)
+            return system_error(gone.error(), "removing the private store", options.root);
     }
     return {};
 }
 
-Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed,
-                        origin::Machine machine, SyncReport& report, Progress& progress, Stop& stop) {
+Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, origin::Machine machine,
+                        SyncReport& report, Progress& progress, Stop& stop) {
     if (options.dry_run) return count_removals(options, listed, machine, report);
     progress.phase = Phase::placing;
     progress.files_placed = 0, progress.files_to_place = listed.list.count;
     progress.bytes_placed = 0, progress.bytes_to_place = listed.bytes;
     const auto id = store::SnapshotId::parse(report.snapshot);
     if (!id) return Error(ErrorKind::failed, "has no snapshot to place", options.dest);
-    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random, lock_wait(options, stop, machine.log)));
+    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random,
+                                         lock_wait(options, stop, machine.log)));
     dest->report_to(progress);
     ZCDP_TRY(Fd tree, open_folder(machine.fs, report.path));
-    dest->take_from(std::move(tree), options.placement == Placement::link      ? Transfer::link
+    dest->take_from(std::move(tree), options.placement == Placement::link   ? Transfer::link
                                      : options.placement == Placement::copy ? Transfer::copy
-                                                                             : Transfer::clone_or_copy);
+                                                                            : Transfer::clone_or_copy);
     ZCDP_TRY(const auto manifest, store.manifest(*id));
     while (true) {
         ZCDP_TRY(const auto entry, manifest->next());

@@ -8,9 +8,8 @@ namespace zcdp::sync {
 
 /// After a sync into the store: the report's snapshot into options.dest. Fills path and what was removed in. With a dry
 /// run only counts what would be removed, against `listed`.
-Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed,
-                        origin::Machine machine, SyncReport& report, Progress& progress,
-                        Stop& stop);
+Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, origin::Machine machine,
+                        SyncReport& report, Progress& progress, Stop& stop);
 
 /// Straight into options.dest. What is to be fetched goes through a private store in DEST/.zcdp, from which verified
 /// files are moved out, so that each byte is written once and an interrupted run resumes; the private store is gone
@@ -18,7 +17,8 @@ Result<> place_snapshot(const SyncOptions& options, store::Store& store, const L
 Result<SyncReport> run_without_store(const SyncOptions& options, const origin::OriginFactory& factory,
                                      origin::Machine machine, Progress& progress, Stop& stop);
 
-/// What an interrupted run without a store left in `dest` is in the way once there is one. Somebody who is at work there keeps it.
+/// What an interrupted run without a store left in `dest` is in the way once there is one. Somebody who is at work
+/// there keeps it.
 Result<> forget_private_store(const std::string& dest, origin::Machine machine);
 
 }  // namespace zcdp::sync

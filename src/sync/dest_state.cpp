@@ -63,7 +63,8 @@ void put_digest(std::string& out, const Sha256Bytes& bytes) {
 std::string encode(const DestRecord& record) {
     const store::ManifestEntry& entry = record.entry;
     std::string out;
-    out.push_back(static_cast<char>(static_cast<uint8_t>(entry.kind) | (entry.executable ? 4 : 0) | (record.extra ? 8 : 0)));
+    out.push_back(
+        static_cast<char>(static_cast<uint8_t>(entry.kind) | (entry.executable ? 4 : 0) | (record.extra ? 8 : 0)));
     put_text(out, entry.path);
     if (entry.kind == store::FileKind::symlink) put_text(out, entry.symlink_target);
     if (entry.kind != store::FileKind::file) return out;

@@ -18,10 +18,10 @@ namespace zcdp::sync {
 
 struct DestRecord {
     store::ManifestEntry entry;
-    std::string tag;        ///< the origin's, of a file
-    int64_t mtime_ns = 0;   ///< of a file
-    uint64_t inode = 0;     ///< of a file
-    bool extra = false;     ///< the source has it no more
+    std::string tag;       ///< the origin's, of a file
+    int64_t mtime_ns = 0;  ///< of a file
+    uint64_t inode = 0;    ///< of a file
+    bool extra = false;    ///< the source has it no more
 };
 
 bool as_it_was_put(const DestRecord& record, const struct stat& st);

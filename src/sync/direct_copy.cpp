@@ -22,7 +22,8 @@ constexpr unsigned kThreads = 3;  ///< reads and writes overlap, and the disk ha
 /// The pieces of one file, taken by whichever thread is free.
 class DirectCopy {
   public:
-    DirectCopy(Fs& fs, int from_fd, int to_fd, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied)
+    DirectCopy(Fs& fs, int from_fd, int to_fd, FileAt from, FileAt to, uint64_t size_bytes,
+               const std::function<void(uint64_t)>& copied)
         : fs_(fs), from_fd_(from_fd), to_fd_(to_fd), from_(from), to_(to), size_bytes_(size_bytes), copied_(copied) {}
 
     Result<> run() {
@@ -57,9 +58,11 @@ class DirectCopy {
         const auto got = fs_.read(from_fd_, buffer, at);  // a direct read's length is aligned; it ends with the file
         if (!got) return system_error(got.error(), "reading from the store", from_.shown);
         if (*got < length)
-            return Error(ErrorKind::corrupt, "a file of the store is shorter than it should be", from_.shown, "run: zcdp store verify");
+            return Error(ErrorKind::corrupt, "a file of the store is shorter than it should be", from_.shown,
+                         "run: zcdp store verify");
         const size_t aligned = (length + kAlignment - 1) / kAlignment * kAlignment;
-        if (auto put = fs_.write(to_fd_, buffer.first(aligned), at); !put) return system_error(put.error(), "writing", to_.shown);
+        if (auto put = fs_.write(to_fd_, buffer.first(aligned), at); !put)
+            return system_error(put.error(), "writing", to_.shown);
         copied_(length);
         return {};
     }
@@ -83,7 +86,8 @@ class DirectCopy {
 
 }  // namespace
 
-Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied) {
+Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes,
+                         const std::function<void(uint64_t)>& copied) {
     const auto source = fs.open(from.dir, from.name.c_str(), O_RDONLY | O_DIRECT);
     if (!source) return false;
     const auto target = fs.open(to.dir, to.name.c_str(), O_WRONLY | O_DIRECT);
@@ -92,7 +96,8 @@ Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes, co
         return system_error(room.error(), "reserving room for", to.shown);
     ZCDP_CHECK(DirectCopy(fs, source->get(), target->get(), from, to, size_bytes, copied).run());
     // Direct writes end at a multiple of the alignment.
-    if (auto sized = fs.truncate(target->get(), size_bytes); !sized) return system_error(sized.error(), "sizing", to.shown);
+    if (auto sized = fs.truncate(target->get(), size_bytes); !sized)
+        return system_error(sized.error(), "sizing", to.shown);
     return true;
 }
 

@@ -19,9 +19,10 @@ struct FileAt {
     const std::string& shown;  ///< for messages
 };
 
-/// Fills `to`, which exists and is empty, with the `size_bytes` of `from`. False: one of the file systems knows no direct
-/// I/O, and nothing was done. `copied` is called for each piece, on any thread. Errors: of the disk, or `corrupt` when `from`
-/// is shorter.
-Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes, const std::function<void(uint64_t)>& copied);
+/// Fills `to`, which exists and is empty, with the `size_bytes` of `from`. False: one of the file systems knows no
+/// direct I/O, and nothing was done. `copied` is called for each piece, on any thread. Errors: of the disk, or
+/// `corrupt` when `from` is shorter.
+Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes,
+                         const std::function<void(uint64_t)>& copied);
 
 }  // namespace zcdp::sync

@@ -21,16 +21,16 @@ namespace zcdp::sync {
 struct LongFile {
     SpoolEntry record;
     std::unique_ptr<store::PartialFile> partial;
-    origin::ObjectChecksum claimed;       ///< by the origin, for the whole
-    uint64_t part_bytes = 0;              ///< with `claimed` of parts: their size, but of the last; 0: not known
-    PieceCrcs crcs;                       ///< with `claimed` of a CRC kind
-    std::vector<bool> resumed;            ///< chunks that an earlier run left; empty when there are none
-    int reads = 1;                        ///< how often it was fetched, this time included
-    std::atomic<uint64_t> chunks_left{0}; ///< not yet on disk
-    bool one_pass = false;                ///< from a server without ranges: one run has all of it
-    std::atomic<bool> abandoned{false};   ///< such a server showed only now: opened again by the last of its runs
-    std::atomic<uint32_t> runs{0};        ///< handed out and not ended
-    uint64_t next_chunk = 0;              ///< first one not handed out; under the feeder's mutex
+    origin::ObjectChecksum claimed;        ///< by the origin, for the whole
+    uint64_t part_bytes = 0;               ///< with `claimed` of parts: their size, but of the last; 0: not known
+    PieceCrcs crcs;                        ///< with `claimed` of a CRC kind
+    std::vector<bool> resumed;             ///< chunks that an earlier run left; empty when there are none
+    int reads = 1;                         ///< how often it was fetched, this time included
+    std::atomic<uint64_t> chunks_left{0};  ///< not yet on disk
+    bool one_pass = false;                 ///< from a server without ranges: one run has all of it
+    std::atomic<bool> abandoned{false};    ///< such a server showed only now: opened again by the last of its runs
+    std::atomic<uint32_t> runs{0};         ///< handed out and not ended
+    uint64_t next_chunk = 0;               ///< first one not handed out; under the feeder's mutex
 
     uint64_t size_bytes() const { return record.entry.size_bytes; }
     bool is_resumed(uint64_t chunk) const { return !resumed.empty() && resumed[chunk]; }
@@ -69,7 +69,7 @@ class Feeder {
     SpoolReader plan_;
     const uint32_t connections_;
     bool plan_ended_ = false;
-    size_t long_files_ = 0;                       ///< given out and not done
+    size_t long_files_ = 0;                      ///< given out and not done
     std::list<std::shared_ptr<LongFile>> open_;  ///< with chunks that nobody fetches yet
 };
 

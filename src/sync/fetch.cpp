@@ -19,8 +19,9 @@ uint32_t loops_of(const SyncOptions& options) {
     return std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMax);
 }
 
-/// Few runs at first (climbing_limit.hpp), but on each loop as many as hash together: with sixteen at once that saves more than
-/// the smaller buffers cost (4 × 256 MiB on two loops with AVX-512: 0.76 CPU-s/GiB, with twelve runs in fours 0.84).
+/// Few runs at first (climbing_limit.hpp), but on each loop as many as hash together: with sixteen at once that saves
+/// more than the smaller buffers cost (4 × 256 MiB on two loops with AVX-512: 0.76 CPU-s/GiB, with twelve runs in fours
+/// 0.84).
 uint32_t first_runs(uint32_t connections, uint32_t loops) {
     return std::max(kRunsFirst, loops * static_cast<uint32_t>(hashes_at_once(connections / loops)));
 }
@@ -57,10 +58,10 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
 
 }  // namespace
 
-Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
-                              const origin::OriginIdentity& identity, const store::TagScope& scope,
-                              store::Store& store, std::shared_ptr<store::Hold> hold, const origin::OriginFactory& factory,
-                              origin::Machine machine, Progress& progress, const Stop& stop) {
+Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
+                              const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
+                              const origin::OriginFactory& factory, origin::Machine machine, Progress& progress,
+                              const Stop& stop) {
     progress.phase = Phase::fetching;
     const uint32_t connections = options.connections > 0 ? options.connections : kConnections;
     const uint32_t loop_count = std::min(loops_of(options), connections);
@@ -69,9 +70,11 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     Feeder feeder(plan.read(machine.fs), connections);
     asio::thread_pool disk(kDiskThreads);
     ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
-    ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost, ClimbingLimit::kOfRequests);
-    FetchJob job(FetchContext{store, hold, *incoming, committer, feeder, run_limit, request_limit, connections, disk, machine.fs, machine.log, progress, stop,
-                              identity, options.source, scope, options.verify_parts});
+    ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
+                                ClimbingLimit::kOfRequests);
+    FetchJob job(FetchContext{store, hold, *incoming, committer, feeder, run_limit, request_limit, connections, disk,
+                              machine.fs, machine.log, progress, stop, identity, options.source, scope,
+                              options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();

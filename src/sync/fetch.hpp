@@ -11,11 +11,11 @@ struct FetchTotals {
     uint64_t objects_matched = 0, bytes_matched = 0;  ///< found to be content that was here already
 };
 
-/// Fetches what `plan` does not know to be present; blocks. What was verified is committed also when it ends in an error
-/// or is stopped. Errors: the first of any loop; interrupted.
-Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
-                              const origin::OriginIdentity& identity, const store::TagScope& scope,
-                              store::Store& store, std::shared_ptr<store::Hold> hold, const origin::OriginFactory& factory,
-                              origin::Machine machine, Progress& progress, const Stop& stop);
+/// Fetches what `plan` does not know to be present; blocks. What was verified is committed also when it ends in an
+/// error or is stopped. Errors: the first of any loop; interrupted.
+Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
+                              const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
+                              const origin::OriginFactory& factory, origin::Machine machine, Progress& progress,
+                              const Stop& stop);
 
 }  // namespace zcdp::sync

@@ -1,4 +1,5 @@
-// Long files: opened once, filled by runs of chunks on any slot of any loop, and finished by whoever brings the last one.
+// Long files: opened once, filled by runs of chunks on any slot of any loop, and finished by whoever brings the last
+// one.
 #include <fmt/format.h>
 
 #include <bit>
@@ -24,17 +25,19 @@ uint64_t chunk_end(const LongFile& file, uint64_t offset) {
 /// breaks: the next one goes on at the very byte.
 struct Fetcher::RunState {
     explicit RunState(const ChunkRun& run)
-        : at(run.first * kChunkBytes), end(std::min((run.first + run.count) * kChunkBytes, run.file->size_bytes())), buffer_at(at) {}
-    uint64_t at, end;           ///< next byte to read; end of the run
+        : at(run.first * kChunkBytes),
+          end(std::min((run.first + run.count) * kChunkBytes, run.file->size_bytes())),
+          buffer_at(at) {}
+    uint64_t at, end;  ///< next byte to read; end of the run
     std::unique_ptr<origin::Body> body;
     Buffer buffer;
-    uint64_t buffer_at;         ///< offset of the buffer's first byte
-    size_t filled = 0;          ///< bytes in the buffer
-    size_t hashed = 0;          ///< of them
+    uint64_t buffer_at;  ///< offset of the buffer's first byte
+    size_t filled = 0;   ///< bytes in the buffer
+    size_t hashed = 0;   ///< of them
     Sha256 hash;
     std::optional<RunningCrc> crc;
-    uint32_t attempt = 0;       ///< to get on, since the last full buffer
-    int damaged = 0;            ///< how often this chunk was
+    uint32_t attempt = 0;  ///< to get on, since the last full buffer
+    int damaged = 0;       ///< how often this chunk was
 
     /// To the start of the chunk that `at` is in; says how far that is.
     uint64_t rewind() {
@@ -91,13 +94,15 @@ Task<Result<>> Fetcher::take_claim(LongFile& file, origin::ObjectChecksum claime
     const origin::Entry& entry = file.record.entry;
     file.claimed = std::move(claimed);
     if (file.claimed.parts == 1) file.part_bytes = entry.size_bytes;
-    const bool by_parts = origin::crc_kind(file.claimed.kind) || job_.verify_parts || file.claimed.parts == chunk_count(entry.size_bytes);
+    const bool by_parts =
+        origin::crc_kind(file.claimed.kind) || job_.verify_parts || file.claimed.parts == chunk_count(entry.size_bytes);
     if (file.claimed.parts > 1 && by_parts) {
         ZCDP_CO_TRY(const uint64_t first, co_await origin_->part_bytes(entry.path, entry.tag, 1));
         if (first < entry.size_bytes) file.part_bytes = first;
     }
     const bool in_pieces = !file.claimed.is_composite() || file.part_bytes > 0;
-    if (const auto kind = origin::crc_kind(file.claimed.kind); kind && in_pieces) file.crcs = PieceCrcs(*kind, entry.size_bytes, file.part_bytes);
+    if (const auto kind = origin::crc_kind(file.claimed.kind); kind && in_pieces)
+        file.crcs = PieceCrcs(*kind, entry.size_bytes, file.part_bytes);
     co_return Result<>();
 }
 
@@ -110,7 +115,8 @@ size_t Fetcher::run_buffer_bytes() const {
 /// Opens the rest of the run at the origin.
 Task<Result<>> Fetcher::open_range(LongFile& file, RunState& state) {
     const origin::Entry& entry = file.record.entry;
-    ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at, state.end - state.at, file.one_pass}));
+    ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at,
+                                                    state.end - state.at, file.one_pass}));
     const bool whole = state.at == 0 && state.end == entry.size_bytes && chunk_count(entry.size_bytes) == 1;
     if (whole) ZCDP_CO_CHECK(co_await take_claim(file, state.body->checksum()));
     if (!state.crc && file.crcs.wanted()) state.crc.emplace(file.crcs);
@@ -123,8 +129,8 @@ Task<> Fetcher::hash_new(RunState& state) {
     state.hashed = state.filled;
 }
 
-/// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed. What
-/// an earlier run left is not written again: only a server without ranges sends it once more.
+/// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed.
+/// What an earlier run left is not written again: only a server without ranges sends it once more.
 Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     std::optional<Sha256Bytes> digest;
     const uint64_t chunk = (state.at - 1) / kChunkBytes;
@@ -144,8 +150,8 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     co_return digest && !here && --file.chunks_left == 0;
 }
 
-/// After an error of the body: at the very byte where it broke off, but from bytes that are damaged, at the start of their
-/// chunk, which nobody counts as present yet.
+/// After an error of the body: at the very byte where it broke off, but from bytes that are damaged, at the start of
+/// their chunk, which nobody counts as present yet.
 Task<Result<>> Fetcher::go_on(LongFile& file, RunState& state, Error broken) {
     const std::string& path = file.record.entry.path;
     if (broken.kind() != ErrorKind::corrupt) co_return co_await state.body->resume(std::move(broken), ++state.attempt);
@@ -179,7 +185,8 @@ Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
 Error Fetcher::forget(RunState& state, const LongFile& file, Error error) {
     const uint64_t unwritten = state.filled, back = state.rewind();
     if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done -= back;
-    job_.progress.advance_long_file(file.record.entry.path, static_cast<int64_t>(unwritten) - static_cast<int64_t>(back));
+    job_.progress.advance_long_file(file.record.entry.path,
+                                    static_cast<int64_t>(unwritten) - static_cast<int64_t>(back));
     return error;
 }
 
@@ -191,7 +198,8 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run) {
     while (state.at < state.end) {
         if (file.abandoned) co_return forget(state, file, Error(ErrorKind::no_ranges, "abandoned"));
         if (!state.body)
-            if (auto opened = co_await open_range(file, state); !opened) co_return forget(state, file, std::move(opened).error());
+            if (auto opened = co_await open_range(file, state); !opened)
+                co_return forget(state, file, std::move(opened).error());
         if (state.buffer.bytes().data() == nullptr)
             state.buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
         const uint64_t stop_at = std::min(state.buffer_at + state.buffer.bytes().size(), chunk_end(file, state.at));
@@ -234,8 +242,8 @@ Task<Result<std::vector<uint64_t>>> Fetcher::part_sizes(const LongFile& file) {
     co_return sizes;
 }
 
-/// The digest of the finished file, which is what the origin states. That parts were taken for equal and are not shows only
-/// when their sum does not match: then each is asked for. Errors: corrupt.
+/// The digest of the finished file, which is what the origin states. That parts were taken for equal and are not shows
+/// only when their sum does not match: then each is asked for. Errors: corrupt.
 Task<Result<Digest>> Fetcher::verified_digest(LongFile& file) {
     Result<> verified;
     auto digest = co_await offload(job_.disk, [&]() -> Result<Digest> {
@@ -261,9 +269,11 @@ Task<Result<>> Fetcher::finish_long(std::shared_ptr<LongFile> file) {
     auto done = co_await offload(job_.disk, [&]() -> Result<> {
         if (damaged) ZCDP_CHECK(file->partial->discard());
         if (!digest) return digest.error();
-        ZCDP_CHECK(job_.incoming.stage_partial(std::move(file->partial), {*digest, entry.size_bytes, entry.executable}));
+        ZCDP_CHECK(
+            job_.incoming.stage_partial(std::move(file->partial), {*digest, entry.size_bytes, entry.executable}));
         const bool of_chunks = chunk_count(entry.size_bytes) > 1;
-        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, *digest, of_chunks ? stated_sum(file->claimed) : ""});
+        job_.committer.add(
+            {job_.key(entry.path), entry.tag, entry.size_bytes, *digest, of_chunks ? stated_sum(file->claimed) : ""});
         return {};
     });
     job_.progress.end_long_file(entry.path);

@@ -39,8 +39,15 @@ uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_sin
 
 Fetcher::Fetcher(FetchJob& job, Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
                  uint64_t buffer_bytes)
-    : job_(job), loop_(loop), origin_(std::move(origin)), buffer_budget_(buffer_bytes), buffers_(loop.executor(), buffer_bytes), hashes_(loop.executor()),
-      stager_(job, loop.executor()), refilling_(loop.executor(), 1), slots_(slots) {}
+    : job_(job),
+      loop_(loop),
+      origin_(std::move(origin)),
+      buffer_budget_(buffer_bytes),
+      buffers_(loop.executor(), buffer_bytes),
+      hashes_(loop.executor()),
+      stager_(job, loop.executor()),
+      refilling_(loop.executor(), 1),
+      slots_(slots) {}
 
 void Fetcher::start() {
     slots_running_ = slots_;
@@ -129,10 +136,8 @@ Task<Result<>> Fetcher::handle(Work work) {
     Result<> done;
     std::exception_ptr thrown;
     try {
-        if (auto* run = std::get_if<ChunkRun>(&work))
-            done = co_await fetch_run(std::move(*run));
-        else
-            done = co_await fetch_entry(std::move(std::get<SpoolEntry>(work)));
+        if (auto* run = std::get_if<ChunkRun>(&work)) done = co_await fetch_run(std::move(*run));
+        else done = co_await fetch_entry(std::move(std::get<SpoolEntry>(work)));
     } catch (...) {
         thrown = std::current_exception();
     }
@@ -165,7 +170,8 @@ Task<Result<>> Fetcher::fetch_entry(SpoolEntry record) {
             ++job_.objects_matched, job_.bytes_matched += entry.size_bytes;
             ++job_.progress.objects_done, job_.progress.bytes_done += entry.size_bytes;
             co_await offload(job_.disk, [&] {
-                job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, record.digest, sum_of_long(entry, record.info->checksum)});
+                job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, record.digest,
+                                    sum_of_long(entry, record.info->checksum)});
             });
             co_return Result<>();
         }
@@ -185,9 +191,9 @@ Task<Result<>> Fetcher::ask(SpoolEntry& record) {
     co_return Result<>();
 }
 
-/// Perhaps the same bytes are here under another key or from other credentials. A HEAD shows the right to read the object
-/// and what it is now; under another key something that this bucket says of the content has to be what it said of the
-/// bytes here, or be true of them.
+/// Perhaps the same bytes are here under another key or from other credentials. A HEAD shows the right to read the
+/// object and what it is now; under another key something that this bucket says of the content has to be what it said
+/// of the bytes here, or be true of them.
 Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
     ZCDP_CO_CHECK(co_await ask(record));
     if (record.same_key) co_return true;
@@ -198,22 +204,27 @@ Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
                         return job_.store.sums_like(job_.scope, sum, entry.size_bytes, is_unforgeable(stated));
                     }));
         for (const Digest& digest : known) {
-            const bool here = co_await offload(job_.disk, [&] { return job_.store.hold_blob(*job_.hold, {digest, entry.size_bytes, entry.executable}); });
+            const bool here = co_await offload(job_.disk, [&] {
+                return job_.store.hold_blob(*job_.hold, {digest, entry.size_bytes, entry.executable});
+            });
             if (!here) continue;
             record.digest = digest;
             co_return true;
         }
     }
     if (record.knowledge != Knowledge::candidate) co_return false;
-    if (stated.kind == origin::ObjectChecksum::Kind::sha256 && !stated.is_composite() && record.digest.kind == DigestKind::sha256)
-        co_return stated.raw == std::string(reinterpret_cast<const char*>(record.digest.bytes.data()), record.digest.bytes.size());
+    if (stated.kind == origin::ObjectChecksum::Kind::sha256 && !stated.is_composite() &&
+        record.digest.kind == DigestKind::sha256)
+        co_return stated.raw ==
+            std::string(reinterpret_cast<const char*>(record.digest.bytes.data()), record.digest.bytes.size());
     if (kind_of_tag(entry.tag, entry.size_bytes) == TagKind::md5) {
         // The ETag of a plain upload is the MD5 of its bytes, but other servers have tags that look like one.
         origin::ObjectChecksum md5;
         md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_of_hex(entry.tag);
         co_return co_await blob_has(record, std::move(md5));
     }
-    // The same tag of the same parts. What else the origin states must be true as well, where one look at the bytes can tell.
+    // The same tag of the same parts. What else the origin states must be true as well, where one look at the bytes can
+    // tell.
     if (!ClaimedSum(stated).answerable()) co_return true;
     co_return co_await blob_has(record, stated);
 }
@@ -240,7 +251,9 @@ Task<Result<bool>> Fetcher::blob_has(const SpoolEntry& record, origin::ObjectChe
 Task<Result<>> Fetcher::make_room(const origin::Entry& entry) {
     return offload(job_.disk, [this, &entry]() -> Result<> {
         const bool is_long = entry.size_bytes > kSmallFileBytesMax;
-        const uint64_t there = is_long ? job_.store.hold_partial(*job_.hold, job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes) : 0;
+        const uint64_t there =
+            is_long ? job_.store.hold_partial(*job_.hold, job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes)
+                    : 0;
         ZCDP_CHECK(job_.store.reserve(entry.size_bytes - there, 1, job_.hold));
         return {};
     });
@@ -269,7 +282,8 @@ Task<Result<>> Fetcher::fetch_small(SpoolEntry record) {
 /// The digest of what was read. Errors: corrupt, when the origin states another checksum.
 Task<Result<Digest>> Fetcher::read_verified(const origin::Entry& entry, std::span<std::byte> into) {
     origin::ObjectChecksum claimed;
-    if (!into.empty()) ZCDP_CO_CHECK(co_await read_whole({entry.path, entry.tag, into.size(), 0, into.size()}, into, claimed));
+    if (!into.empty())
+        ZCDP_CO_CHECK(co_await read_whole({entry.path, entry.tag, into.size(), 0, into.size()}, into, claimed));
     const Digest digest{DigestKind::sha256, Sha256::of(into)};
     ZCDP_CO_CHECK(verify_content(into, digest, claimed));
     co_return digest;

@@ -45,7 +45,8 @@ struct Retry {
     size_t glob = std::string_view::npos, text = 0;
     bool by_component = false;
     bool is_set() const { return glob != std::string_view::npos; }
-    /// Moves `text` on in `path`; false when there is nothing more to take. With `open_end` the last component may go on.
+    /// Moves `text` on in `path`; false when there is nothing more to take. With `open_end` the last component may go
+    /// on.
     bool take_more(std::string_view path, bool open_end) {
         if (!is_set() || text >= path.size()) return false;
         if (!by_component) return ++text, true;
@@ -56,8 +57,8 @@ struct Retry {
     }
 };
 
-// Linear back-tracking: a later star makes an earlier one of its kind final, so the cost is O(glob × path). With `begin_only`
-// it is enough that all of the path is used up: what is left of the glob may match what comes behind.
+// Linear back-tracking: a later star makes an earlier one of its kind final, so the cost is O(glob × path). With
+// `begin_only` it is enough that all of the path is used up: what is left of the glob may match what comes behind.
 bool match(std::string_view glob, std::string_view path, bool begin_only) {
     size_t g = 0, p = 0;
     Retry within, across;
@@ -112,7 +113,9 @@ bool Filter::Glob::matches(std::string_view path) const {
     return glob_match(pattern, slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
-bool Filter::Glob::may_match_below(std::string_view folder) const { return name_only || glob_may_go_on(pattern, folder); }
+bool Filter::Glob::may_match_below(std::string_view folder) const {
+    return name_only || glob_may_go_on(pattern, folder);
+}
 
 /// Of those with a '/' only one that ends in `**` does, if what is before that matches the folder or one around it.
 bool Filter::Glob::matches_all_below(std::string_view folder) const {
@@ -129,13 +132,16 @@ Filter::Filter(std::vector<std::string> include, std::vector<std::string> exclud
 bool Filter::wants(std::string_view path) const {
     const bool folder = path.ends_with('/');
     const auto hit = [&](const Glob& glob) { return glob.matches(path); };
-    if (std::ranges::any_of(exclude_, [&](const Glob& glob) { return glob.matches(path) || (folder && glob.matches_all_below(path)); })) return false;
+    if (std::ranges::any_of(
+            exclude_, [&](const Glob& glob) { return glob.matches(path) || (folder && glob.matches_all_below(path)); }))
+        return false;
     return include_.empty() || std::ranges::any_of(include_, hit);
 }
 
 bool Filter::may_hold(std::string_view folder) const {
     if (std::ranges::any_of(exclude_, [&](const Glob& glob) { return glob.matches_all_below(folder); })) return false;
-    return include_.empty() || std::ranges::any_of(include_, [&](const Glob& glob) { return glob.may_match_below(folder); });
+    return include_.empty() ||
+           std::ranges::any_of(include_, [&](const Glob& glob) { return glob.may_match_below(folder); });
 }
 
 std::string Filter::text() const {

@@ -7,7 +7,8 @@
 namespace zcdp::sync {
 
 std::byte* map_huge(uint64_t bytes) {
-    void* const mapped = ::mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const mapped =
+        ::mmap(nullptr, bytes + kHugePageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc();
     auto* const begin = static_cast<std::byte*>(mapped);
     const uint64_t before = -reinterpret_cast<uintptr_t>(begin) % kHugePageBytes;

@@ -9,8 +9,8 @@ namespace zcdp::sync {
 
 inline constexpr uint64_t kHugePageBytes = 2 << 20;
 
-/// Whole huge pages: fewer faults, and a direct read or write has fewer pages to pin; a kernel without them only says no. The
-/// caller unmaps all `bytes`, at once or in parts. Throws std::bad_alloc.
+/// Whole huge pages: fewer faults, and a direct read or write has fewer pages to pin; a kernel without them only says
+/// no. The caller unmaps all `bytes`, at once or in parts. Throws std::bad_alloc.
 std::byte* map_huge(uint64_t bytes);
 
 /// The same, unmapped at the end of its life.

@@ -23,7 +23,8 @@ void Refusals::add(const std::string& key, std::string_view reason) {
 
 bool Names::wanted(const origin::Entry& entry) {
     using origin::EntryKind;
-    if (entry.path.empty() && entry.kind == EntryKind::directory && entry.size_bytes == 0) return false;  // the prefix's own marker
+    if (entry.path.empty() && entry.kind == EntryKind::directory && entry.size_bytes == 0)
+        return false;  // the prefix's own marker
     if (entry.path.empty() && entry.kind == EntryKind::directory) {
         refusals_.add("", "the folder's own key, ends in '/' but has content");
         return false;

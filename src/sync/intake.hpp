@@ -59,10 +59,11 @@ class Tally {
 class Intake {
   public:
     /// `placeholders_give_way`: an empty file `a` beside `a/b` is admitted and gone(), else `a/b` is refused.
-    Intake(Refusals& refusals, bool placeholders_give_way) : refusals_(refusals), placeholders_give_way_(placeholders_give_way) {}
+    Intake(Refusals& refusals, bool placeholders_give_way)
+        : refusals_(refusals), placeholders_give_way_(placeholders_give_way) {}
 
-    /// Takes the next entry, whose name is wanted; calls `accept` for every entry that is now known to belong to the tree (an
-    /// empty folder is only known to be one when the next entry comes).
+    /// Takes the next entry, whose name is wanted; calls `accept` for every entry that is now known to belong to the
+    /// tree (an empty folder is only known to be one when the next entry comes).
     template <class Accept>
     Result<> take(origin::Entry&& entry, Accept accept) {
         if (!fits(entry)) return {};

@@ -7,16 +7,16 @@
 #include <optional>
 #include <string>
 
+#include "src/sync/climbing_limit.hpp"
 #include "src/sync/committer.hpp"
 #include "src/sync/feeder.hpp"
-#include "src/sync/climbing_limit.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
 
-/// What an object of a SOURCE is called in messages: "gs://bucket/prefix/path", "/dir/path". A SOURCE that is one object
-/// itself, or may be one file (a web address), ends at its last '/'.
+/// What an object of a SOURCE is called in messages: "gs://bucket/prefix/path", "/dir/path". A SOURCE that is one
+/// object itself, or may be one file (a web address), ends at its last '/'.
 std::string object_name(const std::string& source, const origin::OriginIdentity& identity, const std::string& path);
 
 /// Where the bytes go and what it takes; all outlive the fetch.
@@ -35,9 +35,9 @@ struct FetchContext {
     Progress& progress;
     const Stop& stop;
     origin::OriginIdentity identity;
-    std::string source;            ///< as it may be shown
+    std::string source;  ///< as it may be shown
     store::TagScope scope;
-    bool verify_parts;             ///< read long files back where that is what a sum of parts needs
+    bool verify_parts;  ///< read long files back where that is what a sum of parts needs
 };
 
 struct FetchJob : FetchContext {

@@ -41,20 +41,25 @@ Task<> run_list(ListJob* job) { job->result = co_await list_all(job); }
 Error bad_keys(const Refusals& refusals, const std::string& source, const origin::OriginIdentity& identity) {
     const uint64_t others = refusals.count() - 1;
     const std::string more = others == 0 ? "" : fmt::format(" ({} more like it)", others);
-    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", refusals.keys().front(), more), object_name(source, identity, ""),
-                 refusals.links() > 0 ? "take what symlinks lead to with --follow-symlinks, or leave such keys out with --bad-keys skip" : "leave such keys out with --bad-keys skip, or rename them");
+    return Error(ErrorKind::refused, fmt::format("is no path: key {}{}", refusals.keys().front(), more),
+                 object_name(source, identity, ""),
+                 refusals.links() > 0
+                     ? "take what symlinks lead to with --follow-symlinks, or leave such keys out with --bad-keys skip"
+                     : "leave such keys out with --bad-keys skip, or rename them");
 }
 
 /// Shells pass a glob in a web address on as it is, and other tools read one.
 std::string glob_hint(const std::string& source) {
     const size_t glob = source.find_first_of("*?[", source.find("://") + 3), slash = source.rfind('/', glob);
     if (glob == source.npos || slash == source.npos) return "";
-    return fmt::format("a SOURCE is no glob: write --include '{}' {}", source.substr(slash + 1), source.substr(0, slash + 1));
+    return fmt::format("a SOURCE is no glob: write --include '{}' {}", source.substr(slash + 1),
+                       source.substr(0, slash + 1));
 }
 
 Error nothing_there(const std::string& source) {
     const std::string glob = glob_hint(source);
-    return Error(ErrorKind::not_found, "there is no object below this prefix", source + (source.ends_with('/') ? "" : "/"),
+    return Error(ErrorKind::not_found, "there is no object below this prefix",
+                 source + (source.ends_with('/') ? "" : "/"),
                  glob.empty() ? "look for a typing error; a prefix ends at a '/'" : glob);
 }
 
@@ -71,7 +76,8 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     ListJob job{*origin, collector, selection, progress, 0, {}};
     loop.spawn(run_list(&job));
     loop.run([&stop] { return stop.load(); });
-    if (stop) return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
+    if (stop)
+        return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
     ZCDP_CHECK(std::move(job.result));
     Listed listed;
     ZCDP_TRY(listed.list, collector.finish(stop));

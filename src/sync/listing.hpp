@@ -18,8 +18,9 @@ struct Listed {
     std::vector<std::string> refused_keys;
 };
 
-/// Lists the whole origin; blocks. `scratch_folder` takes the list. Errors: the origin's; refused, with the first bad key
-/// and how many there are, unless options.skip_bad_keys; not_found when there is nothing below a prefix, nor an object of its name.
+/// Lists the whole origin; blocks. `scratch_folder` takes the list. Errors: the origin's; refused, with the first bad
+/// key and how many there are, unless options.skip_bad_keys; not_found when there is nothing below a prefix, nor an
+/// object of its name.
 Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFactory& factory, Fs& fs, Random& random,
                            const std::string& scratch_folder, Progress& progress, const Stop& stop);
 

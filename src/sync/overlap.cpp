@@ -23,7 +23,8 @@ std::string unescaped(const std::string& text) {
     std::string out;
     for (size_t i = 0; i < text.size(); ++i) {
         int value = 0;
-        if (text[i] == '\\' && i + 3 < text.size() && std::from_chars(&text[i + 1], &text[i + 4], value, 8).ptr == &text[i + 4]) {
+        if (text[i] == '\\' && i + 3 < text.size() &&
+            std::from_chars(&text[i + 1], &text[i + 4], value, 8).ptr == &text[i + 4]) {
             out += static_cast<char>(value);
             i += 3;
         } else {
@@ -97,10 +98,11 @@ Result<> check_two(const Named& one, const Named& other, const std::string& hint
 
 bool is_within(const Place& inner, const Place& outer) {
     if (inner.folders.empty() || outer.folders.empty()) return false;
-    if (!inner.in_device.empty() && !outer.in_device.empty() && inner.folders.front().first == outer.folders.front().first &&
-        path_within(inner.in_device, outer.in_device))
+    if (!inner.in_device.empty() && !outer.in_device.empty() &&
+        inner.folders.front().first == outer.folders.front().first && path_within(inner.in_device, outer.in_device))
         return true;
-    if (!outer.missing.empty()) return inner.folders.front() == outer.folders.front() && path_within(inner.missing, outer.missing);
+    if (!outer.missing.empty())
+        return inner.folders.front() == outer.folders.front() && path_within(inner.missing, outer.missing);
     return std::ranges::find(inner.folders, outer.folders.front()) != inner.folders.end();
 }
 
@@ -124,7 +126,8 @@ Place place_of(Fs& fs, const std::string& path) {
             continue;
         }
         place.in_device = in_device(fs, folder->get());
-        if (!place.in_device.empty() && !place.missing.empty()) place.in_device += (place.in_device == "/" ? "" : "/") + place.missing;
+        if (!place.in_device.empty() && !place.missing.empty())
+            place.in_device += (place.in_device == "/" ? "" : "/") + place.missing;
         place.folders = folders_of(fs, std::move(*folder));
         return place;
     }
@@ -135,10 +138,12 @@ Result<> check_apart(Fs& fs, const Places& places) {
         if (path.empty()) return std::nullopt;
         return Named{what, path, place_of(fs, path)};
     };
-    const auto source = look("source", places.source), dest = look("destination", places.dest), store = look("store", places.store);
+    const auto source = look("source", places.source), dest = look("destination", places.dest),
+               store = look("store", places.store);
     if (dest && source && places.source_is_file) {
         if (is_within(dest->place, source->place) && is_within(source->place, dest->place))
-            return Error(ErrorKind::usage, "is the folder that the source is in already", dest->path, "choose another DEST");
+            return Error(ErrorKind::usage, "is the folder that the source is in already", dest->path,
+                         "choose another DEST");
     } else if (dest && source) {
         ZCDP_CHECK(check_two(*dest, *source, "choose a DEST apart from it"));
     }
@@ -146,7 +151,8 @@ Result<> check_apart(Fs& fs, const Places& places) {
     if (store && source && !places.source_is_file) {
         // A tree that is ready there is a source as any other: nothing is written to it.
         const Place ready = place_of(fs, places.store + "/snapshots");
-        if (!is_within(source->place, ready) || is_within(ready, source->place)) ZCDP_CHECK(check_two(*store, *source, "choose another --store"));
+        if (!is_within(source->place, ready) || is_within(ready, source->place))
+            ZCDP_CHECK(check_two(*store, *source, "choose another --store"));
     }
     return {};
 }

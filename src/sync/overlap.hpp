@@ -1,6 +1,6 @@
-// Source, destination and store must be apart: one inside another is copied into itself, or has files of the one where the
-// other's are. Paths do not tell: symlinks and mounts lead to the same folder by many names. So each is described by the
-// folders that it lies in, by device and inode, and by where its file system has it.
+// Source, destination and store must be apart: one inside another is copied into itself, or has files of the one where
+// the other's are. Paths do not tell: symlinks and mounts lead to the same folder by many names. So each is described
+// by the folders that it lies in, by device and inode, and by where its file system has it.
 #pragma once
 
 #include <sys/types.h>

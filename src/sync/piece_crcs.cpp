@@ -11,7 +11,9 @@ namespace {
 
 constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
-uint64_t next_multiple(uint64_t offset, uint64_t of) { return offset / of < kNever / of ? (offset / of + 1) * of : kNever; }
+uint64_t next_multiple(uint64_t offset, uint64_t of) {
+    return offset / of < kNever / of ? (offset / of + 1) * of : kNever;
+}
 
 /// The least common multiple; kNever when it is beyond all sizes.
 uint64_t common_multiple(uint64_t a, uint64_t b) {
@@ -22,7 +24,10 @@ uint64_t common_multiple(uint64_t a, uint64_t b) {
 }  // namespace
 
 PieceCrcs::PieceCrcs(origin::CrcKind kind, uint64_t size_bytes, uint64_t part_bytes)
-    : kind_(kind), size_bytes_(size_bytes), part_bytes_(part_bytes > 0 ? part_bytes : kNever), common_bytes_(common_multiple(kChunkBytes, part_bytes_)) {
+    : kind_(kind),
+      size_bytes_(size_bytes),
+      part_bytes_(part_bytes > 0 ? part_bytes : kNever),
+      common_bytes_(common_multiple(kChunkBytes, part_bytes_)) {
     crcs_.resize(size_bytes > 0 ? index_of(size_bytes) + 1 : 0);
 }
 

@@ -1,5 +1,6 @@
-// The CRCs of an object that is fetched in chunks in any order, cut at the end of every chunk and of every part that it was
-// uploaded in: the CRC of the whole follows from them, and so does the composite that an origin states of the parts.
+// The CRCs of an object that is fetched in chunks in any order, cut at the end of every chunk and of every part that it
+// was uploaded in: the CRC of the whole follows from them, and so does the composite that an origin states of the
+// parts.
 //
 // Thread rule: set() from any thread for different pieces; the rest when all are set. Pure.
 #pragma once

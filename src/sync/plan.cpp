@@ -21,7 +21,8 @@ bool is_md5(std::string_view text) {
 
 TagKind kind_of_tag(std::string_view tag, uint64_t size_bytes) {
     if (is_md5(tag)) return TagKind::md5;
-    if (tag.size() < kMd5Digits + 2 || tag[kMd5Digits] != '-' || !is_md5(tag.substr(0, kMd5Digits))) return TagKind::opaque;
+    if (tag.size() < kMd5Digits + 2 || tag[kMd5Digits] != '-' || !is_md5(tag.substr(0, kMd5Digits)))
+        return TagKind::opaque;
     const std::string_view number = tag.substr(kMd5Digits + 1);
     uint64_t parts = 0;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), parts);
@@ -58,7 +59,11 @@ Result<const store::TagRow*> TagWalker::find(std::string_view path) {
 }
 
 Planner::Planner(store::Store& store, store::TagScope scope, const origin::OriginIdentity& identity, store::Hold& hold)
-    : store_(store), scope_(std::move(scope)), prefix_(identity.prefix), tags_of_parts_(identity.tags_of_parts), hold_(hold),
+    : store_(store),
+      scope_(std::move(scope)),
+      prefix_(identity.prefix),
+      tags_of_parts_(identity.tags_of_parts),
+      hold_(hold),
       known_(store, scope_, prefix_) {}
 
 Result<bool> Planner::look_for_candidate(SpoolEntry& record) {
@@ -121,7 +126,8 @@ Result<> Planner::add(const origin::Entry& entry, SpoolWriter& plan) {
     if (entry.kind == origin::EntryKind::file) {
         count(record);
         if (record.knowledge != Knowledge::present && entry.size_bytes > kSmallFileBytesMax) {
-            const uint64_t there = store_.hold_partial(hold_, scope_, prefix_ + entry.path, entry.tag, entry.size_bytes);
+            const uint64_t there =
+                store_.hold_partial(hold_, scope_, prefix_ + entry.path, entry.tag, entry.size_bytes);
             if (record.knowledge == Knowledge::none) totals_.partial_bytes += there;
         }
     }

@@ -13,7 +13,8 @@ Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, con
     if (!options.dest.empty() && !options.dry_run) ZCDP_CHECK(forget_private_store(options.dest, machine));
     StoreRun into_store(options, *store, origin, machine, progress, stop);
     ZCDP_TRY(SyncReport report, into_store.run());
-    if (!options.dest.empty()) ZCDP_CHECK(place_snapshot(options, *store, *into_store.listed(), machine, report, progress, stop));
+    if (!options.dest.empty())
+        ZCDP_CHECK(place_snapshot(options, *store, *into_store.listed(), machine, report, progress, stop));
     return report;
 }
 
@@ -37,17 +38,20 @@ Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const orig
     return report;
 }
 
-Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin, origin::Machine machine) {
+Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin,
+                      origin::Machine machine) {
     Loop loop;
     ZCDP_TRY(const auto from, origin(loop.executor()));
     const origin::OriginIdentity identity = from->identity();
-    return check_apart(machine.fs, {identity.endpoint == "file://" ? identity.bucket : "", options.dest, store_root, identity.is_object});
+    return check_apart(machine.fs, {identity.endpoint == "file://" ? identity.bucket : "", options.dest, store_root,
+                                    identity.is_object});
 }
 
-Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, origin::Machine machine,
-                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
-                                   const std::function<void(const origin::Entry&)>& each) {
-    ZCDP_TRY(const Listed listed, list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin,
+                                   origin::Machine machine, const std::string& scratch_folder, Progress& progress,
+                                   Stop& stop, const std::function<void(const origin::Entry&)>& each) {
+    ZCDP_TRY(const Listed listed,
+             list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));
     if (each) {
         SpoolReader reader = listed.list.read(machine.fs);
         SpoolEntry record;

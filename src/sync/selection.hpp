@@ -1,4 +1,5 @@
-// The Selection that origins are given: --include and --exclude first, then whether what is wanted is a path at all. Pure.
+// The Selection that origins are given: --include and --exclude first, then whether what is wanted is a path at all.
+// Pure.
 #pragma once
 
 #include "zcdp/origin/selection.hpp"
@@ -9,7 +10,8 @@ namespace zcdp::sync {
 class FilterSelection final : public origin::Selection {
   public:
     /// `filter` must outlive it. Without `refuse_bad_keys` what is no path is taken as anything else.
-    explicit FilterSelection(const Filter& filter, bool refuse_bad_keys = true) : filter_(filter), refuse_bad_keys_(refuse_bad_keys) {}
+    explicit FilterSelection(const Filter& filter, bool refuse_bad_keys = true)
+        : filter_(filter), refuse_bad_keys_(refuse_bad_keys) {}
     Verdict of(std::string_view path) const override;
     bool may_hold(std::string_view folder) const override { return filter_.may_hold(folder); }
 

@@ -116,7 +116,8 @@ class OrderedListing final : public origin::Listing {
             if (!entry) break;
             if (any_ && entry->path == last_.path) {
                 if (*entry == last_) continue;
-                return Error(ErrorKind::refused, "the listing has a key twice, and not the same: " + printable(entry->path));
+                return Error(ErrorKind::refused,
+                             "the listing has a key twice, and not the same: " + printable(entry->path));
             }
             any_ = true, last_ = *entry;
             entries.push_back(std::move(*entry));
@@ -135,7 +136,8 @@ class OrderedListing final : public origin::Listing {
 
 }  // namespace
 
-std::unique_ptr<origin::Listing> in_order(std::unique_ptr<origin::Listing> listing, Fs& fs, Random& random, std::string scratch_folder) {
+std::unique_ptr<origin::Listing> in_order(std::unique_ptr<origin::Listing> listing, Fs& fs, Random& random,
+                                          std::string scratch_folder) {
     if (listing->is_ordered()) return listing;
     return std::make_unique<OrderedListing>(std::move(listing), fs, random, std::move(scratch_folder));
 }

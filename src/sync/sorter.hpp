@@ -1,5 +1,5 @@
-// Entries in any order in, in raw byte order out, in bounded memory: what is held is sorted and written as a run now and
-// then; the runs are merged as they are read. What fits into memory touches no disk.
+// Entries in any order in, in raw byte order out, in bounded memory: what is held is sorted and written as a run now
+// and then; the runs are merged as they are read. What fits into memory touches no disk.
 //
 // Thread rule: belongs to one thread at a time; blocks. The file has no name and is gone with the sorter.
 #pragma once
@@ -50,8 +50,9 @@ class EntrySorter {
     Run* last_ = nullptr;     ///< whose entry was handed out
 };
 
-/// The same listing with its entries in order, each once. Collects all of it before the first page, unless it is in order by
-/// its nature. Errors of next(): also refused: two different entries have one path.
-std::unique_ptr<origin::Listing> in_order(std::unique_ptr<origin::Listing> listing, Fs& fs, Random& random, std::string scratch_folder);
+/// The same listing with its entries in order, each once. Collects all of it before the first page, unless it is in
+/// order by its nature. Errors of next(): also refused: two different entries have one path.
+std::unique_ptr<origin::Listing> in_order(std::unique_ptr<origin::Listing> listing, Fs& fs, Random& random,
+                                          std::string scratch_folder);
 
 }  // namespace zcdp::sync

@@ -1,5 +1,6 @@
 // A list of entries on disk: what keeps memory bounded for ten million objects. Written once, then read as often as
-// needed, in the order in which it was written. Paths share a prefix with the one before, so a record takes some 30 bytes.
+// needed, in the order in which it was written. Paths share a prefix with the one before, so a record takes some 30
+// bytes.
 //
 // Thread rule: a writer or reader belongs to one thread at a time. The file has no name and is gone with its Fd.
 #pragma once

@@ -33,8 +33,7 @@ void StoreRun::describe(const Listed& listed) {
 
 /// The listing says what it said before, and that snapshot is still here: nothing to plan, nothing to fetch.
 Result<bool> StoreRun::from_earlier_revision(const Listed& listed) {
-    ZCDP_TRY(const auto earlier,
-             store_.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
+    ZCDP_TRY(const auto earlier, store_.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
     if (!earlier) return false;
     report_.snapshot = earlier->id.str(), report_.path = earlier->tree_path;
     report_.objects_reused = listed.files, report_.bytes_reused = listed.bytes;
@@ -54,7 +53,9 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold
     while (true) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop_) return Error(ErrorKind::interrupted, "stopped while planning", options_.source, "run the same command again");
+        if (stop_)
+            return Error(ErrorKind::interrupted, "stopped while planning", options_.source,
+                         "run the same command again");
         ZCDP_CHECK(planner.add(record.entry, spool));
     }
     ZCDP_CHECK(spool.finish());
@@ -82,26 +83,29 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     if (totals.fetch_files + unsure_files > 0) {
         // What may be here already gets its room when it turns out that it is not.
         ZCDP_CHECK(store_.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
-        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, hold, factory_,
-                                                      machine_, progress_, stop_));
+        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, hold,
+                                                      factory_, machine_, progress_, stop_));
         report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
         report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;
     }
     ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,
                                              store_, machine_.fs, progress_, stop_));
-    if (whole) ZCDP_CHECK(store_.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
+    if (whole)
+        ZCDP_CHECK(store_.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
     report_.snapshot = snapshot.id.str(), report_.path = snapshot.tree_path;
     return {};
 }
 
 Result<SyncReport> StoreRun::run() {
     for (int listings = 1;; ++listings) {
-        ZCDP_TRY(listed_, list_origin(options_, factory_, machine_.fs, machine_.random, scratch_folder(),
-                                                  progress_, stop_));
+        ZCDP_TRY(listed_,
+                 list_origin(options_, factory_, machine_.fs, machine_.random, scratch_folder(), progress_, stop_));
         const Listed& listed = *listed_;
         if (!options_.expected_revision.empty() && listed.revision != options_.expected_revision)
-            return Error(ErrorKind::source_changed, "is another revision now, " + listed.revision.substr(0, 12) + " instead of " +
-                                                        options_.expected_revision.substr(0, 12), options_.source);
+            return Error(ErrorKind::source_changed,
+                         "is another revision now, " + listed.revision.substr(0, 12) + " instead of " +
+                             options_.expected_revision.substr(0, 12),
+                         options_.source);
         describe(listed);
         ZCDP_TRY(const bool here, from_earlier_revision(listed));
         if (here) break;

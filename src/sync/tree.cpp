@@ -6,12 +6,13 @@
 namespace zcdp::sync {
 namespace {
 
-Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origin::OriginIdentity& identity, const std::string& source) {
+Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origin::OriginIdentity& identity,
+                         const std::string& source) {
     if (record.knowledge == Knowledge::present) return record.digest;
     ZCDP_TRY(const store::TagRow* row, known.find(record.entry.path));
     if (row && row->tag == record.entry.tag && row->size_bytes == record.entry.size_bytes) return row->digest;
-    return Error(ErrorKind::failed, "was fetched, but the index does not know it", object_name(source, identity, record.entry.path),
-                 "is another process writing to this store?");
+    return Error(ErrorKind::failed, "was fetched, but the index does not know it",
+                 object_name(source, identity, record.entry.path), "is another process writing to this store?");
 }
 
 }  // namespace

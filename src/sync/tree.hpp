@@ -6,7 +6,8 @@
 
 namespace zcdp::sync {
 
-/// Builds and commits the snapshot of a plan whose every file is in the store; blocks. Errors: the store's; interrupted.
+/// Builds and commits the snapshot of a plan whose every file is in the store; blocks. Errors: the store's;
+/// interrupted.
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
                                        const std::string& revision, store::Store& store, Fs& fs, Progress& progress,

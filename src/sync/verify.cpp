@@ -51,17 +51,20 @@ std::string sum_of(Kind kind, std::span<const std::byte> content) {
 }
 
 bool is_tree_of(const origin::ObjectChecksum& claimed, const LongContent& content) {
-    return content.digest.kind == DigestKind::sha256tree && content.part_bytes == kChunkBytes && claimed.parts == chunk_count(content.size_bytes);
+    return content.digest.kind == DigestKind::sha256tree && content.part_bytes == kChunkBytes &&
+           claimed.parts == chunk_count(content.size_bytes);
 }
 
 }  // namespace
 
 Result<> verify_sum(const std::string& raw, const origin::ObjectChecksum& claimed) {
     if (raw == claimed.raw || faults::broken("checksum")) return {};
-    return Error(ErrorKind::corrupt, fmt::format("the bytes received have {} {}, the origin states {}", name_of(claimed), to_hex_of(raw), to_hex_of(claimed.raw)));
+    return Error(ErrorKind::corrupt, fmt::format("the bytes received have {} {}, the origin states {}",
+                                                 name_of(claimed), to_hex_of(raw), to_hex_of(claimed.raw)));
 }
 
-Result<> verify_content(std::span<const std::byte> content, const Digest& digest, const origin::ObjectChecksum& claimed) {
+Result<> verify_content(std::span<const std::byte> content, const Digest& digest,
+                        const origin::ObjectChecksum& claimed) {
     if (claimed.kind == Kind::none || claimed.parts > 1) return {};
     const std::string sum = claimed.kind == Kind::sha256 ? raw_of(digest.bytes) : sum_of(claimed.kind, content);
     if (!claimed.is_composite()) return verify_sum(sum, claimed);
@@ -76,9 +79,12 @@ bool is_judged_by_chunks(const LongContent& content, const origin::ObjectChecksu
 }
 
 Result<> verify_chunks(const LongContent& content, const origin::ObjectChecksum& claimed) {
-    if (origin::crc_kind(claimed.kind)) return verify_sum(claimed.is_composite() ? content.crcs.of_parts() : content.crcs.whole(), claimed);
+    if (origin::crc_kind(claimed.kind))
+        return verify_sum(claimed.is_composite() ? content.crcs.of_parts() : content.crcs.whole(), claimed);
     const bool of_one_part = content.digest.kind == DigestKind::sha256 && claimed.is_composite();
-    return verify_sum(raw_of(of_one_part ? Sha256::of(std::as_bytes(std::span(content.digest.bytes))) : content.digest.bytes), claimed);
+    return verify_sum(
+        raw_of(of_one_part ? Sha256::of(std::as_bytes(std::span(content.digest.bytes))) : content.digest.bytes),
+        claimed);
 }
 
 }  // namespace zcdp::sync

@@ -15,7 +15,8 @@ namespace zcdp::sync {
 inline constexpr int kReadsOfDamaged = 3;
 
 /// A whole content in memory. Errors: corrupt, with both values. A composite of several parts is passed over.
-Result<> verify_content(std::span<const std::byte> content, const Digest& digest, const origin::ObjectChecksum& claimed);
+Result<> verify_content(std::span<const std::byte> content, const Digest& digest,
+                        const origin::ObjectChecksum& claimed);
 
 /// What is known of a long content once all its chunks are here.
 struct LongContent {

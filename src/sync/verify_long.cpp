@@ -14,7 +14,8 @@ using Kind = origin::ObjectChecksum::Kind;
 
 /// Hands [begin, end) to `take`, piece by piece.
 template <class Take>
-Result<> read_back(LongFile& file, uint64_t begin, uint64_t end, std::span<std::byte> buffer, const FetchJob& job, Take take) {
+Result<> read_back(LongFile& file, uint64_t begin, uint64_t end, std::span<std::byte> buffer, const FetchJob& job,
+                   Take take) {
     for (uint64_t at = begin; at < end;) {
         if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
         const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), end - at));
@@ -44,7 +45,8 @@ Result<> sum_resumed_chunks(LongFile& file, const FetchJob& job) {
         if (!file.resumed[chunk]) continue;
         RunningCrc crc(file.crcs);
         const uint64_t begin = chunk * kChunkBytes, end = begin + chunk_length(file.size_bytes(), chunk);
-        ZCDP_CHECK(read_back(file, begin, end, buffer, job, [&](uint64_t at, std::span<const std::byte> piece) { crc.update(at, piece); }));
+        ZCDP_CHECK(read_back(file, begin, end, buffer, job,
+                             [&](uint64_t at, std::span<const std::byte> piece) { crc.update(at, piece); }));
     }
     return {};
 }
@@ -55,7 +57,8 @@ Result<> verify_parts(LongFile& file, std::span<const uint64_t> part_sizes, cons
     uint64_t begin = 0;
     for (const uint64_t size : part_sizes) {
         ClaimedSum part = sum_of(file.claimed.kind);
-        ZCDP_CHECK(read_back(file, begin, begin + size, buffer, job, [&](uint64_t, std::span<const std::byte> piece) { part.update(piece); }));
+        ZCDP_CHECK(read_back(file, begin, begin + size, buffer, job,
+                             [&](uint64_t, std::span<const std::byte> piece) { part.update(piece); }));
         all.update(std::as_bytes(std::span<const char>(part.raw())));
         begin += size;
     }
@@ -68,7 +71,8 @@ Result<> verify_long(LongFile& file, const Digest& digest, const FetchJob& job) 
     if (file.claimed.kind == Kind::sha256 && !file.claimed.is_composite()) {
         std::vector<std::byte> buffer(kReadBytes);
         ClaimedSum sum = sum_of(Kind::sha256);
-        ZCDP_CHECK(read_back(file, 0, file.size_bytes(), buffer, job, [&](uint64_t, std::span<const std::byte> piece) { sum.update(piece); }));
+        ZCDP_CHECK(read_back(file, 0, file.size_bytes(), buffer, job,
+                             [&](uint64_t, std::span<const std::byte> piece) { sum.update(piece); }));
         return verify_sum(sum.raw(), file.claimed);
     }
     const bool of_parts = job.verify_parts && file.claimed.is_composite() && file.part_bytes > 0;

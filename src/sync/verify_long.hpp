@@ -1,6 +1,6 @@
-// What an origin states of an object of more than one read, once all of it is on disk. What chunks in any order cannot answer is
-// read back: the SHA-256 of the whole always, the SHA-256 or SHA-1 of parts where asked for (SyncOptions::verify_parts).
-// All of it blocks. Errors: corrupt, interrupted, what reading ends with.
+// What an origin states of an object of more than one read, once all of it is on disk. What chunks in any order cannot
+// answer is read back: the SHA-256 of the whole always, the SHA-256 or SHA-1 of parts where asked for
+// (SyncOptions::verify_parts). All of it blocks. Errors: corrupt, interrupted, what reading ends with.
 #pragma once
 
 #include <span>

@@ -1,4 +1,5 @@
 """An agent's CSI Node service, called as kubelet calls it: a gRPC stub made from our own .proto, in a Python of its own."""
+
 from tests.cluster.kit import ROOT, run
 from tests.support.harness import CACHE
 
@@ -35,6 +36,14 @@ def call(kit, node, script, *args, timeout=300):
     run("bash", "-c", f". {ROOT}/scripts/lib/venv.sh && need_grpc_venv", timeout=300)
     stubs = kit.folder / "stubs"
     stubs.mkdir(exist_ok=True)
-    run(python, "-m", "grpc_tools.protoc", f"-I{ROOT}/src/kube/csi", f"--python_out={stubs}", f"--grpc_python_out={stubs}", "csi.proto")
+    run(
+        python,
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{ROOT}/src/kube/csi",
+        f"--python_out={stubs}",
+        f"--grpc_python_out={stubs}",
+        "csi.proto",
+    )
     socket = f"unix://{kit.zk}/{node}/kubelet/plugins_registry/zcdp.io-reg.sock"
     return run(python, "-c", PREAMBLE + script, stubs, socket, *args, timeout=timeout).stdout

@@ -2,6 +2,7 @@
 
 One Kit a run (the cluster, zcdp installed), one Scene a scenario (a namespace, a bucket, a backend; all removed after it).
 """
+
 import json
 import os
 import pathlib
@@ -25,9 +26,18 @@ class Failed(Exception):
 
 
 def run(*command, check=True, stdin=None, timeout=120, env=None):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, input=stdin, timeout=timeout, env={**os.environ, **(env or {})})
+    done = subprocess.run(
+        [str(c) for c in command],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
     if check and done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))[:200]}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}")
+        raise Failed(
+            f"{' '.join(map(str, command))[:200]}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-600:]}"
+        )
     return done
 
 
@@ -77,7 +87,9 @@ class Kit:
 
     def load_image(self, tag=IMAGE):
         """The static executable as an image's only file."""
-        tar = self.folder / (tag.replace("/", "_").replace(":", "_") + ".tar")  # nodes that join later import every archive
+        tar = self.folder / (
+            tag.replace("/", "_").replace(":", "_") + ".tar"
+        )  # nodes that join later import every archive
         run(ROOT / "scripts/image", "--binary", ZCDP, "--tag", tag, "--output", tar)
         self.cluster("load", tar)
 
@@ -92,7 +104,11 @@ class Kit:
     def mounted(self, node):
         """The uids of the pods that have a snapshot mounted on the node. kubelet's folder is seen under two paths there."""
         mounts = [line.split() for line in self.in_node(node, "cat", "/proc/self/mountinfo").stdout.splitlines()]
-        return {path.split("/pods/")[1].split("/")[0] for _, _, _, root, path, *_ in mounts if "zcdp/snapshots" in root and "/pods/" in path}
+        return {
+            path.split("/pods/")[1].split("/")[0]
+            for _, _, _, root, path, *_ in mounts
+            if "zcdp/snapshots" in root and "/pods/" in path
+        }
 
     # --- objects ---
     def kubectl(self, *args, **options):
@@ -110,16 +126,34 @@ class Kit:
         return out if name else out["items"]
 
     def apply(self, *objects):
-        run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), timeout=300)  # 200 pods, beside busy loops
+        run(
+            "kubectl",
+            "apply",
+            "-f",
+            "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}),
+            timeout=300,
+        )  # 200 pods, beside busy loops
 
     def refused(self, *objects):
         """What kubectl says when the objects are refused; "" when they are taken."""
-        done = run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}), check=False)
+        done = run(
+            "kubectl",
+            "apply",
+            "-f",
+            "-",
+            stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}),
+            check=False,
+        )
         return "" if done.returncode == 0 else done.stderr
 
     def agent_on(self, node):
         for pod in self.get("pods", ns="zcdp-system") or []:
-            if pod["metadata"]["labels"].get("app") == "zcdp-agent" and pod["spec"].get("nodeName") == node and not pod["metadata"].get("deletionTimestamp"):
+            if (
+                pod["metadata"]["labels"].get("app") == "zcdp-agent"
+                and pod["spec"].get("nodeName") == node
+                and not pod["metadata"].get("deletionTimestamp")
+            ):
                 return pod
         return None
 
@@ -130,7 +164,10 @@ class Kit:
     # --- checks ---
     def check(self, what, holds, detail=""):
         self.checks += 1
-        print(f"  {'ok  ' if holds else 'FAIL'} {what}{'' if holds or not detail else ': ' + str(detail)[:1500]}", flush=True)
+        print(
+            f"  {'ok  ' if holds else 'FAIL'} {what}{'' if holds or not detail else ': ' + str(detail)[:1500]}",
+            flush=True,
+        )
         if not holds:
             raise Failed(what)
 
@@ -155,6 +192,7 @@ class Kit:
 
 class Scene:
     """A namespace, a bucket served on the host, and a backend for it."""
+
     number = 0
 
     def __init__(self, kit, name):
@@ -169,18 +207,44 @@ class Scene:
 
     def __enter__(self):
         self.start_origin()
-        self.kit.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.ns}},
-                       {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": self.ns, "namespace": "zcdp-system"},
-                        "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}},
-                       self.backend_object())
+        self.kit.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.ns}},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": self.ns, "namespace": "zcdp-system"},
+                "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET},
+            },
+            self.backend_object(),
+        )
         # Pods are refused before that.
         self.kit.kubectl("-n", self.ns, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
         return self
 
     def __exit__(self, *_):
         for pod in self.kit.get("pods", ns=self.ns) or []:
-            run("kubectl", "-n", self.ns, "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--wait=false", check=False)
-        run("kubectl", "-n", self.ns, "delete", "datasetclaims,datasets", "--all", "--wait=true", "--timeout=60s", check=False)
+            run(
+                "kubectl",
+                "-n",
+                self.ns,
+                "delete",
+                "pod",
+                pod["metadata"]["name"],
+                "--grace-period=0",
+                "--wait=false",
+                check=False,
+            )
+        run(
+            "kubectl",
+            "-n",
+            self.ns,
+            "delete",
+            "datasetclaims,datasets",
+            "--all",
+            "--wait=true",
+            "--timeout=60s",
+            check=False,
+        )
         run("kubectl", "delete", "ns", self.ns, "--wait=false", check=False)
         run("kubectl", "delete", "storagebackend", self.backend, "--wait=false", check=False)
         run("kubectl", "-n", "zcdp-system", "delete", "secret", self.ns, check=False)
@@ -190,8 +254,13 @@ class Scene:
     # --- the origin ---
     def start_origin(self, port=0):
         command = [ZCDP, "serve", str(self.folder), "--bucket", "data", "--listen", f"{HOST}:{port}", "-vv"]
-        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=open(self.log, "ab"), text=True,
-                                       env={**clean_env(), "ZCDP_SERVE_ACCESS_KEY": ACCESS, "ZCDP_SERVE_SECRET_KEY": SECRET})
+        self.server = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=open(self.log, "ab"),
+            text=True,
+            env={**clean_env(), "ZCDP_SERVE_ACCESS_KEY": ACCESS, "ZCDP_SERVE_SECRET_KEY": SECRET},
+        )
         self.kit.processes.append(self.server)
         line = self.server.stdout.readline()
         self.port = int(re.search(r":(\d+)\b", line.split("//")[-1]).group(1)) if "//" in line else port
@@ -219,32 +288,60 @@ class Scene:
         for path, content in files.items():
             target = self.folder / prefix / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content if isinstance(content, bytes) else bytes_of(hash((prefix, path)) & 0xffff, content))
+            target.write_bytes(
+                content if isinstance(content, bytes) else bytes_of(hash((prefix, path)) & 0xFFFF, content)
+            )
 
     # --- objects ---
     def backend_object(self, **spec):
-        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "StorageBackend", "metadata": {"name": self.backend},
-                "spec": {"type": "s3", "endpoint": f"http://{HOST}:{self.port}", "bucket": "data", "pathStyle": True,
-                         "secretRef": {"name": self.ns}, "allowedNamespaces": [self.ns], **spec}}
+        return {
+            "apiVersion": "zcdp.io/v1alpha1",
+            "kind": "StorageBackend",
+            "metadata": {"name": self.backend},
+            "spec": {
+                "type": "s3",
+                "endpoint": f"http://{HOST}:{self.port}",
+                "bucket": "data",
+                "pathStyle": True,
+                "secretRef": {"name": self.ns},
+                "allowedNamespaces": [self.ns],
+                **spec,
+            },
+        }
 
     def dataset_object(self, name, prefix=None, **spec):
-        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "Dataset", "metadata": {"name": name, "namespace": self.ns},
-                "spec": {"source": {"backend": self.backend, "prefix": prefix or f"{name}/"}, **spec}}
+        return {
+            "apiVersion": "zcdp.io/v1alpha1",
+            "kind": "Dataset",
+            "metadata": {"name": name, "namespace": self.ns},
+            "spec": {"source": {"backend": self.backend, "prefix": prefix or f"{name}/"}, **spec},
+        }
 
     def claim_object(self, name, dataset=None, app=None, **spec):
         spec = {"dataset": dataset or name, "mountPath": "/data", **spec}
         if app:
             spec["podSelector"] = {"matchLabels": {"app": app}}
-        return {"apiVersion": "zcdp.io/v1alpha1", "kind": "DatasetClaim", "metadata": {"name": name, "namespace": self.ns}, "spec": spec}
+        return {
+            "apiVersion": "zcdp.io/v1alpha1",
+            "kind": "DatasetClaim",
+            "metadata": {"name": name, "namespace": self.ns},
+            "spec": spec,
+        }
 
     def pod_object(self, name, app=None, command="sleep 1000000", node=None, claim=None, **spec):
         container = {"name": "c", "image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sh", "-c", command]}
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": self.ns, "labels": {"app": app} if app else {}},
-               "spec": {"containers": [container], "terminationGracePeriodSeconds": 0, "restartPolicy": "Never", **spec}}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": self.ns, "labels": {"app": app} if app else {}},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0, "restartPolicy": "Never", **spec},
+        }
         if node:
             pod["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
         if claim:
-            pod["spec"]["volumes"] = [{"name": "d", "csi": {"driver": "zcdp.io", "readOnly": True, "volumeAttributes": {"claim": claim}}}]
+            pod["spec"]["volumes"] = [
+                {"name": "d", "csi": {"driver": "zcdp.io", "readOnly": True, "volumeAttributes": {"claim": claim}}}
+            ]
             container["volumeMounts"] = [{"name": "d", "mountPath": "/data"}]
         return pod
 
@@ -280,14 +377,21 @@ class Scene:
 
     def held(self, dataset=None):
         """NodeDatasets of this namespace."""
-        return [n for n in self.kit.get("nodedatasets") if n["spec"]["dataset"]["namespace"] == self.ns and dataset in (None, n["spec"]["dataset"]["name"])]
+        return [
+            n
+            for n in self.kit.get("nodedatasets")
+            if n["spec"]["dataset"]["namespace"] == self.ns and dataset in (None, n["spec"]["dataset"]["name"])
+        ]
 
     def ready_nodes(self, dataset):
         return sorted(n["spec"]["node"] for n in self.held(dataset) if n.get("status", {}).get("phase") == "Ready")
 
     def events(self, kind, name):
-        return [(e["type"], e["reason"], e["message"]) for e in self.kit.get("events", ns=self.ns)
-                if e["involvedObject"]["kind"] == kind and e["involvedObject"]["name"] == name]
+        return [
+            (e["type"], e["reason"], e["message"])
+            for e in self.kit.get("events", ns=self.ns)
+            if e["involvedObject"]["kind"] == kind and e["involvedObject"]["name"] == name
+        ]
 
     def has_event(self, kind, name, reason):
         return any(found == reason for _, found, _ in self.events(kind, name))

@@ -5,6 +5,7 @@ Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; 
 is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
 its checks and what the controller and the agents said; the others still run.
 """
+
 import contextlib
 import importlib
 import inspect
@@ -27,7 +28,11 @@ def scenarios(wanted):
         module = importlib.import_module(f"tests.cluster.scenarios.{path.stem}")
         for name, function in vars(module).items():
             own = inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
-            if own and list(inspect.signature(function).parameters) == ["kit", "scene"] and (not wanted or path.stem in wanted or name in wanted):
+            if (
+                own
+                and list(inspect.signature(function).parameters) == ["kit", "scene"]
+                and (not wanted or path.stem in wanted or name in wanted)
+            ):
                 out.append((path.stem, name, function))
     return out
 
@@ -35,7 +40,11 @@ def scenarios(wanted):
 def explain_failure(kit, problem, during=""):
     print(f"  FAILED: {during}{type(problem).__name__} {problem}")
     for app in ("zcdp-controller", "zcdp-agent"):
-        print(run("kubectl", "-n", "zcdp-system", "logs", "-l", f"app={app}", "--tail", "15", "--prefix", check=False).stdout[-6000:])
+        print(
+            run(
+                "kubectl", "-n", "zcdp-system", "logs", "-l", f"app={app}", "--tail", "15", "--prefix", check=False
+            ).stdout[-6000:]
+        )
     print(run("kubectl", "get", "nodes,nodedatasets,datasets,datasetclaims,pods", "-A", check=False).stdout[-6000:])
 
 
@@ -85,7 +94,9 @@ def main():
                 print(said.getvalue() + summary, flush=True)
         checks = kit.checks
     print("\n".join(quiet))
-    print(f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}")
+    print(
+        f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}"
+    )
     return 1 if failed or checks == 0 else 0
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks a store after a crash, written from docs/formats.md alone: every snapshot under snapshots/ is whole, byte for byte,
 and its id is that of its manifest. Usage: checker.py ROOT; exit 1 names what is wrong."""
+
 import ctypes
 import ctypes.util
 import hashlib
@@ -29,7 +30,7 @@ def decompress(data):
         left = _zstd.ZSTD_decompressStream(stream, ctypes.byref(outside), ctypes.byref(inside))
         if _zstd.ZSTD_isError(ctypes.c_size_t(left)):
             raise ValueError("manifest.zst does not decompress")
-        out += room.raw[:outside.pos]
+        out += room.raw[: outside.pos]
         if outside.pos == 0 and inside.pos == inside.size and left:
             raise ValueError("manifest.zst is cut off")
     _zstd.ZSTD_freeDStream(stream)
@@ -55,15 +56,15 @@ def entries(plain):
     while plain[at] != 0xFF:
         flags = plain[at]
         length, at = varint(plain, at + 1)
-        path, at = plain[at:at + length], at + length
+        path, at = plain[at : at + length], at + length
         kind, size, chunks, target = flags & 3, 0, [], b""
         if kind == 2:
             length, at = varint(plain, at)
-            target, at = plain[at:at + length], at + length
+            target, at = plain[at : at + length], at + length
         elif kind == 0:
             size, at = varint(plain, at)
             for _ in range(max(1, -(-size // CHUNK))):
-                chunks.append(plain[at:at + 32])
+                chunks.append(plain[at : at + 32])
                 at += 32
         yield path, kind, bool(flags & 4), size, chunks, target
     if len(plain) != at + 1 + 32:

@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const size_t half = size / 2;
     const std::string_view link = text.substr(0, half), target = text.substr(half);
-    if (zcdp::check_path(link) == zcdp::PathProblem::none && zcdp::check_symlink(link, target) == zcdp::PathProblem::none) {
+    if (zcdp::check_path(link) == zcdp::PathProblem::none &&
+        zcdp::check_symlink(link, target) == zcdp::PathProblem::none) {
         const int folder = static_cast<int>(std::count(link.begin(), link.end(), '/'));
         if (target.front() == '/' || lowest_depth(target, folder) < 0) std::abort();
     }

@@ -29,7 +29,8 @@ void index(std::string_view text, const char* type) {
     if (!index) return;
     for (const std::string& name : index->names) {
         if (name.empty() || name[0] == '/' || name.find('\0') != name.npos) __builtin_trap();
-        if (("/" + name + "/").find("/../") != name.npos || ("/" + name + "/").find("/./") != name.npos) __builtin_trap();
+        if (("/" + name + "/").find("/../") != name.npos || ("/" + name + "/").find("/./") != name.npos)
+            __builtin_trap();
     }
 }
 
@@ -43,12 +44,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         case 1: feed(gcs::ListParser("after"), text); break;
         case 2: index(text, "text/html"); break;
         case 3: index(text, "application/json"); break;
-        case 4: (void)http::parse_sums(text); (void)http::netrc_login(text, "host"); break;
+        case 4:
+            (void)http::parse_sums(text);
+            (void)http::netrc_login(text, "host");
+            break;
         case 5: (void)http::parse_tree(text); break;
         case 6: (void)parse_token(text, 1); break;
         case 7: (void)gcs::parse_account(text); break;
-        case 8: (void)azure::error_of(azure::parse_error(400, "", text), "o"); (void)gcs::error_of(gcs::parse_error(400, text), "o"); break;
-        default: (void)azure::parse_location(std::string(text)); (void)http::next_link(text); (void)http::at_base({{true, "host", 443}, "/a"}, std::string(text)); break;
+        case 8:
+            (void)azure::error_of(azure::parse_error(400, "", text), "o");
+            (void)gcs::error_of(gcs::parse_error(400, text), "o");
+            break;
+        default:
+            (void)azure::parse_location(std::string(text));
+            (void)http::next_link(text);
+            (void)http::at_base({{true, "host", 443}, "/a"}, std::string(text));
+            break;
     }
     return 0;
 }

@@ -30,7 +30,8 @@ void mutate(const boost::json::value& value) {
     claim.spec.dataset = "d", claim.spec.mount_path = "/data", claim.spec.policy = "Require";
     api::Dataset dataset;
     dataset.metadata.uid = "u";
-    const std::vector<services::PodClaimInput> inputs{{std::make_shared<const api::DatasetClaim>(claim), std::make_shared<const api::Dataset>(dataset)}};
+    const std::vector<services::PodClaimInput> inputs{
+        {std::make_shared<const api::DatasetClaim>(claim), std::make_shared<const api::Dataset>(dataset)}};
     boost::json::object pod = value.get_object();
     if (!services::mutate_pod(pod, inputs)) return;
     boost::json::object again = pod;

@@ -2,6 +2,7 @@
 # ctest: 120
 """How many small objects are asked for at once follows what the origin gives: more while that brings more, not more where it does
 not, half when it says 503, and never more than --connections."""
+
 import threading
 import time
 
@@ -18,7 +19,13 @@ class Crowd:
 
     def __init__(self, server, pause_s, places=1000, limit=None):
         self.server, self.pause_s, self.limit = server, pause_s, limit
-        self.places, self.lock, self.here, self.most, self.refused = threading.Semaphore(places), threading.Lock(), 0, 0, 0
+        self.places, self.lock, self.here, self.most, self.refused = (
+            threading.Semaphore(places),
+            threading.Lock(),
+            0,
+            0,
+            0,
+        )
         self.began = self.changed = self.request_seconds = 0
 
     def count(self, change):
@@ -51,12 +58,23 @@ def run(bench, server, name, crowd, *flags):
     server.reset()
     server.fault = crowd
     began = time.monotonic()
-    done = bench.sync("--store", bench.path(name), "--endpoint", server.endpoint, *flags, "s3://data/", env=servers.CREDENTIALS, timeout=110)
+    done = bench.sync(
+        "--store",
+        bench.path(name),
+        "--endpoint",
+        server.endpoint,
+        *flags,
+        "s3://data/",
+        env=servers.CREDENTIALS,
+        timeout=110,
+    )
     took = time.monotonic() - began
     bench.equal(f"{name}: all are there", done["objects_fetched"], COUNT)
     # A request that was silent for long is given up and sent again (tail.py): it ended at the client, and still is here.
     crowd.given_up = server.count(lambda request: not request.listing) - COUNT
-    print(f"     {name}: {took:.1f} s, at most {crowd.most} at once, {crowd.mean:.0f} in the mean, {crowd.refused} refused, {crowd.given_up} given up")
+    print(
+        f"     {name}: {took:.1f} s, at most {crowd.most} at once, {crowd.mean:.0f} in the mean, {crowd.refused} refused, {crowd.given_up} given up"
+    )
     return took
 
 
@@ -64,7 +82,9 @@ with Bench() as bench:
     server = FaultServer(bench, {f"{i:05}": bytes_of(i, 300) for i in range(COUNT)})
     far = Crowd(server, 0.2)
     took = run(bench, server, "far", far)
-    bench.check("latency: more are asked for at once, up to 256", 64 <= far.most <= 256 + far.given_up, (far.most, far.given_up))
+    bench.check(
+        "latency: more are asked for at once, up to 256", 64 <= far.most <= 256 + far.given_up, (far.most, far.given_up)
+    )
     bench.check("and that is quicker than 32 at once can be", took < COUNT * 0.2 / 32, took)
     capped = Crowd(server, 0.02)
     run(bench, server, "capped", capped, "--connections", "24")

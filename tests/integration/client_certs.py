@@ -3,6 +3,7 @@
 """Servers that ask who we are (mutual TLS): nginx, which refuses by an HTTP 400 of its own, and OpenSSL, which refuses by an alert,
 with TLS 1.3 after the handshake. The right certificate, every wrong one, files that are none, and the way through a proxy.
 In a network namespace of its own, for loopback itself is never asked through a proxy."""
+
 import functools
 import hashlib
 import http.server
@@ -65,7 +66,9 @@ class Certificates:
 
     def locked_key(self):
         path = self.client[1].with_suffix(".locked")
-        subprocess.run(["openssl", "pkey", "-in", self.client[1], "-aes256", "-passout", "pass:secret", "-out", path], check=True)
+        subprocess.run(
+            ["openssl", "pkey", "-in", self.client[1], "-aes256", "-passout", "pass:secret", "-out", path], check=True
+        )
         return path
 
 
@@ -76,7 +79,11 @@ def flags_of(pair):
 def refused(bench, what, code, words, done):
     """One line, `code`, and each of `words` in it."""
     got, _, err = done
-    bench.check(what, got == code and err.count("\n") == 1 and err.startswith("zcdp: ") and all(str(word) in err for word in words), (got, err))
+    bench.check(
+        what,
+        got == code and err.count("\n") == 1 and err.startswith("zcdp: ") and all(str(word) in err for word in words),
+        (got, err),
+    )
 
 
 def right_ones(bench, sync, made, nginx, strict):
@@ -89,9 +96,26 @@ def right_ones(bench, sync, made, nginx, strict):
             bench.equal("byte for byte", sums(dest), want)
     both = bench.path("both.pem")
     both.write_bytes(made.client[0].read_bytes() + made.client[1].read_bytes())
-    code, _, err = bench.zcdp("sync", "--ca-bundle", made.ca, "--no-store", "--client-cert", both, nginx["TLSv1.3"].source(), bench.path("both"))
+    code, _, err = bench.zcdp(
+        "sync",
+        "--ca-bundle",
+        made.ca,
+        "--no-store",
+        "--client-cert",
+        both,
+        nginx["TLSv1.3"].source(),
+        bench.path("both"),
+    )
     bench.check("certificate and key in one file", code == 0, (code, err))
-    code, _, err = bench.zcdp("verify", bench.path("both"), "--against", nginx["TLSv1.3"].source(), "--ca-bundle", made.ca, *flags_of(made.client))
+    code, _, err = bench.zcdp(
+        "verify",
+        bench.path("both"),
+        "--against",
+        nginx["TLSv1.3"].source(),
+        "--ca-bundle",
+        made.ca,
+        *flags_of(made.client),
+    )
     bench.check("verify takes them, too", code == 0, (code, err))
 
 
@@ -99,27 +123,63 @@ def refused_by_servers(bench, sync, made, nginx, strict):
     dest = bench.path("none")
     for version, server in {**nginx, "a single file": nginx["TLSv1.3"]}.items():
         where = server.source("" if version in VERSIONS else "a.bin")
-        refused(bench, f"nginx, {version}: no certificate", 5, [where, "wants a client certificate", "HTTP 400", "--client-cert"], sync(server, None, dest, where))
-        refused(bench, f"nginx, {version}: one of another CA", 5, [where, "refuses the client certificate", "HTTP 400", "trusts"], sync(server, made.stranger, dest, where))
+        refused(
+            bench,
+            f"nginx, {version}: no certificate",
+            5,
+            [where, "wants a client certificate", "HTTP 400", "--client-cert"],
+            sync(server, None, dest, where),
+        )
+        refused(
+            bench,
+            f"nginx, {version}: one of another CA",
+            5,
+            [where, "refuses the client certificate", "HTTP 400", "trusts"],
+            sync(server, made.stranger, dest, where),
+        )
     for version, server in strict.items():
         alert = "alert certificate required" if version == "TLSv1.3" else "alert handshake failure"
-        refused(bench, f"OpenSSL, {version}: no certificate", 5, [server.source(), "wants a client certificate", alert, "--client-cert"], sync(server, None, dest))
-        refused(bench, f"OpenSSL, {version}: one of another CA", 5, [server.source(), "refuses the client certificate", "alert unknown ca", "trusts"], sync(server, made.stranger, dest))
+        refused(
+            bench,
+            f"OpenSSL, {version}: no certificate",
+            5,
+            [server.source(), "wants a client certificate", alert, "--client-cert"],
+            sync(server, None, dest),
+        )
+        refused(
+            bench,
+            f"OpenSSL, {version}: one of another CA",
+            5,
+            [server.source(), "refuses the client certificate", "alert unknown ca", "trusts"],
+            sync(server, made.stranger, dest),
+        )
     bench.check("nothing was written", not dest.exists())
 
 
 def bad_files(bench, sync, made, nginx):
     server, dest = nginx["TLSv1.3"], bench.path("none")
     certificate, key = made.client
-    garbage, empty, broken, missing = (bench.path(name) for name in ("garbage.pem", "empty.pem", "broken.pem", "missing.pem"))
+    garbage, empty, broken, missing = (
+        bench.path(name) for name in ("garbage.pem", "empty.pem", "broken.pem", "missing.pem")
+    )
     garbage.write_bytes(bytes_of(3, 5000))
     empty.write_bytes(b"")
     broken.write_text(certificate.read_text().replace("\nMII", "\nMIJ"))
     locked = made.locked_key()
     cases = [
-        ("a certificate that has ended", 5, made.expired, [made.expired[0], "ended on 2021-02-03 04:05:06 UTC", "renew"]),
+        (
+            "a certificate that has ended",
+            5,
+            made.expired,
+            [made.expired[0], "ended on 2021-02-03 04:05:06 UTC", "renew"],
+        ),
         ("one that has not begun", 5, made.future, [made.future[0], "begins on 2039-02-03 04:05:06 UTC", "clock"]),
-        ("the key of another", 2, (certificate, made.second[1]), [made.second[1], f"is not the key of the certificate in {certificate}"]),
+        (
+            "the key of another",
+            2,
+            (certificate, made.second[1]),
+            [made.second[1], f"is not the key of the certificate in {certificate}"],
+        ),
         ("a key with a passphrase", 2, (certificate, locked), [locked, "passphrase", "openssl pkey"]),
         ("a certificate that is garbage", 2, (garbage, key), [garbage, "no certificate in PEM", "BEGIN CERTIFICATE"]),
         ("one with a byte wrong", 2, (broken, key), [broken, "broken"]),
@@ -137,13 +197,34 @@ def bad_files(bench, sync, made, nginx):
     shutil.copy(key, unreadable)
     unreadable.chmod(0)
     as_nobody = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--"]  # root without its rights
-    refused(bench, "a key that may not be read", 2, ["--client-key", unreadable, "Permission denied"], sync(server, (certificate, unreadable), dest, prefix=as_nobody))
-    for flag, path, words in (("--client-cert", certificate, [certificate, "no private key", "--client-key"]), ("--client-key", key, [key, "without its certificate", "--client-cert"])):
-        refused(bench, f"{flag} alone", 2, words, bench.zcdp("sync", "--no-store", flag, path, "--ca-bundle", made.ca, server.source(), dest))
+    refused(
+        bench,
+        "a key that may not be read",
+        2,
+        ["--client-key", unreadable, "Permission denied"],
+        sync(server, (certificate, unreadable), dest, prefix=as_nobody),
+    )
+    for flag, path, words in (
+        ("--client-cert", certificate, [certificate, "no private key", "--client-key"]),
+        ("--client-key", key, [key, "without its certificate", "--client-cert"]),
+    ):
+        refused(
+            bench,
+            f"{flag} alone",
+            2,
+            words,
+            bench.zcdp("sync", "--no-store", flag, path, "--ca-bundle", made.ca, server.source(), dest),
+        )
     # What cannot be used is said before anybody is asked, and at a terminal nobody is asked for the passphrase.
     plain = ("--no-store", *flags_of((certificate, locked)), "http://10.66.0.9:9/", dest)
     with open(os.devnull) as nothing:
-        refused(bench, "no server is needed to say so", 2, [locked, "passphrase"], bench.zcdp("sync", *plain, timeout=10, prefix=["setsid"], stdin=nothing))
+        refused(
+            bench,
+            "no server is needed to say so",
+            2,
+            [locked, "passphrase"],
+            bench.zcdp("sync", *plain, timeout=10, prefix=["setsid"], stdin=nothing),
+        )
     bench.check("nothing was written", not dest.exists())
 
 
@@ -157,9 +238,21 @@ def through_a_proxy(bench, sync, made, nginx, strict):
     for kind, server in (("nginx", nginx["TLSv1.3"]), ("OpenSSL", strict["TLSv1.3"])):
         dest = bench.path(f"proxied-{kind}")
         code, _, err = sync(server, made.client, dest, env=env)
-        bench.check(f"{kind} through CONNECT", code == 0 and f"CONNECT {server.endpoint.removeprefix('https://')}" in log.read_text(), (code, err))
-        bench.equal("byte for byte", sums(dest), {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()})
-        refused(bench, f"{kind} through CONNECT, no certificate", 5, [server.source(), "wants a client certificate"], sync(server, None, bench.path("none"), env=env))
+        bench.check(
+            f"{kind} through CONNECT",
+            code == 0 and f"CONNECT {server.endpoint.removeprefix('https://')}" in log.read_text(),
+            (code, err),
+        )
+        bench.equal(
+            "byte for byte", sums(dest), {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+        )
+        refused(
+            bench,
+            f"{kind} through CONNECT, no certificate",
+            5,
+            [server.source(), "wants a client certificate"],
+            sync(server, None, bench.path("none"), env=env),
+        )
 
 
 def inside():
@@ -169,13 +262,35 @@ def inside():
         made = Certificates(bench)
 
         def sync(server, pair, dest, source=None, **options):
-            return bench.zcdp("sync", "-q", "--no-store", "--retries", "2", "--ca-bundle", made.ca, *flags_of(pair), source or server.source(), dest, **options)
+            return bench.zcdp(
+                "sync",
+                "-q",
+                "--no-store",
+                "--retries",
+                "2",
+                "--ca-bundle",
+                made.ca,
+                *flags_of(pair),
+                source or server.source(),
+                dest,
+                **options,
+            )
 
-        nginx = {name: stores.Nginx.start(bench, host=HOST, tls=made.server, also=f"ssl_verify_client on; ssl_client_certificate {made.ca}; ssl_protocols {name};")
-                 for name in VERSIONS}
+        nginx = {
+            name: stores.Nginx.start(
+                bench,
+                host=HOST,
+                tls=made.server,
+                also=f"ssl_verify_client on; ssl_client_certificate {made.ca}; ssl_protocols {name};",
+            )
+            for name in VERSIONS
+        }
         for name, content in FILES.items():
             nginx["TLSv1.3"].put(name, content)
-        strict = {name: Strict(bench, nginx["TLSv1.3"].folder, made.server, made.ca, version) for name, version in VERSIONS.items()}
+        strict = {
+            name: Strict(bench, nginx["TLSv1.3"].folder, made.server, made.ca, version)
+            for name, version in VERSIONS.items()
+        }
         right_ones(bench, sync, made, nginx, strict)
         refused_by_servers(bench, sync, made, nginx, strict)
         bad_files(bench, sync, made, nginx)

@@ -3,6 +3,7 @@
 """Kills zcdp before and after each change of the file system and each commit of a reference run (sync, sync of a changed
 source, evict, gc), and at random instants besides. After each kill a checker that knows only docs/formats.md finds every
 snapshot whole, what was ready before is still there, and the run completes."""
+
 import os
 import random
 import shutil
@@ -17,13 +18,24 @@ from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_
 EVERY = int(os.environ.get("ZCDP_CRASH_EVERY", "1"))  # 1: each point
 KILLS = int(os.environ.get("ZCDP_CRASH_KILLS", "200"))  # 10,000 in the long run
 
-V1 = {"a.txt": b"a", "dir/b.bin": bytes_of(1, 20_000), "dir/same": b"a", "mid.bin": bytes_of(2, 3 << 20), "big.bin": bytes_of(3, (8 << 20) + 4097)}
+V1 = {
+    "a.txt": b"a",
+    "dir/b.bin": bytes_of(1, 20_000),
+    "dir/same": b"a",
+    "mid.bin": bytes_of(2, 3 << 20),
+    "big.bin": bytes_of(3, (8 << 20) + 4097),
+}
 V2 = {**V1, "a.txt": b"changed", "new/c": b"c"}
 
 
 def steps(store, v1, v2):
     sync = [ZCDP, "sync", "-q", "--store", store]
-    return [[*sync, v1], [*sync, v2], [ZCDP, "store", "evict", "--store", store, str(v1)], [ZCDP, "store", "gc", "--grace", "0s", "--store", store]]
+    return [
+        [*sync, v1],
+        [*sync, v2],
+        [ZCDP, "store", "evict", "--store", store, str(v1)],
+        [ZCDP, "store", "gc", "--grace", "0s", "--store", store],
+    ]
 
 
 def run(command, env=None):
@@ -99,7 +111,9 @@ def crash_at_random(bench, v1, v2):
         if bases[kind].exists():
             subprocess.run(["cp", "-a", bases[kind], store], check=True)
         ready = set(os.listdir(store / "snapshots")) if store.exists() else set()
-        process = subprocess.Popen(list(map(str, commands[kind])), env=clean_env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            list(map(str, commands[kind])), env=clean_env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         time.sleep(random.random() * spans[kind])
         process.kill()
         if process.wait() != -signal.SIGKILL:

@@ -2,6 +2,7 @@
 # ctest: 300
 """Each defence of docs/defences.md both ways: with it the attack is stopped; with it switched off (ZCDP_BREAK=NAME, test
 builds only) the same attack succeeds. A defence whose absence nobody notices is none."""
+
 import os
 import pathlib
 import re
@@ -17,7 +18,19 @@ from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, clean_env, write_
 def sync(bench, server, env, *flags):
     store = bench.path("store")
     shutil.rmtree(store, ignore_errors=True)
-    return bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--anonymous", "--store", store, *flags, server.source, env=env, timeout=60)
+    return bench.zcdp(
+        "sync",
+        "-q",
+        "--endpoint",
+        server.endpoint,
+        "--anonymous",
+        "--store",
+        store,
+        *flags,
+        server.source,
+        env=env,
+        timeout=60,
+    )
 
 
 def content_arrives(result, name, content):
@@ -35,6 +48,7 @@ def flipped_once(bench, env, server, content):
         data = bytearray(server.honest(request, found))
         data[-1] ^= 1
         return [("send", bytes(data))]
+
     server.fault = flip
     return content_arrives(sync(bench, server, env), "a", content)
 
@@ -44,12 +58,14 @@ def checksum(bench, env):
 
 
 def range_checksum(bench, env):
-    return flipped_once(bench, env, Azure(bench, {"a": BIG[:9 << 20]}), BIG[:9 << 20])
+    return flipped_once(bench, env, Azure(bench, {"a": BIG[: 9 << 20]}), BIG[: 9 << 20])
 
 
 def etag(bench, env):
     server = FaultServer(bench, {"a": Object(SMALL, checksum=False)})
-    server.fault = lambda request, found: [("send", answer(200, [("ETag", '"new"')], bytes(len(SMALL))))] if found is not None else None
+    server.fault = lambda request, found: (
+        [("send", answer(200, [("ETag", '"new"')], bytes(len(SMALL))))] if found is not None else None
+    )
     return sync(bench, server, env)[0] == 7
 
 
@@ -60,7 +76,17 @@ def range_(bench, env):
         if not request.range or request.range[0] == 0:
             return None
         length = request.range[1] - request.range[0] + 1
-        return [("send", answer(206, [("ETag", f'"{found.tag}"'), ("Content-Range", f"bytes 0-{length - 1}/{len(BIG)}")], BIG[:length]))]
+        return [
+            (
+                "send",
+                answer(
+                    206,
+                    [("ETag", f'"{found.tag}"'), ("Content-Range", f"bytes 0-{length - 1}/{len(BIG)}")],
+                    BIG[:length],
+                ),
+            )
+        ]
+
     server.fault = shifted
     result = sync(bench, server, env, "--retries", "0")
     return result[0] == 1 and "range" in result[2]
@@ -68,7 +94,11 @@ def range_(bench, env):
 
 def length(bench, env):
     server = FaultServer(bench, {"a": Object(SMALL, checksum=False)})
-    server.fault = lambda request, found: [("send", answer(200, [("ETag", f'"{found.tag}"')], bytes(len(SMALL) * 2))), ("close",)] if found is not None else None
+    server.fault = lambda request, found: (
+        [("send", answer(200, [("ETag", f'"{found.tag}"')], bytes(len(SMALL) * 2))), ("close",)]
+        if found is not None
+        else None
+    )
     return sync(bench, server, env)[0] == 7
 
 
@@ -80,6 +110,7 @@ def body_end(bench, env):
             return None
         head = f'HTTP/1.1 200 OK\r\nETag: "{found.tag}"\r\nTransfer-Encoding: chunked\r\n\r\n'.encode()
         return [("send", head + b"%x\r\n%s\r\n5\r\nmore!\r\n0\r\n\r\n" % (len(SMALL), SMALL))]
+
     server.fault = longer
     code, _, err = sync(bench, server, env)
     return code == 3 and "other bytes" in err
@@ -96,7 +127,9 @@ def list_parts(bench, env):
     """The parts of the listing, which are asked for from after a key on, have not all of their keys."""
     server = FaultServer(bench, {"a": SMALL, "b/c": SMALL, "d/e": SMALL, "f/g": SMALL}, page=1)
     part = listing_xml([("f/g", len(SMALL), server.objects["f/g"].tag)])
-    server.fault = lambda request, found: [("send", answer(200, [], part))] if request.listing and "start-after" in request.query else None
+    server.fault = lambda request, found: (
+        [("send", answer(200, [], part))] if request.listing and "start-after" in request.query else None
+    )
     code, out, _ = sync(bench, server, env)
     return code == 0 and all((pathlib.Path(out.strip()) / key).exists() for key in server.objects)
 
@@ -125,7 +158,11 @@ def minimum_rate(bench, env):
         if found is None or server.count(lambda r: r.key == "a") > 1:
             return None
         data = server.honest(request, found)
-        return [("send", data[:-400]), *[action for i in range(400) for action in (("send", data[i - 400:][:1]), ("stall", 0.2))]]
+        return [
+            ("send", data[:-400]),
+            *[action for i in range(400) for action in (("send", data[i - 400 :][:1]), ("stall", 0.2))],
+        ]
+
     server.fault = trickle
     began = time.monotonic()
     return content_arrives(sync(bench, server, env, "--timeout", "25s"), "a", SMALL) and time.monotonic() - began < 18
@@ -134,7 +171,12 @@ def minimum_rate(bench, env):
 def unit_tests(bench, cases, env):
     """Whether these cases of the store's unit tests pass. One that crashes, as it should without its defence, leaves its folder."""
     unit = pathlib.Path(ZCDP).parent / "test_store"
-    return subprocess.run([unit, f"--test-case={cases}"], env={**clean_env(), **env, "TMPDIR": str(bench.folder)}, capture_output=True).returncode == 0
+    return (
+        subprocess.run(
+            [unit, f"--test-case={cases}"], env={**clean_env(), **env, "TMPDIR": str(bench.folder)}, capture_output=True
+        ).returncode
+        == 0
+    )
 
 
 def lease(bench, env):
@@ -145,16 +187,32 @@ def barrier(bench, env):
     return unit_tests(bench, "power loss at every call*", env)
 
 
-TESTS = {"checksum": checksum, "range-checksum": range_checksum, "etag": etag, "range": range_, "length": length, "body-end": body_end, "list-order": list_order, "list-parts": list_parts, "dot-parts": dot_parts,
-         "beneath": beneath, "minimum-rate": minimum_rate, "lease": lease,
-         "barrier": barrier}
+TESTS = {
+    "checksum": checksum,
+    "range-checksum": range_checksum,
+    "etag": etag,
+    "range": range_,
+    "length": length,
+    "body-end": body_end,
+    "list-order": list_order,
+    "list-parts": list_parts,
+    "dot-parts": dot_parts,
+    "beneath": beneath,
+    "minimum-rate": minimum_rate,
+    "lease": lease,
+    "barrier": barrier,
+}
 
 with Bench() as bench:
     table = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/defences.md").read_text(), re.M)
     in_code = set()
     for source in (ROOT / "src").rglob("*.cpp"):
         in_code |= set(re.findall(r'faults::broken\("([a-z-]+)"\)', source.read_text()))
-    bench.equal("docs/defences.md names every defence of the code, and each has its test", (set(table), set(TESTS)), (in_code, in_code))
+    bench.equal(
+        "docs/defences.md names every defence of the code, and each has its test",
+        (set(table), set(TESTS)),
+        (in_code, in_code),
+    )
     for name in table:
         bench.check(f"{name}: stops the attack", TESTS[name](bench, {}))
         bench.check(f"{name}: switched off, the attack succeeds", not TESTS[name](bench, {"ZCDP_BREAK": name}))

@@ -2,6 +2,7 @@
 # ctest: 120
 """A file system that is full, out of inodes or read-only: exit code 6 (or a clear 1), nothing ready is lost, and with room again
 the same command completes."""
+
 import os
 import subprocess
 
@@ -24,11 +25,20 @@ with Bench() as bench:
     remount = lambda options: subprocess.run(["mount", "-o", f"remount,{options}", mount], check=True)
     store = mount / "store"
     kept = bench.sync("--store", store, small)
-    for name, source, word in (("a dataset that does not fit", large, "needs"), ("more files than inodes", many, "inodes")):
+    for name, source, word in (
+        ("a dataset that does not fit", large, "needs"),
+        ("more files than inodes", many, "inodes"),
+    ):
         code, out, err = bench.zcdp("sync", "-q", "--store", store, source)
-        bench.check(f"{name}: exit 6, one line with the figures", code == 6 and out == "" and err.count("\n") == 1 and word in err, (code, err))
+        bench.check(
+            f"{name}: exit 6, one line with the figures",
+            code == 6 and out == "" and err.count("\n") == 1 and word in err,
+            (code, err),
+        )
     whole, problems = check_store(store)
-    bench.check("what was ready gave way only by the rules of eviction, and nothing is broken", problems == [], problems)
+    bench.check(
+        "what was ready gave way only by the rules of eviction, and nothing is broken", problems == [], problems
+    )
     again = bench.sync("--store", store, small)
     bench.equal("the small one is ready again", again["snapshot"], kept["snapshot"])
     # The reservation is passed, and then somebody else takes the room: ENOSPC in the middle.
@@ -45,7 +55,11 @@ with Bench() as bench:
         subprocess.run(["rm", "-rf", mount / ".dest.zcdp-partial"], check=True)
     remount("ro")
     code, _, err = bench.zcdp("sync", "-q", "--store", store, large)
-    bench.check("a read-only file system: one line that says so", code == 1 and "Read-only" in err and err.count("\n") == 1, (code, err))
+    bench.check(
+        "a read-only file system: one line that says so",
+        code == 1 and "Read-only" in err and err.count("\n") == 1,
+        (code, err),
+    )
     bench.equal("readers still read", bench.zcdp("store", "path", "--store", store, kept["snapshot"])[0], 0)
     remount("rw,size=64m,nr_inodes=20000")
     for source in (large, many):

@@ -2,6 +2,7 @@
 # ctest: 60
 """A name server that never answers: the sync ends by itself in time, in one line that names the host. In a network and mount
 namespace of its own, where the only name server is a socket that nobody reads."""
+
 import os
 import socket
 import subprocess
@@ -20,11 +21,26 @@ def inside():
         resolv.write_text("nameserver 127.0.0.1\n")
         subprocess.run(["mount", "--bind", resolv, os.path.realpath("/etc/resolv.conf")], check=True)
         began = time.monotonic()
-        code, out, err = bench.zcdp("sync", "-q", "--anonymous", "--endpoint", "http://data.example.test:9000", "--timeout", "3s", "--retries", "1",
-                                    "--store", bench.path("store"), "s3://data/", timeout=50)
+        code, out, err = bench.zcdp(
+            "sync",
+            "-q",
+            "--anonymous",
+            "--endpoint",
+            "http://data.example.test:9000",
+            "--timeout",
+            "3s",
+            "--retries",
+            "1",
+            "--store",
+            bench.path("store"),
+            "s3://data/",
+            timeout=50,
+        )
         seconds = time.monotonic() - began
         bench.check("it ends with exit code 1 and nothing on stdout", (code, out) == (1, ""), (code, out, err))
-        bench.check("in one line that names the host", len(err.strip().splitlines()) == 1 and "data.example.test" in err, err)
+        bench.check(
+            "in one line that names the host", len(err.strip().splitlines()) == 1 and "data.example.test" in err, err
+        )
         bench.check("within its time", seconds < 15, seconds)
         bench.check("having asked the name server", silent.recv(512))
 

@@ -2,6 +2,7 @@
 # ctest: 120
 """The static executable in an empty chroot with nothing but /etc/resolv.conf: it finds its server by DNS and syncs over HTTPS.
 All in a network namespace of its own, with a DNS server of a few lines."""
+
 import os
 import shutil
 import socket
@@ -28,10 +29,15 @@ def dns_server():
         while True:
             data, peer = server.recvfrom(512)
             end = data.index(b"\0", 12) + 5
-            kind = struct.unpack(">H", data[end - 4:end - 2])[0]
+            kind = struct.unpack(">H", data[end - 4 : end - 2])[0]
             questions.append(kind)
-            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1") if kind == 1 else b""
-            server.sendto(data[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, 1 if record else 0, 0, 0) + data[12:end] + record, peer)
+            record = (
+                b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton("127.0.0.1") if kind == 1 else b""
+            )
+            server.sendto(
+                data[:2] + b"\x81\x80" + struct.pack(">HHHH", 1, 1 if record else 0, 0, 0) + data[12:end] + record, peer
+            )
+
     threading.Thread(target=serve, daemon=True).start()
     return questions
 
@@ -51,17 +57,67 @@ def inside():
         (jail / "zcdp").write_bytes(open(ZCDP, "rb").read())
         (jail / "ca.crt").write_bytes(ca.read_bytes())
         os.chmod(jail / "zcdp", 0o755)
-        done = subprocess.run([shutil.which("chroot"), jail, "/zcdp", "sync", "-q", "--anonymous", "--endpoint", f"https://{NAME}:{server.port}", "--ca-bundle", "/ca.crt",
-                               "--store", "/store", "s3://data/"], env={}, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [
+                shutil.which("chroot"),
+                jail,
+                "/zcdp",
+                "sync",
+                "-q",
+                "--anonymous",
+                "--endpoint",
+                f"https://{NAME}:{server.port}",
+                "--ca-bundle",
+                "/ca.crt",
+                "--store",
+                "/store",
+                "s3://data/",
+            ],
+            env={},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         bench.check("zcdp syncs over HTTPS in an empty chroot", done.returncode == 0, done.stderr)
         tree = sums(jail / done.stdout.strip().lstrip("/"))
-        bench.equal("every byte is right", {k: os.path.getsize(jail / done.stdout.strip().lstrip("/") / k) for k in tree}, {k: len(v) for k, v in objects.items()})
+        bench.equal(
+            "every byte is right",
+            {k: os.path.getsize(jail / done.stdout.strip().lstrip("/") / k) for k in tree},
+            {k: len(v) for k, v in objects.items()},
+        )
         bench.check("the name came from the DNS server", 1 in questions, questions)
-        file = subprocess.run(["file", ZCDP], capture_output=True, text=True).stdout if os.path.exists("/usr/bin/file") else "static-pie"
+        file = (
+            subprocess.run(["file", ZCDP], capture_output=True, text=True).stdout
+            if os.path.exists("/usr/bin/file")
+            else "static-pie"
+        )
         bench.check("it is a static-pie", "static-pie" in file, file)
-        done = subprocess.run([shutil.which("chroot"), jail, "/zcdp", "sync", "-q", "--anonymous", "--retries", "0", "--endpoint", f"https://{NAME}:{server.port}", "--store", "/s2",
-                               "s3://data/"], env={}, capture_output=True, text=True, timeout=60)
-        bench.check("without that CA the embedded roots refuse it", done.returncode == 1 and "certificate" in done.stderr, done.stderr)
+        done = subprocess.run(
+            [
+                shutil.which("chroot"),
+                jail,
+                "/zcdp",
+                "sync",
+                "-q",
+                "--anonymous",
+                "--retries",
+                "0",
+                "--endpoint",
+                f"https://{NAME}:{server.port}",
+                "--store",
+                "/s2",
+                "s3://data/",
+            ],
+            env={},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        bench.check(
+            "without that CA the embedded roots refuse it",
+            done.returncode == 1 and "certificate" in done.stderr,
+            done.stderr,
+        )
 
 
 if len(sys.argv) > 1:

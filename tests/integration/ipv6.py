@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # ctest: 60
 """Addresses of IPv6 written out, [::1]:PORT: signed requests, TLS, web servers and their redirects, identity services, zcdp serve."""
+
 import functools
 import hashlib
 import http.server
@@ -42,13 +43,40 @@ def s3(bench, want):
         server = FaultServer(bench, FILES, host="::1", tls=tls)
         server.fault = signed
         env = {"AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "SECRET"}
-        flags = ["--store", bench.path(f"s3 {bool(tls)}"), "--ca-bundle", ca, "--endpoint", server.endpoint, "s3://data/"]
+        flags = [
+            "--store",
+            bench.path(f"s3 {bool(tls)}"),
+            "--ca-bundle",
+            ca,
+            "--endpoint",
+            server.endpoint,
+            "s3://data/",
+        ]
         bench.equal(f"signed requests{' over TLS' if tls else ''}", sums(bench.sync(*flags, env=env)["path"]), want)
         code, _, err = bench.zcdp("sync", "-q", *flags, env={**env, "AWS_SECRET_ACCESS_KEY": "wrong"})
         bench.equal("which are checked", code, 5)
-    stranger = FaultServer(bench, FILES, host="::1", tls=certs.make_server(bench.path("ca"), "stranger", ["IP:fd00::1", "DNS:localhost"]))
-    code, _, err = bench.zcdp("sync", "-q", "--anonymous", "--retries", "0", "--ca-bundle", ca, "--store", bench.path("t"), "--endpoint", stranger.endpoint, "s3://data/")
-    bench.check("a certificate for another address is refused, and the endpoint named with its brackets", code == 1 and stranger.endpoint in err, (code, err))
+    stranger = FaultServer(
+        bench, FILES, host="::1", tls=certs.make_server(bench.path("ca"), "stranger", ["IP:fd00::1", "DNS:localhost"])
+    )
+    code, _, err = bench.zcdp(
+        "sync",
+        "-q",
+        "--anonymous",
+        "--retries",
+        "0",
+        "--ca-bundle",
+        ca,
+        "--store",
+        bench.path("t"),
+        "--endpoint",
+        stranger.endpoint,
+        "s3://data/",
+    )
+    bench.check(
+        "a certificate for another address is refused, and the endpoint named with its brackets",
+        code == 1 and stranger.endpoint in err,
+        (code, err),
+    )
 
 
 def web(bench, want):
@@ -67,8 +95,12 @@ def web(bench, want):
             self.end_headers()
 
     host = start(bench, functools.partial(Handler, directory=folder))
-    bench.equal("a web server's folder", sums(bench.sync("--store", bench.path("web"), f"http://{host}/")["path"]), want)
-    done = bench.sync("--store", bench.path("moved"), "--sha256", hashlib.sha256(FILES["a/b.bin"]).hexdigest(), f"http://{host}/moved")
+    bench.equal(
+        "a web server's folder", sums(bench.sync("--store", bench.path("web"), f"http://{host}/")["path"]), want
+    )
+    done = bench.sync(
+        "--store", bench.path("moved"), "--sha256", hashlib.sha256(FILES["a/b.bin"]).hexdigest(), f"http://{host}/moved"
+    )
     bench.equal("a redirect to an address", sums(done["path"]), {"moved": want["a/b.bin"]})
 
 
@@ -78,7 +110,9 @@ def identity(bench, want):
             pass
 
         def do_GET(self):
-            body = json.dumps({"AccessKeyId": "KEY", "SecretAccessKey": "SECRET", "Token": "", "Expiration": "2099-01-01T00:00:00Z"}).encode()
+            body = json.dumps(
+                {"AccessKeyId": "KEY", "SecretAccessKey": "SECRET", "Token": "", "Expiration": "2099-01-01T00:00:00Z"}
+            ).encode()
             if not self.headers["Host"].startswith("[::1]:"):
                 body = b"another host"
             elif self.path.endswith("/security-credentials/"):
@@ -97,19 +131,34 @@ def identity(bench, want):
     host = start(bench, Handler)
     server = FaultServer(bench, FILES, host="::1")
     server.fault = signed
-    for kind, env in (("container credentials", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{host}/container"}),
-                      ("instance metadata", {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{host}/"})):
-        bench.equal(f"{kind} from an address", sums(bench.sync("--store", bench.path(kind), "--endpoint", server.endpoint, "s3://data/", env=env)["path"]), want)
+    for kind, env in (
+        ("container credentials", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{host}/container"}),
+        (
+            "instance metadata",
+            {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{host}/"},
+        ),
+    ):
+        bench.equal(
+            f"{kind} from an address",
+            sums(bench.sync("--store", bench.path(kind), "--endpoint", server.endpoint, "s3://data/", env=env)["path"]),
+            want,
+        )
 
 
 def served(bench, want):
     with socket.socket(socket.AF_INET6) as probe:
         probe.bind(("::1", 0))
         port = probe.getsockname()[1]
-    process = servers.start(bench, [servers.ZCDP, "serve", bench.path("source"), "--listen", f"[::1]:{port}", "--bucket", "data"],
-                            {"ZCDP_SERVE_ACCESS_KEY": servers.ACCESS, "ZCDP_SERVE_SECRET_KEY": servers.SECRET}, log="serve.log")
+    process = servers.start(
+        bench,
+        [servers.ZCDP, "serve", bench.path("source"), "--listen", f"[::1]:{port}", "--bucket", "data"],
+        {"ZCDP_SERVE_ACCESS_KEY": servers.ACCESS, "ZCDP_SERVE_SECRET_KEY": servers.SECRET},
+        log="serve.log",
+    )
     servers.wait_for_http(f"http://[::1]:{port}/", process)
-    done = bench.sync("--store", bench.path("served"), "--endpoint", f"http://[::1]:{port}", "s3://data/", env=servers.CREDENTIALS)
+    done = bench.sync(
+        "--store", bench.path("served"), "--endpoint", f"http://[::1]:{port}", "s3://data/", env=servers.CREDENTIALS
+    )
     bench.equal("zcdp serve on an address of IPv6", sums(done["path"]), want)
 
 

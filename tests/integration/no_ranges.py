@@ -2,6 +2,7 @@
 # ctest: 200
 """Servers that send the whole object whatever is asked for: a long file is read in one pass over one connection, also when it
 goes on after a kill, when the server had said otherwise, and where S3 is spoken."""
+
 import hashlib
 import signal
 import subprocess
@@ -25,12 +26,20 @@ def without_ranges(server, head=(), slow=0):
             return None
         request.range = None
         if request.method == "HEAD":
-            return [("send", server.honest(request, found).replace(b"\r\n\r\n", b"".join(b"\r\n" + line for line in head) + b"\r\n\r\n", 1))]
+            return [
+                (
+                    "send",
+                    server.honest(request, found).replace(
+                        b"\r\n\r\n", b"".join(b"\r\n" + line for line in head) + b"\r\n\r\n", 1
+                    ),
+                )
+            ]
         whole = server.honest(request, found)
         if not slow or found.content is not BIG:
             return [("send", whole)]
-        pieces = [whole[at:at + (1 << 20)] for at in range(0, len(whole), 1 << 20)]
+        pieces = [whole[at : at + (1 << 20)] for at in range(0, len(whole), 1 << 20)]
         return [step for piece in pieces for step in (("send", piece), ("stall", slow))]
+
     return act
 
 
@@ -40,8 +49,11 @@ def gets(server):
 
 def check_once(bench, what, server, dest, most=1):
     bench.equal(f"{what}: every byte is right", sums(dest), WANT)
-    bench.check(f"{what}: {most} GET{'s' if most > 1 else ''} of the long file at most, {most} x its bytes", gets(server) <= most and server.bytes_sent < most * SIZE * 1.02 + 100_000,
-                (gets(server), server.bytes_sent / SIZE))
+    bench.check(
+        f"{what}: {most} GET{'s' if most > 1 else ''} of the long file at most, {most} x its bytes",
+        gets(server) <= most and server.bytes_sent < most * SIZE * 1.02 + 100_000,
+        (gets(server), server.bytes_sent / SIZE),
+    )
 
 
 def main():
@@ -59,13 +71,20 @@ def main():
         check_once(bench, "S3 that says it has none", server, bench.path("s3-none"))
 
         # The bytes of the connections that are given up are those that lay in sockets.
-        for name, source, flags in (("a web server", server.endpoint + "/data/SHA256SUMS", []), ("S3", "s3://data/", ["--endpoint", server.endpoint, "--anonymous"])):
+        for name, source, flags in (
+            ("a web server", server.endpoint + "/data/SHA256SUMS", []),
+            ("S3", "s3://data/", ["--endpoint", server.endpoint, "--anonymous"]),
+        ):
             server.reset()
             server.fault = without_ranges(server, head=[b"Accept-Ranges: bytes"])
             dest = bench.path("lies-" + name.replace(" ", "-"))
             bench.sync("--no-store", *flags, source, dest)
             bench.equal(f"{name} that says it has ranges and has none: every byte is right", sums(dest), WANT)
-            whole = server.count(lambda r: r.method == "GET" and r.key == "big.bin" and r.headers.get("range", "") == f"bytes=0-{SIZE - 1}")
+            whole = server.count(
+                lambda r: (
+                    r.method == "GET" and r.key == "big.bin" and r.headers.get("range", "") == f"bytes=0-{SIZE - 1}"
+                )
+            )
             bench.equal(f"{name}: one pass in the end", whole, 1)
 
         server.reset()
@@ -78,7 +97,9 @@ def main():
             time.sleep(0.02)
         first.send_signal(signal.SIGKILL)
         first.wait()
-        bench.check("killed when some chunks were there", any(path.stat().st_size > 40 for path in partial.glob("*.map")))
+        bench.check(
+            "killed when some chunks were there", any(path.stat().st_size > 40 for path in partial.glob("*.map"))
+        )
         server.reset()
         server.fault = without_ranges(server)
         bench.sync("--store", bench.path("store-kill"), server.endpoint + "/data/SHA256SUMS", bench.path("resumed"))
@@ -93,8 +114,9 @@ def main():
             actions = whole(request, found)
             if found and request.method == "GET" and found.content is BIG and cut[0] == 0:
                 cut[0] += 1
-                return [("send", actions[0][1][:SIZE // 2]), ("reset",)]
+                return [("send", actions[0][1][: SIZE // 2]), ("reset",)]
             return actions
+
         server.fault = breaks
         bench.sync("--no-store", server.endpoint + "/data/SHA256SUMS", bench.path("broken"))
         check_once(bench, "a connection that breaks half-way", server, bench.path("broken"), most=2)

@@ -2,6 +2,7 @@
 # ctest: 300
 """Checksums that an origin states of the parts of an upload, or of the whole of a long object: what is damaged is an error that names
 the object, what is whole arrives, and learning the size of the parts costs one request an object."""
+
 import base64
 import hashlib
 import struct
@@ -13,27 +14,34 @@ from tests.support.harness import Bench, bytes_of, sums
 
 MIB = 1 << 20
 TRUE = bytes_of(1, 20 * MIB + 4321)
-DAMAGED = TRUE[:13 * MIB] + bytes([TRUE[13 * MIB] ^ 4]) + TRUE[13 * MIB + 1:]
-ONE = {"crc32": lambda b: struct.pack(">I", zlib.crc32(b)), "crc32c": lambda b: struct.pack(">I", crc32c(b)),
-       "sha256": lambda b: hashlib.sha256(b).digest(), "sha1": lambda b: hashlib.sha1(b).digest()}
+DAMAGED = TRUE[: 13 * MIB] + bytes([TRUE[13 * MIB] ^ 4]) + TRUE[13 * MIB + 1 :]
+ONE = {
+    "crc32": lambda b: struct.pack(">I", zlib.crc32(b)),
+    "crc32c": lambda b: struct.pack(">I", crc32c(b)),
+    "sha256": lambda b: hashlib.sha256(b).digest(),
+    "sha1": lambda b: hashlib.sha1(b).digest(),
+}
 
 
 def cut(sizes):
     """The parts of TRUE; sizes: one for all, or of each."""
     sizes = [sizes] * (-(-len(TRUE) // sizes)) if isinstance(sizes, int) else sizes
-    ends = [sum(sizes[:i + 1]) for i in range(len(sizes))]
-    return [TRUE[end - size:end] for size, end in zip(sizes, ends)]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    return [TRUE[end - size : end] for size, end in zip(sizes, ends)]
 
 
 class Parts(FaultServer):
     """States `kind` of the true object, as parts of `sizes` or, where there are none, of all of it."""
+
     knows_parts = True
 
     def state(self, kind, sizes=None):
         parts = cut(sizes) if sizes else []
         raws = [ONE[kind](part) for part in parts]
         self.stated_kind, self.parts, self.raws = kind, parts, raws
-        self.whole = base64.b64encode(ONE[kind](b"".join(raws)) if parts else ONE[kind](TRUE)).decode() + (f"-{len(parts)}" if parts else "")
+        self.whole = base64.b64encode(ONE[kind](b"".join(raws)) if parts else ONE[kind](TRUE)).decode() + (
+            f"-{len(parts)}" if parts else ""
+        )
         self.fault = self.tell
         self.reset()
 
@@ -44,7 +52,10 @@ class Parts(FaultServer):
         number = request.query.get("partNumber")
         if number and self.knows_parts:
             part, raw = self.parts[int(number) - 1], self.raws[int(number) - 1]
-            head += [("x-amz-mp-parts-count", str(len(self.parts))), (f"x-amz-checksum-{self.stated_kind}", base64.b64encode(raw).decode())]
+            head += [
+                ("x-amz-mp-parts-count", str(len(self.parts))),
+                (f"x-amz-checksum-{self.stated_kind}", base64.b64encode(raw).decode()),
+            ]
             return [("send", answer(206, head).replace(b"Content-Length: 0", b"Content-Length: %d" % len(part)))]
         head.append((f"x-amz-checksum-{self.stated_kind}", self.whole))
         return [("send", answer(200, head).replace(b"Content-Length: 0", b"Content-Length: %d" % len(found.content)))]
@@ -61,18 +72,38 @@ def main():
         def sync(*flags):
             number[0] += 1
             dest = bench.path(f"dest-{number[0]}")
-            code, _, err = bench.zcdp("sync", "-q", "--endpoint", server.endpoint, "--anonymous", "--retries", "1", "--no-store", *flags, "s3://data/set/", dest)
+            code, _, err = bench.zcdp(
+                "sync",
+                "-q",
+                "--endpoint",
+                server.endpoint,
+                "--anonymous",
+                "--retries",
+                "1",
+                "--no-store",
+                *flags,
+                "s3://data/set/",
+                dest,
+            )
             return code, err, sums(dest) if dest.exists() else {}
 
         def both(what, asked, *flags, is_seen=True):
             server.objects["set/model.bin"] = Object(TRUE, checksum=False)
             server.reset()
-            bench.equal(f"{what}: the whole object arrives", sync(*flags), (0, "", {"model.bin": hashlib.sha256(TRUE).hexdigest()}))
+            bench.equal(
+                f"{what}: the whole object arrives",
+                sync(*flags),
+                (0, "", {"model.bin": hashlib.sha256(TRUE).hexdigest()}),
+            )
             bench.equal(f"{what}: {asked} requests for parts", server.asked_for_parts(), asked)
             server.objects["set/model.bin"] = Object(DAMAGED, checksum=False)
             code, err, have = sync(*flags)
             if is_seen:
-                bench.check(f"{what}: a damaged one is an error that names it and both sums", code == 1 and "model.bin" in err and "the origin states" in err and not have, (code, err))
+                bench.check(
+                    f"{what}: a damaged one is an error that names it and both sums",
+                    code == 1 and "model.bin" in err and "the origin states" in err and not have,
+                    (code, err),
+                )
             else:
                 bench.check(f"{what}: what nobody can compare is not compared", code == 0, (code, err))
 

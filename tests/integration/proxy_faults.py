@@ -2,6 +2,7 @@
 # ctest: 120
 """Proxies that go wrong, at CONNECT and in plain HTTP: one line that names the proxy, within the deadline; what may pass is asked
 again, and then the sync ends well. In a network namespace of its own, for loopback itself is never asked through a proxy."""
+
 import os
 import select
 import socket
@@ -75,6 +76,7 @@ def says(data, then=0.0):
     def act(client):
         client.sendall(data)
         time.sleep(then)
+
     return act
 
 
@@ -104,25 +106,51 @@ FAULTS = {
     "redirects": (says(answer(302, b"Location: http://10.66.0.1:1/\r\n")), 1, "HTTP 302", None),
     "closes once the tunnel is open": (says(answer(200)[:-2] + b"\r\n"), 1, "", None),
     "hangs once the tunnel is open": (says(answer(200), 20), 1, "in time", None),
-    "answers itself instead of opening a tunnel": (says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HTML) + HTML), 1, "", None),
+    "answers itself instead of opening a tunnel": (
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(HTML) + HTML),
+        1,
+        "",
+        None,
+    ),
 }
 
 
 def inside():
-    for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", ORIGIN + "/32", "dev", "lo"], ["ip", "addr", "add", PROXY + "/32", "dev", "lo"]):
+    for command in (
+        ["ip", "link", "set", "lo", "up"],
+        ["ip", "addr", "add", ORIGIN + "/32", "dev", "lo"],
+        ["ip", "addr", "add", PROXY + "/32", "dev", "lo"],
+    ):
         subprocess.run(command, check=True)
     with Bench() as bench:
         ca = certs.make_ca(bench.path("ca"))
         objects = {"a.bin": bytes_of(1, 100_000), "b.bin": bytes_of(2, 200_000)}
         plain = FaultServer(bench, objects, host=ORIGIN)
-        secure = FaultServer(bench, objects, host=ORIGIN, tls=certs.make_server(bench.path("ca"), "server", [f"IP:{ORIGIN}"]))
+        secure = FaultServer(
+            bench, objects, host=ORIGIN, tls=certs.make_server(bench.path("ca"), "server", [f"IP:{ORIGIN}"])
+        )
         stores = iter(range(1000))
 
         def sync(server, proxy, retries):
             began = time.monotonic()
-            code, out, err = bench.zcdp("sync", "-q", "--anonymous", "--retries", retries, "--timeout", "1s", "--endpoint", server.endpoint, "--ca-bundle", ca,
-                                        "--store", bench.path(f"store{next(stores)}"), "s3://data/", env={"HTTP_PROXY": proxy.endpoint, "HTTPS_PROXY": proxy.endpoint},
-                                        timeout=30)
+            code, out, err = bench.zcdp(
+                "sync",
+                "-q",
+                "--anonymous",
+                "--retries",
+                retries,
+                "--timeout",
+                "1s",
+                "--endpoint",
+                server.endpoint,
+                "--ca-bundle",
+                ca,
+                "--store",
+                bench.path(f"store{next(stores)}"),
+                "s3://data/",
+                env={"HTTP_PROXY": proxy.endpoint, "HTTPS_PROXY": proxy.endpoint},
+                timeout=30,
+            )
             return code, err, time.monotonic() - began
 
         for fault, (act, exit_code, *words) in FAULTS.items():
@@ -131,12 +159,17 @@ def inside():
                     continue
                 proxy = Proxy(bench, act)
                 code, err, took = sync(server, proxy, 0)
-                bench.check(f"{form}: a proxy that {fault}: exit code {exit_code}, one line that names it ({took:.1f} s)",
-                            code == exit_code and err.count("\n") == 1 and proxy.endpoint in err and word in err and took < 10, (code, took, err))
+                bench.check(
+                    f"{form}: a proxy that {fault}: exit code {exit_code}, one line that names it ({took:.1f} s)",
+                    code == exit_code and err.count("\n") == 1 and proxy.endpoint in err and word in err and took < 10,
+                    (code, took, err),
+                )
                 if exit_code == 1:
                     once = Proxy(bench, act, times=1)
                     code, err, took = sync(server, once, 3)
-                    bench.check(f"{form}: one that {fault} once is asked again", code == 0 and once.asked > 1, (code, err))
+                    bench.check(
+                        f"{form}: one that {fault} once is asked again", code == 0 and once.asked > 1, (code, err)
+                    )
 
 
 if len(sys.argv) > 1:

@@ -2,6 +2,7 @@
 # ctest: 300
 """What users of other tools reported in public, replayed on zcdp: tests/reports, whose README.md says where each is from.
 With words: only those whose file or name has one of them."""
+
 import importlib
 import pathlib
 import sys

@@ -2,6 +2,7 @@
 # ctest: 240
 """A small ext4: whoever was killed in files that take most of it goes on with what is there, what nobody goes on with makes
 room for others, and when there is none the error and `store du` say who has it."""
+
 import json
 import os
 import signal
@@ -45,12 +46,29 @@ with Bench() as bench:
                 server.objects[f"{name}/{i}"] = Object(content(100 * number + i + 1, size))
 
     def command(dataset, *args):
-        return [ZCDP, "sync", "--json", "--endpoint", server.endpoint, "--anonymous", "--progress", "none", *map(str, args), f"s3://data/{dataset}/"]
+        return [
+            ZCDP,
+            "sync",
+            "--json",
+            "--endpoint",
+            server.endpoint,
+            "--anonymous",
+            "--progress",
+            "none",
+            *map(str, args),
+            f"s3://data/{dataset}/",
+        ]
 
     def killed(dataset, *args, dest=(), after=20 * MB):
         """A sync that is killed once so much was sent, of which up to a dozen MB may lie in sockets and up to two chunks be cut off."""
         server.reset()
-        process = subprocess.Popen([*command(dataset, *args, "--bandwidth", "40MiB/s", "--connections", 2), *map(str, dest)], env=clean_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*command(dataset, *args, "--bandwidth", "40MiB/s", "--connections", 2), *map(str, dest)],
+            env=clean_env(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         until = time.monotonic() + 60
         while server.bytes_sent < after and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
@@ -61,14 +79,20 @@ with Bench() as bench:
 
     def whole(name, dataset, *args, dest=(), at_most=None):
         server.reset()
-        done = subprocess.run([*command(dataset, *args), *map(str, dest)], env=clean_env(), capture_output=True, text=True)
+        done = subprocess.run(
+            [*command(dataset, *args), *map(str, dest)], env=clean_env(), capture_output=True, text=True
+        )
         bench.check(f"{name}: goes on to its end", done.returncode == 0, done.stderr.strip())
         path = json.loads(done.stdout)["path"]
         want = {key.split("/")[1]: found for key, found in server.objects.items() if key.startswith(dataset + "/")}
         with_content = {key: open(os.path.join(path, key), "rb").read() == found.content for key, found in want.items()}
-        bench.check(f"{name}: every byte is right", all(with_content.values()) and len(sums(path)) == len(want), with_content)
+        bench.check(
+            f"{name}: every byte is right", all(with_content.values()) and len(sums(path)) == len(want), with_content
+        )
         if at_most is not None:
-            bench.check(f"{name}: fetches what is missing, not all of it", server.bytes_sent < at_most, server.bytes_sent)
+            bench.check(
+                f"{name}: fetches what is missing, not all of it", server.bytes_sent < at_most, server.bytes_sent
+            )
 
     store = mount / "store"
     fresh_disk()
@@ -116,7 +140,15 @@ with Bench() as bench:
     fresh_disk()
     have(set=[90 * MB])
     killed("set", "--no-store", dest=[mount / "dest"])
-    whole("into a store and a link from it, after one without", "set", "--store", store, "--as", "link", dest=[mount / "dest"])
+    whole(
+        "into a store and a link from it, after one without",
+        "set",
+        "--store",
+        store,
+        "--as",
+        "link",
+        dest=[mount / "dest"],
+    )
 
     # Nothing that may go: who has the room.
     fresh_disk()
@@ -131,10 +163,20 @@ with Bench() as bench:
     for word in ("1 snapshot", "pinned 28.6 MiB", "1 unfinished download", "/data/left/0", "others on the disk"):
         bench.check(f"it names {word}", word in err, err)
     room = json.loads(bench.zcdp("store", "du", "--json", "--store", store)[1])
-    bench.check("du names the same, with the object and its age", room["pinned_bytes"] == 30 * MB and room["other_bytes"] >= 20 * MB and
-                room["unfinished"][0]["object"] == f"{server.endpoint}/data/left/0" and room["unfinished"][0]["bytes"] >= 39 * MB, room)
+    bench.check(
+        "du names the same, with the object and its age",
+        room["pinned_bytes"] == 30 * MB
+        and room["other_bytes"] >= 20 * MB
+        and room["unfinished"][0]["object"] == f"{server.endpoint}/data/left/0"
+        and room["unfinished"][0]["bytes"] >= 39 * MB,
+        room,
+    )
     kept = bench.zcdp("store", "gc", "--grace", "1h", "--store", store)
-    bench.check("gc leaves what is younger than it is told", kept[0] == 0 and json.loads(bench.zcdp("store", "du", "--json", "--store", store)[1])["partial_bytes"] > 0, kept)
+    bench.check(
+        "gc leaves what is younger than it is told",
+        kept[0] == 0 and json.loads(bench.zcdp("store", "du", "--json", "--store", store)[1])["partial_bytes"] > 0,
+        kept,
+    )
     freed = json.loads(bench.zcdp("store", "gc", "--json", "--store", store)[1])["freed_bytes"]
     bench.check("and frees it otherwise", freed >= 39 * MB, freed)
     (mount / "hog").unlink()

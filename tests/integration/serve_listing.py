@@ -2,6 +2,7 @@
 # ctest: 600
 """zcdp serve lists a folder of very many names, and very many folders, under `ulimit -v`: every key against the truth, by
 peak resident size and by how often it reads a folder. ZCDP_TEST_KEYS=1000000 is the long run."""
+
 import http.client
 import os
 import pathlib
@@ -19,7 +20,7 @@ KEYS = int(os.environ.get("ZCDP_TEST_KEYS", "200000"))
 FOLDERS = KEYS // 1000
 ADDRESS_SPACE_KIB = 700_000  # as in memory_limits.py
 RESIDENT_MIB = 64
-WINDOW_BYTES = 2 << 20       # of names that one reading of a folder keeps, each with 8 bytes more
+WINDOW_BYTES = 2 << 20  # of names that one reading of a folder keeps, each with 8 bytes more
 XMLNS = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -82,8 +83,26 @@ def reads(metrics):
 
 def serve(bench, folder):
     port, metrics = servers.free_port(), servers.free_port()
-    process = servers.start(bench, ["bash", "-c", f'ulimit -v {ADDRESS_SPACE_KIB} && exec "$@"', "bash", ZCDP, "serve", folder, "--bucket", "data", "-q",
-                                    "--listen", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{metrics}"], log="serve.log")
+    process = servers.start(
+        bench,
+        [
+            "bash",
+            "-c",
+            f'ulimit -v {ADDRESS_SPACE_KIB} && exec "$@"',
+            "bash",
+            ZCDP,
+            "serve",
+            folder,
+            "--bucket",
+            "data",
+            "-q",
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--metrics",
+            f"127.0.0.1:{metrics}",
+        ],
+        log="serve.log",
+    )
     servers.wait_for_http(f"http://127.0.0.1:{metrics}/healthz", process)
     return process, f"127.0.0.1:{port}", f"127.0.0.1:{metrics}"
 
@@ -96,17 +115,40 @@ def one_folder(bench, base):
     time.sleep(3)  # a folder that changed just now is read again for each page
     process, address, metrics = serve(bench, base / "wide")
     listing = Listing(address)
-    for what, parameters, want in [("flat", {}, [f"in/{n}" for n in names]), ("with a delimiter", {"prefix": "in/", "delimiter": "/"}, [f"in/{n}" for n in names]),
-                                   ("a delimiter within names", {"prefix": "in/", "delimiter": "-", "encoding_type": "url"}, [f"in/{n[:9]}" for n in names])]:
+    for what, parameters, want in [
+        ("flat", {}, [f"in/{n}" for n in names]),
+        ("with a delimiter", {"prefix": "in/", "delimiter": "/"}, [f"in/{n}" for n in names]),
+        (
+            "a delimiter within names",
+            {"prefix": "in/", "delimiter": "-", "encoding_type": "url"},
+            [f"in/{n[:9]}" for n in names],
+        ),
+    ]:
         before, begin = reads(metrics), time.monotonic()
         have, pages = listing.pages(**parameters)
-        bench.check(f"a folder of {KEYS:,} names, {what}: every key, {pages} pages, {time.monotonic() - begin:.1f} s", have == want, (len(have), len(want)))
+        bench.check(
+            f"a folder of {KEYS:,} names, {what}: every key, {pages} pages, {time.monotonic() - begin:.1f} s",
+            have == want,
+            (len(have), len(want)),
+        )
         count = reads(metrics) - before
         bench.check(f"for which it was read {count} times", count <= windows + 2, (count, windows))
-    bench.equal("version 1 of the listing", listing.version_1(prefix="in/0000"), [f"in/{n}" for n in names if n.startswith("0000")])
+    bench.equal(
+        "version 1 of the listing",
+        listing.version_1(prefix="in/0000"),
+        [f"in/{n}" for n in names if n.startswith("0000")],
+    )
     middle = f"in/{names[KEYS // 2]}"
-    bench.equal("start-after and max-keys", listing.page(list_type=2, start_after=middle, max_keys=3)[0], [f"in/{n}" for n in names[KEYS // 2 + 1:KEYS // 2 + 4]])
-    bench.equal("a start between two names", listing.page(list_type=2, start_after=middle[:-1], max_keys=2)[0], [f"in/{n}" for n in names[KEYS // 2:KEYS // 2 + 2]])
+    bench.equal(
+        "start-after and max-keys",
+        listing.page(list_type=2, start_after=middle, max_keys=3)[0],
+        [f"in/{n}" for n in names[KEYS // 2 + 1 : KEYS // 2 + 4]],
+    )
+    bench.equal(
+        "a start between two names",
+        listing.page(list_type=2, start_after=middle[:-1], max_keys=2)[0],
+        [f"in/{n}" for n in names[KEYS // 2 : KEYS // 2 + 2]],
+    )
     bench.equal("the folder as one common prefix", listing.page(list_type=2, delimiter="/")[0], ["in/"])
     mib = peak_mib(process)
     bench.check(f"all under ulimit -v: {mib} MiB", mib <= RESIDENT_MIB, mib)
@@ -122,15 +164,27 @@ def many_folders(bench, base):
     listing = Listing(address)
     begin = time.monotonic()
     have, pages = listing.pages(delimiter="/")
-    bench.equal(f"{FOLDERS} folders as common prefixes, {pages} pages, {time.monotonic() - begin:.1f} s", have, [f"{f:04}/" for f in range(FOLDERS)])
+    bench.equal(
+        f"{FOLDERS} folders as common prefixes, {pages} pages, {time.monotonic() - begin:.1f} s",
+        have,
+        [f"{f:04}/" for f in range(FOLDERS)],
+    )
     count = reads(metrics)
     bench.check(f"for which {count} folders were read, none that holds files", count <= FOLDERS + 1, count)
     before, begin = reads(metrics), time.monotonic()
     have, pages = listing.pages()
-    bench.check(f"{len(keys):,} keys in {FOLDERS} folders, {pages} pages, {time.monotonic() - begin:.1f} s", have == keys, (len(have), len(keys)))
+    bench.check(
+        f"{len(keys):,} keys in {FOLDERS} folders, {pages} pages, {time.monotonic() - begin:.1f} s",
+        have == keys,
+        (len(have), len(keys)),
+    )
     count = reads(metrics) - before
     bench.check(f"for which {count} folders were read: none twice", count <= 3 * FOLDERS + 1, count)
-    bench.equal("a page from the middle of a folder", listing.page(list_type=2, start_after="0001/d/0998", max_keys=3)[0], ["0001/d/0999", "0001/e/f", "0002/d/0000"])
+    bench.equal(
+        "a page from the middle of a folder",
+        listing.page(list_type=2, start_after="0001/d/0998", max_keys=3)[0],
+        ["0001/d/0999", "0001/e/f", "0002/d/0000"],
+    )
     mib = peak_mib(process)
     bench.check(f"all under ulimit -v: {mib} MiB", mib <= RESIDENT_MIB, mib)
 

@@ -2,6 +2,7 @@
 # ctest: 300
 """kill -9 in the middle of a 2 GiB object, then again: the second run fetches at most the missing chunks plus one per
 connection, counted at the server. And Ctrl-C: within two seconds, kept, resumed."""
+
 import os
 import signal
 import subprocess
@@ -15,7 +16,9 @@ SIZE, CHUNK, CONNECTIONS = 2 << 30, 8 << 20, 8
 
 
 def start(command):
-    return subprocess.Popen(list(map(str, command)), env=clean_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        list(map(str, command)), env=clean_env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
 
 
 def chunks_on_disk(store):
@@ -35,7 +38,19 @@ with Bench() as bench:
     want = sums(data)
     proxy = CountingProxy(bench, servers.zcdp_serve(bench, data))
     store = bench.path("store")
-    command = [ZCDP, "sync", "-q", "--endpoint", proxy.endpoint, "--anonymous", "--connections", CONNECTIONS, "--store", store, "s3://data/"]
+    command = [
+        ZCDP,
+        "sync",
+        "-q",
+        "--endpoint",
+        proxy.endpoint,
+        "--anonymous",
+        "--connections",
+        CONNECTIONS,
+        "--store",
+        store,
+        "s3://data/",
+    ]
     for name, number, code in (("kill -9", signal.SIGKILL, -9), ("Ctrl-C", signal.SIGINT, 130)):
         before = chunks_on_disk(store)
         process = start(command)
@@ -55,8 +70,11 @@ with Bench() as bench:
     process.communicate()
     bench.equal("the third run ends well", process.returncode, 0)
     missing = SIZE - there * CHUNK
-    bench.check(f"it fetched at most the missing chunks and one per connection ({there} of {SIZE // CHUNK} were there)",
-                proxy.bytes <= missing + CONNECTIONS * CHUNK + (1 << 20), (proxy.bytes, missing))
+    bench.check(
+        f"it fetched at most the missing chunks and one per connection ({there} of {SIZE // CHUNK} were there)",
+        proxy.bytes <= missing + CONNECTIONS * CHUNK + (1 << 20),
+        (proxy.bytes, missing),
+    )
     snapshot = next((store / "snapshots").iterdir())
     bench.check("and every byte is right", sums(snapshot / "tree") == want)
     bench.equal("nothing unfinished is left", chunks_on_disk(store), 0)

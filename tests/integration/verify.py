@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # ctest: 120
 """zcdp verify DIR|FILE --against SOURCE: by checksums where the source states them, by bytes where it does not."""
+
 import hashlib
 import json
 import os
@@ -32,8 +33,14 @@ def differences(bench, folder, source, *flags, env=None):
     (folder / "z/\u00fc").symlink_to("../a")
     code, done, err = verify(bench, folder, source, *flags, env=env)
     kinds = sorted(line.split(":")[0] for line in done["found"])
-    bench.check(f"{name}: each difference by its kind", code == 1 and kinds == ["content big", "extra new", "missing b-x", "size a", "type z/\u00fc"], (code, done, err))
-    code, done, err = verify(bench, folder, source, "--one-way", "--include", "b/**", "--include", "new", *flags, env=env)
+    bench.check(
+        f"{name}: each difference by its kind",
+        code == 1 and kinds == ["content big", "extra new", "missing b-x", "size a", "type z/\u00fc"],
+        (code, done, err),
+    )
+    code, done, err = verify(
+        bench, folder, source, "--one-way", "--include", "b/**", "--include", "new", *flags, env=env
+    )
     bench.check(f"{name}: --one-way and --include", code == 0 and done["files"] == 1, (code, done, err))
     bench.check(f"{name}: nothing was written", sums(folder)["b/c"] == before["b/c"])
     os.remove(folder / "z/\u00fc")
@@ -51,17 +58,38 @@ def one_file(bench, store):
     flags = [*store.flags, "--include", "/b/c"]
     for what in (file, link):
         code, done, err = verify(bench, what, source, *flags, env=store.env)
-        bench.check(f"{store.kind}: {what.name} equals the source's file", code == 0 and (done["files"], done["bytes"], done["found"]) == (1, len(FILES["b/c"]), []), (code, done, err))
+        bench.check(
+            f"{store.kind}: {what.name} equals the source's file",
+            code == 0 and (done["files"], done["bytes"], done["found"]) == (1, len(FILES["b/c"]), []),
+            (code, done, err),
+        )
     file.write_bytes(FILES["b/c"][:-1] + b"!")
     code, done, err = verify(bench, file, source, *flags, env=store.env)
-    bench.check(f"{store.kind}: a file with other bytes", code == 1 and [line.split(":")[0] for line in done["found"]] == ["content b/c"], (code, done, err))
+    bench.check(
+        f"{store.kind}: a file with other bytes",
+        code == 1 and [line.split(":")[0] for line in done["found"]] == ["content b/c"],
+        (code, done, err),
+    )
     file.write_bytes(FILES["b/c"] + b"!")
     code, done, err = verify(bench, file, source, *flags, env=store.env)
-    bench.check(f"{store.kind}: a longer file", code == 1 and done["found"] == ["size b/c: has 300001 bytes, not 300000"], (code, done, err))
+    bench.check(
+        f"{store.kind}: a longer file",
+        code == 1 and done["found"] == ["size b/c: has 300001 bytes, not 300000"],
+        (code, done, err),
+    )
     for count, some in ((len(FILES), []), (2, ["--include", "/b/c", "--include", "/a"]), (0, ["--include", "/typo"])):
         code, out, err = bench.zcdp("verify", *store.flags, *some, file, "--against", source, env=store.env)
-        bench.check(f"{store.kind}: {count} files are not one, exit 2", code == 2 and err.startswith(f"zcdp: {source}: has {count} files") and "--include" in err and (out, err.count("\n")) == ("", 1), (code, out, err))
-    code, _, err = bench.zcdp("verify", *store.flags, file, "--against", stores.source_of(store, "typo/"), env=store.env)
+        bench.check(
+            f"{store.kind}: {count} files are not one, exit 2",
+            code == 2
+            and err.startswith(f"zcdp: {source}: has {count} files")
+            and "--include" in err
+            and (out, err.count("\n")) == ("", 1),
+            (code, out, err),
+        )
+    code, _, err = bench.zcdp(
+        "verify", *store.flags, file, "--against", stores.source_of(store, "typo/"), env=store.env
+    )
     bench.check(f"{store.kind}: nothing at the source, exit 4", code == 4 and err.count("\n") == 1, (code, err))
 
 
@@ -70,7 +98,9 @@ def one_file_of_a_web_server(bench, web):
     file.write_bytes(FILES["big"])
     source = web.source("big")
     code, done, err = verify(bench, file, source)
-    bench.check("https: a file with the file that the URL names", code == 0 and done["by_reading"] == 1, (code, done, err))
+    bench.check(
+        "https: a file with the file that the URL names", code == 0 and done["by_reading"] == 1, (code, done, err)
+    )
     right = hashlib.sha256(FILES["big"]).hexdigest()
     code, done, err = verify(bench, file, source, "--sha256", right)
     bench.check("https: by its digest", code == 0 and done["by_checksum"] == 1, (code, done, err))
@@ -90,7 +120,11 @@ with Bench() as bench:
     done = differences(bench, folder, other)
     bench.equal("a folder states no checksums: all is read", (done["by_checksum"], done["by_reading"]), (0, len(FILES)))
     code, done, _ = verify(bench, folder, other, "--no-read")
-    bench.check("--no-read: then nothing is known", code == 1 and all(line.startswith("unknown ") for line in done["found"]), done)
+    bench.check(
+        "--no-read: then nothing is known",
+        code == 1 and all(line.startswith("unknown ") for line in done["found"]),
+        done,
+    )
     # zcdp serve's bucket has no checksums, MinIO's objects neither; fake-gcs-server states CRC32C, Azurite MD5.
     for store in (stores.Gcs.start(bench), stores.Azure.start(bench), stores.S3.start(bench)):
         for key, content in FILES.items():
@@ -98,7 +132,11 @@ with Bench() as bench:
         done = differences(bench, folder, stores.source_of(store, "set/"), *store.flags, env=store.env)
         nothing = stores.source_of(store, "typo/")
         code, _, err = bench.zcdp("verify", "--one-way", *store.flags, folder, "--against", nothing, env=store.env)
-        bench.check(f"{store.kind}: nothing at the source is no equality, whatever the flags", code == 4 and err.startswith(f"zcdp: {nothing}: ") and err.count("\n") == 1, (code, err))
+        bench.check(
+            f"{store.kind}: nothing at the source is no equality, whatever the flags",
+            code == 4 and err.startswith(f"zcdp: {nothing}: ") and err.count("\n") == 1,
+            (code, err),
+        )
         one_file(bench, store)
         print(f"     {store.kind}: {done['by_checksum']} by checksum, {done['by_reading']} by reading")
         if store.kind != "s3":
@@ -106,11 +144,24 @@ with Bench() as bench:
     web = stores.Nginx.start(bench)
     for key, content in FILES.items():
         web.put(key, content)
-    web.put("SHA256SUMS", "".join(f"{hashlib.sha256(content).hexdigest()}  {key}\n" for key, content in FILES.items()).encode())
+    web.put(
+        "SHA256SUMS",
+        "".join(f"{hashlib.sha256(content).hexdigest()}  {key}\n" for key, content in FILES.items()).encode(),
+    )
     done = differences(bench, folder, web.source("SHA256SUMS"))
     bench.equal("SHA256SUMS: all by their digests", done["by_reading"], 0)
     one_file_of_a_web_server(bench, web)
     code, _, err = bench.zcdp("verify", bench.path("nothing"), "--against", other)
     bench.check("no directory: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
-    code, _, err = bench.zcdp("verify", folder, "--against", "s3://data/set/", "--endpoint", "http://127.0.0.1:1", "--retries", "0", env=servers.CREDENTIALS)
+    code, _, err = bench.zcdp(
+        "verify",
+        folder,
+        "--against",
+        "s3://data/set/",
+        "--endpoint",
+        "http://127.0.0.1:1",
+        "--retries",
+        "0",
+        env=servers.CREDENTIALS,
+    )
     bench.check("a source that is away: one line", code == 1 and err.count("\n") == 1, (code, err))

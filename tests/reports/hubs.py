@@ -1,4 +1,5 @@
 """Repositories in Hugging Face's layout."""
+
 import hashlib
 import json
 import urllib.parse
@@ -24,7 +25,11 @@ class Repository(Web):
         kind = [("Content-Type", "application/json")]
         if path.startswith(f"/api/models/{self.name}/revision/"):
             revision = urllib.parse.unquote(raw.rsplit("/", 1)[1])
-            return answer(200, kind, json.dumps({"sha": COMMIT}).encode()) if revision in self.revisions else answer(404, kind, b'{"error":"Invalid rev id"}')
+            return (
+                answer(200, kind, json.dumps({"sha": COMMIT}).encode())
+                if revision in self.revisions
+                else answer(404, kind, b'{"error":"Invalid rev id"}')
+            )
         if path.startswith(f"/api/models/{self.name}/tree/{COMMIT}"):
             return answer(200, kind, json.dumps(self.items).encode())
         found = self.files.get(path.removeprefix(f"/{self.name}/resolve/{COMMIT}/"))
@@ -41,17 +46,41 @@ def env(server):
     return {"HF_ENDPOINT": server.endpoint}
 
 
-@report("no single report: the hub's tree with a kind of entry that the client does not know", "an entry that is neither a file nor a folder is an error that names it, not left out without a word")
+@report(
+    "no single report: the hub's tree with a kind of entry that the client does not know",
+    "an entry that is neither a file nor a folder is an error that names it, not left out without a word",
+)
 def an_unknown_kind_of_entry(bench):
-    server = Repository(bench, [item("a.txt", b"a"), {"type": "directory", "path": "sub", "oid": "0"}, {"type": "submodule", "path": "vendor/lib", "oid": "1", "size": 0}], {"a.txt": b"a"})
+    server = Repository(
+        bench,
+        [
+            item("a.txt", b"a"),
+            {"type": "directory", "path": "sub", "oid": "0"},
+            {"type": "submodule", "path": "vendor/lib", "oid": "1", "size": 0},
+        ],
+        {"a.txt": b"a"},
+    )
     code, err, have = run(bench, "hf://org/model", env=env(server))
     bench.check("it is named", code != 0 and "vendor/lib" in err, (code, err, have))
 
 
-@report("no single report: an LFS oid written as in a pointer file, sha256:HEX", "an oid with its kind before it is that digest")
+@report(
+    "no single report: an LFS oid written as in a pointer file, sha256:HEX",
+    "an oid with its kind before it is that digest",
+)
 def an_oid_with_its_kind(bench):
     body = b"weights" * 1000
-    server = Repository(bench, [item("w.bin", body, lfs={"oid": "sha256:" + hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 130})], {"w.bin": body})
+    server = Repository(
+        bench,
+        [
+            item(
+                "w.bin",
+                body,
+                lfs={"oid": "sha256:" + hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 130},
+            )
+        ],
+        {"w.bin": body},
+    )
     code, err, have = run(bench, "hf://org/model", env=env(server))
     bench.check("the file arrives", code == 0 and have == {"w.bin": hashlib.sha256(body).hexdigest()}, (code, err))
 
@@ -63,7 +92,10 @@ def an_empty_repository(bench):
     bench.check("exit 4 and one line", code == 4 and err.count("\n") == 0, (code, err))
 
 
-@report("no single report: a branch with slashes", "a branch with slashes is asked for whole; the hint says how it is written")
+@report(
+    "no single report: a branch with slashes",
+    "a branch with slashes is asked for whole; the hint says how it is written",
+)
 def a_branch_with_slashes(bench):
     server = Repository(bench, [item("a.txt", b"a")], {"a.txt": b"a"}, revisions=("feature/new/one",))
     code, err, have = run(bench, "hf://org/model@feature%2Fnew%2Fone", env=env(server))
@@ -74,14 +106,24 @@ def a_branch_with_slashes(bench):
 
 @report("no single report: names with '#', '?', '%', blanks and other letters", "any name that is a path arrives")
 def names_of_every_kind(bench):
-    files = {name: name.encode() for name in ("a#b.txt", "c?d=e.txt", "100%.txt", "x y.txt", "\u65e5\u672c.txt", "q'\".txt", "s/[1].txt")}
+    files = {
+        name: name.encode()
+        for name in ("a#b.txt", "c?d=e.txt", "100%.txt", "x y.txt", "\u65e5\u672c.txt", "q'\".txt", "s/[1].txt")
+    }
     server = hub.Hub("models/org/model", files)
     bench.closers.append(server.close)
     code, err, have = run(bench, "hf://org/model", env=env(server))
-    bench.check("each arrives", code == 0 and have == {name: hashlib.sha256(body).hexdigest() for name, body in files.items()}, (code, err))
+    bench.check(
+        "each arrives",
+        code == 0 and have == {name: hashlib.sha256(body).hexdigest() for name, body in files.items()},
+        (code, err),
+    )
 
 
-@report("no single report: a repository that was renamed, 307 for every question", "the new name's files arrive, also through an absolute redirect")
+@report(
+    "no single report: a repository that was renamed, 307 for every question",
+    "the new name's files arrive, also through an absolute redirect",
+)
 def a_renamed_repository(bench):
     server = hub.Hub("models/org/new", {"a.txt": b"a", "big.bin": b"b" * 5000}, alias="models/old/name")
     bench.closers.append(server.close)
@@ -92,6 +134,16 @@ def a_renamed_repository(bench):
 @report("no single report: a tree's size that is the pointer's", "the size of an LFS file is that of its object")
 def the_size_of_the_pointer(bench):
     body = b"weights" * 1000
-    server = Repository(bench, [item("w.bin", b"x" * 130, lfs={"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 130})], {"w.bin": body})
+    server = Repository(
+        bench,
+        [
+            item(
+                "w.bin",
+                b"x" * 130,
+                lfs={"oid": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 130},
+            )
+        ],
+        {"w.bin": body},
+    )
     code, err, have = run(bench, "hf://org/model", env=env(server))
     bench.check("the file arrives", code == 0 and have == {"w.bin": hashlib.sha256(body).hexdigest()}, (code, err))

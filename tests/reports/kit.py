@@ -1,5 +1,6 @@
 """What the replays share: `@report(source, right)` registers one, `Web` is a server of bytes as they are written, `answer` an answer with
 a length. The servers of stores lie in tests/support."""
+
 from tests.support.fault_server import FaultServer, Object, answer
 from tests.support.harness import sums
 
@@ -8,9 +9,11 @@ REPORTS = []
 
 def report(source, right):
     """Registers fn(bench): a report of users of another tool, replayed. `source`: owner/repo#number; `right`: what holds then."""
+
     def register(function):
         REPORTS.append((function.__module__.rsplit(".", 1)[-1], function.__name__, source, right, function))
         return function
+
     return register
 
 
@@ -19,7 +22,9 @@ class Web(FaultServer):
 
     def __init__(self, bench, app, **options):
         super().__init__(bench, {}, **options)
-        self.fault = lambda request, found: (lambda done: [("send", done)] if isinstance(done, bytes) else done)(app(request))
+        self.fault = lambda request, found: (lambda done: [("send", done)] if isinstance(done, bytes) else done)(
+            app(request)
+        )
 
 
 def raw(header, body=b"", close=False):

@@ -2,6 +2,7 @@
 
 Each address is a server of its own (fault_server.py) with the same objects, on the same port. zcdp finds them in a hosts file
 that a mount namespace shows it, which needs root."""
+
 import os
 import subprocess
 import threading
@@ -39,7 +40,7 @@ class Late:
         for at in range(0, len(data), PIECE):
             if at > 0:
                 time.sleep(PIECE / (3 << 20))
-            yield data[at:at + PIECE]
+            yield data[at : at + PIECE]
 
 
 class Narrow:
@@ -55,10 +56,12 @@ class Narrow:
     def pieces(self, data):
         for at in range(0, len(data), NARROW_PIECE):
             with self.lock:
-                self.free_at = max(self.free_at, time.monotonic()) + min(NARROW_PIECE, len(data) - at) / self.bytes_per_s
+                self.free_at = (
+                    max(self.free_at, time.monotonic()) + min(NARROW_PIECE, len(data) - at) / self.bytes_per_s
+                )
                 wait = self.free_at - time.monotonic()
             time.sleep(max(0, wait))
-            yield data[at:at + NARROW_PIECE]
+            yield data[at : at + NARROW_PIECE]
 
 
 class Addresses:
@@ -67,7 +70,9 @@ class Addresses:
     def __init__(self, bench, objects, count=4, delay_s=0.06):
         self.bench, self.count, self.delay_s = bench, count, delay_s
         first = FaultServer(bench, objects)
-        self.servers = [first] + [FaultServer(bench, first.objects, host=f"127.0.0.{i + 1}", port=first.port) for i in range(1, count)]
+        self.servers = [first] + [
+            FaultServer(bench, first.objects, host=f"127.0.0.{i + 1}", port=first.port) for i in range(1, count)
+        ]
         self.endpoint = f"http://{NAME}:{first.port}"
         self.good()
 

@@ -1,4 +1,5 @@
 """A private CA and the good and bad server certificates that TLS tests need, made by the openssl command."""
+
 import pathlib
 import subprocess
 
@@ -32,9 +33,27 @@ def make_ca(folder) -> pathlib.Path:
     (folder / "ca.conf").write_text(CONFIG.format(folder=folder))
     (folder / "index.txt").write_text("")
     (folder / "serial").write_text("1000\n")
-    _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-subj", "/CN=test CA",
-             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-             "-keyout", folder / "ca.key", "-out", folder / "ca.crt")
+    _openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        30,
+        "-subj",
+        "/CN=test CA",
+        "-addext",
+        "basicConstraints=critical,CA:TRUE",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
+        "-keyout",
+        folder / "ca.key",
+        "-out",
+        folder / "ca.crt",
+    )
     return folder / "ca.crt"
 
 
@@ -42,8 +61,39 @@ def make_server(folder, name: str, names: list, start="20200101000000Z", end="20
     """A certificate for `names` ("DNS:host", "IP:127.0.0.1"), signed by the CA of `folder`; (certificate, key)."""
     folder = pathlib.Path(folder)
     certificate, key, request = (folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
-    _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-             "-addext", "subjectAltName=" + ",".join(names), "-keyout", key, "-out", request)
-    _openssl("ca", "-batch", "-notext", "-config", folder / "ca.conf", "-cert", folder / "ca.crt", "-keyfile", folder / "ca.key",
-             "-startdate", start, "-enddate", end, "-in", request, "-out", certificate)
+    _openssl(
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        f"/CN={name}",
+        "-addext",
+        "subjectAltName=" + ",".join(names),
+        "-keyout",
+        key,
+        "-out",
+        request,
+    )
+    _openssl(
+        "ca",
+        "-batch",
+        "-notext",
+        "-config",
+        folder / "ca.conf",
+        "-cert",
+        folder / "ca.crt",
+        "-keyfile",
+        folder / "ca.key",
+        "-startdate",
+        start,
+        "-enddate",
+        end,
+        "-in",
+        request,
+        "-out",
+        certificate,
+    )
     return certificate, key

@@ -1,4 +1,5 @@
 """A TCP proxy that counts, at the server's side of things, what a client asked for and how many bytes came back."""
+
 import re
 import socket
 import threading

@@ -1,4 +1,5 @@
 """The reflected CRCs that object stores state, byte by byte, from their polynomials: apart from the product's own code."""
+
 import functools
 
 
@@ -22,14 +23,14 @@ def _crc(content, polynomial, bits):
 
 @functools.cache
 def crc32c(content):
-    return _crc(content, 0x82f63b78, 32)
+    return _crc(content, 0x82F63B78, 32)
 
 
 @functools.cache
 def crc64nvme(content):
-    return _crc(content, 0x9a6c9329ac4bc9b5, 64)
+    return _crc(content, 0x9A6C9329AC4BC9B5, 64)
 
 
 @functools.cache
 def crc64xz(content):
-    return _crc(content, 0xc96c5795d7870f42, 64)
+    return _crc(content, 0xC96C5795D7870F42, 64)

@@ -13,7 +13,8 @@ template <class T>
 struct StringMaker<boost::system::result<T, zcdp::Error>> {
     static String convert(const boost::system::result<T, zcdp::Error>& result) {
         if (result) return "a value";
-        const std::string text = "error (" + std::string(zcdp::name(result.error().kind())) + "): " + result.error().line();
+        const std::string text =
+            "error (" + std::string(zcdp::name(result.error().kind())) + "): " + result.error().line();
         return text.c_str();
     }
 };

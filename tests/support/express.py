@@ -1,6 +1,7 @@
 """A directory bucket of S3 Express One Zone, as zcdp uses one: CreateSession, requests signed with the session's keys for the
 service s3express, listings in no order. Signatures are verified; what directory buckets do not take is refused.
 (docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html, API_CreateSession.html)"""
+
 import datetime
 import random
 import re
@@ -41,7 +42,9 @@ class ExpressServer:
 
     def _signed_by(self, request, access, secret, token_header, token, other_header):
         path, _, query = request.target.partition("?")
-        wrong = sigv4.check(request.method, path, query, request.headers, {access: secret}, self.region, time.time(), "s3express")
+        wrong = sigv4.check(
+            request.method, path, query, request.headers, {access: secret}, self.region, time.time(), "s3express"
+        )
         if wrong:
             return wrong[2] if len(wrong) > 2 else wrong[1]
         if request.headers.get(token_header) != token or other_header in request.headers:
@@ -52,7 +55,9 @@ class ExpressServer:
         if self.busy > 0:
             self.busy -= 1
             return [("send", error(503, "SlowDown"))]
-        why = self._signed_by(request, self.access, self.secret, "x-amz-security-token", self.token, "x-amz-s3session-token")
+        why = self._signed_by(
+            request, self.access, self.secret, "x-amz-security-token", self.token, "x-amz-s3session-token"
+        )
         if why:
             return self._refuse(403, "AccessDenied", why)
         if request.headers.get("x-amz-create-session-mode") != "ReadOnly" or request.key:
@@ -60,20 +65,43 @@ class ExpressServer:
         self.sessions += 1
         ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lasts_s)
         access, secret, token = self._session(self.sessions)
-        return [("send", answer(200, [("Content-Type", "application/xml")], (
-            '<?xml version="1.0" encoding="UTF-8"?><CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials>'
-            f"<SessionToken>{token}</SessionToken><SecretAccessKey>{secret}</SecretAccessKey><AccessKeyId>{access}</AccessKeyId>"
-            f"<Expiration>{ends.strftime('%Y-%m-%dT%H:%M:%SZ')}</Expiration></Credentials></CreateSessionResult>").encode()))]
+        return [
+            (
+                "send",
+                answer(
+                    200,
+                    [("Content-Type", "application/xml")],
+                    (
+                        '<?xml version="1.0" encoding="UTF-8"?><CreateSessionResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Credentials>'
+                        f"<SessionToken>{token}</SessionToken><SecretAccessKey>{secret}</SecretAccessKey><AccessKeyId>{access}</AccessKeyId>"
+                        f"<Expiration>{ends.strftime('%Y-%m-%dT%H:%M:%SZ')}</Expiration></Credentials></CreateSessionResult>"
+                    ).encode(),
+                ),
+            )
+        ]
 
     def _list(self, request):
         query, prefix = request.query, request.query.get("prefix", "")
         if "start-after" in query or query.get("delimiter", "/") != "/" or (prefix and not prefix.endswith("/")):
-            return self._refuse(400, "InvalidRequest", "This bucket does not support a prefix that does not end in a delimiter, nor start-after.")
+            return self._refuse(
+                400,
+                "InvalidRequest",
+                "This bucket does not support a prefix that does not end in a delimiter, nor start-after.",
+            )
         keys = [key for key in self.order if key.startswith(prefix)]
         at = int(query.get("continuation-token", "page-0").removeprefix("page-"))
         end = at + self.page
         entries = [(key, len(self.server.objects[key].content), self.server.objects[key].tag) for key in keys[at:end]]
-        return [("send", answer(200, [("Content-Type", "application/xml")], listing_xml(entries, f"page-{end}" if end < len(keys) else None)))]
+        return [
+            (
+                "send",
+                answer(
+                    200,
+                    [("Content-Type", "application/xml")],
+                    listing_xml(entries, f"page-{end}" if end < len(keys) else None),
+                ),
+            )
+        ]
 
     def _act(self, request, found):
         with self.lock:

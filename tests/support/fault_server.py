@@ -7,6 +7,7 @@ A fault is a function of (request, object or None) that returns None for honest 
   ("close",)           it is closed
 Every request is counted. Signatures are not checked unless `secret` is set.
 """
+
 import base64
 import datetime
 import email.utils
@@ -47,16 +48,24 @@ def answer(status, headers=(), body=b"", reason="X"):
 
 
 def error(status, code, headers=(), message="as the test wants it"):
-    return answer(status, [("Content-Type", "application/xml"), *headers],
-                  f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>REQ1</RequestId></Error>".encode())
+    return answer(
+        status,
+        [("Content-Type", "application/xml"), *headers],
+        f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>REQ1</RequestId></Error>".encode(),
+    )
 
 
 def listing_xml(entries, token=None, prefixes=()):
-    body = ['<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><EncodingType>url</EncodingType>',
-            f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>"]
+    body = [
+        '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult><EncodingType>url</EncodingType>',
+        f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>",
+    ]
     if token:
         body.append(f"<NextContinuationToken>{escape(token)}</NextContinuationToken>")
-    body += [f'<Contents><Key>{quote(key)}</Key><ETag>"{escape(tag)}"</ETag><Size>{size}</Size></Contents>' for key, size, tag in entries]
+    body += [
+        f'<Contents><Key>{quote(key)}</Key><ETag>"{escape(tag)}"</ETag><Size>{size}</Size></Contents>'
+        for key, size, tag in entries
+    ]
     body += [f"<CommonPrefixes><Prefix>{quote(prefix)}</Prefix></CommonPrefixes>" for prefix in prefixes]
     return ("".join(body) + "</ListBucketResult>").encode()
 
@@ -70,7 +79,9 @@ class FaultServer:
         self.peers = set()  # addresses that connections came from
         self.lock, self.requests, self.bytes_sent = threading.Lock(), [], 0
         is_v6 = ":" in host
-        self.listener = socket.create_server((host, port), backlog=256, family=socket.AF_INET6 if is_v6 else socket.AF_INET)
+        self.listener = socket.create_server(
+            (host, port), backlog=256, family=socket.AF_INET6 if is_v6 else socket.AF_INET
+        )
         self.port = self.listener.getsockname()[1]
         self.endpoint = f"http{'s' if tls else ''}://{f'[{host}]' if is_v6 else host}:{self.port}"
         bench.closers.append(self.listener.close)
@@ -133,7 +144,7 @@ class FaultServer:
         for action in actions:
             if action[0] == "send":
                 data = action[1]
-                for piece in ([data] if isinstance(data, bytes) else data):
+                for piece in [data] if isinstance(data, bytes) else data:
                     connection.sendall(piece)
                     with self.lock:
                         self.bytes_sent += len(piece)
@@ -154,17 +165,22 @@ class FaultServer:
             return self.list(request)
         if found is None:
             return error(404, "NoSuchKey")
-        headers = [("ETag", f'"{found.tag}"'), ("Date", email.utils.format_datetime(datetime.datetime.now(datetime.timezone.utc), usegmt=True))]
+        headers = [
+            ("ETag", f'"{found.tag}"'),
+            ("Date", email.utils.format_datetime(datetime.datetime.now(datetime.timezone.utc), usegmt=True)),
+        ]
         if request.headers.get("if-match", f'"{found.tag}"') != f'"{found.tag}"':
             return error(412, "PreconditionFailed")
         if found.crc32 and request.headers.get("x-amz-checksum-mode"):
             headers += [("x-amz-checksum-crc32", found.crc32), ("x-amz-checksum-type", "FULL_OBJECT")]
         if request.method == "HEAD":
-            return answer(200, headers, b"").replace(b"Content-Length: 0", f"Content-Length: {len(found.content)}".encode())
+            return answer(200, headers, b"").replace(
+                b"Content-Length: 0", f"Content-Length: {len(found.content)}".encode()
+            )
         if request.range:
             first, last = request.range
             headers.append(("Content-Range", f"bytes {first}-{last}/{len(found.content)}"))
-            return answer(206, headers, found.content[first:last + 1])
+            return answer(206, headers, found.content[first : last + 1])
         return answer(200, headers, found.content)
 
     def list(self, request):
@@ -174,13 +190,15 @@ class FaultServer:
         for key in sorted(self.objects, key=str.encode):
             if not key.startswith(prefix) or key.encode() <= after.encode():
                 continue
-            if delimiter and delimiter in key[len(prefix):]:
-                common = key[:key.index(delimiter, len(prefix)) + 1]
+            if delimiter and delimiter in key[len(prefix) :]:
+                common = key[: key.index(delimiter, len(prefix)) + 1]
                 if common not in prefixes:
                     prefixes.append(common)
                 continue
             keys.append(key)
-        page = keys[:self.page]
+        page = keys[: self.page]
         token = page[-1] if len(keys) > self.page else None
-        body = listing_xml([(key, len(self.objects[key].content), self.objects[key].tag) for key in page], token, prefixes)
+        body = listing_xml(
+            [(key, len(self.objects[key].content), self.objects[key].tag) for key in page], token, prefixes
+        )
         return answer(200, [("Content-Type", "application/xml")], body)

@@ -2,8 +2,8 @@
 // Thread rule: any thread.
 #pragma once
 
-#include <atomic>
 #include <fcntl.h>
+#include <atomic>
 
 #include <cerrno>
 
@@ -31,11 +31,21 @@ class FaultyFs final : public ForwardingFs {
         if ((flags & O_CREAT) && due()) return error();
         return below_.open_beneath(dir, path, flags, mode);
     }
-    SysResult<> mkdir(int d, const char* p, mode_t m) override { return due() ? SysResult<>(error()) : below_.mkdir(d, p, m); }
-    SysResult<> rename(int a, const char* b, int c, const char* d) override { return due() ? SysResult<>(error()) : below_.rename(a, b, c, d); }
-    SysResult<> rename_new(int a, const char* b, int c, const char* d) override { return due() ? SysResult<>(error()) : below_.rename_new(a, b, c, d); }
-    SysResult<> link(int a, const char* b, int c, const char* d) override { return due() ? SysResult<>(error()) : below_.link(a, b, c, d); }
-    SysResult<> symlink(const char* t, int d, const char* p) override { return due() ? SysResult<>(error()) : below_.symlink(t, d, p); }
+    SysResult<> mkdir(int d, const char* p, mode_t m) override {
+        return due() ? SysResult<>(error()) : below_.mkdir(d, p, m);
+    }
+    SysResult<> rename(int a, const char* b, int c, const char* d) override {
+        return due() ? SysResult<>(error()) : below_.rename(a, b, c, d);
+    }
+    SysResult<> rename_new(int a, const char* b, int c, const char* d) override {
+        return due() ? SysResult<>(error()) : below_.rename_new(a, b, c, d);
+    }
+    SysResult<> link(int a, const char* b, int c, const char* d) override {
+        return due() ? SysResult<>(error()) : below_.link(a, b, c, d);
+    }
+    SysResult<> symlink(const char* t, int d, const char* p) override {
+        return due() ? SysResult<>(error()) : below_.symlink(t, d, p);
+    }
     SysResult<> unlink(int d, const char* p) override { return due() ? SysResult<>(error()) : below_.unlink(d, p); }
     SysResult<> rmdir(int d, const char* p) override { return due() ? SysResult<>(error()) : below_.rmdir(d, p); }
     /// A write that fails has put half of its bytes down.

@@ -15,7 +15,9 @@ class ForwardingFs : public Fs {
     SysResult<Fd> open_beneath(int dir, const char* path, int flags, mode_t mode) override {
         return below_.open_beneath(dir, path, flags, mode);
     }
-    SysResult<Fd> open_following(int dir, const char* path, int flags) override { return below_.open_following(dir, path, flags); }
+    SysResult<Fd> open_following(int dir, const char* path, int flags) override {
+        return below_.open_following(dir, path, flags);
+    }
     SysResult<> mkdir(int dir, const char* path, mode_t mode) override { return below_.mkdir(dir, path, mode); }
     SysResult<> rename(int from_dir, const char* from, int to_dir, const char* to) override {
         return below_.rename(from_dir, from, to_dir, to);
@@ -33,7 +35,9 @@ class ForwardingFs : public Fs {
     SysResult<> rmdir(int dir, const char* path) override { return below_.rmdir(dir, path); }
     SysResult<struct stat> stat(int dir, const char* path) override { return below_.stat(dir, path); }
     SysResult<std::string> readlink(int dir, const char* path) override { return below_.readlink(dir, path); }
-    SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override { return below_.scan(dir, more); }
+    SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override {
+        return below_.scan(dir, more);
+    }
     SysResult<size_t> read(int fd, std::span<std::byte> into, uint64_t offset) override {
         return below_.read(fd, into, offset);
     }

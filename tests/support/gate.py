@@ -1,5 +1,6 @@
 """Cloud identities with tokens that end, and a gate before a store that asks nobody for bearer tokens (fake-gcs-server) or knows
 only keys (azurite): what carries the token of the moment passes, the rest gets the refusal of the real store."""
+
 import datetime
 import http.client
 import http.server
@@ -10,13 +11,38 @@ import urllib.parse
 
 from tests.support import google
 
-GCS_REFUSAL = (401, [("Content-Type", "application/json"), ("WWW-Authenticate", 'Bearer realm="https://accounts.google.com/"')],
-               json.dumps({"error": {"code": 401, "message": "Invalid Credentials", "errors": [
-                   {"message": "Invalid Credentials", "domain": "global", "reason": "authError", "locationType": "header", "location": "Authorization"}]}}))
-AZURE_REFUSAL = (401, [("Content-Type", "application/xml"), ("x-ms-error-code", "InvalidAuthenticationInfo"), ("WWW-Authenticate", "Bearer")],
-                 '\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>InvalidAuthenticationInfo</Code><Message>Server failed to authenticate the '
-                 "request. Please refer to the information in the www-authenticate header.\nRequestId:1</Message><AuthenticationErrorDetail>Lifetime "
-                 "validation failed. The token is expired.</AuthenticationErrorDetail></Error>")
+GCS_REFUSAL = (
+    401,
+    [("Content-Type", "application/json"), ("WWW-Authenticate", 'Bearer realm="https://accounts.google.com/"')],
+    json.dumps(
+        {
+            "error": {
+                "code": 401,
+                "message": "Invalid Credentials",
+                "errors": [
+                    {
+                        "message": "Invalid Credentials",
+                        "domain": "global",
+                        "reason": "authError",
+                        "locationType": "header",
+                        "location": "Authorization",
+                    }
+                ],
+            }
+        }
+    ),
+)
+AZURE_REFUSAL = (
+    401,
+    [
+        ("Content-Type", "application/xml"),
+        ("x-ms-error-code", "InvalidAuthenticationInfo"),
+        ("WWW-Authenticate", "Bearer"),
+    ],
+    '\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>InvalidAuthenticationInfo</Code><Message>Server failed to authenticate the '
+    "request. Please refer to the information in the www-authenticate header.\nRequestId:1</Message><AuthenticationErrorDetail>Lifetime "
+    "validation failed. The token is expired.</AuthenticationErrorDetail></Error>",
+)
 
 
 class Tokens:
@@ -61,6 +87,7 @@ class Tokens:
 
 class JsonHandler(http.server.BaseHTTPRequestHandler):
     """Keeps connections, says nothing on stderr, and answers with bytes, text or JSON."""
+
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):
@@ -87,9 +114,17 @@ def serve(bench, handler, host="127.0.0.1"):
 
 def identity_server(bench, tokens, keys=()):
     """The metadata servers of GCE, Azure and App Service, and the token services of both clouds. keys: of service accounts."""
+
     class Handler(JsonHandler):
         def token(self, **more):
-            return self.answer(200, {"token_type": "Bearer", **({"expires_in": tokens.told_s} if not more else more), "access_token": tokens.issue()})
+            return self.answer(
+                200,
+                {
+                    "token_type": "Bearer",
+                    **({"expires_in": tokens.told_s} if not more else more),
+                    "access_token": tokens.issue(),
+                },
+            )
 
         def do_GET(self):
             path, _, query = self.path.partition("?")
@@ -97,7 +132,10 @@ def identity_server(bench, tokens, keys=()):
             if tokens.fails():
                 return self.answer(503, "later")
             ends = str(int(time.time()) + tokens.told_s)
-            if path == "/computeMetadata/v1/instance/service-accounts/default/token" and self.headers.get("Metadata-Flavor") == "Google":
+            if (
+                path == "/computeMetadata/v1/instance/service-accounts/default/token"
+                and self.headers.get("Metadata-Flavor") == "Google"
+            ):
                 return self.token()
             wanted = query.get("resource") == "https://storage.azure.com/"
             if path == "/metadata/identity/oauth2/token" and self.headers.get("Metadata") == "true" and wanted:
@@ -115,14 +153,24 @@ def identity_server(bench, tokens, keys=()):
                 if not tokens.is_good(self.headers["Authorization"].removeprefix("Bearer "), "federated"):
                     return self.answer(401, {"error": {"code": 401, "status": "UNAUTHENTICATED"}})
                 ends = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=tokens.told_s)
-                return self.answer(200, {"accessToken": tokens.issue(), "expireTime": ends.strftime("%Y-%m-%dT%H:%M:%SZ")})
+                return self.answer(
+                    200, {"accessToken": tokens.issue(), "expireTime": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                )
             if self.path == "/token" and google.claims_of(form["assertion"], keys, bench.folder):
                 return self.token()
             if self.path == "/sts" and tokens.is_subject(form["subject_token"]):
-                return self.answer(200, {"access_token": tokens.issue("federated"), "token_type": "Bearer", "expires_in": tokens.told_s})
-            if self.path == "/tenant/oauth2/v2.0/token" and form["client_id"] == "client" and tokens.is_subject(form["client_assertion"]):
+                return self.answer(
+                    200,
+                    {"access_token": tokens.issue("federated"), "token_type": "Bearer", "expires_in": tokens.told_s},
+                )
+            if (
+                self.path == "/tenant/oauth2/v2.0/token"
+                and form["client_id"] == "client"
+                and tokens.is_subject(form["client_assertion"])
+            ):
                 return self.token()
             return self.answer(400, {"error": "invalid_grant"})
+
     return serve(bench, Handler)
 
 
@@ -142,19 +190,31 @@ class Gate:
                     return self.answer(refusal[0], refusal[2], refusal[1])
                 path, _, query = self.path.partition("?")
                 query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
-                own = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "authorization", "connection")}
+                own = {
+                    k: v for k, v in self.headers.items() if k.lower() not in ("host", "authorization", "connection")
+                }
                 back = http.client.HTTPConnection(behind.hostname, behind.port, timeout=30)
                 back.request(self.command, self.path, headers=sign(self.command, path, query, own))
                 answer = back.getresponse()
                 body = answer.read()
                 back.close()
-                self.answer(answer.status, body, [(k, v) for k, v in answer.getheaders()
-                                                  if k.lower() not in ("transfer-encoding", "content-length", "connection", "keep-alive")])
-                is_object = "alt" in query or ("comp" not in query and "delimiter" not in query and "maxResults" not in query)
+                self.answer(
+                    answer.status,
+                    body,
+                    [
+                        (k, v)
+                        for k, v in answer.getheaders()
+                        if k.lower() not in ("transfer-encoding", "content-length", "connection", "keep-alive")
+                    ],
+                )
+                is_object = "alt" in query or (
+                    "comp" not in query and "delimiter" not in query and "maxResults" not in query
+                )
                 if is_object and answer.status in (200, 206):
                     gate.count()
 
             do_HEAD = do_GET
+
         self.endpoint = serve(bench, Handler)
         self.tokens = tokens
 

@@ -1,5 +1,6 @@
 """What stands before fake-gcs-server, which asks nobody: a token service for service accounts (RFC 7523; the signature of
 each assertion is verified by openssl) and a door that lets only requests with a token of it through."""
+
 import base64
 import http.client
 import http.server
@@ -16,11 +17,22 @@ import urllib.parse
 def service_account(folder, token_uri, name="reader"):
     """A key pair, and the credentials file that Google would hand out for it."""
     key = folder / f"{name}.pem"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key], check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key],
+        check=True,
+        capture_output=True,
+    )
     public = folder / f"{name}.pub"
     subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True, capture_output=True)
-    return json.dumps({"type": "service_account", "client_email": f"{name}@project.iam.gserviceaccount.com", "private_key_id": "1",
-                       "private_key": key.read_text(), "token_uri": token_uri}), public
+    return json.dumps(
+        {
+            "type": "service_account",
+            "client_email": f"{name}@project.iam.gserviceaccount.com",
+            "private_key_id": "1",
+            "private_key": key.read_text(),
+            "token_uri": token_uri,
+        }
+    ), public
 
 
 def _raw(text):
@@ -39,8 +51,20 @@ def claims_of(assertion, keys, folder):
         except (ValueError, IndexError):
             return None
         for key in keys:
-            command = ["openssl", "dgst", "-sha256", "-verify", key, "-signature", aside / "signature", aside / "signed"]
-            if subprocess.run(command, capture_output=True).returncode == 0 and claims["iat"] <= time.time() + 5 < claims["exp"]:
+            command = [
+                "openssl",
+                "dgst",
+                "-sha256",
+                "-verify",
+                key,
+                "-signature",
+                aside / "signature",
+                aside / "signed",
+            ]
+            if (
+                subprocess.run(command, capture_output=True).returncode == 0
+                and claims["iat"] <= time.time() + 5 < claims["exp"]
+            ):
                 return claims
     return None
 
@@ -72,10 +96,22 @@ class Door:
             def do_GET(self):
                 token = self.headers.get("Authorization", "").removeprefix("Bearer ")
                 if door.tokens.get(token, 0) < time.time():
-                    return self.answer(401, {"error": {"code": 401, "message": "Invalid Credentials", "errors": [{"reason": "authError"}]}})
-                door.billed.append((urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("userProject"), self.headers.get("x-goog-user-project")))
+                    return self.answer(
+                        401,
+                        {"error": {"code": 401, "message": "Invalid Credentials", "errors": [{"reason": "authError"}]}},
+                    )
+                door.billed.append(
+                    (
+                        urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("userProject"),
+                        self.headers.get("x-goog-user-project"),
+                    )
+                )
                 back = http.client.HTTPConnection(door.behind.hostname, door.behind.port, timeout=30)
-                back.request("GET", self.path, headers={k: v for k, v in self.headers.items() if k.lower() not in ("host", "authorization")})
+                back.request(
+                    "GET",
+                    self.path,
+                    headers={k: v for k, v in self.headers.items() if k.lower() not in ("host", "authorization")},
+                )
                 answer = back.getresponse()
                 body = answer.read()
                 self.send_response(answer.status)

@@ -1,4 +1,5 @@
 """What every integration script needs: a temporary folder, zcdp, checks that print a line each, and clean-up."""
+
 import hashlib
 import json
 import os
@@ -11,8 +12,10 @@ import tempfile
 import time
 
 ZCDP = os.environ.get("ZCDP_BIN", "build/test/zcdp")
-CACHE = pathlib.Path(os.environ.get("ZCDP_CACHE") or
-                     pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build")
+CACHE = pathlib.Path(
+    os.environ.get("ZCDP_CACHE")
+    or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "zcdp-build"
+)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -67,8 +70,16 @@ class Bench:
 
     def zcdp(self, *args, env=None, timeout=120, cwd=None, stdin=None, prefix=()):
         """Runs zcdp to its end: (exit code, stdout, stderr)."""
-        done = subprocess.run([*prefix, ZCDP, *map(str, args)], capture_output=True, text=True, errors="surrogateescape",
-                              env={**clean_env(), **(env or {})}, timeout=timeout, cwd=cwd, stdin=stdin)
+        done = subprocess.run(
+            [*prefix, ZCDP, *map(str, args)],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            env={**clean_env(), **(env or {})},
+            timeout=timeout,
+            cwd=cwd,
+            stdin=stdin,
+        )
         return done.returncode, done.stdout, done.stderr
 
     def sync(self, *args, **options):
@@ -81,8 +92,24 @@ class Bench:
 
 def clean_env():
     """The environment without anybody's credentials or proxies."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "AZURE_", "GOOGLE_APPLICATION_", "GCE_METADATA_", "IDENTITY_", "OSS_", "ALIBABA_CLOUD_", "ZCDP_STORE"))
-           and k.upper() not in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "NETRC") and not k.startswith(("HF_", "HUGGING_FACE_", "ZCDP_HTTP_"))}
+    env = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(
+            (
+                "AWS_",
+                "AZURE_",
+                "GOOGLE_APPLICATION_",
+                "GCE_METADATA_",
+                "IDENTITY_",
+                "OSS_",
+                "ALIBABA_CLOUD_",
+                "ZCDP_STORE",
+            )
+        )
+        and k.upper() not in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "NETRC")
+        and not k.startswith(("HF_", "HUGGING_FACE_", "ZCDP_HTTP_"))
+    }
     env["AWS_EC2_METADATA_DISABLED"] = "true"
     env["AWS_CONFIG_FILE"] = env["AWS_SHARED_CREDENTIALS_FILE"] = "/dev/null"
     return env

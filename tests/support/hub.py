@@ -1,5 +1,6 @@
 """A server in Hugging Face's layout: the API's revision and tree (in pages), /resolve/ that redirects what lies in LFS to
 another host, which takes no credentials. Written from huggingface.co/docs/hub/api."""
+
 import hashlib
 import http.server
 import json
@@ -36,7 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, content, **headers)
         first, last = wanted.removeprefix("bytes=").split("-")
         first, last = int(first), min(int(last), len(content) - 1)
-        self.answer(206, content[first:last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
+        self.answer(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
 
     def do_HEAD(self):
         self.do_GET()
@@ -46,8 +47,16 @@ class Hub:
     """repository: "models/org/name"; files: path -> content; those over `lfs_bytes` lie in LFS.
     alias: another name of it, "models/name", which redirects as the hub's old names without an ORG do."""
 
-    def __init__(self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1", revisions=("main",), alias=""):
-        self.token, self.files, self.commit, self.leaked, self.damage = token, files, hashlib.sha1(repository.encode()).hexdigest(), [], False
+    def __init__(
+        self, repository, files, token="", lfs_bytes=1000, page=3, host="127.0.0.1", revisions=("main",), alias=""
+    ):
+        self.token, self.files, self.commit, self.leaked, self.damage = (
+            token,
+            files,
+            hashlib.sha1(repository.encode()).hexdigest(),
+            [],
+            False,
+        )
         lfs = {hashlib.sha256(content).hexdigest(): content for content in files.values() if len(content) > lfs_bytes}
         hub = self
 
@@ -66,27 +75,47 @@ class Hub:
                     return self.answer(401, b'{"error":"Invalid credentials"}')
                 if alias:
                     for kind in ("api/", ""):
-                        old, new = (f"/{kind}{name}/" if kind else f"/{name.removeprefix('models/')}/" for name in (alias, repository))
+                        old, new = (
+                            f"/{kind}{name}/" if kind else f"/{name.removeprefix('models/')}/"
+                            for name in (alias, repository)
+                        )
                         if self.path.startswith(old):
                             return self.answer(307, b"", Location=new + self.path.removeprefix(old))
                 url = urllib.parse.urlsplit(self.path)
                 path, query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
                 plain = repository.removeprefix("models/")
-                if url.path.count("/") == repository.count("/") + 4 and path.removeprefix(f"/api/{repository}/revision/") in revisions:
+                if (
+                    url.path.count("/") == repository.count("/") + 4
+                    and path.removeprefix(f"/api/{repository}/revision/") in revisions
+                ):
                     return self.answer(200, json.dumps({"sha": hub.commit}).encode(), Content_Type="application/json")
                 if path.startswith(f"/api/{repository}/tree/{hub.commit}"):
                     below = path.removeprefix(f"/api/{repository}/tree/{hub.commit}").strip("/")
-                    names = sorted((name for name in files if name.startswith(below)), reverse=True)  # in no order that matters
+                    names = sorted(
+                        (name for name in files if name.startswith(below)), reverse=True
+                    )  # in no order that matters
                     at = int(query.get("cursor", ["0"])[0])
                     items = [{"type": "directory", "path": "some/folder", "oid": "0"}] if at == 0 else []
-                    for name in names[at:at + page]:
+                    for name in names[at : at + page]:
                         content = files[name]
-                        item = {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()}
+                        item = {
+                            "type": "file",
+                            "path": name,
+                            "size": len(content),
+                            "oid": hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(),
+                        }
                         digest = hashlib.sha256(content).hexdigest()
                         if digest in lfs:
-                            item |= {"lfs": {"oid": digest, "size": len(content), "pointerSize": 134}, "xetHash": "f" * 64}
+                            item |= {
+                                "lfs": {"oid": digest, "size": len(content), "pointerSize": 134},
+                                "xetHash": "f" * 64,
+                            }
                         items.append(item)
-                    more = {"Link": f'<{hub.endpoint}{url.path}?recursive=true&cursor={at + page}>; rel="next"'} if at + page < len(names) else {}
+                    more = (
+                        {"Link": f'<{hub.endpoint}{url.path}?recursive=true&cursor={at + page}>; rel="next"'}
+                        if at + page < len(names)
+                        else {}
+                    )
                     return self.answer(200, json.dumps(items).encode(), Content_Type="application/json", **more)
                 if path.startswith(f"/{plain}/resolve/{hub.commit}/"):
                     content = files.get(path.removeprefix(f"/{plain}/resolve/{hub.commit}/"))
@@ -94,8 +123,16 @@ class Hub:
                         return self.answer(404, b"Entry not found")
                     digest = hashlib.sha256(content).hexdigest()
                     if digest in lfs:
-                        return self.answer(302, b"", Location=f"{cdn_url}/{digest}?signature=1", X_Linked_Etag=f'"{digest}"', X_Linked_Size=str(len(content)))
-                    return self.send_range(content, ETag='"' + hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() + '"')
+                        return self.answer(
+                            302,
+                            b"",
+                            Location=f"{cdn_url}/{digest}?signature=1",
+                            X_Linked_Etag=f'"{digest}"',
+                            X_Linked_Size=str(len(content)),
+                        )
+                    return self.send_range(
+                        content, ETag='"' + hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() + '"'
+                    )
                 self.answer(404, b'{"error":"Repository not found"}')
 
         self.api, self.endpoint = _serve(Api, host)

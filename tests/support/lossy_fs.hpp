@@ -1,8 +1,10 @@
-// A file system whose power can be cut: it remembers what was made durable, and lays down what a power loss would leave.
+// A file system whose power can be cut: it remembers what was made durable, and lays down what a power loss would
+// leave.
 //
 // What it promises is the least that the barrier in use may rely on (docs/design.md section 4):
 //   each     POSIX at its meanest: fsync of a file keeps its bytes, fsync of a folder its names, nothing else is kept.
-//   journal  ext4 and XFS: any fsync keeps all metadata before it; bytes only of files that were written back or synced,
+//   journal  ext4 and XFS: any fsync keeps all metadata before it; bytes only of files that were written back or
+//   synced,
 //            another file that was not is found empty.
 //   syncfs   as each, and syncfs keeps everything.
 // SQLite writes beside it: the test copies or drops index.db as it likes.
@@ -26,7 +28,8 @@ namespace zcdp::test {
 
 class LossyFs final : public ForwardingFs {
   public:
-    LossyFs(Fs& below, std::string root, BarrierKind promise) : ForwardingFs(below), root_(std::move(root)), promise_(promise) {}
+    LossyFs(Fs& below, std::string root, BarrierKind promise)
+        : ForwardingFs(below), root_(std::move(root)), promise_(promise) {}
 
     /// The `nth` changing call from now, and all that follow, fail: the power is off.
     void cut_at(uint64_t nth) { left_ = nth; }
@@ -36,21 +39,35 @@ class LossyFs final : public ForwardingFs {
     /// What is found after the power is back, below `target` (an existing empty folder).
     void lay_down(const std::filesystem::path& target) const { lay_down_folder(inode_of(root_), target); }
 
-    SysResult<Fd> open(int d, const char* p, int flags, mode_t m) override { return opened(flags, [&] { return below_.open(d, p, flags, m); }); }
-    SysResult<Fd> open_beneath(int d, const char* p, int flags, mode_t m) override { return opened(flags, [&] { return below_.open_beneath(d, p, flags, m); }); }
+    SysResult<Fd> open(int d, const char* p, int flags, mode_t m) override {
+        return opened(flags, [&] { return below_.open(d, p, flags, m); });
+    }
+    SysResult<Fd> open_beneath(int d, const char* p, int flags, mode_t m) override {
+        return opened(flags, [&] { return below_.open_beneath(d, p, flags, m); });
+    }
     SysResult<> mkdir(int d, const char* p, mode_t m) override {
         if (off()) return error();
         auto made = below_.mkdir(d, p, m);
         if (made) folders_.erase(below_.stat(d, p)->st_ino);  // the number may have been another's before
         return made;
     }
-    SysResult<> rename(int a, const char* b, int c, const char* d) override { return off() ? SysResult<>(error()) : below_.rename(a, b, c, d); }
-    SysResult<> rename_new(int a, const char* b, int c, const char* d) override { return off() ? SysResult<>(error()) : below_.rename_new(a, b, c, d); }
-    SysResult<> link(int a, const char* b, int c, const char* d) override { return off() ? SysResult<>(error()) : below_.link(a, b, c, d); }
-    SysResult<> symlink(const char* t, int d, const char* p) override { return off() ? SysResult<>(error()) : below_.symlink(t, d, p); }
+    SysResult<> rename(int a, const char* b, int c, const char* d) override {
+        return off() ? SysResult<>(error()) : below_.rename(a, b, c, d);
+    }
+    SysResult<> rename_new(int a, const char* b, int c, const char* d) override {
+        return off() ? SysResult<>(error()) : below_.rename_new(a, b, c, d);
+    }
+    SysResult<> link(int a, const char* b, int c, const char* d) override {
+        return off() ? SysResult<>(error()) : below_.link(a, b, c, d);
+    }
+    SysResult<> symlink(const char* t, int d, const char* p) override {
+        return off() ? SysResult<>(error()) : below_.symlink(t, d, p);
+    }
     SysResult<> unlink(int d, const char* p) override { return off() ? SysResult<>(error()) : below_.unlink(d, p); }
     SysResult<> rmdir(int d, const char* p) override { return off() ? SysResult<>(error()) : below_.rmdir(d, p); }
-    SysResult<> write(int f, std::span<const std::byte> b, uint64_t o) override { return off() ? SysResult<>(error()) : below_.write(f, b, o); }
+    SysResult<> write(int f, std::span<const std::byte> b, uint64_t o) override {
+        return off() ? SysResult<>(error()) : below_.write(f, b, o);
+    }
     SysResult<> truncate(int f, uint64_t s) override { return off() ? SysResult<>(error()) : below_.truncate(f, s); }
     SysResult<> allocate(int f, uint64_t s) override { return off() ? SysResult<>(error()) : below_.allocate(f, s); }
     SysResult<> chmod_fd(int f, mode_t m) override { return off() ? SysResult<>(error()) : below_.chmod_fd(f, m); }
@@ -100,7 +117,8 @@ class LossyFs final : public ForwardingFs {
         if (off()) return error();
         auto file = open();
         // A new file: its inode's number may have been another's before.
-        if (file && (flags & O_CREAT) && below_.stat_fd(file->get())->st_size == 0) contents_.erase(below_.stat_fd(file->get())->st_ino);
+        if (file && (flags & O_CREAT) && below_.stat_fd(file->get())->st_size == 0)
+            contents_.erase(below_.stat_fd(file->get())->st_ino);
         return file;
     }
     static uint64_t inode_of(const std::filesystem::path& path) {
@@ -124,8 +142,8 @@ class LossyFs final : public ForwardingFs {
         for (const auto& entry : std::filesystem::directory_iterator(folder)) {
             struct stat st;
             if (::lstat(entry.path().c_str(), &st) != 0) continue;
-            names[entry.path().filename()] = {st.st_ino, st.st_mode,
-                                              entry.is_symlink() ? std::filesystem::read_symlink(entry.path()).string() : ""};
+            names[entry.path().filename()] = {
+                st.st_ino, st.st_mode, entry.is_symlink() ? std::filesystem::read_symlink(entry.path()).string() : ""};
         }
         folders_[inode] = std::move(names);
     }
@@ -138,7 +156,8 @@ class LossyFs final : public ForwardingFs {
         std::map<uint64_t, std::filesystem::path> first;
         lay_down_folder(inode, target, first);
     }
-    void lay_down_folder(uint64_t inode, const std::filesystem::path& target, std::map<uint64_t, std::filesystem::path>& first) const {
+    void lay_down_folder(uint64_t inode, const std::filesystem::path& target,
+                         std::map<uint64_t, std::filesystem::path>& first) const {
         const auto names = folders_.find(inode);
         if (names == folders_.end()) return;
         for (const auto& [name, what] : names->second) {

@@ -1,5 +1,6 @@
 """An HTTP proxy on loopback that stands for the whole internet: whatever host is asked, it answers as S3 or STS would, and keeps who
 asked for what. TLS is ended with a certificate of its own, for the names that are asked."""
+
 import http.server
 import ssl
 import threading
@@ -16,14 +17,21 @@ def sts_keys(form, access, host):
     """Keys whose name says how they were come by: the role, who asked for it, and where."""
     action = form["Action"][0]
     by = access if action == "AssumeRole" else "web-" + form["WebIdentityToken"][0]
-    return f"{form['RoleArn'][0].rpartition('/')[2]}.{by}.at.{host}", "secret-of-role", "token-of-role", "2099-01-01T00:00:00Z"
+    return (
+        f"{form['RoleArn'][0].rpartition('/')[2]}.{by}.at.{host}",
+        "secret-of-role",
+        "token-of-role",
+        "2099-01-01T00:00:00Z",
+    )
 
 
 def sts_answer(form, access, host):
     action = form["Action"][0]
     fields = "".join(f"<{name}>{value}</{name}>" for name, value in zip(STS_NAMES, sts_keys(form, access, host)))
-    return (f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>{fields}</Credentials>'
-            f"<AssumedRoleUser><Arn>a</Arn><AssumedRoleId>b</AssumedRoleId></AssumedRoleUser></{action}Result></{action}Response>").encode()
+    return (
+        f'<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result><Credentials>{fields}</Credentials>'
+        f"<AssumedRoleUser><Arn>a</Arn><AssumedRoleId>b</AssumedRoleId></AssumedRoleUser></{action}Result></{action}Response>"
+    ).encode()
 
 
 def place(url):
@@ -62,8 +70,12 @@ class Observer:
                     said = sts_answer(parse_qs(body.decode()), access, urlsplit(url).netloc)
                 else:
                     with observer.lock:
-                        observer.seen.append((self.command, url, {name.lower(): value for name, value in self.headers.items()}))
-                    said = listing_xml([("set/a", 1, "c4ca4238a0b923820dcc509a6f75849b")]) if "list-type" in url else b"1"
+                        observer.seen.append(
+                            (self.command, url, {name.lower(): value for name, value in self.headers.items()})
+                        )
+                    said = (
+                        listing_xml([("set/a", 1, "c4ca4238a0b923820dcc509a6f75849b")]) if "list-type" in url else b"1"
+                    )
                 self.send_response(200)
                 self.send_header("ETag", '"c4ca4238a0b923820dcc509a6f75849b"')
                 self.send_header("Content-Length", str(len(said)))
@@ -100,4 +112,5 @@ class Observer:
 
         def signed_with(secret):
             return sigv4.check(method, parts.path, parts.query, headers, {access: secret}, region, time.time()) is None
+
         return place(url), access, region, headers.get("x-amz-security-token", ""), signed_with

@@ -1,5 +1,5 @@
-// What every Origin must do (include/zcdp/origin/origin.hpp), as a list of what one does not. The fixture behind the origin
-// is a folder of files: a local origin reads it, a server shows it, a store of another kind is filled from it.
+// What every Origin must do (include/zcdp/origin/origin.hpp), as a list of what one does not. The fixture behind the
+// origin is a folder of files: a local origin reads it, a server shows it, a store of another kind is filled from it.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,8 @@ class OriginFixture {
     /// After a file was written or removed: a store that is no folder follows.
     using Follow = std::function<void(const std::string& path, bool is_there)>;
 
-    explicit OriginFixture(std::filesystem::path folder, Follow follow = [](const std::string&, bool) {})
+    explicit OriginFixture(
+        std::filesystem::path folder, Follow follow = [](const std::string&, bool) {})
         : folder_(std::move(folder)), follow_(std::move(follow)) {
         for (const char* path : {"a-x", "a/b", "a0", "deep/er/and/deeper", "e\xcc\x81t\xc3\xa9", "sp ace+%2F", "zero"})
             put(path, std::string(path) == "zero" ? "" : std::string("content of ") + path);
@@ -52,7 +53,8 @@ class OriginFixture {
 
 class OriginConformance {
   public:
-    OriginConformance(OriginFixture& fixture, origin::OriginFactory factory) : fixture_(fixture), factory_(std::move(factory)) {}
+    OriginConformance(OriginFixture& fixture, origin::OriginFactory factory)
+        : fixture_(fixture), factory_(std::move(factory)) {}
 
     /// One line for each rule that is broken; empty: it conforms.
     std::vector<std::string> violations() {
@@ -84,7 +86,8 @@ class OriginConformance {
     template <class T>
     void expect_error(const Result<T>& result, ErrorKind kind, const std::string& rule) {
         if (result) violations_.push_back(rule + ": no error at all");
-        else if (result.error().kind() != kind) violations_.push_back(rule + ": another error: " + result.error().line());
+        else if (result.error().kind() != kind)
+            violations_.push_back(rule + ": another error: " + result.error().line());
     }
 
     Task<> all() {
@@ -107,7 +110,8 @@ class OriginConformance {
             }
             if (page->empty()) break;
             for (origin::Entry& entry : *page) {
-                expect(!listing->is_ordered() || last < entry.path, "paths ascend strictly in raw byte order: " + last + " before " + entry.path);
+                expect(!listing->is_ordered() || last < entry.path,
+                       "paths ascend strictly in raw byte order: " + last + " before " + entry.path);
                 last = entry.path;
                 expect(seen.insert(entry.path).second, "a path comes once: " + entry.path);
                 if (entry.kind == origin::EntryKind::file) listed_[entry.path] = std::move(entry);
@@ -129,7 +133,8 @@ class OriginConformance {
     Task<> heads() {
         for (const auto& [path, entry] : listed_) {
             auto info = co_await origin_->head(path);
-            expect(info && info->size_bytes == entry.size_bytes && info->tag == entry.tag, "head says what the listing said: " + path);
+            expect(info && info->size_bytes == entry.size_bytes && info->tag == entry.tag,
+                   "head says what the listing said: " + path);
         }
         auto none = co_await origin_->head("not/there");
         expect_error(none, ErrorKind::not_found, "head of what is not there");
@@ -164,7 +169,8 @@ class OriginConformance {
         for (const auto& [offset, length] : std::initializer_list<std::pair<uint64_t, uint64_t>>{
                  {0, 1}, {1, 1}, {100'000, 70'001}, {content.size() - 3, 3}, {1, content.size() - 1}}) {
             auto range = co_await read(spec("long", offset, length), length > 100 ? 65536 : 1);
-            expect(range && *range == content.substr(offset, length), "a range: " + std::to_string(offset) + "+" + std::to_string(length));
+            expect(range && *range == content.substr(offset, length),
+                   "a range: " + std::to_string(offset) + "+" + std::to_string(length));
         }
         {
             auto given_up = co_await origin_->read(spec("long", 0, content.size()));
@@ -189,7 +195,8 @@ class OriginConformance {
         fixture_.remove("deep/er/and/deeper");
         auto gone = co_await read_listed("deep/er/and/deeper");
         expect_error(gone, ErrorKind::not_found, "a read of what was removed");
-        if (!gone) expect(!(co_await origin_->retry_after(gone.error(), 1)), "what is not there is not asked for again");
+        if (!gone)
+            expect(!(co_await origin_->retry_after(gone.error(), 1)), "what is not there is not asked for again");
     }
 
     OriginFixture& fixture_;

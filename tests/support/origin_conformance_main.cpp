@@ -1,6 +1,7 @@
-// origin_conformance SOURCE FOLDER FOLLOW [ENDPOINT]: the conformance suite of Origin against SOURCE. Its objects are made in
-// FOLDER; after each change `FOLLOW put|remove KEY FILE` is run, which does the same to the store. Credentials come from the
-// environment; without any set, requests are anonymous. Prints a line for each rule that is broken; exit code 1.
+// origin_conformance SOURCE FOLDER FOLLOW [ENDPOINT]: the conformance suite of Origin against SOURCE. Its objects are
+// made in FOLDER; after each change `FOLLOW put|remove KEY FILE` is run, which does the same to the store. Credentials
+// come from the environment; without any set, requests are anonymous. Prints a line for each rule that is broken; exit
+// code 1.
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -32,13 +33,15 @@ int main(int argc, char** argv) {
     Logger log(system_clock(), 2, LogLevel::warn, LogFormat::text);
     const origin::Machine machine{system_fs(), system_clock(), system_random(), metrics, log, environment};
     test::OriginFixture fixture(folder, [&](const std::string& path, bool is_there) {
-        const std::string command = follow + (is_there ? " put " : " remove ") + quoted(path) + " " + quoted(folder + "/" + path);
+        const std::string command =
+            follow + (is_there ? " put " : " remove ") + quoted(path) + " " + quoted(folder + "/" + path);
         if (std::system(command.c_str()) != 0) std::exit(3);
     });
     origin::OriginOptions options;
     if (argc > 4) options.endpoint = argv[4];
     options.retries = 2;
-    options.anonymous = environment("AWS_ACCESS_KEY_ID").empty() && environment("AZURE_STORAGE_KEY").empty() && environment("GOOGLE_APPLICATION_CREDENTIALS").empty();
+    options.anonymous = environment("AWS_ACCESS_KEY_ID").empty() && environment("AZURE_STORAGE_KEY").empty() &&
+                        environment("GOOGLE_APPLICATION_CREDENTIALS").empty();
     auto factory = make_origin_factory(source, options, machine);
     if (!factory) {
         fmt::print("{}\n", factory.error().line());

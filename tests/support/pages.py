@@ -1,4 +1,5 @@
 """A small web server whose answers a function gives: `Pages(bench, answer)`, answer(request) -> Reply. Every request is kept."""
+
 import http.server
 import threading
 import urllib.parse
@@ -34,7 +35,7 @@ def file(asked, content, tag='"t"', ranges=True, **headers):
     first, last = int(first), min(int(last or len(content) - 1), len(content) - 1)
     if first >= len(content):
         return Reply(416, b"", Content_Range=f"bytes */{len(content)}")
-    return Reply(206, content[first:last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
+    return Reply(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
 
 
 class Pages:
@@ -66,7 +67,7 @@ class Pages:
                     return
                 if reply.framing == "chunked":
                     for at in range(0, len(reply.body), 50_000):
-                        piece = reply.body[at:at + 50_000]
+                        piece = reply.body[at : at + 50_000]
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     self.wfile.write(b"0\r\n\r\n")
                 else:

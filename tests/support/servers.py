@@ -1,4 +1,5 @@
 """Real S3 servers on loopback: MinIO, versitygw, zcdp serve; and rclone to fill them. Built by scripts/lib/servers.sh."""
+
 import os
 import socket
 import subprocess
@@ -59,9 +60,21 @@ def minio(bench, host="127.0.0.1"):
     port = free_port()
     folder = bench.path("minio")
     folder.mkdir()
-    process = start(bench, [binary, "server", "--quiet", "--address", f"{host}:{port}", "--console-address",
-                            f"127.0.0.1:{free_port()}", folder],
-                    {"MINIO_ROOT_USER": ACCESS, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_UPDATE": "off"}, "minio.log")
+    process = start(
+        bench,
+        [
+            binary,
+            "server",
+            "--quiet",
+            "--address",
+            f"{host}:{port}",
+            "--console-address",
+            f"127.0.0.1:{free_port()}",
+            folder,
+        ],
+        {"MINIO_ROOT_USER": ACCESS, "MINIO_ROOT_PASSWORD": SECRET, "MINIO_UPDATE": "off"},
+        "minio.log",
+    )
     wait_for_http(f"http://{host}:{port}/minio/health/live", process)
     return f"http://{host}:{port}"
 
@@ -71,8 +84,11 @@ def versitygw(bench):
     port = free_port()
     folder = bench.path("versitygw")
     folder.mkdir()
-    process = start(bench, [binary, "--access", ACCESS, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "posix", folder],
-                    log="versitygw.log")
+    process = start(
+        bench,
+        [binary, "--access", ACCESS, "--secret", SECRET, "--port", f"127.0.0.1:{port}", "posix", folder],
+        log="versitygw.log",
+    )
     wait_for_http(f"http://127.0.0.1:{port}/", process)
     return f"http://127.0.0.1:{port}"
 
@@ -90,12 +106,19 @@ class Rclone:
     def __init__(self, bench, endpoint):
         self.binary = need("need_peers") / "rclone"
         self.config = bench.path(f"rclone-{endpoint.rsplit(':', 1)[1]}.conf")
-        self.config.write_text(f"[s]\ntype = s3\nprovider = Other\naccess_key_id = {ACCESS}\nsecret_access_key = {SECRET}\n"
-                               f"endpoint = {endpoint}\nforce_path_style = true\nregion = us-east-1\n")
+        self.config.write_text(
+            f"[s]\ntype = s3\nprovider = Other\naccess_key_id = {ACCESS}\nsecret_access_key = {SECRET}\n"
+            f"endpoint = {endpoint}\nforce_path_style = true\nregion = us-east-1\n"
+        )
 
     def run(self, *args, check=True):
-        done = subprocess.run([self.binary, "--config", self.config, *map(str, args)],
-                              capture_output=True, text=True, errors="surrogateescape", env=clean_env())
+        done = subprocess.run(
+            [self.binary, "--config", self.config, *map(str, args)],
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            env=clean_env(),
+        )
         if check and done.returncode != 0:
             raise Failed(f"rclone {' '.join(map(str, args))}: {done.stderr.strip()[-500:]}")
         return done

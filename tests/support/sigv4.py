@@ -1,5 +1,6 @@
 """AWS Signature Version 4 for S3 and STS, written from the public specification: to check what zcdp signs, and to fill real
 servers with test data. Header form only; the payload hash is taken from x-amz-content-sha256."""
+
 import datetime
 import hashlib
 import hmac
@@ -8,7 +9,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 AUTHORIZATION = re.compile(
-    r"^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([a-z0-9]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$")
+    r"^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([a-z0-9]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$"
+)
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -30,9 +32,17 @@ def canonical_query(query: str) -> str:
 
 def signature(method, path, query, headers, signed, payload_sha256, amz_date, region, secret, service="s3") -> str:
     """`path` and `query` as sent; `headers` by lower-case name."""
-    canonical = "\n".join([
-        method, encode(unquote_to_bytes(path), "/"), canonical_query(query),
-        *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed), "", ";".join(signed), payload_sha256])
+    canonical = "\n".join(
+        [
+            method,
+            encode(unquote_to_bytes(path), "/"),
+            canonical_query(query),
+            *(f"{name}:{' '.join(headers.get(name, '').split())}" for name in signed),
+            "",
+            ";".join(signed),
+            payload_sha256,
+        ]
+    )
     scope = f"{amz_date[:8]}/{region}/{service}/aws4_request"
     to_sign = "\n".join(["AWS4-HMAC-SHA256", amz_date, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = _hmac(_hmac(_hmac(_hmac(b"AWS4" + secret.encode(), amz_date[:8]), region), service), "aws4_request")
@@ -48,8 +58,10 @@ def sign(method, path, query, headers, payload_sha256, access, secret, region, t
     every = {name.lower(): value for name, value in {**headers, **added}.items()}
     signed = sorted(every)
     made = signature(method, path, query, every, signed, payload_sha256, amz_date, region, secret)
-    added["Authorization"] = (f"AWS4-HMAC-SHA256 Credential={access}/{amz_date[:8]}/{region}/s3/aws4_request, "
-                              f"SignedHeaders={';'.join(signed)}, Signature={made}")
+    added["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={access}/{amz_date[:8]}/{region}/s3/aws4_request, "
+        f"SignedHeaders={';'.join(signed)}, Signature={made}"
+    )
     return added
 
 
@@ -68,20 +80,37 @@ def check(method, path, query, headers, secrets, region, now_unix, service="s3")
     signed = names.split(";")
     must = {"host"} | {name for name in headers if name.startswith("x-amz-")}
     if missing := must - set(signed):
-        return 403, "AccessDenied", "There were headers present in the request which were not signed: " + ", ".join(missing), ""
+        return (
+            403,
+            "AccessDenied",
+            "There were headers present in the request which were not signed: " + ", ".join(missing),
+            "",
+        )
     if access not in secrets:
         return 403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", ""
     if signed_service != service:
         return 400, "AuthorizationHeaderMalformed", f"signed for '{signed_service}', not '{service}'", ""
     if signed_region != region:
-        return (400, "AuthorizationHeaderMalformed",
-                f"The authorization header is malformed; the region '{signed_region}' is wrong; expecting '{region}'",
-                f"<Region>{region}</Region>")
+        return (
+            400,
+            "AuthorizationHeaderMalformed",
+            f"The authorization header is malformed; the region '{signed_region}' is wrong; expecting '{region}'",
+            f"<Region>{region}</Region>",
+        )
     sent = datetime.datetime.strptime(amz_date, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc).timestamp()
     if abs(sent - now_unix) > 900:
-        return 403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", ""
+        return (
+            403,
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+            "",
+        )
     payload = headers.get("x-amz-content-sha256", "")
     if signature(method, path, query, headers, signed, payload, amz_date, region, secrets[access], service) != claimed:
-        return (403, "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided.", "")
+        return (
+            403,
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+            "",
+        )
     return None

@@ -1,5 +1,6 @@
-// An API server in memory for simulations: resource versions, conflicts, finalizers, uids, a status subresource, watches
-// that lag, repeat and lose their history, and calls that fail before or after they took effect, all from a seed.
+// An API server in memory for simulations: resource versions, conflicts, finalizers, uids, a status subresource,
+// watches that lag, repeat and lose their history, and calls that fail before or after they took effect, all from a
+// seed.
 #pragma once
 
 #include <algorithm>
@@ -91,33 +92,41 @@ class SimApi final : public kube::Api {
     double failure_rate = 0;
     std::function<void(const std::string& plural)> on_write;  ///< before each write that takes effect
 
-    ApiResult<json::object> get(const kube::Resource& resource, const std::string& ns, const std::string& name) override {
+    ApiResult<json::object> get(const kube::Resource& resource, const std::string& ns,
+                                const std::string& name) override {
         if (unlucky()) return lost();
         if (const json::object* found = server_.find(resource.plural, key(ns, name))) return *found;
         return ApiError(ApiErrorKind::not_found, 404, "not found");
     }
-    ApiResult<std::string> list(const kube::Resource& resource, const kube::ListOptions&, const std::function<void(json::object&&)>& each) override {
+    ApiResult<std::string> list(const kube::Resource& resource, const kube::ListOptions&,
+                                const std::function<void(json::object&&)>& each) override {
         if (unlucky()) return lost();
         for (const auto& [name, object] : server_.objects[resource.plural]) each(json::object(object));
         return server_.version();
     }
-    ApiResult<> watch(const kube::Resource&, const kube::WatchOptions&, const std::function<void(kube::WatchEvent&&)>&, std::stop_token) override {
+    ApiResult<> watch(const kube::Resource&, const kube::WatchOptions&, const std::function<void(kube::WatchEvent&&)>&,
+                      std::stop_token) override {
         return ApiError(ApiErrorKind::invalid, 400, "simulations feed caches themselves");
     }
-    ApiResult<json::object> create(const kube::Resource& resource, const std::string&, const json::object& object, const char*, const std::string&) override {
+    ApiResult<json::object> create(const kube::Resource& resource, const std::string&, const json::object& object,
+                                   const char*, const std::string&) override {
         if (std::string_view(resource.plural) == "events") return object;
         if (unlucky()) return lost();
-        if (server_.find(resource.plural, SimServer::key_of(object))) return ApiError(ApiErrorKind::already_exists, 409, "already exists");
+        if (server_.find(resource.plural, SimServer::key_of(object)))
+            return ApiError(ApiErrorKind::already_exists, 409, "already exists");
         return wrote(resource, [&] { return server_.make(resource.plural, object); });
     }
-    ApiResult<json::object> replace(const kube::Resource& resource, const json::object& object, const char* subresource) override {
+    ApiResult<json::object> replace(const kube::Resource& resource, const json::object& object,
+                                    const char* subresource) override {
         if (unlucky()) return lost();
         const json::object* found = server_.find(resource.plural, SimServer::key_of(object));
         if (!found) return ApiError(ApiErrorKind::not_found, 404, "not found");
         const json::object& meta = object.at("metadata").as_object();
         const json::object& have = found->at("metadata").as_object();
-        if (meta.contains("resourceVersion") && meta.at("resourceVersion") != have.at("resourceVersion")) return ApiError(ApiErrorKind::conflict, 409, "modified");
-        if (meta.contains("uid") && meta.at("uid") != have.at("uid")) return ApiError(ApiErrorKind::conflict, 409, "another object");
+        if (meta.contains("resourceVersion") && meta.at("resourceVersion") != have.at("resourceVersion"))
+            return ApiError(ApiErrorKind::conflict, 409, "modified");
+        if (meta.contains("uid") && meta.at("uid") != have.at("uid"))
+            return ApiError(ApiErrorKind::conflict, 409, "another object");
         json::object next = *found;
         if (std::string_view(subresource) == "status") {
             if (const json::value* status = object.if_contains("status")) next["status"] = *status;
@@ -129,31 +138,40 @@ class SimApi final : public kube::Api {
         if (next == *found) return next;
         return wrote(resource, [&] { return server_.put(resource.plural, std::move(next)); });
     }
-    ApiResult<json::object> patch(const kube::Resource& resource, const std::string& ns, const std::string& name, kube::PatchKind kind, const json::value& body,
-                                  const char*) override {
+    ApiResult<json::object> patch(const kube::Resource& resource, const std::string& ns, const std::string& name,
+                                  kube::PatchKind kind, const json::value& body, const char*) override {
         if (unlucky()) return lost();
         const json::object* found = server_.find(resource.plural, key(ns, name));
-        if (!found && kind == kube::PatchKind::apply) return wrote(resource, [&] { return server_.make(resource.plural, body.as_object()); });
+        if (!found && kind == kube::PatchKind::apply)
+            return wrote(resource, [&] { return server_.make(resource.plural, body.as_object()); });
         if (!found) return ApiError(ApiErrorKind::not_found, 404, "not found");
         json::value next = *found;
         if (kind == kube::PatchKind::json_patch) {
-            if (!apply_json_patch(next, body.as_array())) return ApiError(ApiErrorKind::invalid, 422, "a test of the patch failed");
+            if (!apply_json_patch(next, body.as_array()))
+                return ApiError(ApiErrorKind::invalid, 422, "a test of the patch failed");
         } else {
-            const json::value* version = body.as_object().contains("metadata") ? body.at("metadata").as_object().if_contains("resourceVersion") : nullptr;
-            if (version && *version != found->at("metadata").at("resourceVersion")) return ApiError(ApiErrorKind::conflict, 409, "modified");
-            const json::value* uid = body.as_object().contains("metadata") ? body.at("metadata").as_object().if_contains("uid") : nullptr;
-            if (uid && *uid != found->at("metadata").at("uid")) return ApiError(ApiErrorKind::conflict, 409, "another object");
+            const json::value* version = body.as_object().contains("metadata")
+                                             ? body.at("metadata").as_object().if_contains("resourceVersion")
+                                             : nullptr;
+            if (version && *version != found->at("metadata").at("resourceVersion"))
+                return ApiError(ApiErrorKind::conflict, 409, "modified");
+            const json::value* uid =
+                body.as_object().contains("metadata") ? body.at("metadata").as_object().if_contains("uid") : nullptr;
+            if (uid && *uid != found->at("metadata").at("uid"))
+                return ApiError(ApiErrorKind::conflict, 409, "another object");
             if (kind == kube::PatchKind::strategic) merge_conditions(next, body);
             else merge(next, body);
         }
         if (next == json::value(*found)) return next.as_object();
         return wrote(resource, [&] { return server_.put(resource.plural, std::move(next.as_object())); });
     }
-    ApiResult<> remove(const kube::Resource& resource, const std::string& ns, const std::string& name, const std::string& uid) override {
+    ApiResult<> remove(const kube::Resource& resource, const std::string& ns, const std::string& name,
+                       const std::string& uid) override {
         if (unlucky()) return lost();
         const json::object* found = server_.find(resource.plural, key(ns, name));
         if (!found) return ApiError(ApiErrorKind::not_found, 404, "not found");
-        if (!uid.empty() && found->at("metadata").at("uid") != json::value(uid)) return ApiError(ApiErrorKind::conflict, 409, "another object");
+        if (!uid.empty() && found->at("metadata").at("uid") != json::value(uid))
+            return ApiError(ApiErrorKind::conflict, 409, "another object");
         if (on_write) on_write(resource.plural);
         server_.remove(resource.plural, key(ns, name));
         return {};
@@ -161,7 +179,9 @@ class SimApi final : public kube::Api {
     ApiResult<std::string> raw_get(const std::string&) override { return std::string("{}"); }
 
   private:
-    static std::string key(const std::string& ns, const std::string& name) { return ns.empty() ? name : ns + "/" + name; }
+    static std::string key(const std::string& ns, const std::string& name) {
+        return ns.empty() ? name : ns + "/" + name;
+    }
     static ApiError lost() { return ApiError(ApiErrorKind::unreachable, 0, "the simulated network lost it"); }
     bool unlucky() { return failure_rate > 0 && random_.unit() < failure_rate; }
     /// Takes effect; the answer may get lost all the same.
@@ -190,7 +210,8 @@ class SimApi final : public kube::Api {
         if (!list.is_array()) list = json::array();
         for (const json::value& wanted : patch.at("status").at("conditions").as_array()) {
             auto& conditions = list.get_array();
-            const auto same = std::find_if(conditions.begin(), conditions.end(), [&](const json::value& one) { return one.at("type") == wanted.at("type"); });
+            const auto same = std::find_if(conditions.begin(), conditions.end(),
+                                           [&](const json::value& one) { return one.at("type") == wanted.at("type"); });
             if (same == conditions.end()) conditions.push_back(wanted);
             else merge(*same, wanted);
         }
@@ -223,7 +244,8 @@ class SimApi final : public kube::Api {
 /// One cache's watch: delivers what the server logged, late, at times twice, at times from a new list.
 class SimWatch {
   public:
-    SimWatch(SimServer& server, const char* plural, kube::CacheSink& sink) : server_(server), plural_(plural), sink_(sink) {}
+    SimWatch(SimServer& server, const char* plural, kube::CacheSink& sink)
+        : server_(server), plural_(plural), sink_(sink) {}
     void relist() {
         sink_.begin_replace();
         for (const auto& [key, object] : server_.objects[plural_]) sink_.put(json::object(object));

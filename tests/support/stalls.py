@@ -1,4 +1,5 @@
 """A fault of the fault server (tests/support/fault_server.py): some object requests stall, all may pause."""
+
 import random
 import threading
 
@@ -7,7 +8,9 @@ from tests.support.harness import bytes_of
 
 def many_objects(count=4000):
     """What the tail is shown on: `count` small objects and four that need several requests."""
-    return {f"{i:05}": bytes_of(i, 20_000) for i in range(count)} | {f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)}
+    return {f"{i:05}": bytes_of(i, 20_000) for i in range(count)} | {
+        f"big/{i}": bytes_of(i, 24 << 20) for i in range(4)
+    }
 
 
 class Stalls:

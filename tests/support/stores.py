@@ -2,6 +2,7 @@
 and which credentials it wants. A store can be written down as JSON and opened by another process:
     python3 -m tests.support.stores JSON PREFIX put|remove KEY FILE
 """
+
 import base64
 import email.utils
 import hashlib
@@ -23,7 +24,9 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def send(method, url, body=b"", headers=None):
-    request = urllib.request.Request(url, data=body if method in ("PUT", "POST") else None, method=method, headers=headers or {})
+    request = urllib.request.Request(
+        url, data=body if method in ("PUT", "POST") else None, method=method, headers=headers or {}
+    )
     try:
         with _opener.open(request, timeout=30) as answer:
             return answer.read()
@@ -37,6 +40,7 @@ def quoted(key, safe=""):
 
 class S3:
     """MinIO."""
+
     scheme, kind = "s3", "s3"
 
     def __init__(self, endpoint, bucket):
@@ -72,6 +76,7 @@ class S3:
 
 class Gcs:
     """fake-gcs-server, which asks nobody for credentials."""
+
     scheme, kind = "gs", "gcs"
 
     def __init__(self, endpoint, bucket):
@@ -84,10 +89,32 @@ class Gcs:
         binary = servers.need("need_fake_gcs") / "fake-gcs-server"
         port = servers.free_port()
         endpoint = f"http://{host}:{port}"
-        process = servers.start(bench, [binary, "-scheme", "http", "-host", host, "-port", port, "-backend", "memory",
-                                        "-public-host", f"{host}:{port}", "-log-level", "error"], log="gcs.log")
+        process = servers.start(
+            bench,
+            [
+                binary,
+                "-scheme",
+                "http",
+                "-host",
+                host,
+                "-port",
+                port,
+                "-backend",
+                "memory",
+                "-public-host",
+                f"{host}:{port}",
+                "-log-level",
+                "error",
+            ],
+            log="gcs.log",
+        )
         servers.wait_for_http(endpoint + "/storage/v1/b", process)
-        send("POST", f"{endpoint}/storage/v1/b?project=p", json.dumps({"name": bucket}).encode(), {"Content-Type": "application/json"})
+        send(
+            "POST",
+            f"{endpoint}/storage/v1/b?project=p",
+            json.dumps({"name": bucket}).encode(),
+            {"Content-Type": "application/json"},
+        )
         return cls(endpoint, bucket)
 
     def behind_a_door(self, bench, host="127.0.0.1"):
@@ -107,8 +134,12 @@ class Gcs:
         return self
 
     def put(self, key, content):
-        send("POST", f"{self.endpoint}/upload/storage/v1/b/{self.bucket}/o?uploadType=media&name={quoted(key)}", content,
-             {"Content-Type": "application/octet-stream"})
+        send(
+            "POST",
+            f"{self.endpoint}/upload/storage/v1/b/{self.bucket}/o?uploadType=media&name={quoted(key)}",
+            content,
+            {"Content-Type": "application/octet-stream"},
+        )
 
     def remove(self, key):
         send("DELETE", f"{self.endpoint}/storage/v1/b/{self.bucket}/o/{quoted(key)}")
@@ -116,6 +147,7 @@ class Gcs:
 
 class Azure:
     """Azurite."""
+
     scheme, kind = "az", "azure"
     account, key = "zcdptest", base64.b64encode(b"a test account's key" * 3).decode()
     version = "2021-12-02"
@@ -131,8 +163,21 @@ class Azure:
         program = servers.need("need_azurite").parent / "azurite/node_modules/.bin/azurite-blob"
         port = servers.free_port()
         endpoint = f"http://{host}:{port}"
-        process = servers.start(bench, [program, "--silent", "--disableTelemetry", "--inMemoryPersistence", "--blobHost", host,
-                                        "--blobPort", port], {"AZURITE_ACCOUNTS": f"{cls.account}:{cls.key}"}, log="azurite.log")
+        process = servers.start(
+            bench,
+            [
+                program,
+                "--silent",
+                "--disableTelemetry",
+                "--inMemoryPersistence",
+                "--blobHost",
+                host,
+                "--blobPort",
+                port,
+            ],
+            {"AZURITE_ACCOUNTS": f"{cls.account}:{cls.key}"},
+            log="azurite.log",
+        )
         servers.wait_for_http(endpoint, process)
         store = cls(endpoint, bucket)
         store._send("PUT", f"/{cls.account}/{bucket}", {"restype": "container"}, b"")
@@ -143,17 +188,55 @@ class Azure:
         headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": self.version, **headers}
         if body:
             headers["Content-Type"] = "application/octet-stream"
-        canonical = "".join(f"{name.lower()}:{value}\n" for name, value in sorted(headers.items()) if name.lower().startswith("x-ms-"))
+        canonical = "".join(
+            f"{name.lower()}:{value}\n" for name, value in sorted(headers.items()) if name.lower().startswith("x-ms-")
+        )
         resource = f"/{self.account}{path}" + "".join(f"\n{name}:{value}" for name, value in sorted(query.items()))
-        text = "\n".join([method, "", "", str(len(body)) if body else "", "", headers.get("Content-Type", ""), "", "", headers.get("If-Match", ""), "", "",
-                          headers.get("Range", ""), canonical + resource])
-        signature = base64.b64encode(hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()).decode()
+        text = "\n".join(
+            [
+                method,
+                "",
+                "",
+                str(len(body)) if body else "",
+                "",
+                headers.get("Content-Type", ""),
+                "",
+                "",
+                headers.get("If-Match", ""),
+                "",
+                "",
+                headers.get("Range", ""),
+                canonical + resource,
+            ]
+        )
+        signature = base64.b64encode(
+            hmac.new(base64.b64decode(self.key), text.encode(), hashlib.sha256).digest()
+        ).decode()
         return {**headers, "Authorization": f"SharedKey {self.account}:{signature}"}
 
     def sas(self, key=None):
         """A shared access signature that reads and lists the container (learn.microsoft.com/rest/api/storageservices/create-service-sas)."""
         fields = {"sp": "rl", "se": "2099-01-01T00:00:00Z", "sv": self.version, "sr": "c"}
-        text = "\n".join([fields["sp"], "", fields["se"], f"/blob/{self.account}/{self.bucket}", "", "", "", fields["sv"], fields["sr"], "", "", "", "", "", "", ""])
+        text = "\n".join(
+            [
+                fields["sp"],
+                "",
+                fields["se"],
+                f"/blob/{self.account}/{self.bucket}",
+                "",
+                "",
+                "",
+                fields["sv"],
+                fields["sr"],
+                "",
+                "",
+                "",
+                "",
+                "",
+                "",
+                "",
+            ]
+        )
         digest = hmac.new(base64.b64decode(key or self.key), text.encode(), hashlib.sha256).digest()
         return urllib.parse.urlencode({**fields, "sig": base64.b64encode(digest).decode()})
 
@@ -165,7 +248,9 @@ class Azure:
         return send(method, url, body, signed)
 
     def put(self, key, content):
-        self._send("PUT", f"/{self.account}/{self.bucket}/{quoted(key, '/')}", {}, content, **{"x-ms-blob-type": "BlockBlob"})
+        self._send(
+            "PUT", f"/{self.account}/{self.bucket}/{quoted(key, '/')}", {}, content, **{"x-ms-blob-type": "BlockBlob"}
+        )
 
     def remove(self, key):
         self._send("DELETE", f"/{self.account}/{self.bucket}/{quoted(key, '/')}", {}, b"")
@@ -176,6 +261,7 @@ class Azure:
 
 class Nginx:
     """A web server with an index, over a folder; with credentials where `user` is set."""
+
     scheme, kind = "http", "http"
     user, password = "reader", "pass word"
 
@@ -193,12 +279,17 @@ class Nginx:
         port = servers.free_port()
         config, users = bench.path(f"nginx-{port}.conf"), bench.path(f"users-{port}")
         users.write_text(f"{cls.user}:{{PLAIN}}{cls.password}\n")
-        temporary = "".join(f"{kind}_temp_path {bench.path('tmp')}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        config.write_text(f"daemon off; master_process off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
-                          f"{'user root;' if os.getuid() == 0 else ''}\n"
-                          f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen {host}:{port}{' ssl' if tls else ''}; root {folder};\n"
-                          + (f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};\n" if tls else "")
-                          + (f"auth_basic all; auth_basic_user_file {users};\n" if asks else "") + f"autoindex on; autoindex_format {form}; {also} }} }}\n")
+        temporary = "".join(
+            f"{kind}_temp_path {bench.path('tmp')}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        config.write_text(
+            f"daemon off; master_process off; pid {bench.path(f'nginx-{port}.pid')}; error_log {bench.path('nginx.log')}; events {{}}\n"
+            f"{'user root;' if os.getuid() == 0 else ''}\n"
+            f"http {{ access_log off; {temporary} types {{ text/html html; }} server {{ listen {host}:{port}{' ssl' if tls else ''}; root {folder};\n"
+            + (f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};\n" if tls else "")
+            + (f"auth_basic all; auth_basic_user_file {users};\n" if asks else "")
+            + f"autoindex on; autoindex_format {form}; {also} }} }}\n"
+        )
         process = servers.start(bench, ["/usr/sbin/nginx", "-c", config], log="nginx.out")
         endpoint = f"{'https' if tls else 'http'}://{host}:{port}"
         servers.wait_for_http(endpoint.replace("https", "http"), process)

@@ -1,8 +1,8 @@
 // Between C++ structs and JSON. A struct lists its fields once, in `fields()`; reading, writing and the comparison with
 // the CRD's schema (tests/unit/api/crd_schema_test.cpp) all walk that one list, so they cannot drift apart.
 //
-// Reading: unknown members are passed over (only the fields in use are kept), null is absent, a value of a wrong kind is
-// an error that names its path. Writing: what is empty, zero or false is left out; an optional that is set never is.
+// Reading: unknown members are passed over (only the fields in use are kept), null is absent, a value of a wrong kind
+// is an error that names its path. Writing: what is empty, zero or false is left out; an optional that is set never is.
 // Pure.
 #pragma once
 
@@ -123,7 +123,10 @@ bool JsonReader::read(const json::value& from, T& to) {
             path_.resize(length);
         });
         return good;
-    } else if constexpr (requires { to.emplace(); to.has_value(); }) {
+    } else if constexpr (requires {
+                             to.emplace();
+                             to.has_value();
+                         }) {
         return read(from, to.emplace());
     } else {
         return read_array(from, to);
@@ -149,7 +152,8 @@ json::value to_json(const T& from) {
     } else if constexpr (std::same_as<T, json::value>) {
         return from;
     } else if constexpr (std::same_as<T, IntOrString>) {
-        const bool digits = !from.text.empty() && from.text.size() <= 18 && from.text.find_first_not_of("0123456789") == std::string::npos;
+        const bool digits = !from.text.empty() && from.text.size() <= 18 &&
+                            from.text.find_first_not_of("0123456789") == std::string::npos;
         const bool number = digits && (from.text.size() == 1 || from.text[0] != '0');
         return number ? json::value(std::stoll(from.text)) : json::value(from.text);
     } else if constexpr (Described<T>) {

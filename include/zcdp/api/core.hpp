@@ -15,7 +15,8 @@ struct CsiSource {
     StringMap volume_attributes;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("driver", self.driver), field("readOnly", self.read_only), field("volumeAttributes", self.volume_attributes);
+        field("driver", self.driver), field("readOnly", self.read_only),
+            field("volumeAttributes", self.volume_attributes);
     }
     bool operator==(const CsiSource&) const = default;
 };
@@ -24,7 +25,9 @@ struct Volume {
     std::string name;
     std::optional<CsiSource> csi;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("name", self.name), field("csi", self.csi); }
+    static void fields(Self& self, F&& field) {
+        field("name", self.name), field("csi", self.csi);
+    }
     bool operator==(const Volume&) const = default;
 };
 
@@ -48,40 +51,52 @@ struct NodeSelectorTerm {
 struct NodeSelector {
     std::vector<NodeSelectorTerm> terms;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("nodeSelectorTerms", self.terms); }
+    static void fields(Self& self, F&& field) {
+        field("nodeSelectorTerms", self.terms);
+    }
     bool operator==(const NodeSelector&) const = default;
 };
 struct NodeAffinity {
     std::optional<NodeSelector> required;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("requiredDuringSchedulingIgnoredDuringExecution", self.required); }
+    static void fields(Self& self, F&& field) {
+        field("requiredDuringSchedulingIgnoredDuringExecution", self.required);
+    }
     bool operator==(const NodeAffinity&) const = default;
 };
 struct Affinity {
     std::optional<NodeAffinity> node_affinity;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("nodeAffinity", self.node_affinity); }
+    static void fields(Self& self, F&& field) {
+        field("nodeAffinity", self.node_affinity);
+    }
     bool operator==(const Affinity&) const = default;
 };
 
 struct SchedulingGate {
     std::string name;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("name", self.name); }
+    static void fields(Self& self, F&& field) {
+        field("name", self.name);
+    }
     bool operator==(const SchedulingGate&) const = default;
 };
 
 struct ResourceRequests {
     Quantities requests;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("requests", self.requests); }
+    static void fields(Self& self, F&& field) {
+        field("requests", self.requests);
+    }
     bool operator==(const ResourceRequests&) const = default;
 };
 struct Container {
     std::string restart_policy;  ///< "Always" of an init container: it runs beside the others
     ResourceRequests resources;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("restartPolicy", self.restart_policy), field("resources", self.resources); }
+    static void fields(Self& self, F&& field) {
+        field("restartPolicy", self.restart_policy), field("resources", self.resources);
+    }
     bool operator==(const Container&) const = default;
 };
 
@@ -99,10 +114,14 @@ struct PodSpec {
     std::string preemption_policy;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("nodeName", self.node_name), field("schedulingGates", self.scheduling_gates), field("volumes", self.volumes);
-        field("nodeSelector", self.node_selector), field("tolerations", self.tolerations), field("affinity", self.affinity);
-        field("initContainers", self.init_containers), field("containers", self.containers), field("resources", self.resources);
-        field("overhead", self.overhead), field("priority", self.priority), field("preemptionPolicy", self.preemption_policy);
+        field("nodeName", self.node_name), field("schedulingGates", self.scheduling_gates),
+            field("volumes", self.volumes);
+        field("nodeSelector", self.node_selector), field("tolerations", self.tolerations),
+            field("affinity", self.affinity);
+        field("initContainers", self.init_containers), field("containers", self.containers),
+            field("resources", self.resources);
+        field("overhead", self.overhead), field("priority", self.priority),
+            field("preemptionPolicy", self.preemption_policy);
     }
     bool operator==(const PodSpec&) const = default;
 };
@@ -112,7 +131,8 @@ struct PodStatus {
     std::vector<Condition> conditions;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("phase", self.phase), field("reason", self.reason), field("message", self.message), field("startTime", self.start_time);
+        field("phase", self.phase), field("reason", self.reason), field("message", self.message),
+            field("startTime", self.start_time);
         field("conditions", self.conditions);
     }
     bool operator==(const PodStatus&) const = default;
@@ -135,7 +155,8 @@ struct Pod {
     bool unschedulable() const;
     /// The claims of its own namespace that it uses: of its annotation and of its csi volumes, sorted, each once.
     std::vector<std::string> claims() const;
-    /// The claims that select it and have nothing to do with it, for it has none of their containers: the webhook's annotation.
+    /// The claims that select it and have nothing to do with it, for it has none of their containers: the webhook's
+    /// annotation.
     std::vector<std::string> passed_over() const;
 };
 
@@ -151,14 +172,18 @@ struct NodeSpec {
     bool unschedulable = false;
     std::vector<Taint> taints;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("unschedulable", self.unschedulable), field("taints", self.taints); }
+    static void fields(Self& self, F&& field) {
+        field("unschedulable", self.unschedulable), field("taints", self.taints);
+    }
     bool operator==(const NodeSpec&) const = default;
 };
 struct NodeStatus {
     std::vector<Condition> conditions;
     Quantities allocatable;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("conditions", self.conditions), field("allocatable", self.allocatable); }
+    static void fields(Self& self, F&& field) {
+        field("conditions", self.conditions), field("allocatable", self.allocatable);
+    }
     bool operator==(const NodeStatus&) const = default;
 };
 struct Node {
@@ -178,7 +203,8 @@ struct Node {
 /// `ignored_prefix` count as met: planning asks where the data could go, not where it is.
 bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix = {});
 
-/// What the scheduler asks a node for: all containers together, or an init container that needs more, and the overhead; one of "pods".
+/// What the scheduler asks a node for: all containers together, or an init container that needs more, and the overhead;
+/// one of "pods".
 Amounts pod_requests(const Pod& pod);
 
 }  // namespace zcdp::api

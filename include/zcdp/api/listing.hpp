@@ -2,7 +2,8 @@
 //
 //   {"p":"a/b","s":123,"t":"etag"}         p path, s size in bytes, t tag; and, where they are not a file's: "k":"dir",
 //   {"p":"l","k":"link","l":"a/b"}         "k":"link" with "l" its target; "x":true: executable
-//   {"end":2}                              the last line: how many entries there were. Without it the listing was cut off.
+//   {"end":2}                              the last line: how many entries there were. Without it the listing was cut
+//   off.
 // Pure.
 #pragma once
 

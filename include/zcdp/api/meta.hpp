@@ -17,7 +17,8 @@ struct OwnerReference {
     bool controller = false, block_owner_deletion = false;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("apiVersion", self.api_version), field("kind", self.kind), field("name", self.name), field("uid", self.uid);
+        field("apiVersion", self.api_version), field("kind", self.kind), field("name", self.name),
+            field("uid", self.uid);
         field("controller", self.controller), field("blockOwnerDeletion", self.block_owner_deletion);
     }
     bool operator==(const OwnerReference&) const = default;
@@ -54,7 +55,8 @@ struct Condition {
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("type", self.type), field("status", self.status), field("observedGeneration", self.observed_generation);
-        field("lastTransitionTime", self.last_transition_time), field("reason", self.reason), field("message", self.message);
+        field("lastTransitionTime", self.last_transition_time), field("reason", self.reason),
+            field("message", self.message);
     }
     bool operator==(const Condition&) const = default;
 };

@@ -15,7 +15,8 @@ namespace zcdp::api {
 /// "500m", "2", "1.5Gi", by the resource's name. The API server writes text; a number is taken, too.
 using Quantities = std::map<std::string, IntOrString>;
 
-/// In thousandths, rounded up (as the scheduler counts cpu); what is larger than fits is the largest that fits. nullopt: no quantity.
+/// In thousandths, rounded up (as the scheduler counts cpu); what is larger than fits is the largest that fits.
+/// nullopt: no quantity.
 std::optional<int64_t> parse_quantity(std::string_view text);
 
 struct Amount {

@@ -1,5 +1,5 @@
-// The kinds of zcdp.io/v1alpha1 (docs/design.md section 7) as C++ types. manifests/crds/ holds the same as schemas, with
-// what each field means to a user; a test compares the two field by field.
+// The kinds of zcdp.io/v1alpha1 (docs/design.md section 7) as C++ types. manifests/crds/ holds the same as schemas,
+// with what each field means to a user; a test compares the two field by field.
 #pragma once
 
 #include <string>
@@ -16,7 +16,9 @@ inline constexpr const char* kApiVersion = "zcdp.io/v1alpha1";
 struct NameRef {
     std::string name;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("name", self.name); }
+    static void fields(Self& self, F&& field) {
+        field("name", self.name);
+    }
     bool operator==(const NameRef&) const = default;
 };
 
@@ -32,20 +34,22 @@ struct BackendLimits {
 
 struct StorageBackendSpec {
     std::string type, endpoint, region, bucket;
-    std::string account;                ///< azure: the storage account
+    std::string account;  ///< azure: the storage account
     bool path_style = false;
-    NameRef secret_ref;                 ///< a Secret in zcdp's namespace
-    std::string identity;               ///< "", WebIdentity, Instance, Anonymous
-    std::string proxy;                  ///< http://HOST:PORT that all requests go through
-    NameRef ca_bundle_ref;              ///< a ConfigMap in zcdp's namespace, key ca.crt
+    NameRef secret_ref;     ///< a Secret in zcdp's namespace
+    std::string identity;   ///< "", WebIdentity, Instance, Anonymous
+    std::string proxy;      ///< http://HOST:PORT that all requests go through
+    NameRef ca_bundle_ref;  ///< a ConfigMap in zcdp's namespace, key ca.crt
     BackendLimits limits;
     std::vector<std::string> allowed_namespaces;  ///< none: nobody; ["*"]: all
     bool allow_cluster_endpoint = false;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("type", self.type), field("endpoint", self.endpoint), field("region", self.region);
-        field("bucket", self.bucket), field("account", self.account), field("pathStyle", self.path_style), field("secretRef", self.secret_ref);
-        field("identity", self.identity), field("caBundleRef", self.ca_bundle_ref), field("proxy", self.proxy), field("limits", self.limits);
+        field("bucket", self.bucket), field("account", self.account), field("pathStyle", self.path_style),
+            field("secretRef", self.secret_ref);
+        field("identity", self.identity), field("caBundleRef", self.ca_bundle_ref), field("proxy", self.proxy),
+            field("limits", self.limits);
         field("allowedNamespaces", self.allowed_namespaces), field("allowClusterEndpoint", self.allow_cluster_endpoint);
     }
     bool operator==(const StorageBackendSpec&) const = default;
@@ -78,7 +82,9 @@ struct DatasetPlacement {
     StringMap node_selector;
     IntOrString replicas;  ///< a number, All, OnDemand; "": OnDemand
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("nodeSelector", self.node_selector), field("replicas", self.replicas); }
+    static void fields(Self& self, F&& field) {
+        field("nodeSelector", self.node_selector), field("replicas", self.replicas);
+    }
     bool operator==(const DatasetPlacement&) const = default;
 };
 
@@ -96,7 +102,9 @@ struct DatasetRetention {
 struct DatasetRefresh {
     std::string interval;
     template <class Self, class F>
-    static void fields(Self& self, F&& field) { field("interval", self.interval); }
+    static void fields(Self& self, F&& field) {
+        field("interval", self.interval);
+    }
     bool operator==(const DatasetRefresh&) const = default;
 };
 
@@ -115,13 +123,14 @@ struct DatasetSpec {
     bool operator==(const DatasetSpec&) const = default;
 };
 
-/// A revision that the origin had, where it was listed, and the snapshot it became. Whoever fetches it, ever, fetches it from there.
+/// A revision that the origin had, where it was listed, and the snapshot it became. Whoever fetches it, ever, fetches
+/// it from there.
 struct DatasetVersion {
     std::string revision, snapshot;
     uint64_t objects = 0, bytes = 0;
-    std::string listed;          ///< when
-    std::string source;          ///< "BACKEND/PREFIX" and the globs: tells two sources apart
-    std::string backend, prefix; ///< "" and "": written by a version that kept `source` alone
+    std::string listed;           ///< when
+    std::string source;           ///< "BACKEND/PREFIX" and the globs: tells two sources apart
+    std::string backend, prefix;  ///< "" and "": written by a version that kept `source` alone
     std::vector<std::string> include, exclude;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
@@ -137,11 +146,11 @@ struct DatasetStatus {
     int64_t observed_generation = 0;
     std::string phase, revision, snapshot;
     std::optional<uint64_t> objects, bytes;
-    std::string size;            ///< bytes, for people
-    std::string ready;           ///< "2/3": nodes ready and wanted
+    std::string size;   ///< bytes, for people
+    std::string ready;  ///< "2/3": nodes ready and wanted
     uint32_t nodes_ready = 0, nodes_wanted = 0;
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0;
-    std::string progress;        ///< of the nodes that are syncing
+    std::string progress;  ///< of the nodes that are syncing
     std::string last_listed;
     std::vector<DatasetVersion> history;  ///< newest first
     std::vector<Condition> conditions;    ///< Listed, Ready, Degraded
@@ -162,8 +171,8 @@ struct DatasetClaimSpec {
     std::string dataset;
     std::optional<LabelSelector> pod_selector;  ///< none: only pods that name the claim in a csi volume
     std::string mount_path;
-    std::vector<std::string> containers;        ///< none: all, init containers too
-    std::string sub_path, policy;               ///< policy: Prefer ("" too), Require, WaitForData, Ignore
+    std::vector<std::string> containers;  ///< none: all, init containers too
+    std::string sub_path, policy;         ///< policy: Prefer ("" too), Require, WaitForData, Ignore
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("dataset", self.dataset), field("podSelector", self.pod_selector), field("mountPath", self.mount_path);
@@ -214,7 +223,7 @@ struct NodeDatasetSpec {
     std::string revision;
     NodeDatasetSource source;
     bool pinned = false;
-    std::string wanted;  ///< Ensure, Evict
+    std::string wanted;             ///< Ensure, Evict
     uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
     template <class Self, class F>
     static void fields(Self& self, F&& field) {

@@ -74,8 +74,8 @@ struct HashUpdate {
     Sha256* hash;
     std::span<const std::byte> bytes;
 };
-/// update() of several different hashes. Where the core has the instructions, four of them cost little more than half of
-/// one after another, and sixteen of like length with AVX-512 a third; any number and any lengths are fine.
+/// update() of several different hashes. Where the core has the instructions, four of them cost little more than half
+/// of one after another, and sixteen of like length with AVX-512 a third; any number and any lengths are fine.
 void update_together(std::span<const HashUpdate> updates);
 /// How many of `hashes` are best given to one update_together(): more at once bring nothing. 1 where nothing is gained.
 size_t hashes_at_once(size_t hashes);

@@ -96,11 +96,11 @@ using Result = boost::system::result<T, Error>;
     if (!result) leave std::move(result).error();  \
     declaration = std::move(*result)
 /// ZCDP_CHECK(f()); the same for Result<void>.
-#define ZCDP_CHECK(...)                                                                      \
-    do {                                                                                     \
+#define ZCDP_CHECK(...)                                                                               \
+    do {                                                                                              \
         if (auto zcdp_checked = (__VA_ARGS__); !zcdp_checked) return std::move(zcdp_checked).error(); \
     } while (false)
-#define ZCDP_CO_CHECK(...)                                                                      \
-    do {                                                                                        \
+#define ZCDP_CO_CHECK(...)                                                                               \
+    do {                                                                                                 \
         if (auto zcdp_checked = (__VA_ARGS__); !zcdp_checked) co_return std::move(zcdp_checked).error(); \
     } while (false)

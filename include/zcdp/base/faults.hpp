@@ -1,7 +1,8 @@
 // Test hooks, compiled in only with ZCDP_TEST_HOOKS: a release has none of them.
 //
-// ZCDP_BREAK=NAME[,NAME]   switches a defence off by name (the name stands in docs/defences.md); its test must then fail.
-// ZCDP_CRASH_AT=N          kills the process (SIGKILL) at the Nth crash point; every Fs call that changes something has
+// ZCDP_BREAK=NAME[,NAME]   switches a defence off by name (the name stands in docs/defences.md); its test must then
+// fail. ZCDP_CRASH_AT=N          kills the process (SIGKILL) at the Nth crash point; every Fs call that changes
+// something has
 //                          one before and one after it, and so has every SQLite commit.
 // ZCDP_CRASH_COUNT=FILE    writes the number of crash points passed to FILE at exit.
 #pragma once

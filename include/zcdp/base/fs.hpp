@@ -77,7 +77,8 @@ class Fs {
     /// As open, but no component may be a symlink or leave `dir` (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS); what users
     /// own (DEST) is only touched through this. EXDEV or ELOOP when the path tries.
     virtual SysResult<Fd> open_beneath(int dir, const char* path, int flags, mode_t mode = 0) = 0;
-    /// As open, but symlinks are followed, wherever they lead: for a source whose owner asked for that (--follow-symlinks).
+    /// As open, but symlinks are followed, wherever they lead: for a source whose owner asked for that
+    /// (--follow-symlinks).
     virtual SysResult<Fd> open_following(int dir, const char* path, int flags) = 0;
     virtual SysResult<> mkdir(int dir, const char* path, mode_t mode) = 0;
     virtual SysResult<> rename(int from_dir, const char* from, int to_dir, const char* to) = 0;

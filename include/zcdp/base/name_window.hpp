@@ -1,5 +1,5 @@
-// A folder's names as a listing wants them next: in byte order, found in one pass over a folder that shows them in none,
-// within bounded memory. Pure. Thread rule: values.
+// A folder's names as a listing wants them next: in byte order, found in one pass over a folder that shows them in
+// none, within bounded memory. Pure. Thread rule: values.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace zcdp {
 
-/// Consecutive names of a folder in byte order, without a gap: all from some name on, up to the folder's last one or up to
-/// a bound of bytes.
+/// Consecutive names of a folder in byte order, without a gap: all from some name on, up to the folder's last one or up
+/// to a bound of bytes.
 class NameWindow {
   public:
     /// Whether the folder's first name >= `from`, or that there is none, is to be seen here.
@@ -35,8 +35,8 @@ class NameWindow {
     bool complete_ = true;
 };
 
-/// Keeps the smallest names >= `from` that fit in `bytes_max`, of all that are added in any order; one at the least. Holds
-/// twice as much meanwhile. When a whole folder fits, the names before `from` are kept as well.
+/// Keeps the smallest names >= `from` that fit in `bytes_max`, of all that are added in any order; one at the least.
+/// Holds twice as much meanwhile. When a whole folder fits, the names before `from` are kept as well.
 class NameWindowBuilder {
   public:
     NameWindowBuilder(std::string_view from, size_t bytes_max) : from_(from), bytes_max_(bytes_max) {}

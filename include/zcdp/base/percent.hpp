@@ -6,8 +6,8 @@
 
 namespace zcdp {
 
-/// Leaves A-Z a-z 0-9 - . _ ~ (and '/' where `keep_slash`), encodes the rest in upper-case hex: the form that SigV4 signs
-/// and that S3's encoding-type=url answers with.
+/// Leaves A-Z a-z 0-9 - . _ ~ (and '/' where `keep_slash`), encodes the rest in upper-case hex: the form that SigV4
+/// signs and that S3's encoding-type=url answers with.
 std::string uri_encode(std::string_view text, bool keep_slash);
 void append_uri_encoded(std::string& out, std::string_view text, bool keep_slash);
 

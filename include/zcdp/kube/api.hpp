@@ -26,13 +26,25 @@ namespace json = boost::json;
 
 /// Why a call failed: the API server's own reason, or that it could not be asked.
 enum class ApiErrorKind {
-    not_found, already_exists, conflict, gone, invalid, forbidden, unauthorized, throttled, server, unreachable, timeout, malformed
+    not_found,
+    already_exists,
+    conflict,
+    gone,
+    invalid,
+    forbidden,
+    unauthorized,
+    throttled,
+    server,
+    unreachable,
+    timeout,
+    malformed
 };
 
 class [[nodiscard]] ApiError {
   public:
     ApiError() = default;
-    ApiError(ApiErrorKind kind, int status, std::string message) : kind_(kind), status_(status), message_(std::move(message)) {}
+    ApiError(ApiErrorKind kind, int status, std::string message)
+        : kind_(kind), status_(status), message_(std::move(message)) {}
     ApiErrorKind kind() const { return kind_; }
     int http_status() const { return status_; }  ///< 0: there was no answer
     const std::string& message() const { return message_; }
@@ -57,7 +69,7 @@ ApiError api_error(int http_status, std::string_view body, std::string_view retr
 
 /// A kind's place in the API.
 struct Resource {
-    const char* group;    ///< "" for core
+    const char* group;  ///< "" for core
     const char* version;
     const char* plural;
     const char* kind;
@@ -82,9 +94,11 @@ inline constexpr Resource deployments{"apps", "v1", "deployments", "Deployment",
 inline constexpr Resource daemon_sets{"apps", "v1", "daemonsets", "DaemonSet", true};
 inline constexpr Resource roles{"rbac.authorization.k8s.io", "v1", "roles", "Role", true};
 inline constexpr Resource csi_nodes{"storage.k8s.io", "v1", "csinodes", "CSINode", false};
-inline constexpr Resource webhooks{"admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false};
+inline constexpr Resource webhooks{"admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations",
+                                   "MutatingWebhookConfiguration", false};
 inline constexpr Resource token_reviews{"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false};
-inline constexpr Resource crds{"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false};
+inline constexpr Resource crds{"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
+                               false};
 inline constexpr Resource backends{"zcdp.io", "v1alpha1", "storagebackends", "StorageBackend", false};
 inline constexpr Resource datasets{"zcdp.io", "v1alpha1", "datasets", "Dataset", true};
 inline constexpr Resource claims{"zcdp.io", "v1alpha1", "datasetclaims", "DatasetClaim", true};
@@ -95,13 +109,13 @@ enum class PatchKind { merge, json_patch, strategic, apply };
 
 struct ListOptions {
     std::string ns, label_selector, field_selector;
-    uint32_t page = 500;           ///< objects a request
-    bool from_cache = false;       ///< resourceVersion=0: what the API server has at hand, perhaps a little old
+    uint32_t page = 500;      ///< objects a request
+    bool from_cache = false;  ///< resourceVersion=0: what the API server has at hand, perhaps a little old
 };
 
 struct WatchOptions {
     std::string ns, label_selector, field_selector, resource_version;
-    uint32_t timeout_s = 290;      ///< the server ends the stream then
+    uint32_t timeout_s = 290;  ///< the server ends the stream then
 };
 
 struct WatchEvent {
@@ -123,29 +137,32 @@ class Api {
     virtual ApiResult<json::object> create(const Resource& resource, const std::string& ns, const json::object& object,
                                            const char* subresource = "", const std::string& name = {}) = 0;
     /// PUT; the object's resourceVersion guards it (conflict).
-    virtual ApiResult<json::object> replace(const Resource& resource, const json::object& object, const char* subresource = "") = 0;
-    virtual ApiResult<json::object> patch(const Resource& resource, const std::string& ns, const std::string& name, PatchKind kind,
-                                          const json::value& body, const char* subresource = "") = 0;
+    virtual ApiResult<json::object> replace(const Resource& resource, const json::object& object,
+                                            const char* subresource = "") = 0;
+    virtual ApiResult<json::object> patch(const Resource& resource, const std::string& ns, const std::string& name,
+                                          PatchKind kind, const json::value& body, const char* subresource = "") = 0;
     /// `uid`, if not empty, must still be the object's (conflict).
-    virtual ApiResult<> remove(const Resource& resource, const std::string& ns, const std::string& name, const std::string& uid = {}) = 0;
+    virtual ApiResult<> remove(const Resource& resource, const std::string& ns, const std::string& name,
+                               const std::string& uid = {}) = 0;
     /// GET of any path, such as "/version": the body as it is.
     virtual ApiResult<std::string> raw_get(const std::string& path) = 0;
 };
 
 /// How a cluster is reached, and as whom.
 struct Connection {
-    std::string server;                       ///< https://HOST:PORT
+    std::string server;  ///< https://HOST:PORT
     std::string ca_pem, client_cert_pem, client_key_pem, tls_server_name;
-    std::string token, token_file;            ///< a file is read again every minute
-    std::string ca_file;                      ///< read again when it changed (in-cluster)
-    net::Proxies proxies;                     ///< the kubeconfig's proxy-url, or the environment's
+    std::string token, token_file;  ///< a file is read again every minute
+    std::string ca_file;            ///< read again when it changed (in-cluster)
+    net::Proxies proxies;           ///< the kubeconfig's proxy-url, or the environment's
     std::string default_namespace = "default";
-    std::string described;                    ///< where this came from, for messages
+    std::string described;  ///< where this came from, for messages
     bool insecure_skip_tls_verify = false;
 };
 
 /// From a kubeconfig's text. `context` "" is its current one. exec plugins are run here. Errors: usage, failed.
-Result<Connection> connection_from_kubeconfig(const std::string& text, const std::string& folder, const std::string& context, Fs& fs,
+Result<Connection> connection_from_kubeconfig(const std::string& text, const std::string& folder,
+                                              const std::string& context, Fs& fs,
                                               std::string (*environment)(const char*));
 /// --kubeconfig, $KUBECONFIG (the first file that is there), ~/.kube/config, or the pod's own ServiceAccount when this
 /// runs in a cluster. Errors: usage, not_found: nothing of these is there.

@@ -1,7 +1,7 @@
 // What a watch has seen of one kind, as typed objects that anybody may keep.
 //
-// Thread rule: any thread; one mutex, held for a lookup. Readers get shared_ptr<const T>: an object never changes, a new
-// state is a new one. Keys are "NAMESPACE/NAME" or "NAME".
+// Thread rule: any thread; one mutex, held for a lookup. Readers get shared_ptr<const T>: an object never changes, a
+// new state is a new one. Keys are "NAMESPACE/NAME" or "NAME".
 #pragma once
 
 #include <functional>
@@ -103,7 +103,8 @@ class Cache final : public CacheSink {
     void erase(const json::object& raw) override {
         api::ObjectMeta metadata;
         api::JsonReader reader;
-        if (const json::value* value = raw.if_contains("metadata"); value && reader.read(*value, metadata)) drop(metadata.key());
+        if (const json::value* value = raw.if_contains("metadata"); value && reader.read(*value, metadata))
+            drop(metadata.key());
     }
 
   private:
@@ -117,7 +118,9 @@ class Cache final : public CacheSink {
             before = place;
             const bool same_object = before && before->metadata.uid == object->metadata.uid;
             if (same_object && before->metadata.resource_version == object->metadata.resource_version) return;
-            if (same_object && !even_if_older && is_older(object->metadata.resource_version, before->metadata.resource_version)) return;
+            if (same_object && !even_if_older &&
+                is_older(object->metadata.resource_version, before->metadata.resource_version))
+                return;
             place = object;
             unindex(key, before);
             if (index_)

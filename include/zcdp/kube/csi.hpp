@@ -16,7 +16,17 @@
 namespace zcdp::kube {
 
 /// gRPC's status codes that the plugin uses.
-enum class CsiCode { ok = 0, invalid_argument = 3, not_found = 5, permission_denied = 7, resource_exhausted = 8, failed_precondition = 9, aborted = 10, internal = 13, unavailable = 14 };
+enum class CsiCode {
+    ok = 0,
+    invalid_argument = 3,
+    not_found = 5,
+    permission_denied = 7,
+    resource_exhausted = 8,
+    failed_precondition = 9,
+    aborted = 10,
+    internal = 13,
+    unavailable = 14
+};
 
 struct CsiStatus {
     CsiCode code = CsiCode::ok;
@@ -47,7 +57,7 @@ class CsiNode {
 };
 
 struct CsiServerOptions {
-    std::string socket;       ///< /var/lib/kubelet/plugins_registry/zcdp.io-reg.sock
+    std::string socket;  ///< /var/lib/kubelet/plugins_registry/zcdp.io-reg.sock
     std::string driver, version, node;
 };
 

@@ -19,9 +19,18 @@ struct EventObject {
 class EventRecorder {
   public:
     EventRecorder(Api& api, std::string component, std::string host, const Clock& clock, Random& random, Logger& log)
-        : api_(api), component_(std::move(component)), host_(std::move(host)), clock_(clock), random_(random), log_(log) {}
-    void normal(const EventObject& about, const std::string& reason, const std::string& message) { record(about, "Normal", reason, message); }
-    void warning(const EventObject& about, const std::string& reason, const std::string& message) { record(about, "Warning", reason, message); }
+        : api_(api),
+          component_(std::move(component)),
+          host_(std::move(host)),
+          clock_(clock),
+          random_(random),
+          log_(log) {}
+    void normal(const EventObject& about, const std::string& reason, const std::string& message) {
+        record(about, "Normal", reason, message);
+    }
+    void warning(const EventObject& about, const std::string& reason, const std::string& message) {
+        record(about, "Warning", reason, message);
+    }
 
   private:
     struct Seen {

@@ -33,16 +33,16 @@ struct Endpoint {
     bool operator==(const Endpoint&) const = default;
 };
 
-/// Where a service lies: an endpoint, and the path below which all of it is (a gateway's, a company's mirror's). Targets are
-/// `path` + the service's own path, and what is signed is that whole path, as it is sent.
+/// Where a service lies: an endpoint, and the path below which all of it is (a gateway's, a company's mirror's).
+/// Targets are `path` + the service's own path, and what is signed is that whole path, as it is sent.
 struct BaseUrl {
     Endpoint endpoint;
     std::string path;  ///< "" or "/a/b": percent-encoded, with no '/' at its end
 
     /// "http://host:port/a/b"; what names the service in an OriginIdentity and in messages.
     std::string url() const { return endpoint.url() + path; }
-    /// From "http[s]://host[:port][/path][/]"; no user info, no query, no fragment, no "." or ".." in the path. What may not
-    /// stand in a path is encoded, what is encoded stays so. Errors: usage.
+    /// From "http[s]://host[:port][/path][/]"; no user info, no query, no fragment, no "." or ".." in the path. What
+    /// may not stand in a path is encoded, what is encoded stays so. Errors: usage.
     static Result<BaseUrl> parse(std::string_view url);
     bool operator==(const BaseUrl&) const = default;
 };
@@ -68,7 +68,8 @@ struct Proxy {
     Endpoint endpoint;
     std::string authorization;  ///< the Proxy-Authorization header's value; "" without credentials
 
-    /// From "[http://][USER:PASSWORD@]HOST:PORT". Errors: usage (also for https:// and socks proxies); none shows a password.
+    /// From "[http://][USER:PASSWORD@]HOST:PORT". Errors: usage (also for https:// and socks proxies); none shows a
+    /// password.
     static Result<Proxy> parse(std::string_view url);
     void set_credentials(std::string_view user, std::string_view password);
 };
@@ -79,11 +80,12 @@ class Proxies {
   public:
     /// The proxies for https and for http endpoints, "" for none. `no_proxy`: names (with everything below them),
     /// addresses, CIDRs, NAME:PORT, or "*". Errors: usage.
-    static Result<Proxies> parse(const std::string& https_proxy, const std::string& http_proxy, const std::string& no_proxy);
+    static Result<Proxies> parse(const std::string& https_proxy, const std::string& http_proxy,
+                                 const std::string& no_proxy);
     /// From https_proxy, http_proxy and no_proxy, or the same in capitals. Errors: usage.
     static Result<Proxies> from_environment(std::string (*environment)(const char* name));
-    /// For what has no proxy of its own, as curl reads all_proxy (Go does not). One that cannot be used (most are socks) is an
-    /// error of the endpoints that it would be for, not of those that go directly.
+    /// For what has no proxy of its own, as curl reads all_proxy (Go does not). One that cannot be used (most are
+    /// socks) is an error of the endpoints that it would be for, not of those that go directly.
     void set_for_others(const std::string& all_proxy);
     /// Whether `endpoint` can be asked. Errors: usage, what set_for_others() was given.
     Result<> check(const Endpoint& endpoint) const;

@@ -4,8 +4,8 @@
 // Thread rule: an HttpClient and everything it returns belong to the loop (executor) they were made on.
 // Ownership: the client must outlive its responses; a Response that is destroyed before its end closes its connection.
 // No redirect is ever followed here, and no retry is made, but two, of GET and HEAD alone: a request on a kept-alive
-// connection that the peer had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1), and
-// one to an address that says nothing while the name's other addresses answer is sent to another of them.
+// connection that the peer had closed before any byte of an answer is sent once more on a fresh one (RFC 9112 9.3.1),
+// and one to an address that says nothing while the name's other addresses answer is sent to another of them.
 #pragma once
 
 #include <cstdint>
@@ -31,21 +31,23 @@ using Header = std::pair<std::string, std::string>;
 
 struct Request {
     std::string method = "GET";
-    std::string target = "/";          ///< path and query, already percent-encoded
-    std::vector<Header> headers;       ///< without Host, Content-Length and Connection
+    std::string target = "/";     ///< path and query, already percent-encoded
+    std::vector<Header> headers;  ///< without Host, Content-Length and Connection
     std::string body;
-    uint32_t silence_ms = 0;           ///< longest wait for the header, and for any next byte of the body; 0: the client's limits
+    uint32_t silence_ms =
+        0;  ///< longest wait for the header, and for any next byte of the body; 0: the client's limits
 };
 
 struct Limits {
-    uint32_t connect_timeout_ms = 10'000;       ///< resolve + connect + TLS handshake, per address tried
-    uint32_t header_timeout_ms = 30'000;        ///< from the request's last byte to the answer's header
-    uint32_t idle_keep_ms = 50'000;             ///< an idle connection is dropped after this
-    uint32_t min_bytes_per_second = 64 * 1024;  ///< a body slower than this over the window is a timeout; 0: one byte will do
+    uint32_t connect_timeout_ms = 10'000;  ///< resolve + connect + TLS handshake, per address tried
+    uint32_t header_timeout_ms = 30'000;   ///< from the request's last byte to the answer's header
+    uint32_t idle_keep_ms = 50'000;        ///< an idle connection is dropped after this
+    uint32_t min_bytes_per_second =
+        64 * 1024;  ///< a body slower than this over the window is a timeout; 0: one byte will do
     uint32_t min_rate_window_ms = 10'000;
     uint32_t header_bytes_max = 32 * 1024;
     uint32_t header_fields_max = 128;
-    uint32_t connections_max = 64;              ///< of this client, all addresses together
+    uint32_t connections_max = 64;  ///< of this client, all addresses together
 };
 
 /// An answer whose header has been read. With the last byte of the body the connection goes back to the pool; destroyed
@@ -71,9 +73,9 @@ class HttpClient {
   public:
     virtual ~HttpClient() = default;
     /// Sends and reads the answer's header. `deadline` also bounds the reading of the body.
-    /// Errors, naming the proxy if any: unreachable (resolve, connect, TLS, with every address's reason), denied (its 407),
-    /// timeout, stalled (the request's silence_ms; also from the body's reads, and there also when other addresses of the
-    /// name are much quicker), failed (malformed answer).
+    /// Errors, naming the proxy if any: unreachable (resolve, connect, TLS, with every address's reason), denied (its
+    /// 407), timeout, stalled (the request's silence_ms; also from the body's reads, and there also when other
+    /// addresses of the name are much quicker), failed (malformed answer).
     virtual Task<Result<std::unique_ptr<Response>>> send(Endpoint endpoint, Request request, Deadline deadline) = 0;
     /// Closes idle connections and makes later sends fail.
     virtual void close() = 0;
@@ -90,7 +92,8 @@ struct HttpClientOptions {
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
     std::shared_ptr<AddressNotes> address_notes;  ///< may be null
-    std::string source_address;  ///< an IP address of this machine; only peers of its family are tried. "": the system's choice
+    std::string
+        source_address;  ///< an IP address of this machine; only peers of its family are tried. "": the system's choice
 };
 
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,

@@ -1,4 +1,5 @@
-// An HTTP/1.1 server for control traffic: health, metrics, the webhook, the agent's socket. Bulk data does not pass here.
+// An HTTP/1.1 server for control traffic: health, metrics, the webhook, the agent's socket. Bulk data does not pass
+// here.
 //
 // One loop on a thread of its own reads and writes, with deadlines; handlers run on a small pool and may block. A body
 // may be streamed: the handler then writes pieces while the peer reads them.
@@ -20,8 +21,8 @@ namespace zcdp::net {
 
 struct ServerRequest {
     std::string method, target, body, peer;
-    std::string authorization;                ///< the header, or ""
-    int peer_uid = -1, peer_gid = -1;         ///< of a unix socket's peer (SO_PEERCRED)
+    std::string authorization;         ///< the header, or ""
+    int peer_uid = -1, peer_gid = -1;  ///< of a unix socket's peer (SO_PEERCRED)
 };
 
 /// Takes a streamed body piece by piece.
@@ -42,13 +43,13 @@ struct ServerResponse {
 using ServerHandler = std::function<ServerResponse(const ServerRequest&)>;
 
 struct HttpServerOptions {
-    std::string listen;                  ///< "ADDRESS:PORT", or "unix:/PATH" (mode 0660)
+    std::string listen;  ///< "ADDRESS:PORT", or "unix:/PATH" (mode 0660)
     bool tls = false;
     std::string certificate_pem, key_pem;
     size_t body_max_bytes = 8u << 20;
-    unsigned handlers = 4;               ///< threads
+    unsigned handlers = 4;  ///< threads
     unsigned connections_max = 256;
-    unsigned timeout_s = 30;             ///< for a request to arrive and for each write
+    unsigned timeout_s = 30;  ///< for a request to arrive and for each write
 };
 
 class HttpServer {

@@ -17,8 +17,8 @@ struct KeyPair {
 /// A self-signed CA, valid from an hour before `now_unix_s` (clocks differ) for `days`.
 Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int days);
 /// A server's certificate for these DNS names, signed by `ca`.
-Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& dns_names,
-                                  int64_t now_unix_s, int days);
+Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
+                                  const std::vector<std::string>& dns_names, int64_t now_unix_s, int days);
 /// Whether both can be read, and the key is the certificate's.
 bool is_key_pair(const KeyPair& pair);
 /// When the first certificate of the PEM ends, in Unix seconds. Errors: refused: no certificate.

@@ -14,18 +14,19 @@ namespace zcdp::net {
 struct TlsOptions {
     std::string ca_bundle;  ///< PEM file; empty: search as above
     std::string ca_pem;     ///< PEM text: these roots and no others
-    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask; without a key it is beside the certificate
+    std::string client_cert_pem,
+        client_key_pem;  ///< who we are, for servers that ask; without a key it is beside the certificate
     std::string client_cert_name, client_key_name;  ///< the files that they come from, for errors
-    std::string server_name;                      ///< verified instead of the host that was asked for
-    bool insecure_skip_verify = false;            ///< only where a kubeconfig says so
+    std::string server_name;                        ///< verified instead of the host that was asked for
+    bool insecure_skip_verify = false;              ///< only where a kubeconfig says so
 };
 
 /// Loads the trust roots at the first connection; shared by any number of clients on any threads.
 class TlsContext;
 std::shared_ptr<TlsContext> make_tls_context(TlsOptions options);
 
-/// Whether what `options` says of the client can be used at `now`, before anybody is asked. Pure. Errors: usage (no PEM, a
-/// key with a passphrase or of another certificate), denied (the certificate's time is over, or has not come).
+/// Whether what `options` says of the client can be used at `now`, before anybody is asked. Pure. Errors: usage (no
+/// PEM, a key with a passphrase or of another certificate), denied (the certificate's time is over, or has not come).
 Result<> check_client_identity(const TlsOptions& options, int64_t now_unix_s);
 
 }  // namespace zcdp::net

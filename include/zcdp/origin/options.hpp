@@ -15,35 +15,39 @@
 namespace zcdp::origin {
 
 struct OriginOptions {
-    std::string endpoint;     ///< S3: "http[s]://host[:port]"; empty: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, profile, AWS's
+    std::string
+        endpoint;  ///< S3: "http[s]://host[:port]"; empty: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, profile, AWS's
     std::string region;       ///< empty: $AWS_REGION, $AWS_DEFAULT_REGION, profile, discovered from the bucket
     std::string profile;      ///< empty: $AWS_PROFILE, "default"
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
-    bool virtual_host = false;  ///< S3: the bucket in the host of any endpoint; without either flag the profile says it, or the service
+    bool virtual_host =
+        false;  ///< S3: the bucket in the host of any endpoint; without either flag the profile says it, or the service
     bool anonymous = false;
     bool request_payer = false;  ///< S3: who asks pays for the requests
-    std::string billing_project;  ///< Google: the project that pays for the requests; "": the one that the credentials name
+    std::string
+        billing_project;      ///< Google: the project that pays for the requests; "": the one that the credentials name
     bool dual_stack = false;  ///< S3: AWS's hosts that have IPv6 addresses as well ($AWS_USE_DUALSTACK_ENDPOINT)
     std::string sse_c_key;    ///< S3: the 32 bytes that the objects were encrypted with (SSE-C)
     std::string source_address;  ///< the local address that connections come from; "": the system's choice
-    std::string ca_bundle;    ///< PEM file
-    std::string ca_pem;       ///< PEM text, instead of a file
-    /// Credentials by the names of the environment variables that hold them elsewhere (credential_names()). When there are
-    /// any, the environment, files and metadata services are not asked.
+    std::string ca_bundle;       ///< PEM file
+    std::string ca_pem;          ///< PEM text, instead of a file
+    /// Credentials by the names of the environment variables that hold them elsewhere (credential_names()). When there
+    /// are any, the environment, files and metadata services are not asked.
     std::map<std::string, std::string> credentials;
-    bool follow_symlinks = false;    ///< a local directory: what symlinks lead to instead of them, also outside of it
-    std::string sha256;              ///< a single file's digest as hex, which its bytes must have
-    std::string client_cert_pem, client_key_pem;  ///< who we are, for servers that ask (TLS); the key may be beside the certificate
+    bool follow_symlinks = false;  ///< a local directory: what symlinks lead to instead of them, also outside of it
+    std::string sha256;            ///< a single file's digest as hex, which its bytes must have
+    std::string client_cert_pem,
+        client_key_pem;  ///< who we are, for servers that ask (TLS); the key may be beside the certificate
     std::string client_cert_name, client_key_name;  ///< their files, for errors
-    std::string proxy;        ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
-    std::string proxy_user, proxy_password;  ///< for `proxy`
+    std::string proxy;  ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
+    std::string proxy_user, proxy_password;     ///< for `proxy`
     std::vector<std::string> denied_addresses;  ///< CIDRs that the endpoint's name must not resolve to
-    uint32_t connections = 0;            ///< 0: chosen
-    uint32_t retries = 8;                ///< attempts after the first, per request
-    bool retries_are_given = false;      ///< somebody asked for `retries`: the AWS settings' attempts do not count
-    uint64_t timeout_ms = 60'000;        ///< one request, header to last byte, on top of the minimum rate
-    uint64_t bytes_per_second = 0;       ///< 0: no limit; all loops together
-    uint64_t objects_max = 0;            ///< 0: 100 million
+    uint32_t connections = 0;                   ///< 0: chosen
+    uint32_t retries = 8;                       ///< attempts after the first, per request
+    bool retries_are_given = false;  ///< somebody asked for `retries`: the AWS settings' attempts do not count
+    uint64_t timeout_ms = 60'000;    ///< one request, header to last byte, on top of the minimum rate
+    uint64_t bytes_per_second = 0;   ///< 0: no limit; all loops together
+    uint64_t objects_max = 0;        ///< 0: 100 million
 };
 
 /// What origins use of the machine; made in main.
@@ -59,12 +63,12 @@ struct Machine {
 
 /// Every name that OriginOptions::credentials may have: AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, …
 const std::vector<std::string>& credential_names();
-/// One of the given credentials; when none at all are given, the environment's; without the white space around it. "" when there is
-/// none. Errors: usage (control characters inside; the error names it and never shows its value).
+/// One of the given credentials; when none at all are given, the environment's; without the white space around it. ""
+/// when there is none. Errors: usage (control characters inside; the error names it and never shows its value).
 Result<std::string> credential(const OriginOptions& options, const Machine& machine, const std::string& name);
 
-/// The secret `name` as it counts: without the white space around it. The error names `name` and never shows the value. Pure.
-/// Errors: usage (control characters inside).
+/// The secret `name` as it counts: without the white space around it. The error names `name` and never shows the value.
+/// Pure. Errors: usage (control characters inside).
 Result<std::string> clean_secret(std::string_view given, const std::string& name);
 
 /// A SOURCE as it may be shown and kept: a web address without its query, which may be what gives the right to read.

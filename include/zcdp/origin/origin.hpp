@@ -30,7 +30,7 @@ struct Entry {
     std::string path;
     EntryKind kind = EntryKind::file;
     uint64_t size_bytes = 0;
-    std::string tag;             ///< ETag without quotes, versionId, mtime+inode, or time_tag(): changes whenever the content does
+    std::string tag;  ///< ETag without quotes, versionId, mtime+inode, or time_tag(): changes whenever the content does
     bool executable = false;     ///< only a local origin knows
     std::string symlink_target;  ///< kind symlink only
 
@@ -48,8 +48,8 @@ struct OriginIdentity {
     bool tags_of_parts = false;
 };
 
-/// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order sorts
-/// (src/sync/collect.hpp), unless is_ordered().
+/// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order
+/// sorts (src/sync/collect.hpp), unless is_ordered().
 class Listing {
   public:
     virtual ~Listing() = default;
@@ -57,8 +57,8 @@ class Listing {
     virtual Task<Result<std::vector<Entry>>> next() = 0;
     /// Whether paths ascend strictly in raw byte order over the whole of it, by the nature of the origin.
     virtual bool is_ordered() const { return false; }
-    /// How often the listing began again: when it grows with a page, every page before that one is void. (What was listed in
-    /// parallel turned out to be in another order than that by which it was divided.)
+    /// How often the listing began again: when it grows with a page, every page before that one is void. (What was
+    /// listed in parallel turned out to be in another order than that by which it was divided.)
     virtual uint32_t restarts() const { return 0; }
 };
 
@@ -66,7 +66,7 @@ class Listing {
 struct ObjectChecksum {
     enum class Kind : uint8_t { none, crc32, crc32c, crc64xz, crc64nvme, sha256, sha1, md5 };
     Kind kind = Kind::none;
-    std::string raw;     ///< big-endian bytes
+    std::string raw;  ///< big-endian bytes
     /// A composite: `raw` is the sum of the parts' sums, one after the other. 0: the sum of the object itself.
     uint32_t parts = 0;
 
@@ -78,14 +78,14 @@ struct ObjectInfo {
     std::string tag;
     ObjectChecksum checksum;
     int64_t modified_unix_s = -1;  ///< -1: not said
-    bool has_ranges = true;  ///< a part of it can be asked for, as far as is known
+    bool has_ranges = true;        ///< a part of it can be asked for, as far as is known
 
     /// Whether this is what was listed under that tag; one that is a time (time_tag()) is compared with the time.
     bool has_tag(std::string_view listed) const;
 };
 
-/// What stands for the tag where a listing states none: the time of the last change as it was listed, in ISO 8601. It is as
-/// weak as a time is: the same object at another time, never another object. "" when `listed` is no time.
+/// What stands for the tag where a listing states none: the time of the last change as it was listed, in ISO 8601. It
+/// is as weak as a time is: the same object at another time, never another object. "" when `listed` is no time.
 std::string time_tag(std::string_view listed);
 /// The time that such a tag holds, its fraction dropped; nullopt for every other tag.
 std::optional<int64_t> time_of_tag(std::string_view tag);
@@ -96,38 +96,39 @@ class Body {
     virtual ~Body() = default;
     /// Up to into.size() bytes straight from the transport; 0 at the end of the range. Never more than was asked for;
     /// an early end is an error, and so is one that does not come: with the last bytes it is known that no more follow.
-    /// Errors: also corrupt: what was handed out of this chunk (8 MiB of the object) is not what the origin states of it; the
-    /// chunk is to be read again from its start; no_ranges, when the rest was to be asked for alone.
+    /// Errors: also corrupt: what was handed out of this chunk (8 MiB of the object) is not what the origin states of
+    /// it; the chunk is to be read again from its start; no_ranges, when the rest was to be asked for alone.
     virtual Task<Result<size_t>> read_some(std::span<std::byte> into) = 0;
     /// After another error of read_some(): asks for the rest, from the first byte that was not handed out, so that the
-    /// origin's checksums cover both. Waits before it, as Origin::retry_after() does. Errors: `broken` when it is final or
-    /// the attempts are used up; what the asking ended with.
+    /// origin's checksums cover both. Waits before it, as Origin::retry_after() does. Errors: `broken` when it is final
+    /// or the attempts are used up; what the asking ended with.
     virtual Task<Result<>> resume(Error broken, uint32_t attempt) = 0;
     /// The whole object's checksum if the origin sent one with this range.
     virtual const ObjectChecksum& checksum() const = 0;
 };
 
 struct ReadSpec {
-    std::string path;        ///< as the listing gave it
-    std::string tag;         ///< the object must still have it (If-Match)
-    uint64_t object_bytes;   ///< its size as listed
+    std::string path;       ///< as the listing gave it
+    std::string tag;        ///< the object must still have it (If-Match)
+    uint64_t object_bytes;  ///< its size as listed
     uint64_t offset_bytes;
     uint64_t length_bytes;
-    bool one_pass = false;   ///< a server that sends the whole object may: what comes before the offset is passed over
+    bool one_pass = false;  ///< a server that sends the whole object may: what comes before the offset is passed over
 };
 
 class Origin {
   public:
     virtual ~Origin() = default;
-    /// Whether the source is an object or a folder may be known only once the first page is listed, by any origin of the factory.
+    /// Whether the source is an object or a folder may be known only once the first page is listed, by any origin of
+    /// the factory.
     virtual OriginIdentity identity() const = 0;
-    /// Starts a listing of what is wanted below the prefix, or of the one object that the source is. What `selection` leaves
-    /// may be in it all the same, where nothing was touched for it. `selection` must outlive the listing.
+    /// Starts a listing of what is wanted below the prefix, or of the one object that the source is. What `selection`
+    /// leaves may be in it all the same, where nothing was touched for it. `selection` must outlive the listing.
     virtual std::unique_ptr<Listing> list(const Selection& selection) = 0;
     /// The object's present state; proves the right to read it.
     virtual Task<Result<ObjectInfo>> head(std::string path) = 0;
-    /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag. Errors: also
-    /// no_ranges, unless `one_pass` or all of the object is asked for.
+    /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag. Errors:
+    /// also no_ranges, unless `one_pass` or all of the object is asked for.
     virtual Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) = 0;
     /// The size of part `number`, from 1, of an object that was uploaded in parts; 0 where the origin does not say it.
     virtual Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) {

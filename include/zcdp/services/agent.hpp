@@ -15,11 +15,11 @@
 namespace zcdp::services {
 
 struct AgentOptions {
-    std::string node;                      ///< spec.nodeName of its pod
+    std::string node;  ///< spec.nodeName of its pod
     std::string store = "/var/lib/zcdp";
     std::string socket = "/run/zcdp/agent.sock";
     std::string registration = "/var/lib/kubelet/plugins_registry/zcdp.io-reg.sock";
-    std::string listen = "0.0.0.0:8080";   ///< metrics and health
+    std::string listen = "0.0.0.0:8080";  ///< metrics and health
     std::string system_namespace = "zcdp-system";
     std::string controller_url = "https://zcdp-controller.zcdp-system.svc";
     std::string token_file = "/var/run/secrets/zcdp/token";  ///< the agent's token for the controller

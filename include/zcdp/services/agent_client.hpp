@@ -21,7 +21,8 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
 
 /// A sync by the agent into its store. `progress` follows; `stop` ends it. The origin's credentials are those of
 /// `origin` if it has any, else the agent's own.
-Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options, const origin::OriginOptions& origin,
-                                       sync::Progress& progress, const sync::Stop& stop);
+Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options,
+                                       const origin::OriginOptions& origin, sync::Progress& progress,
+                                       const sync::Stop& stop);
 
 }  // namespace zcdp::services

@@ -30,8 +30,8 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns);
 
 /// The one thing that blocks, and what to do about it.
 struct Explanation {
-    bool fine = false;       ///< nothing blocks
-    std::string step;        ///< what blocks, as one word: "gate", "listing", "credentials", "space", …
+    bool fine = false;  ///< nothing blocks
+    std::string step;   ///< what blocks, as one word: "gate", "listing", "credentials", "space", …
     std::string message, hint;
 };
 /// kind: pod, dataset, claim or node. Errors: usage; not_found: there is no such object.

@@ -14,15 +14,16 @@
 namespace zcdp::services {
 
 struct ControllerOptions {
-    std::string identity;                   ///< this replica's name in the lease
+    std::string identity;  ///< this replica's name in the lease
     std::string system_namespace = "zcdp-system";
     std::string webhook_listen = "0.0.0.0:8443";
-    std::string listen = "0.0.0.0:8080";    ///< metrics and health
-    std::string scratch = "/tmp";           ///< takes listings while they run
+    std::string listen = "0.0.0.0:8080";  ///< metrics and health
+    std::string scratch = "/tmp";         ///< takes listings while they run
     std::vector<std::string> cluster_ranges;
     bool webhook = true;
 };
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop);
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine,
+                        const std::atomic<bool>& stop);
 
 }  // namespace zcdp::services

@@ -13,7 +13,7 @@ namespace zcdp::services {
 
 struct InstallOptions {
     std::string image = "zcdp:latest";
-    std::string cluster_ranges;       ///< comma-separated CIDRs for --cluster-range of agent and controller
+    std::string cluster_ranges;  ///< comma-separated CIDRs for --cluster-range of agent and controller
     uint64_t timeout_ms = 180'000;
 };
 

@@ -20,9 +20,9 @@ namespace zcdp::services {
 struct ServeOptions {
     std::string directory;
     std::string bucket = "data";
-    std::string listen = "127.0.0.1:9000";  ///< ADDRESS:PORT; port 0 takes a free one
-    std::string access_key, secret_key;     ///< both or none; none: everybody may read
-    std::string certificate_file, key_file; ///< PEM; both or none; none: no TLS
+    std::string listen = "127.0.0.1:9000";   ///< ADDRESS:PORT; port 0 takes a free one
+    std::string access_key, secret_key;      ///< both or none; none: everybody may read
+    std::string certificate_file, key_file;  ///< PEM; both or none; none: no TLS
     unsigned connections_max = 512;
     unsigned idle_timeout_s = 60;
 };

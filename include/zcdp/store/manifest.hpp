@@ -28,13 +28,13 @@ struct SnapshotId {
 enum class FileKind : uint8_t { file = 0, directory = 1, symlink = 2 };
 
 struct ManifestEntry {
-    std::string path;             ///< relative; a directory's ends in '/'; only empty directories are listed
+    std::string path;  ///< relative; a directory's ends in '/'; only empty directories are listed
     FileKind kind = FileKind::file;
     bool executable = false;
-    uint64_t size_bytes = 0;      ///< files only
-    Digest digest;                ///< files only
+    uint64_t size_bytes = 0;          ///< files only
+    Digest digest;                    ///< files only
     std::vector<Sha256Bytes> chunks;  ///< files of more than one chunk: their digests in order; else empty
-    std::string symlink_target;   ///< symlinks only
+    std::string symlink_target;       ///< symlinks only
 };
 
 struct ManifestTotals {

@@ -4,8 +4,8 @@
 // One writer per ROOT (StoreMode::write takes the lock); any number of readers. All calls block: call them on a pool.
 // Thread rule: Store is safe from any thread (one mutex around the index; file work is outside it). Incoming,
 // PartialFile and SnapshotBuilder say their own.
-// Promise: nothing is visible that was not verified and made durable; after kill -9 or power loss at any instant, open()
-// brings back a store in which every Ready snapshot is whole.
+// Promise: nothing is visible that was not verified and made durable; after kill -9 or power loss at any instant,
+// open() brings back a store in which every Ready snapshot is whole.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct StoreOptions {
     std::string root;
     StoreMode mode = StoreMode::write;
     uint64_t lock_timeout_ms = 10'000;
-    std::string holder;            ///< written into the lock for whoever waits: "zcdp sync, pid 123"
+    std::string holder;                    ///< written into the lock for whoever waits: "zcdp sync, pid 123"
     unsigned high_watermark_percent = 95;  ///< eviction starts here, see design.md section 4
     unsigned low_watermark_percent = 90;
     /// auto: syncfs when ROOT is a mount point of its own, else fsync of each file.
@@ -48,7 +48,7 @@ struct BlobRef {
 
 /// An origin object whose bytes are in the store: what makes "second sync fetches nothing" true.
 struct TagRow {
-    std::string key;   ///< full key in the bucket (prefix + path)
+    std::string key;  ///< full key in the bucket (prefix + path)
     std::string tag;
     uint64_t size_bytes = 0;
     Digest digest;
@@ -65,12 +65,12 @@ enum class SnapshotState : uint8_t { ready = 1, evicting = 2, corrupt = 3 };
 struct SnapshotInfo {
     SnapshotId id;
     SnapshotState state = SnapshotState::ready;
-    std::string name;        ///< where it came from, as the user wrote it: "s3://models/llama-3/"
-    std::string revision;    ///< hex; of the listing it was made from last
+    std::string name;      ///< where it came from, as the user wrote it: "s3://models/llama-3/"
+    std::string revision;  ///< hex; of the listing it was made from last
     bool pinned = false;
     uint64_t files = 0, directories = 0, symlinks = 0, bytes = 0;
     int64_t created_unix_s = 0, last_use_unix_s = 0;
-    std::string tree_path;   ///< absolute
+    std::string tree_path;  ///< absolute
     uint32_t leases = 0;
 };
 
@@ -152,21 +152,21 @@ struct StoreUsage {
 
 /// What a download that has not ended left, or is about to leave, in partial/.
 struct UnfinishedFile {
-    std::string name;                  ///< below partial/
-    std::string object;                ///< of which origin; "" where that was not written down
-    uint64_t bytes = 0;                ///< on the disk
+    std::string name;    ///< below partial/
+    std::string object;  ///< of which origin; "" where that was not written down
+    uint64_t bytes = 0;  ///< on the disk
     int64_t last_write_unix_s = 0;
-    bool running = false;              ///< a sync of this process needs it
+    bool running = false;  ///< a sync of this process needs it
 };
 
 /// Who has the room of the store's disk. Reads every folder of cas/.
 struct RoomReport {
     StoreUsage usage;
-    uint64_t pinned_bytes = 0, leased_bytes = 0;  ///< of the snapshots'; leased ones that are pinned count as pinned
-    uint64_t loose_bytes = 0;                     ///< of blobs that no snapshot needs
-    std::vector<UnfinishedFile> unfinished;       ///< least recently written first
+    uint64_t pinned_bytes = 0, leased_bytes = 0;     ///< of the snapshots'; leased ones that are pinned count as pinned
+    uint64_t loose_bytes = 0;                        ///< of blobs that no snapshot needs
+    std::vector<UnfinishedFile> unfinished;          ///< least recently written first
     uint64_t quarantine_bytes = 0, other_bytes = 0;  ///< others: what is on the disk and not the store's
-    uint64_t evictable_bytes = 0;                 ///< the usage's, and the loose blobs that no sync counts on
+    uint64_t evictable_bytes = 0;                    ///< the usage's, and the loose blobs that no sync counts on
 
     /// "2 snapshots 40 MiB (pinned 10 MiB), …": who has room, in one line; those who have none are left out.
     std::string line(int64_t now_unix_s) const;
@@ -197,9 +197,9 @@ class Store {
     /// `hold` is there.
     virtual uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
                                   uint64_t size_bytes) = 0;
-    /// Room for this many more bytes and files, added to what `hold` (or a new one) was promised. Makes room where that is
-    /// needed: partial files that nobody fills and blobs that nobody needs, then unpinned, unleased snapshots, each the
-    /// least recently used first. no_space says needed, free and evictable, and who has the room.
+    /// Room for this many more bytes and files, added to what `hold` (or a new one) was promised. Makes room where that
+    /// is needed: partial files that nobody fills and blobs that nobody needs, then unpinned, unleased snapshots, each
+    /// the least recently used first. no_space says needed, free and evictable, and who has the room.
     virtual Result<std::shared_ptr<Hold>> reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold = {}) = 0;
     /// What it writes is taken off the room that `hold` was promised, and stays while `hold` is there.
     virtual Result<std::unique_ptr<Incoming>> incoming(std::shared_ptr<Hold> hold = {}) = 0;
@@ -213,7 +213,8 @@ class Store {
     virtual Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                   const std::function<bool(const TagRow&)>& row) = 0;
     /// Rows of any scope with this endpoint and bucket that had this tag and size: candidates for reuse by content.
-    virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) = 0;
+    virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag,
+                                                  uint64_t size_bytes) = 0;
     /// Whether any row has this endpoint and bucket, whoever fetched it: if not, tags_like need not be asked.
     virtual Result<bool> any_tags(const TagScope& scope) = 0;
     /// Contents of this size of which this endpoint and bucket stated this sum: to the same credentials, or to anybody.
@@ -224,13 +225,15 @@ class Store {
     virtual Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) = 0;
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
-                                                              const std::string& selection, const std::string& revision) = 0;
+                                                              const std::string& selection,
+                                                              const std::string& revision) = 0;
     virtual Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
                                   const std::string& revision, const SnapshotId& snapshot) = 0;
 
     // --- looking after snapshots ---
     virtual Result<std::vector<SnapshotInfo>> list() = 0;
-    /// By full id, unambiguous id prefix (at least 4 hex digits), or name (the newest with it). not_found, refused (ambiguous).
+    /// By full id, unambiguous id prefix (at least 4 hex digits), or name (the newest with it). not_found, refused
+    /// (ambiguous).
     virtual Result<SnapshotInfo> find(const std::string& id_or_name) = 0;
     virtual Result<> touch(const SnapshotId& id) = 0;
     virtual Result<> pin(const SnapshotId& id, bool pinned) = 0;
@@ -241,11 +244,13 @@ class Store {
     virtual Result<std::vector<LeaseInfo>> leases() = 0;
     /// busy when pinned or leased.
     virtual Result<> evict(const SnapshotId& id) = 0;
-    /// Deletes blobs that no snapshot needs (older than `grace_s`) and partial files (older than `unfinished_grace_s`), but
-    /// none that a running sync holds; bytes freed.
+    /// Deletes blobs that no snapshot needs (older than `grace_s`) and partial files (older than `unfinished_grace_s`),
+    /// but none that a running sync holds; bytes freed.
     virtual Result<uint64_t> gc(int64_t grace_s, int64_t unfinished_grace_s = 0) = 0;
-    /// Re-reads and re-hashes one snapshot, or everything; what is wrong goes to quarantine and its snapshots turn corrupt.
-    virtual Result<ScrubReport> verify(std::optional<SnapshotId> id, const std::function<void(uint64_t bytes)>& progress) = 0;
+    /// Re-reads and re-hashes one snapshot, or everything; what is wrong goes to quarantine and its snapshots turn
+    /// corrupt.
+    virtual Result<ScrubReport> verify(std::optional<SnapshotId> id,
+                                       const std::function<void(uint64_t bytes)>& progress) = 0;
     virtual Result<StoreUsage> usage() = 0;
     virtual Result<RoomReport> room() = 0;
     /// Opens a snapshot's manifest for reading.

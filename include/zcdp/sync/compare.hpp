@@ -14,10 +14,11 @@ namespace zcdp::sync {
 
 struct CompareOptions {
     std::string folder;
-    std::string file;  ///< a file of the folder: it alone is compared, with the one file that the source has, whatever its name
+    std::string
+        file;  ///< a file of the folder: it alone is compared, with the one file that the source has, whatever its name
     std::vector<std::string> include, exclude;  ///< as SyncOptions
-    bool one_way = false;  ///< files that only the folder has are no difference
-    bool read = true;      ///< bytes are fetched where the source states no checksum; else such files are `unknown`
+    bool one_way = false;                       ///< files that only the folder has are no difference
+    bool read = true;  ///< bytes are fetched where the source states no checksum; else such files are `unknown`
 };
 
 struct Difference {
@@ -29,15 +30,15 @@ struct Difference {
 const char* name_of(Difference::Kind kind);
 
 struct CompareReport {
-    uint64_t files = 0, bytes = 0;           ///< of the source, compared
+    uint64_t files = 0, bytes = 0;             ///< of the source, compared
     uint64_t by_checksum = 0, by_reading = 0;  ///< how their contents were judged
     uint64_t differences = 0;
     double seconds = 0;
 };
 
-/// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the folder);
-/// usage (with `file`: the source has not one file).
-Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, origin::Machine machine,
-                              const std::function<void(const Difference&)>& found, Stop& stop);
+/// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the
+/// folder); usage (with `file`: the source has not one file).
+Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source,
+                              origin::Machine machine, const std::function<void(const Difference&)>& found, Stop& stop);
 
 }  // namespace zcdp::sync

@@ -2,8 +2,8 @@
 //
 // `*` matches within a component, `**` across them, `?` one character, `[a-z]` and `[!a-z]` one of a set, `\` quotes.
 // A glob without '/' is matched against the last component, one with '/' against the whole path (a leading '/' is
-// dropped, so it binds a glob to the top). A glob that ends in '/' means the folder and everything below; with no other '/'
-// in it a folder of that name at any depth. Without includes everything is in; an exclude wins.
+// dropped, so it binds a glob to the top). A glob that ends in '/' means the folder and everything below; with no other
+// '/' in it a folder of that name at any depth. Without includes everything is in; an exclude wins.
 #pragma once
 
 #include <string>
@@ -21,7 +21,8 @@ class Filter {
     Filter(std::vector<std::string> include, std::vector<std::string> exclude);
     /// A path, or a folder with its '/' at the end; one that may hold nothing is not wanted itself.
     bool wants(std::string_view path) const;
-    /// Whether something below the folder (with its '/'; "" is the whole tree) may be wanted. Never false where something is.
+    /// Whether something below the folder (with its '/'; "" is the whole tree) may be wanted. Never false where
+    /// something is.
     bool may_hold(std::string_view folder) const;
     /// One canonical text of both lists: part of what identifies a listing.
     std::string text() const;

@@ -1,7 +1,8 @@
 // One sync: a SOURCE into the store, or into a directory, or both (docs/design.md section 5).
 //
-// list -> plan -> fetch -> verify -> tree -> promote. run() blocks the calling thread; it makes its own loops and pools,
-// and everything it started has ended when it returns. Progress may be read, and Stop set, from any thread meanwhile.
+// list -> plan -> fetch -> verify -> tree -> promote. run() blocks the calling thread; it makes its own loops and
+// pools, and everything it started has ended when it returns. Progress may be read, and Stop set, from any thread
+// meanwhile.
 #pragma once
 
 #include <atomic>
@@ -21,36 +22,37 @@ namespace zcdp::sync {
 enum class Placement {
     automatic,  ///< reflink where the file system can, else copy
     copy,
-    link,       ///< hard links into the store: the files are read-only, and a writer with root's rights would change the store
+    link,  ///< hard links into the store: the files are read-only, and a writer with root's rights would change the
+           ///< store
 };
 
 struct SyncOptions {
-    std::string source;                 ///< as written: "s3://models/llama-3/", "/mnt/nas/imagenet"
-    std::string dest;                   ///< empty: the store only
+    std::string source;  ///< as written: "s3://models/llama-3/", "/mnt/nas/imagenet"
+    std::string dest;    ///< empty: the store only
     Placement placement = Placement::automatic;
-    bool no_store = false;              ///< dest without a store: each byte is written once, nothing is kept elsewhere
-    bool delete_extra = false;          ///< remove from dest what zcdp put there and the source has no more
+    bool no_store = false;      ///< dest without a store: each byte is written once, nothing is kept elsewhere
+    bool delete_extra = false;  ///< remove from dest what zcdp put there and the source has no more
     bool dry_run = false;
     std::vector<std::string> include, exclude;  ///< globs over paths, see filter.hpp; an exclude wins
-    bool verify_parts = false;          ///< compare SHA-256 and SHA-1 of parts of any size, for which long files are read back
-    bool skip_bad_keys = false;         ///< leave keys that are no paths out, counted and named, instead of refusing all
-    uint32_t connections = 0;           ///< reads at once; 0: 32, and up to 256 of small objects while that brings more
+    bool verify_parts = false;   ///< compare SHA-256 and SHA-1 of parts of any size, for which long files are read back
+    bool skip_bad_keys = false;  ///< leave keys that are no paths out, counted and named, instead of refusing all
+    uint32_t connections = 0;    ///< reads at once; 0: 32, and up to 256 of small objects while that brings more
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
-    uint32_t loops = 0;                 ///< network threads; 0: as many as cores, at most 4
-    uint64_t lock_timeout_ms = 10'000;  ///< to wait for another run into the same dest
-    std::string expected_revision;      ///< not empty: a listing that gives another one is source_changed
+    uint32_t loops = 0;                   ///< network threads; 0: as many as cores, at most 4
+    uint64_t lock_timeout_ms = 10'000;    ///< to wait for another run into the same dest
+    std::string expected_revision;        ///< not empty: a listing that gives another one is source_changed
 };
 
 struct SyncReport {
-    std::string snapshot;   ///< id; empty after a dry run that would fetch
+    std::string snapshot;  ///< id; empty after a dry run that would fetch
     std::string revision;
-    std::string path;       ///< the ready tree, or dest
-    uint64_t objects = 0;   ///< files of the source that were wanted
-    uint64_t bytes = 0;     ///< of them
+    std::string path;                                 ///< the ready tree, or dest
+    uint64_t objects = 0;                             ///< files of the source that were wanted
+    uint64_t bytes = 0;                               ///< of them
     uint64_t objects_fetched = 0, bytes_fetched = 0;  ///< over the network, or read from a local origin
     uint64_t objects_reused = 0, bytes_reused = 0;
-    uint64_t skipped = 0;   ///< keys left out because they are no paths
-    std::vector<std::string> skipped_keys;  ///< the first 100 of them, printable, with the reason
+    uint64_t skipped = 0;                     ///< keys left out because they are no paths
+    std::vector<std::string> skipped_keys;    ///< the first 100 of them, printable, with the reason
     uint64_t removed = 0, bytes_removed = 0;  ///< from dest
     uint64_t requests = 0, retries = 0;
     double seconds = 0;
@@ -66,9 +68,9 @@ struct Progress {
     std::atomic<uint64_t> objects_total{0}, objects_done{0};  ///< of what is to be fetched
     std::atomic<uint64_t> bytes_total{0}, bytes_done{0};
     std::atomic<uint64_t> bytes_reused{0}, objects_reused{0};
-    std::atomic<uint32_t> connections{0};                     ///< reads in flight now
-    std::atomic<uint64_t> files_placed{0}, files_to_place{0}; ///< building and placing
-    std::atomic<uint64_t> bytes_placed{0}, bytes_to_place{0}; ///< placing
+    std::atomic<uint32_t> connections{0};                      ///< reads in flight now
+    std::atomic<uint64_t> files_placed{0}, files_to_place{0};  ///< building and placing
+    std::atomic<uint64_t> bytes_placed{0}, bytes_to_place{0};  ///< placing
 
     struct LongFile {
         std::string path;
@@ -89,9 +91,10 @@ struct Progress {
 /// Set from a signal handler: run() ends within two seconds, keeps what was verified, returns `interrupted`.
 using Stop = std::atomic<bool>;
 
-/// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is empty
-/// with no_store. Errors: usage, naming the two that overlap.
-Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin, origin::Machine machine);
+/// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is
+/// empty with no_store. Errors: usage, naming the two that overlap.
+Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin,
+                      origin::Machine machine);
 
 /// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
 Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
@@ -104,8 +107,8 @@ struct ListingSummary {
 
 /// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order.
 /// `scratch_folder` takes the list meanwhile. Errors: as run().
-Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, origin::Machine machine,
-                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
-                                   const std::function<void(const origin::Entry&)>& each);
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin,
+                                   origin::Machine machine, const std::string& scratch_folder, Progress& progress,
+                                   Stop& stop, const std::function<void(const origin::Entry&)>& each);
 
 }  // namespace zcdp::sync

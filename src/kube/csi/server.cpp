@@ -23,14 +23,19 @@ grpc::Status to_grpc(CsiStatus status) {
 class IdentityService final : public csi::v1::Identity::Service {
   public:
     explicit IdentityService(const CsiServerOptions& options) : options_(options) {}
-    grpc::Status GetPluginInfo(grpc::ServerContext*, const csi::v1::GetPluginInfoRequest*, csi::v1::GetPluginInfoResponse* out) override {
+    grpc::Status GetPluginInfo(grpc::ServerContext*, const csi::v1::GetPluginInfoRequest*,
+                               csi::v1::GetPluginInfoResponse* out) override {
         out->set_name(options_.driver);
         out->set_vendor_version(options_.version);
         return grpc::Status::OK;
     }
     grpc::Status GetPluginCapabilities(grpc::ServerContext*, const csi::v1::GetPluginCapabilitiesRequest*,
-                                       csi::v1::GetPluginCapabilitiesResponse*) override { return grpc::Status::OK; }
-    grpc::Status Probe(grpc::ServerContext*, const csi::v1::ProbeRequest*, csi::v1::ProbeResponse*) override { return grpc::Status::OK; }
+                                       csi::v1::GetPluginCapabilitiesResponse*) override {
+        return grpc::Status::OK;
+    }
+    grpc::Status Probe(grpc::ServerContext*, const csi::v1::ProbeRequest*, csi::v1::ProbeResponse*) override {
+        return grpc::Status::OK;
+    }
 
   private:
     const CsiServerOptions& options_;
@@ -70,13 +75,15 @@ class NodeService final : public csi::v1::Node::Service {
         out->add_capabilities()->mutable_rpc()->set_type(csi::v1::NodeServiceCapability::RPC::GET_VOLUME_STATS);
         return grpc::Status::OK;
     }
-    grpc::Status NodeGetInfo(grpc::ServerContext*, const csi::v1::NodeGetInfoRequest*, csi::v1::NodeGetInfoResponse* out) override {
+    grpc::Status NodeGetInfo(grpc::ServerContext*, const csi::v1::NodeGetInfoRequest*,
+                             csi::v1::NodeGetInfoResponse* out) override {
         out->set_node_id(options_.node);
         return grpc::Status::OK;
     }
 
   private:
-    static void add(csi::v1::NodeGetVolumeStatsResponse& out, csi::v1::VolumeUsage::Unit unit, uint64_t total, uint64_t used, uint64_t available) {
+    static void add(csi::v1::NodeGetVolumeStatsResponse& out, csi::v1::VolumeUsage::Unit unit, uint64_t total,
+                    uint64_t used, uint64_t available) {
         auto* usage = out.add_usage();
         usage->set_unit(unit);
         usage->set_total(static_cast<int64_t>(total));
@@ -90,7 +97,8 @@ class NodeService final : public csi::v1::Node::Service {
 class RegistrationService final : public pluginregistration::Registration::Service {
   public:
     RegistrationService(const CsiServerOptions& options, CsiNode& node) : options_(options), node_(node) {}
-    grpc::Status GetInfo(grpc::ServerContext*, const pluginregistration::InfoRequest*, pluginregistration::PluginInfo* out) override {
+    grpc::Status GetInfo(grpc::ServerContext*, const pluginregistration::InfoRequest*,
+                         pluginregistration::PluginInfo* out) override {
         out->set_type("CSIPlugin");
         out->set_name(options_.driver);
         out->add_supported_versions("1.0.0");  // endpoint left empty: this very socket
@@ -128,7 +136,8 @@ class GrpcCsiServer final : public CsiServer {
         builder.RegisterService(&registration_);
         server_ = builder.BuildAndStart();
         if (!server_) return Error(ErrorKind::failed, "gRPC cannot listen", options_.socket);
-        if (::rename(hidden.c_str(), options_.socket.c_str()) != 0) return errno_error(errno, "renaming", options_.socket);
+        if (::rename(hidden.c_str(), options_.socket.c_str()) != 0)
+            return errno_error(errno, "renaming", options_.socket);
         return {};
     }
 

@@ -17,10 +17,12 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
     return std::find(words.begin(), words.end(), text) != words.end();
 }
 
-/// The status of an error's code (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes); what is not listed here
-/// is the service's own trouble.
+/// The status of an error's code (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes); what is
+/// not listed here is the service's own trouble.
 int status_of(std::string_view code) {
-    if (is_one_of(code, {"AuthenticationFailed", "AuthorizationFailure", "AuthorizationPermissionMismatch", "InsufficientAccountPermissions"})) return 403;
+    if (is_one_of(code, {"AuthenticationFailed", "AuthorizationFailure", "AuthorizationPermissionMismatch",
+                         "InsufficientAccountPermissions"}))
+        return 403;
     if (code.ends_with("NotFound")) return 404;
     if (code == "ConditionNotMet") return 412;
     if (code.starts_with("Invalid") || code.starts_with("Unsupported")) return 400;
@@ -41,12 +43,16 @@ ErrorAnswer parse_error(int status, std::string_view code_header, std::string_vi
     return out;
 }
 
-bool is_unknown_feature(const ErrorAnswer& answer) { return is_one_of(answer.code, {"FeatureNotSupported", "UnsupportedHeader"}); }
+bool is_unknown_feature(const ErrorAnswer& answer) {
+    return is_one_of(answer.code, {"FeatureNotSupported", "UnsupportedHeader"});
+}
 
 Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
     using Remedy = Verdict::Remedy;
-    if (answer.status == 429 || answer.code == "ServerBusy" || answer.code == "TooManyRequests" || answer.status == 503) return Remedy::slow_down;
-    if (answer.status == 408 || answer.code == "OperationTimedOut" || (answer.status >= 500 && answer.status != 501)) return Remedy::retry;
+    if (answer.status == 429 || answer.code == "ServerBusy" || answer.code == "TooManyRequests" || answer.status == 503)
+        return Remedy::slow_down;
+    if (answer.status == 408 || answer.code == "OperationTimedOut" || (answer.status >= 500 && answer.status != 501))
+        return Remedy::retry;
     return Remedy::none;
 }
 
@@ -55,37 +61,52 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     if (!answer.code.empty()) what += " " + printable(answer.code);
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     if (is_one_of(answer.code, {"BlobArchived", "BlobBeingRehydrated"}))
-        return Error(ErrorKind::refused, "is in the archive tier: " + what, object, "rehydrate it to the hot or cool tier first");
+        return Error(ErrorKind::refused, "is in the archive tier: " + what, object,
+                     "rehydrate it to the hot or cool tier first");
     switch (answer.status) {
-        case 404: return Error(ErrorKind::not_found, "there is no such blob, container or account: " + what, object, "check the names and the --endpoint");
+        case 404:
+            return Error(ErrorKind::not_found, "there is no such blob, container or account: " + what, object,
+                         "check the names and the --endpoint");
         case 412:
         case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
-        case 403: return Error(ErrorKind::denied, "access is denied: " + what, object,
-                               "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or the role Storage Blob Data Reader)");
-        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
-        case 409: if (answer.code == "PublicAccessNotPermitted") return Error(ErrorKind::denied, "takes no anonymous requests: " + what, object); break;
+        case 403:
+            return Error(ErrorKind::denied, "access is denied: " + what, object,
+                         "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or the role Storage Blob "
+                         "Data Reader)");
+        case 407:
+            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
+                         "check HTTP_PROXY or the backend's Secret");
+        case 409:
+            if (answer.code == "PublicAccessNotPermitted")
+                return Error(ErrorKind::denied, "takes no anonymous requests: " + what, object);
+            break;
         default: break;
     }
-    if (remedy_of(answer) == Verdict::Remedy::slow_down) return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
+    if (remedy_of(answer) == Verdict::Remedy::slow_down)
+        return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
     return error_of_status(answer.status, what, object);
 }
 
 ObjectChecksum md5_of(std::string_view base64) {
     ObjectChecksum out;
-    if (auto raw = from_base64(base64); raw && raw->size() == 16) out.kind = ObjectChecksum::Kind::md5, out.raw = std::move(*raw);
+    if (auto raw = from_base64(base64); raw && raw->size() == 16)
+        out.kind = ObjectChecksum::Kind::md5, out.raw = std::move(*raw);
     return out;
 }
 
 Result<ObjectChecksum> crc64_of(std::string_view base64) {
     if (base64.empty()) return ObjectChecksum{};
     auto raw = from_base64(base64);
-    if (!raw || raw->size() != 8) return Error(ErrorKind::failed, "an x-ms-content-crc64 that is no CRC64: " + printable(base64.substr(0, 100)));
+    if (!raw || raw->size() != 8)
+        return Error(ErrorKind::failed, "an x-ms-content-crc64 that is no CRC64: " + printable(base64.substr(0, 100)));
     std::reverse(raw->begin(), raw->end());
     return ObjectChecksum{ObjectChecksum::Kind::crc64nvme, std::move(*raw)};
 }
 
-Result<> ListParser::bad(std::string_view what) const { return Error(ErrorKind::refused, "malformed listing: " + std::string(what)); }
+Result<> ListParser::bad(std::string_view what) const {
+    return Error(ErrorKind::refused, "malformed listing: " + std::string(what));
+}
 
 Result<> ListParser::feed(std::string_view bytes) {
     reader_.feed(bytes);
@@ -105,7 +126,9 @@ Result<> ListParser::run() {
 void ListParser::start(std::string_view name) {
     text_.clear();
     if (reader_.depth() == 1) root_seen_ = name == "EnumerationResults", refused_ = name == "Error";
-    if (name == "Name") name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos || reader_.attributes().find("Encoded='true'") != std::string_view::npos;
+    if (name == "Name")
+        name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos ||
+                        reader_.attributes().find("Encoded='true'") != std::string_view::npos;
     if (reader_.depth() != 3) return;
     if (name == "Blob") {
         inside_ = Inside::blob;
@@ -137,7 +160,8 @@ Result<> ListParser::end(std::string_view name) {
 /// Characters that XML cannot say come percent-encoded (since version 2021-02-12).
 Result<std::string> ListParser::decoded_name() {
     std::string name = std::move(text_);
-    if (name_encoded_ && !percent_decode(name, false)) return Error(ErrorKind::refused, "malformed listing: a name that is not URL-encoded: " + printable(name));
+    if (name_encoded_ && !percent_decode(name, false))
+        return Error(ErrorKind::refused, "malformed listing: a name that is not URL-encoded: " + printable(name));
     return name;
 }
 
@@ -167,7 +191,8 @@ Result<> ListParser::end_of_blob() {
     } else if (!size_seen_) {
         return Error(ErrorKind::refused, "malformed listing: no Content-Length", entry_.path);
     }
-    if (entry_.tag.empty() && entry_.kind == EntryKind::file) return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
+    if (entry_.tag.empty() && entry_.kind == EntryKind::file)
+        return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
     if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 blobs in a page");
     page_.entries.push_back(std::move(entry_));
     return {};

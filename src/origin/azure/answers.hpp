@@ -9,8 +9,8 @@
 
 namespace zcdp::origin::azure {
 
-/// The code is in x-ms-error-code (also of a HEAD) or in <Error><Code>, <Message>. One that came as a success has the status that
-/// its code has else.
+/// The code is in x-ms-error-code (also of a HEAD) or in <Error><Code>, <Message>. One that came as a success has the
+/// status that its code has else.
 struct ErrorAnswer {
     int status = 0;
     std::string code, message;
@@ -25,11 +25,12 @@ Error error_of(const ErrorAnswer& answer, const std::string& object);
 /// A Content-MD5 (base64); kind none when it is none.
 ObjectChecksum md5_of(std::string_view base64);
 
-/// An x-ms-content-crc64: CRC-64/NVME, its eight bytes from the lowest, in base64. Kind none when there is none. Errors: failed.
+/// An x-ms-content-crc64: CRC-64/NVME, its eight bytes from the lowest, in base64. Kind none when there is none.
+/// Errors: failed.
 Result<ObjectChecksum> crc64_of(std::string_view base64);
 
-/// One answer of List Blobs, parsed as its bytes arrive. Directories of a hierarchical namespace (ResourceType directory,
-/// or the hdi_isfolder of Hadoop's drivers) become directory entries.
+/// One answer of List Blobs, parsed as its bytes arrive. Directories of a hierarchical namespace (ResourceType
+/// directory, or the hdi_isfolder of Hadoop's drivers) become directory entries.
 class ListParser final : public PageParser {
   public:
     Result<> feed(std::string_view bytes) override;
@@ -49,7 +50,8 @@ class ListParser final : public PageParser {
     XmlReader reader_;
     ListPage page_;
     Inside inside_ = Inside::nothing;
-    bool root_seen_ = false, refused_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false, marker_ = false;
+    bool root_seen_ = false, refused_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false,
+         marker_ = false;
     std::string text_;
     std::string beginning_;  ///< what was fed, until it is known to be a page
     Entry entry_;

@@ -21,18 +21,24 @@ class AzureProtocol final : public Protocol {
     explicit AzureProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
-        return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix(), shared_->credentials.identity()};
+        return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix(),
+                shared_->credentials.identity()};
     }
-    std::string name_of(const std::string& key) const override { return "az://" + shared_->account + "/" + shared_->container + "/" + key; }
+    std::string name_of(const std::string& key) const override {
+        return "az://" + shared_->account + "/" + shared_->container + "/" + key;
+    }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
+                  const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         if (is_unknown_feature(answer) && without_sum(call)) verdict.remedy = Verdict::Remedy::at_once;
-        if (answer.code == "AuthenticationFailed" && correct_clock(response, tried)) verdict.remedy = Verdict::Remedy::at_once;
-        const bool refused = answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
+        if (answer.code == "AuthenticationFailed" && correct_clock(response, tried))
+            verdict.remedy = Verdict::Remedy::at_once;
+        const bool refused =
+            answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
         if (refused && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
             shared_->credentials.expired(sent.credential);
             verdict.remedy = Verdict::Remedy::at_once;
@@ -61,7 +67,9 @@ class AzureProtocol final : public Protocol {
     }
 
     uint64_t checked_range_bytes() const override { return shared_->sums_ranges ? kCheckedRangeBytes : 0; }
-    Result<ObjectChecksum> range_checksum_of(const net::Response& answer) override { return crc64_of(answer.header("x-ms-content-crc64")); }
+    Result<ObjectChecksum> range_checksum_of(const net::Response& answer) override {
+        return crc64_of(answer.header("x-ms-content-crc64"));
+    }
 
     /// A hierarchical namespace lists folder by folder, and nothing says how flat ones compare names.
     bool can_start_after() const override { return false; }
@@ -72,27 +80,35 @@ class AzureProtocol final : public Protocol {
         call.query.emplace_back("include", "metadata");
         if (!page.token.empty()) call.query.emplace_back("marker", page.token);
         call.query.emplace_back("maxresults", "5000");
-        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty()) call.query.emplace_back("prefix", folder);
+        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty())
+            call.query.emplace_back("prefix", folder);
         call.query.emplace_back("restype", "container");
         return call;
     }
     std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<ListParser>(); }
 
   private:
-    /// A signature is of a time, which the service takes within a quarter of an hour of its own: whether that was far off.
+    /// A signature is of a time, which the service takes within a quarter of an hour of its own: whether that was far
+    /// off.
     bool correct_clock(const net::Response& response, Tried& tried) {
-        const int64_t server = parse_http_date(std::string(response.header("date"))), here = shared_->machine.clock.unix_s();
+        const int64_t server = parse_http_date(std::string(response.header("date"))),
+                      here = shared_->machine.clock.unix_s();
         const bool signs = shared_->credentials.kind() == CredentialSource::Kind::shared_key;
-        if (!signs || server < 0 || std::abs(server - here - shared_->clock_skew_s) < kClockOffS || std::exchange(tried.clock_corrected, true)) return false;
+        if (!signs || server < 0 || std::abs(server - here - shared_->clock_skew_s) < kClockOffS ||
+            std::exchange(tried.clock_corrected, true))
+            return false;
         shared_->clock_skew_s = server - here;
-        shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time", {{"seconds", int64_t{shared_->clock_skew_s}}});
+        shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time",
+                                  {{"seconds", int64_t{shared_->clock_skew_s}}});
         return true;
     }
     /// For a service that refuses to sum ranges. False when the call asked for nothing of the kind.
     bool without_sum(Call& call) {
-        const size_t dropped = std::erase_if(call.headers, [](const net::Header& header) { return header.first == kSumHeader; });
+        const size_t dropped =
+            std::erase_if(call.headers, [](const net::Header& header) { return header.first == kSumHeader; });
         if (dropped > 0 && shared_->sums_ranges.exchange(false))
-            shared_->machine.log.info("the service states no checksums of ranges", {{"endpoint", shared_->endpoint.url()}});
+            shared_->machine.log.info("the service states no checksums of ranges",
+                                      {{"endpoint", shared_->endpoint.url()}});
         return dropped > 0;
     }
 
@@ -105,7 +121,8 @@ Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient&
     Prepared out;
     out.endpoint = shared_->endpoint;
     out.request.method = call.method;
-    const std::string path = shared_->path_prefix + "/" + shared_->container + (call.key.empty() ? "" : "/" + uri_encode(call.key, true));
+    const std::string path =
+        shared_->path_prefix + "/" + shared_->container + (call.key.empty() ? "" : "/" + uri_encode(call.key, true));
     out.request.target = path;
     char separator = '?';
     for (const auto& [name, value] : call.query) {
@@ -131,13 +148,15 @@ Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient&
 
 /// learn.microsoft.com/azure/storage/common/storage-account-overview: 3 to 24 small letters and digits.
 bool is_account(std::string_view name) {
-    return name.size() >= 3 && name.size() <= 24 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == name.npos;
+    return name.size() >= 3 && name.size() <= 24 &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789") == name.npos;
 }
 
 /// Names of containers: small letters, digits and hyphens; $root and $web are Azure's own.
 bool is_container(std::string_view name) {
     if (name == "$root" || name == "$web") return true;
-    return name.size() >= 3 && name.size() <= 63 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
+    return name.size() >= 3 && name.size() <= 63 &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == name.npos;
 }
 
 }  // namespace
@@ -157,21 +176,25 @@ Result<Location> parse_location(const std::string& source) {
         ZCDP_TRY(const auto url, split_url(source));
         out.endpoint = url.first.url();
         std::string host_account = url.first.host.substr(0, url.first.host.find('.'));
-        if (host_account.ends_with("-secondary")) host_account.resize(host_account.size() - 10);  // the same account, in its other region
+        if (host_account.ends_with("-secondary"))
+            host_account.resize(host_account.size() - 10);  // the same account, in its other region
         const size_t query = url.second.find('?');
         rest = host_account + url.second.substr(0, query);
         if (query != url.second.npos) out.sas = url.second.substr(query + 1);
         if (!out.sas.empty() && ("&" + out.sas).find("&sig=") == std::string::npos)
-            return Error(ErrorKind::usage, "has a query that is no SAS token", source.substr(0, source.find('?')), "write https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX/");
+            return Error(ErrorKind::usage, "has a query that is no SAS token", source.substr(0, source.find('?')),
+                         "write https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX/");
         if (!percent_decode(rest, false)) return Error(ErrorKind::usage, "is not URL-encoded", source);
     }
     const size_t first = rest.find('/');
     const size_t second = first == rest.npos ? rest.npos : rest.find('/', first + 1);
     out.account = rest.substr(0, first);
-    if (first != rest.npos) out.container = rest.substr(first + 1, second == rest.npos ? rest.npos : second - first - 1);
+    if (first != rest.npos)
+        out.container = rest.substr(first + 1, second == rest.npos ? rest.npos : second - first - 1);
     if (second != rest.npos) out.prefix = rest.substr(second + 1);
     if (!is_account(out.account) || !is_container(out.container))
-        return Error(ErrorKind::usage, "names no account and container", source, "write az://ACCOUNT/CONTAINER/PREFIX/");
+        return Error(ErrorKind::usage, "names no account and container", source,
+                     "write az://ACCOUNT/CONTAINER/PREFIX/");
     return out;
 }
 
@@ -186,12 +209,15 @@ Result<> Shared::configure() {
     if (url.ends_with('/')) url.pop_back();
     if (url.ends_with("/" + account)) url.resize(url.size() - account.size() - 1);
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));
-    const bool host_says_it = endpoint.host == account || endpoint.host.starts_with(account + ".") || endpoint.host.starts_with(account + "-secondary.");
+    const bool host_says_it = endpoint.host == account || endpoint.host.starts_with(account + ".") ||
+                              endpoint.host.starts_with(account + "-secondary.");
     if (!host_says_it || options.path_style) path_prefix = "/" + account;
     ZCDP_CHECK(configure_network());
     return credentials.choose();
 }
 
-std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<AzureProtocol>(std::move(shared)); }
+std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<Shared> shared) {
+    return std::make_unique<AzureProtocol>(std::move(shared));
+}
 
 }  // namespace zcdp::origin::azure

@@ -14,18 +14,22 @@ namespace zcdp::origin::azure {
 class Shared final : public Remote {
   public:
     Shared(std::string account, std::string container, std::string prefix, OriginOptions options, Machine machine)
-        : Remote(std::move(prefix), std::move(options), machine), account(std::move(account)), container(std::move(container)), credentials(this->options, machine) {}
+        : Remote(std::move(prefix), std::move(options), machine),
+          account(std::move(account)),
+          container(std::move(container)),
+          credentials(this->options, machine) {}
     /// Reads the settings. Errors: usage.
     Result<> configure();
 
     const std::string account, container;
     CredentialSource credentials;
     net::Endpoint endpoint;
-    std::string path_prefix;  ///< "/ACCOUNT" where the host's name does not say it
+    std::string path_prefix;              ///< "/ACCOUNT" where the host's name does not say it
     std::atomic<bool> sums_ranges{true};  ///< until the service says that it does not
 };
 
-/// ACCOUNT, CONTAINER and PREFIX of az://ACCOUNT/CONTAINER[/PREFIX] or https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX].
+/// ACCOUNT, CONTAINER and PREFIX of az://ACCOUNT/CONTAINER[/PREFIX] or
+/// https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX].
 struct Location {
     std::string account, container, prefix;
     std::string endpoint;  ///< of the https form; "" of the other

@@ -17,7 +17,9 @@ constexpr const char* kScope = "https://storage.azure.com/.default";
 
 std::string header_of(const std::vector<net::Header>& headers, std::string_view name) {
     for (const auto& [have, value] : headers)
-        if (have.size() == name.size() && std::equal(have.begin(), have.end(), name.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); })) return value;
+        if (have.size() == name.size() &&
+            std::equal(have.begin(), have.end(), name.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); }))
+            return value;
     return "";
 }
 
@@ -32,8 +34,8 @@ std::string lower(std::string text) {
 std::string string_to_sign(const SigningInput& input) {
     std::string text = input.method + "\n";
     // Content-Length is empty for a request without a body, Date because x-ms-date is there.
-    for (const char* name : {"Content-Encoding", "Content-Language", "", "Content-MD5", "Content-Type", "", "If-Modified-Since", "If-Match",
-                             "If-None-Match", "If-Unmodified-Since", "Range"})
+    for (const char* name : {"Content-Encoding", "Content-Language", "", "Content-MD5", "Content-Type", "",
+                             "If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"})
         text += (*name ? header_of(input.headers, name) : "") + "\n";
     std::vector<net::Header> own;
     for (const auto& [name, value] : input.headers)
@@ -55,7 +57,8 @@ std::string connection_string_field(std::string_view text, std::string_view name
         const size_t end = std::min(text.find(';', begin), text.size());
         const std::string_view field = text.substr(begin, end - begin);
         const size_t equals = field.find('=');  // a key ends in '=', too: the first one counts
-        if (equals != field.npos && lower(std::string(without_space_around(field.substr(0, equals)))) == lower(std::string(name)))
+        if (equals != field.npos &&
+            lower(std::string(without_space_around(field.substr(0, equals)))) == lower(std::string(name)))
             return std::string(without_space_around(field.substr(equals + 1)));
         begin = end + 1;
     }
@@ -63,13 +66,15 @@ std::string connection_string_field(std::string_view text, std::string_view name
 }
 
 std::string blob_endpoint(std::string_view text, const std::string& account) {
-    const std::string url = connection_string_field(text, "BlobEndpoint"), suffix = connection_string_field(text, "EndpointSuffix");
+    const std::string url = connection_string_field(text, "BlobEndpoint"),
+                      suffix = connection_string_field(text, "EndpointSuffix");
     if (!url.empty() || suffix.empty()) return url;
     const std::string scheme = connection_string_field(text, "DefaultEndpointsProtocol");
     return (scheme.empty() ? "https" : scheme) + "://" + account + ".blob." + suffix;
 }
 
-CredentialSource::CredentialSource(const OriginOptions& options, Machine machine) : options_(options), machine_(machine), token_(machine.log) {}
+CredentialSource::CredentialSource(const OriginOptions& options, Machine machine)
+    : options_(options), machine_(machine), token_(machine.log) {}
 
 Result<> CredentialSource::choose() {
     if (options_.anonymous) {
@@ -85,9 +90,11 @@ Result<bool> CredentialSource::choose_key() {
     ZCDP_TRY(const std::string connection, credential(options_, machine_, kConnection));
     std::string key = connection_string_field(connection, "AccountKey"), sas;
     if (key.empty()) sas = connection_string_field(connection, "SharedAccessSignature");
-    const bool says_where = !connection_string_field(connection, "BlobEndpoint").empty() || !connection_string_field(connection, "EndpointSuffix").empty();
+    const bool says_where = !connection_string_field(connection, "BlobEndpoint").empty() ||
+                            !connection_string_field(connection, "EndpointSuffix").empty();
     if (!connection.empty() && key.empty() && sas.empty() && !says_where)
-        return Error(ErrorKind::usage, "has neither AccountKey nor SharedAccessSignature", kConnection, "copy it from the storage account's access keys");
+        return Error(ErrorKind::usage, "has neither AccountKey nor SharedAccessSignature", kConnection,
+                     "copy it from the storage account's access keys");
     if (key.empty() && sas.empty()) {
         ZCDP_TRY(key, credential(options_, machine_, "AZURE_STORAGE_KEY"));
     }
@@ -96,13 +103,16 @@ Result<bool> CredentialSource::choose_key() {
     }
     if (!key.empty()) {
         auto raw = from_base64(key);
-        if (!raw || raw->empty()) return Error(ErrorKind::usage, "the storage account's key is no base64", "", "check AZURE_STORAGE_KEY or AZURE_STORAGE_CONNECTION_STRING");
+        if (!raw || raw->empty())
+            return Error(ErrorKind::usage, "the storage account's key is no base64", "",
+                         "check AZURE_STORAGE_KEY or AZURE_STORAGE_CONNECTION_STRING");
         kind_ = Kind::shared_key, key_ = std::move(*raw);
         return true;
     }
     if (sas.empty()) return false;
     kind_ = Kind::sas, sas_ = sas.starts_with('?') ? sas.substr(1) : sas;
-    if (sas_.find(' ') != std::string::npos) return Error(ErrorKind::usage, "the SAS token is no query string", "", "check AZURE_STORAGE_SAS_TOKEN");
+    if (sas_.find(' ') != std::string::npos)
+        return Error(ErrorKind::usage, "the SAS token is no query string", "", "check AZURE_STORAGE_SAS_TOKEN");
     return true;
 }
 
@@ -113,15 +123,19 @@ Result<> CredentialSource::choose_identity() {
     ZCDP_TRY(client_, value("AZURE_CLIENT_ID"));
     ZCDP_TRY(token_file_, value("AZURE_FEDERATED_TOKEN_FILE"));
     ZCDP_TRY(client_secret_, value("AZURE_CLIENT_SECRET"));
-    const char* named = !token_file_.empty() ? "AZURE_FEDERATED_TOKEN_FILE" : !client_secret_.empty() ? "AZURE_CLIENT_SECRET" : nullptr;
+    const char* named = !token_file_.empty()      ? "AZURE_FEDERATED_TOKEN_FILE"
+                        : !client_secret_.empty() ? "AZURE_CLIENT_SECRET"
+                                                  : nullptr;
     if (named && (tenant_.empty() || client_.empty()))
-        return Error(ErrorKind::usage, std::string("is set without ") + (tenant_.empty() ? "AZURE_TENANT_ID" : "AZURE_CLIENT_ID"), named);
+        return Error(ErrorKind::usage,
+                     std::string("is set without ") + (tenant_.empty() ? "AZURE_TENANT_ID" : "AZURE_CLIENT_ID"), named);
     if (named) {
         kind_ = token_file_.empty() ? Kind::secret : Kind::federated;
         return {};
     }
     for (const char* other : {"AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME"})
-        if (!environment(other).empty()) return Error(ErrorKind::usage, "names an identity of a kind that zcdp does not read", other, kNoneHint);
+        if (!environment(other).empty())
+            return Error(ErrorKind::usage, "names an identity of a kind that zcdp does not read", other, kNoneHint);
     return {};
 }
 
@@ -148,16 +162,19 @@ Task<Result<Token>> CredentialSource::fetch(net::HttpClient& http) {
     std::string authority = environment("AZURE_AUTHORITY_HOST");
     if (authority.empty()) authority = "https://login.microsoftonline.com/";
     if (authority.back() != '/') authority += '/';
-    std::vector<std::pair<std::string, std::string>> form{{"client_id", client_}, {"grant_type", "client_credentials"}, {"scope", kScope}};
+    std::vector<std::pair<std::string, std::string>> form{
+        {"client_id", client_}, {"grant_type", "client_credentials"}, {"scope", kScope}};
     if (kind_ == Kind::federated) {
         // Kubernetes rotates projected tokens by switching a symlink: the path is opened anew each time.
-        ZCDP_CO_TRY(const std::string assertion, read_secret_file(machine_.fs, token_file_, "AZURE_FEDERATED_TOKEN_FILE"));
+        ZCDP_CO_TRY(const std::string assertion,
+                    read_secret_file(machine_.fs, token_file_, "AZURE_FEDERATED_TOKEN_FILE"));
         form.emplace_back("client_assertion", assertion);
         form.emplace_back("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     } else {
         form.emplace_back("client_secret", client_secret_);
     }
-    co_return co_await exchange_form(http, authority + uri_encode(tenant_, false) + "/oauth2/v2.0/token", form_of(form), machine_.clock.unix_s(), kHint);
+    co_return co_await exchange_form(http, authority + uri_encode(tenant_, false) + "/oauth2/v2.0/token", form_of(form),
+                                     machine_.clock.unix_s(), kHint);
 }
 
 /// learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token; App Service and Arc name
@@ -175,7 +192,8 @@ Task<Result<Token>> CredentialSource::from_metadata(net::HttpClient& http) {
         request.headers = {{"X-IDENTITY-HEADER", environment("IDENTITY_HEADER")}};
     }
     url += "&resource=" + uri_encode("https://storage.azure.com/", false);
-    if (const std::string client = environment("AZURE_CLIENT_ID"); !client.empty()) url += "&client_id=" + uri_encode(client, false);
+    if (const std::string client = environment("AZURE_CLIENT_ID"); !client.empty())
+        url += "&client_id=" + uri_encode(client, false);
     const auto answer = co_await ask_token_service(http, url, std::move(request), kMetadataTimeoutMs, kNoneHint);
     if (!answer) co_return none_found(answer.error(), token_.has_given(), kNoneHint);
     co_return said_by(url, parse_token(*answer, machine_.clock.unix_s()));

@@ -1,7 +1,7 @@
-// Azure's credentials, in this order: anonymous if asked for; those that the backend's Secret holds; the connection string,
-// the account's key and the SAS token of the environment (AZURE_STORAGE_CONNECTION_STRING, _KEY, _SAS_TOKEN, as the az
-// command line reads them); workload identity (AZURE_FEDERATED_TOKEN_FILE); a service principal (AZURE_CLIENT_SECRET);
-// the managed identity of the machine.
+// Azure's credentials, in this order: anonymous if asked for; those that the backend's Secret holds; the connection
+// string, the account's key and the SAS token of the environment (AZURE_STORAGE_CONNECTION_STRING, _KEY, _SAS_TOKEN, as
+// the az command line reads them); workload identity (AZURE_FEDERATED_TOKEN_FILE); a service principal
+// (AZURE_CLIENT_SECRET); the managed identity of the machine.
 //
 // Thread rule: one source serves all loops; get() runs on the calling loop, with that loop's HTTP client.
 #pragma once
@@ -28,11 +28,12 @@ std::string string_to_sign(const SigningInput& input);
 /// The Authorization header's value. `key`: raw bytes. Pure.
 std::string shared_key_authorization(const SigningInput& input, std::string_view key);
 
-/// A member of "AccountName=…;AccountKey=…;BlobEndpoint=…", whose names may be in small or capital letters; "" when it is not there. Pure.
+/// A member of "AccountName=…;AccountKey=…;BlobEndpoint=…", whose names may be in small or capital letters; "" when it
+/// is not there. Pure.
 std::string connection_string_field(std::string_view text, std::string_view name);
 
-/// The blob service's URL that a connection string names, by BlobEndpoint or by EndpointSuffix (learn.microsoft.com/azure/storage/
-/// common/storage-configure-connection-string); "" when it names none. Pure.
+/// The blob service's URL that a connection string names, by BlobEndpoint or by EndpointSuffix
+/// (learn.microsoft.com/azure/storage/ common/storage-configure-connection-string); "" when it names none. Pure.
 std::string blob_endpoint(std::string_view connection_string, const std::string& account);
 
 class CredentialSource {

@@ -29,10 +29,12 @@ Result<Entry> entry_of(const json::object& item) {
     Entry entry;
     entry.path = text_of(item, "name");
     if (entry.path.empty()) return Error(ErrorKind::refused, "the listing has an object without a name");
-    if (!number_of(item, "size", entry.size_bytes)) return Error(ErrorKind::refused, "the listing has an object without a size", entry.path);
+    if (!number_of(item, "size", entry.size_bytes))
+        return Error(ErrorKind::refused, "the listing has an object without a size", entry.path);
     entry.tag = text_of(item, "generation");
     if (entry.path.back() == '/') entry.kind = EntryKind::directory;
-    if (entry.tag.empty() && entry.kind == EntryKind::file) return Error(ErrorKind::refused, "the listing has an object without a generation", entry.path);
+    if (entry.tag.empty() && entry.kind == EntryKind::file)
+        return Error(ErrorKind::refused, "the listing has an object without a generation", entry.path);
     return entry;
 }
 
@@ -45,12 +47,15 @@ ErrorAnswer parse_error(int status, std::string_view body) {
     const auto answer = parse(body);
     const json::value* error = answer ? answer->if_contains("error") : nullptr;
     uint64_t code = 0;
-    const bool has_code = error && error->is_object() && number_of(error->get_object(), "code", code) && code >= 400 && code < 600;
+    const bool has_code =
+        error && error->is_object() && number_of(error->get_object(), "code", code) && code >= 400 && code < 600;
     if (out.came_as_success) out.status = has_code ? static_cast<int>(code) : 500;
     if (!error || !error->is_object()) return out;
     out.message = text_of(error->get_object(), "message");
-    if (const json::value* list = error->get_object().if_contains("errors"); list && list->is_array() && !list->get_array().empty())
-        if (const json::value& first = list->get_array().front(); first.is_object()) out.reason = text_of(first.get_object(), "reason");
+    if (const json::value* list = error->get_object().if_contains("errors");
+        list && list->is_array() && !list->get_array().empty())
+        if (const json::value& first = list->get_array().front(); first.is_object())
+            out.reason = text_of(first.get_object(), "reason");
     return out;
 }
 
@@ -73,21 +78,28 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     if (!answer.reason.empty()) what += " " + printable(answer.reason);
     if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
     switch (answer.status) {
-        case 404: return Error(ErrorKind::not_found, "there is no such object or bucket: " + what, object, "check the names and the --endpoint");
+        case 404:
+            return Error(ErrorKind::not_found, "there is no such object or bucket: " + what, object,
+                         "check the names and the --endpoint");
         case 412:
         case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
         case 403:
             if (remedy_of(answer) == Verdict::Remedy::slow_down) break;
-            return Error(ErrorKind::denied, "access is denied: " + what, object,
-                         "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
-        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
+            return Error(
+                ErrorKind::denied, "access is denied: " + what, object,
+                "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
+        case 407:
+            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
+                         "check HTTP_PROXY or the backend's Secret");
         case 400:
             if (answer.message.find("requester pays") == answer.message.npos) break;
-            return Error(ErrorKind::denied, "who asks pays for this bucket: " + what, object, "give --billing-project PROJECT");
+            return Error(ErrorKind::denied, "who asks pays for this bucket: " + what, object,
+                         "give --billing-project PROJECT");
         default: break;
     }
-    if (remedy_of(answer) == Verdict::Remedy::slow_down) return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
+    if (remedy_of(answer) == Verdict::Remedy::slow_down)
+        return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
     return error_of_status(answer.status, what, object);
 }
 
@@ -95,9 +107,11 @@ Result<ObjectInfo> parse_object(std::string_view body) {
     ZCDP_TRY(const json::object object, parse(body));
     ObjectInfo info;
     info.tag = text_of(object, "generation");
-    if (info.tag.empty() || !number_of(object, "size", info.size_bytes)) return Error(ErrorKind::refused, "the object's description has no size or generation");
+    if (info.tag.empty() || !number_of(object, "size", info.size_bytes))
+        return Error(ErrorKind::refused, "the object's description has no size or generation");
     info.checksum = checksum(ObjectChecksum::Kind::crc32c, text_of(object, "crc32c"));
-    if (info.checksum.kind == ObjectChecksum::Kind::none) info.checksum = checksum(ObjectChecksum::Kind::md5, text_of(object, "md5Hash"));
+    if (info.checksum.kind == ObjectChecksum::Kind::none)
+        info.checksum = checksum(ObjectChecksum::Kind::md5, text_of(object, "md5Hash"));
     return info;
 }
 
@@ -108,7 +122,9 @@ ObjectChecksum checksum_of(std::string_view x_goog_hash) {
         std::string_view one = x_goog_hash.substr(begin, end - begin);
         while (one.starts_with(' ')) one.remove_prefix(1);
         if (one.starts_with("crc32c=")) {
-            if (auto crc = checksum(ObjectChecksum::Kind::crc32c, one.substr(7)); crc.kind != ObjectChecksum::Kind::none) return crc;
+            if (auto crc = checksum(ObjectChecksum::Kind::crc32c, one.substr(7));
+                crc.kind != ObjectChecksum::Kind::none)
+                return crc;
         } else if (one.starts_with("md5=")) {
             md5 = checksum(ObjectChecksum::Kind::md5, one.substr(4));
         }
@@ -124,7 +140,8 @@ Result<> ListParser::feed(std::string_view bytes) {
 
 Result<ListPage> ListParser::finish() {
     ZCDP_TRY(const json::object page, parse(body_));
-    if (const json::value* error = page.if_contains("error"); error && error->is_object()) return Error(ErrorKind::refused, "the listing is an error");
+    if (const json::value* error = page.if_contains("error"); error && error->is_object())
+        return Error(ErrorKind::refused, "the listing is an error");
     ListPage out;
     if (const json::value* items = page.if_contains("items"); items && items->is_array())
         for (const json::value& item : items->get_array()) {

@@ -8,8 +8,8 @@
 
 namespace zcdp::origin::gcs {
 
-/// {"error": {"code": …, "message": …, "errors": [{"reason": …}]}}, as far as it is there. One that came as a success has the
-/// status that its code says.
+/// {"error": {"code": …, "message": …, "errors": [{"reason": …}]}}, as far as it is there. One that came as a success
+/// has the status that its code says.
 struct ErrorAnswer {
     int status = 0;
     std::string reason, message;

@@ -1,7 +1,8 @@
-// Google's application default credentials (cloud.google.com/docs/authentication/application-default-credentials), in this
-// order: anonymous if asked for; the JSON that the backend's Secret holds; the file that $GOOGLE_APPLICATION_CREDENTIALS
-// names; gcloud's own file; the metadata server of GCE and GKE (workload identity). The JSON may be a service account's key,
-// a user's refresh token, or an external account (workload identity federation: a token from a file or a URL is exchanged).
+// Google's application default credentials (cloud.google.com/docs/authentication/application-default-credentials), in
+// this order: anonymous if asked for; the JSON that the backend's Secret holds; the file that
+// $GOOGLE_APPLICATION_CREDENTIALS names; gcloud's own file; the metadata server of GCE and GKE (workload identity). The
+// JSON may be a service account's key, a user's refresh token, or an external account (workload identity federation: a
+// token from a file or a URL is exchanged).
 //
 // Thread rule: one source serves all loops; get() runs on the calling loop, with that loop's HTTP client.
 #pragma once
@@ -20,10 +21,10 @@ namespace zcdp::origin::gcs {
 struct Account {
     enum class Type { none, service_account, authorized_user, external_account };
     Type type = Type::none;
-    std::string email, private_key_pem, private_key_id, token_url;             // service_account
-    std::string client_id, client_secret, refresh_token;                       // authorized_user
-    std::string audience, subject_token_type, subject_file, subject_url;       // external_account
-    std::string subject_field;                                                 // JSON member that holds the token; "": all of it is
+    std::string email, private_key_pem, private_key_id, token_url;        // service_account
+    std::string client_id, client_secret, refresh_token;                  // authorized_user
+    std::string audience, subject_token_type, subject_file, subject_url;  // external_account
+    std::string subject_field;  // JSON member that holds the token; "": all of it is
     std::vector<net::Header> subject_headers;
     std::string impersonation_url;
     std::string quota_project;  ///< the project that is billed; "" for the account's own

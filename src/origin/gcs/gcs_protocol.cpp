@@ -12,20 +12,24 @@ class GcsProtocol final : public Protocol {
   public:
     explicit GcsProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->tokens.identity()}; }
+    OriginIdentity identity() const override {
+        return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->tokens.identity()};
+    }
     std::string name_of(const std::string& key) const override { return "gs://" + shared_->bucket + "/" + key; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
         Prepared out;
         out.endpoint = shared_->endpoint;
-        out.request = request_of(shared_->bucket, call, shared_->options.billing_project, shared_->tokens.quota_project());
+        out.request =
+            request_of(shared_->bucket, call, shared_->options.billing_project, shared_->tokens.quota_project());
         ZCDP_CO_TRY(const Token token, co_await shared_->tokens.get(credentials_http, shared_->clock_skew_s));
         if (!token.bearer.empty()) out.request.headers.emplace_back("Authorization", "Bearer " + token.bearer);
         out.credential = token.bearer;
         co_return out;
     }
 
-    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body,
+                  const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         if (answer.status == 401 && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
@@ -35,8 +39,12 @@ class GcsProtocol final : public Protocol {
         return verdict;
     }
 
-    Call head_call(const std::string& key) override { return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0}; }
-    Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const std::string&) override { return parse_object(body); }
+    Call head_call(const std::string& key) override {
+        return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0};
+    }
+    Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const std::string&) override {
+        return parse_object(body);
+    }
 
     bool is_refusal(std::string_view body) const override { return gcs::is_refusal(body); }
 
@@ -48,7 +56,9 @@ class GcsProtocol final : public Protocol {
     }
     const char* tag_word() const override { return "generation"; }
     std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return gcs::checksum_of(answer.header("x-goog-hash")); }
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+        return gcs::checksum_of(answer.header("x-goog-hash"));
+    }
 
     bool can_start_after() const override { return true; }
     Call page_call(const PageRequest& page) override {
@@ -58,10 +68,13 @@ class GcsProtocol final : public Protocol {
         call.query.emplace_back("maxResults", "1000");
         if (!page.token.empty()) call.query.emplace_back("pageToken", page.token);
         call.query.emplace_back("prefix", page.folder.empty() ? shared_->prefix() : page.folder);
-        if (!page.after.empty()) call.query.emplace_back("startOffset", page.after);  // the token goes with the same question
+        if (!page.after.empty())
+            call.query.emplace_back("startOffset", page.after);  // the token goes with the same question
         return call;
     }
-    std::unique_ptr<PageParser> page_parser(const PageRequest& page) override { return std::make_unique<ListParser>(page.after); }
+    std::unique_ptr<PageParser> page_parser(const PageRequest& page) override {
+        return std::make_unique<ListParser>(page.after);
+    }
 
   private:
     std::shared_ptr<Shared> shared_;
@@ -70,7 +83,8 @@ class GcsProtocol final : public Protocol {
 }  // namespace
 
 // cloud.google.com/storage/docs/using-requester-pays, and for the header cloud.google.com/apis/docs/system-parameters
-net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project, const std::string& quota_project) {
+net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project,
+                        const std::string& quota_project) {
     net::Request out;
     out.method = call.method;
     out.target = "/storage/v1/b/" + uri_encode(bucket, false) + "/o";
@@ -99,6 +113,8 @@ Result<> Shared::configure() {
     return tokens.choose();
 }
 
-std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<GcsProtocol>(std::move(shared)); }
+std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared) {
+    return std::make_unique<GcsProtocol>(std::move(shared));
+}
 
 }  // namespace zcdp::origin::gcs

@@ -13,7 +13,9 @@ namespace zcdp::origin::gcs {
 class Shared final : public Remote {
   public:
     Shared(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
-        : Remote(std::move(prefix), std::move(options), machine), bucket(std::move(bucket)), tokens(this->options, machine) {}
+        : Remote(std::move(prefix), std::move(options), machine),
+          bucket(std::move(bucket)),
+          tokens(this->options, machine) {}
     /// Reads the settings. Errors: usage, denied.
     Result<> configure();
 
@@ -22,9 +24,10 @@ class Shared final : public Remote {
     net::Endpoint endpoint;
 };
 
-/// The call as a request that carries no credentials yet. Who is billed: `billing_project`, else `quota_project`, else the bucket's
-/// own project. Pure.
-net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project, const std::string& quota_project);
+/// The call as a request that carries no credentials yet. Who is billed: `billing_project`, else `quota_project`, else
+/// the bucket's own project. Pure.
+net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project,
+                        const std::string& quota_project);
 
 std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared);
 

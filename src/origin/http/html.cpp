@@ -21,7 +21,8 @@ std::string lower(std::string_view text) {
 
 /// Where `word` stands at or after `at`, in any case; npos when it does not.
 size_t find_word(std::string_view body, std::string_view word, size_t at) {
-    const auto found = std::search(body.begin() + static_cast<ptrdiff_t>(std::min(at, body.size())), body.end(), word.begin(), word.end(), [](char a, char b) { return lower(a) == b; });
+    const auto found = std::search(body.begin() + static_cast<ptrdiff_t>(std::min(at, body.size())), body.end(),
+                                   word.begin(), word.end(), [](char a, char b) { return lower(a) == b; });
     return found == body.end() ? body.npos : static_cast<size_t>(found - body.begin());
 }
 
@@ -40,12 +41,15 @@ class Scanner {
     Result<std::optional<Tag>> next() {
         while (at_ < body_.size()) {
             const size_t open = std::min(body_.find('<', at_), body_.size());
-            has_text_ = has_text_ || !std::all_of(body_.begin() + static_cast<ptrdiff_t>(at_), body_.begin() + static_cast<ptrdiff_t>(open), is_blank);
+            has_text_ = has_text_ || !std::all_of(body_.begin() + static_cast<ptrdiff_t>(at_),
+                                                  body_.begin() + static_cast<ptrdiff_t>(open), is_blank);
             at_ = open + 1;
             if (at_ >= body_.size()) break;
             if (body_.substr(at_).starts_with("!--")) ZCDP_CHECK(skip_past("-->"));
             else if (body_[at_] == '!' || body_[at_] == '?') ZCDP_CHECK(skip_past(">"));
-            else if (is_letter(body_[at_]) || (body_[at_] == '/' && at_ + 1 < body_.size() && is_letter(body_[at_ + 1]))) return read_tag();
+            else if (is_letter(body_[at_]) ||
+                     (body_[at_] == '/' && at_ + 1 < body_.size() && is_letter(body_[at_ + 1])))
+                return read_tag();
         }
         at_ = body_.size();
         return std::optional<Tag>();
@@ -59,7 +63,9 @@ class Scanner {
     bool has_text() const { return has_text_; }
 
   private:
-    Error cut_off() const { return Error(ErrorKind::refused, "the page ends within a tag or a comment: it is not all there"); }
+    Error cut_off() const {
+        return Error(ErrorKind::refused, "the page ends within a tag or a comment: it is not all there");
+    }
     Result<> skip_past(std::string_view mark) {
         const size_t found = body_.find(mark, at_);
         if (found == body_.npos) return cut_off();
@@ -122,19 +128,27 @@ std::string utf8_of(uint32_t code) {
     std::string out;
     if (code < 0x80) return out += static_cast<char>(code);
     if (code < 0x800) return out += {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
-    if (code < 0x10000) return out += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
-    return out += {static_cast<char>(0xf0 | code >> 18), static_cast<char>(0x80 | (code >> 12 & 63)), static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
+    if (code < 0x10000)
+        return out += {static_cast<char>(0xe0 | code >> 12), static_cast<char>(0x80 | (code >> 6 & 63)),
+                       static_cast<char>(0x80 | (code & 63))};
+    return out += {static_cast<char>(0xf0 | code >> 18), static_cast<char>(0x80 | (code >> 12 & 63)),
+                   static_cast<char>(0x80 | (code >> 6 & 63)), static_cast<char>(0x80 | (code & 63))};
 }
 
 /// The names of U+00A0 to U+00FF, one after the other.
 constexpr std::string_view kLatinNames =
-    "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest "
-    "Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig "
-    "agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml ";
+    "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 acute "
+    "micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest "
+    "Agrave Aacute Acirc Atilde Auml Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde "
+    "Ograve Oacute Ocirc Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig "
+    "agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde "
+    "ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml ";
 
 /// What a character's name stands for; 0 when it is none of those known.
 uint32_t code_of_name(std::string_view name) {
-    static constexpr std::pair<std::string_view, char> kPlain[] = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"AMP", '&'}, {"LT", '<'}, {"GT", '>'}, {"QUOT", '"'}};
+    static constexpr std::pair<std::string_view, char> kPlain[] = {{"amp", '&'},  {"lt", '<'},    {"gt", '>'},
+                                                                   {"quot", '"'}, {"apos", '\''}, {"AMP", '&'},
+                                                                   {"LT", '<'},   {"GT", '>'},    {"QUOT", '"'}};
     for (const auto& [plain, c] : kPlain)
         if (name == plain) return static_cast<unsigned char>(c);
     uint32_t code = 0xa0;
@@ -172,10 +186,13 @@ Result<HtmlPage> parse_html(std::string_view body, bool cut) {
         const std::string& name = (*tag)->name;
         if (name == "a" && (*tag)->href) page.links.push_back({*(*tag)->href, body.substr((*tag)->end, kTextBytes)});
         else if (name == "base" && (*tag)->href && page.base.empty()) page.base = *(*tag)->href;
-        else if (name == "title" || name == "h1" || name == "h2") page.heading += lower(scanner.take_until_closed(name)) + " ";
-        else if (name == "script" || name == "style" || name == "textarea" || name == "xmp" || name == "iframe") scanner.take_until_closed(name);
+        else if (name == "title" || name == "h1" || name == "h2")
+            page.heading += lower(scanner.take_until_closed(name)) + " ";
+        else if (name == "script" || name == "style" || name == "textarea" || name == "xmp" || name == "iframe")
+            scanner.take_until_closed(name);
         else if (name == "pre") page.has_pre = true;
-        else if (name == "meta" && page.charset.empty()) page.charset = (*tag)->charset ? lower(*(*tag)->charset) : charset_of((*tag)->content.value_or(""));
+        else if (name == "meta" && page.charset.empty())
+            page.charset = (*tag)->charset ? lower(*(*tag)->charset) : charset_of((*tag)->content.value_or(""));
         else if (name == "input" && (*tag)->type && lower(*(*tag)->type) == "password") page.has_password = true;
         if (page.links.size() > kLinksMax) return Error(ErrorKind::refused, "the index has more than 1,000,000 links");
     }
@@ -187,7 +204,8 @@ std::string attribute_text(std::string_view text, std::string_view charset) {
     const bool latin = charset == "iso-8859-1" || charset == "latin1" || charset == "windows-1252";
     std::string out;
     while (!text.empty()) {
-        if (const auto [code, bytes] = text[0] == '&' ? reference(text) : std::pair<uint32_t, size_t>(); bytes > 0 && code > 0) {
+        if (const auto [code, bytes] = text[0] == '&' ? reference(text) : std::pair<uint32_t, size_t>();
+            bytes > 0 && code > 0) {
             out += utf8_of(code);
             text.remove_prefix(bytes);
             continue;

@@ -17,16 +17,16 @@ struct HtmlLink {
 /// Views into the page's bytes.
 struct HtmlPage {
     std::vector<HtmlLink> links;
-    std::string_view base;      ///< <base href>, as it is written
-    std::string charset;        ///< of <meta>, in small letters
-    std::string heading;        ///< of <title>, <h1> and <h2>, in small letters
-    bool has_text = false;      ///< there is more than tags
+    std::string_view base;  ///< <base href>, as it is written
+    std::string charset;    ///< of <meta>, in small letters
+    std::string heading;    ///< of <title>, <h1> and <h2>, in small letters
+    bool has_text = false;  ///< there is more than tags
     bool has_pre = false;
     bool has_password = false;  ///< a field to type one into
 };
 
-/// Comments, scripts and styles are left out. `cut`: the page's end is missing. Errors: refused: it ends within a tag or a
-/// comment; over 1,000,000 links.
+/// Comments, scripts and styles are left out. `cut`: the page's end is missing. Errors: refused: it ends within a tag
+/// or a comment; over 1,000,000 links.
 Result<HtmlPage> parse_html(std::string_view body, bool cut = false);
 
 /// An attribute's value with its character references undone: by number, and by the names of HTML 2. `charset`: how the

@@ -11,7 +11,9 @@ namespace {
 class HttpOrigin final : public Origin {
   public:
     HttpOrigin(std::shared_ptr<Shared> shared, asio::any_io_executor executor)
-        : shared_(shared), requester_(std::make_shared<Requester>(shared, make_http_protocol(shared), executor)), files_(make_object_origin(requester_)) {}
+        : shared_(shared),
+          requester_(std::make_shared<Requester>(shared, make_http_protocol(shared), executor)),
+          files_(make_object_origin(requester_)) {}
 
     OriginIdentity identity() const override { return files_->identity(); }
     std::unique_ptr<Listing> list(const Selection& selection) override { return make_listing(around(), selection); }
@@ -25,7 +27,9 @@ class HttpOrigin final : public Origin {
         ZCDP_CO_CHECK(co_await load_claims(around()));
         co_return co_await files_->read(std::move(spec));
     }
-    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return files_->retry_after(error, attempt); }
+    Task<bool> retry_after(const Error& error, uint32_t attempt) override {
+        return files_->retry_after(error, attempt);
+    }
     uint32_t concurrency() const override { return files_->concurrency(); }
 
   private:
@@ -49,7 +53,8 @@ Result<OriginFactory> make_url_factory(const std::string& source, const OriginOp
     return factory_of(std::move(shared));
 }
 
-Result<OriginFactory> make_repository_factory(const std::string& source, const OriginOptions& options, Machine machine) {
+Result<OriginFactory> make_repository_factory(const std::string& source, const OriginOptions& options,
+                                              Machine machine) {
     auto shared = std::make_shared<Shared>(options, machine);
     ZCDP_CHECK(shared->configure_repository(source));
     return factory_of(std::move(shared));

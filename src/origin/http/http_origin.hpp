@@ -1,5 +1,6 @@
-// Files of a web server as an Origin: one file, a folder with an index, a list of digests, a repository in Hugging Face's
-// layout. Names come from pages; sizes and tags from a HEAD of each file, 32 at once (a repository's tree says them itself).
+// Files of a web server as an Origin: one file, a folder with an index, a list of digests, a repository in Hugging
+// Face's layout. Names come from pages; sizes and tags from a HEAD of each file, 32 at once (a repository's tree says
+// them itself).
 #pragma once
 
 #include "zcdp/origin/options.hpp"

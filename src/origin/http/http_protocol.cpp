@@ -20,9 +20,15 @@ constexpr std::string_view kDigestPrefix = "sha256 ";
 /// What a refused request is told to do next.
 std::string hint_of(int status, bool repository, bool has_credentials) {
     if (status == 404 || status == 410)
-        return repository ? "check ORG/NAME@REVISION (a revision's own slashes are written %2F), or NAME@REVISION/FOLDER without an ORG; who may not see a repository may be told so, too (HF_TOKEN)" : "check the URL; a folder's ends in /";
-    if (!repository) return has_credentials ? "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD, or ~/.netrc" : "set ZCDP_HTTP_TOKEN, or ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD";
-    return has_credentials ? "check HF_TOKEN, and that it may read this repository" : "set HF_TOKEN to a token that may read this repository";
+        return repository
+                   ? "check ORG/NAME@REVISION (a revision's own slashes are written %2F), or NAME@REVISION/FOLDER "
+                     "without an ORG; who may not see a repository may be told so, too (HF_TOKEN)"
+                   : "check the URL; a folder's ends in /";
+    if (!repository)
+        return has_credentials ? "check ZCDP_HTTP_TOKEN, ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD, or ~/.netrc"
+                               : "set ZCDP_HTTP_TOKEN, or ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD";
+    return has_credentials ? "check HF_TOKEN, and that it may read this repository"
+                           : "set HF_TOKEN to a token that may read this repository";
 }
 
 Error error_of(int status, const std::string& name, bool repository, bool has_credentials) {
@@ -32,7 +38,9 @@ Error error_of(int status, const std::string& name, bool repository, bool has_cr
         case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, hint);
         case 401:
         case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, hint);
-        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name, "check HTTP_PROXY or the backend's Secret");
+        case 407:
+            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name,
+                         "check HTTP_PROXY or the backend's Secret");
         case 412:
         case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, name);
         case 429:
@@ -77,7 +85,10 @@ Error with_words(Error error, const net::Response& answer, std::string_view body
     const bool gated = code == "GatedRepo";
     const std::string said = code.empty() || words.empty() ? code + words : code + ": " + words;
     return Error(gated ? ErrorKind::denied : error.kind(), error.what() + " (" + said + ")", error.object(),
-                 !gated ? error.hint() : std::string("ask for access on the repository's page, ") + (has_credentials ? "as the account that HF_TOKEN is of" : "and set HF_TOKEN to the account's token"));
+                 !gated ? error.hint()
+                        : std::string("ask for access on the repository's page, ") +
+                              (has_credentials ? "as the account that HF_TOKEN is of"
+                                               : "and set HF_TOKEN to the account's token"));
 }
 
 /// A strong ETag without its quotes, a weak one as it is, else the date.
@@ -100,17 +111,19 @@ ObjectChecksum claimed(const Shared& shared, const std::string& key) {
 std::string resolved(const net::Endpoint& from, const std::string& target, std::string_view location) {
     std::string url(location);
     const std::string path = target.substr(0, target.find_first_of("?#"));
-    if (const size_t scheme = scheme_bytes(url); scheme > 0) return lower_case(url.substr(0, scheme)) + url.substr(scheme);
+    if (const size_t scheme = scheme_bytes(url); scheme > 0)
+        return lower_case(url.substr(0, scheme)) + url.substr(scheme);
     if (url.starts_with("//")) return (from.tls ? "https:" : "http:") + url;
     if (url.starts_with('/')) return from.url() + without_dots(url);
     if (url.starts_with('?')) return from.url() + path + url;
     return from.url() + without_dots(path.substr(0, path.rfind('/') + 1) + url);
 }
 
-/// Answers to a HEAD that say nothing of the file, but of a server that takes none: addresses that are signed for GET alone,
-/// small servers, doors that know GET. And what the words are is in the body alone.
+/// Answers to a HEAD that say nothing of the file, but of a server that takes none: addresses that are signed for GET
+/// alone, small servers, doors that know GET. And what the words are is in the body alone.
 bool refuses_head(int status) {
-    return status / 100 == 4 ? status != 401 && status != 407 && status != 408 && status != 429 : status == 500 || status == 501;
+    return status / 100 == 4 ? status != 401 && status != 407 && status != 408 && status != 429
+                             : status == 500 || status == 501;
 }
 
 class HttpProtocol final : public Protocol {
@@ -118,13 +131,14 @@ class HttpProtocol final : public Protocol {
     explicit HttpProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
-        const std::string who = shared_->authorization.empty() ? "anonymous" : "authorization:" + to_hex(Sha256::of(shared_->authorization)).substr(0, 16);
+        const std::string who = shared_->authorization.empty()
+                                    ? "anonymous"
+                                    : "authorization:" + to_hex(Sha256::of(shared_->authorization)).substr(0, 16);
         const bool tree = shared_->kind == Kind::tree;
-        return {shared_->endpoint.url() + shared_->base, tree ? shared_->repository : shared_->source, tree ? shared_->folder : "", who};
+        return {shared_->endpoint.url() + shared_->base, tree ? shared_->repository : shared_->source,
+                tree ? shared_->folder : "", who};
     }
-    std::string name_of(const std::string& key) const override {
-        return name_in(*shared_, key);
-    }
+    std::string name_of(const std::string& key) const override { return name_in(*shared_, key); }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient&) override {
         Prepared out;
@@ -138,21 +152,25 @@ class HttpProtocol final : public Protocol {
         }
         out.request.headers = call.headers;
         out.request.headers.emplace_back("Accept", "*/*");  // as curl: some servers refuse who names nothing
-        if (!shared_->authorization.empty() && out.endpoint == shared_->endpoint) out.request.headers.emplace_back("Authorization", shared_->authorization);
+        if (!shared_->authorization.empty() && out.endpoint == shared_->endpoint)
+            out.request.headers.emplace_back("Authorization", shared_->authorization);
         co_return out;
     }
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                  const std::string& name, Tried& tried) override {
         using Remedy = Verdict::Remedy;
         const int status = answer.status();
-        if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) return follow(call, sent, answer, name, tried);
+        if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
+            return follow(call, sent, answer, name, tried);
         const bool tree = shared_->kind == Kind::tree, known = !shared_->authorization.empty();
         if (call.method == "HEAD" && refuses_head(status)) {
             call.method = "GET";
             call.headers.push_back(first_byte());
             return {Remedy::at_once, error_of(status, name, tree, known)};
         }
-        if (status == 416 && std::erase(call.headers, first_byte()) > 0) return {Remedy::at_once, error_of(status, name, tree, known)};  // no first byte: empty
+        if (status == 416 && std::erase(call.headers, first_byte()) > 0)
+            return {Remedy::at_once, error_of(status, name, tree, known)};  // no first byte: empty
         Verdict verdict{Remedy::none, error_of(status, name, tree, known)};
         if (tree) verdict.error = with_words(std::move(verdict.error), answer, body, known);
         if (status == 429 || status == 503) verdict.remedy = Remedy::slow_down;
@@ -164,19 +182,24 @@ class HttpProtocol final : public Protocol {
 
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
         const auto size = object_bytes_of(answer);
-        if (!size) return Error(ErrorKind::refused, "does not say its size", name_of(key), "zcdp needs a Content-Length; a folder's URL ends in /");
+        if (!size)
+            return Error(ErrorKind::refused, "does not say its size", name_of(key),
+                         "zcdp needs a Content-Length; a folder's URL ends in /");
         return info_from(*shared_, answer, key, *size);
     }
 
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
         if (shared_->kind == Kind::tree) return call;  // a commit never changes
-        if (spec.tag.starts_with(kDatePrefix)) call.headers.emplace_back("If-Unmodified-Since", spec.tag.substr(kDatePrefix.size()));
-        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with(kDigestPrefix)) call.headers.emplace_back("If-Match", shared_->bare_tags ? spec.tag : "\"" + spec.tag + "\"");
+        if (spec.tag.starts_with(kDatePrefix))
+            call.headers.emplace_back("If-Unmodified-Since", spec.tag.substr(kDatePrefix.size()));
+        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with(kDigestPrefix))
+            call.headers.emplace_back("If-Match", shared_->bare_tags ? spec.tag : "\"" + spec.tag + "\"");
         return call;
     }
 
-    /// "" where it decides nothing: a commit's files never change, and a digest says more than what a mirror calls a file.
+    /// "" where it decides nothing: a commit's files never change, and a digest says more than what a mirror calls a
+    /// file.
     std::string tag_of(const net::Response& answer) override {
         return shared_->kind == Kind::tree || shared_->digest_decides() ? "" : stated_tag(answer);
     }
@@ -184,18 +207,22 @@ class HttpProtocol final : public Protocol {
     ObjectChecksum checksum_of(const net::Response&, const std::string& key) override { return claimed(*shared_, key); }
 
   private:
-    Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name, Tried& tried) {
+    Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name,
+                   Tried& tried) {
         const std::string here = sent.endpoint.url() + sent.target;
         std::string location(answer.header("location"));
         if (shared_->kind == Kind::tree)
-            if (std::string there = at_base({shared_->endpoint, shared_->base}, location); there != here) location = std::move(there);
+            if (std::string there = at_base({shared_->endpoint, shared_->base}, location); there != here)
+                location = std::move(there);
         auto next = redirected(sent.endpoint, sent.target, location);
-        if (call.journey && call.journey->ends_at_folder && is_folder_of(resolved(sent.endpoint, sent.target, location), here)) {
+        if (call.journey && call.journey->ends_at_folder &&
+            is_folder_of(resolved(sent.endpoint, sent.target, location), here)) {
             call.journey->at_folder = true;
             return {Verdict::Remedy::none, Error(ErrorKind::refused, "is a folder", name, "a folder's URL ends in /")};
         }
         if (!next) return {Verdict::Remedy::none, std::move(next).error().about(name)};
-        if (++tried.redirects > kRedirectsMax) return {Verdict::Remedy::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
+        if (++tried.redirects > kRedirectsMax)
+            return {Verdict::Remedy::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
         if (call.journey) call.journey->url = *next;
         call.location = std::move(*next);
         return {Verdict::Remedy::at_once, Error(ErrorKind::failed, fmt::format("HTTP {}", answer.status()), name)};
@@ -209,17 +236,24 @@ class HttpProtocol final : public Protocol {
 net::Header first_byte() { return {"Range", "bytes=0-0"}; }
 
 std::string name_in(const Shared& shared, const std::string& key) {
-    return shared.kind == Kind::file || key.empty() ? shared.source : shared.source.substr(0, shared.source.rfind('/') + 1) + key;
+    return shared.kind == Kind::file || key.empty() ? shared.source
+                                                    : shared.source.substr(0, shared.source.rfind('/') + 1) + key;
 }
 
-Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key, uint64_t size_bytes) {
-    if (const std::string_view etag = answer.header("etag"); !etag.empty() && etag.front() != '"' && !etag.starts_with("W/")) shared.bare_tags = true;
+Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key,
+                             uint64_t size_bytes) {
+    if (const std::string_view etag = answer.header("etag");
+        !etag.empty() && etag.front() != '"' && !etag.starts_with("W/"))
+        shared.bare_tags = true;
     ObjectInfo out{size_bytes, stated_tag(answer), claimed(shared, key)};
     out.has_ranges = answer.status() == 206 || answer.header("accept-ranges").find("bytes") != std::string_view::npos;
     if (shared.kind == Kind::tree) out.tag = shared.claim_of(key).tag;
     const bool has_digest = out.checksum.kind != ObjectChecksum::Kind::none;
-    if (has_digest && (out.tag.empty() || shared.digest_decides())) out.tag = std::string(kDigestPrefix) + to_hex_of(out.checksum.raw);
-    if (out.tag.empty()) return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed", name_in(shared, key), "give --sha256 or a SHA256SUMS");
+    if (has_digest && (out.tag.empty() || shared.digest_decides()))
+        out.tag = std::string(kDigestPrefix) + to_hex_of(out.checksum.raw);
+    if (out.tag.empty())
+        return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed",
+                     name_in(shared, key), "give --sha256 or a SHA256SUMS");
     return out;
 }
 
@@ -227,11 +261,16 @@ Result<std::string> redirected(const net::Endpoint& from, const std::string& tar
     if (location.empty()) return Error(ErrorKind::failed, "is redirected to nowhere");
     std::string url = resolved(from, target, location);
     const auto where = split_url(url);
-    if (!where) return Error(ErrorKind::failed, "is redirected to what is no http URL: " + printable(url.substr(0, url.find('?'))));
-    if (from.tls && !where->first.tls) return Error(ErrorKind::failed, "is redirected from https to http, which is not followed");
+    if (!where)
+        return Error(ErrorKind::failed,
+                     "is redirected to what is no http URL: " + printable(url.substr(0, url.find('?'))));
+    if (from.tls && !where->first.tls)
+        return Error(ErrorKind::failed, "is redirected from https to http, which is not followed");
     return url;
 }
 
-std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<HttpProtocol>(std::move(shared)); }
+std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<Shared> shared) {
+    return std::make_unique<HttpProtocol>(std::move(shared));
+}
 
 }  // namespace zcdp::origin::http

@@ -12,9 +12,10 @@ namespace zcdp::origin::http {
 /// A call with `location` set goes there instead of to the key's own place.
 std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<Shared> shared);
 
-/// What an answer says of the file `key` of `size_bytes`; the tag is its digest where that decides. Errors: refused: nothing
-/// says when it changes.
-Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key, uint64_t size_bytes);
+/// What an answer says of the file `key` of `size_bytes`; the tag is its digest where that decides. Errors: refused:
+/// nothing says when it changes.
+Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key,
+                             uint64_t size_bytes);
 /// A file's name as errors have it; "" for the source itself.
 std::string name_in(const Shared& shared, const std::string& key);
 /// A HEAD's stand-in: what a GET of one byte says of the file.

@@ -19,7 +19,9 @@ constexpr std::string_view kKinds[] = {"models", "datasets", "spaces"};
 Error refused(const std::string& what) { return Error(ErrorKind::refused, what); }
 
 /// The hub's own names.
-bool is_public_hub(const std::string& host) { return host == "huggingface.co" || host == "www.huggingface.co" || host == "hf.co" || host == "www.hf.co"; }
+bool is_public_hub(const std::string& host) {
+    return host == "huggingface.co" || host == "www.huggingface.co" || host == "hf.co" || host == "www.hf.co";
+}
 
 std::vector<std::string> parts_of(std::string_view path) {
     std::vector<std::string> out;
@@ -54,7 +56,8 @@ Result<TreePage> parse_tree(std::string_view body) {
             ++out.folders;
             continue;
         } else if (type != "file") {
-            return refused("the tree has what is neither file nor directory: " + printable(text_of(object, "path")) + " (" + printable(type) + ")");
+            return refused("the tree has what is neither file nor directory: " + printable(text_of(object, "path")) +
+                           " (" + printable(type) + ")");
         }
         TreeFile file;
         file.entry.path = text_of(object, "path");
@@ -64,10 +67,12 @@ Result<TreePage> parse_tree(std::string_view body) {
         if (const json::value* lfs = object.if_contains("lfs"); lfs && lfs->is_object()) {
             std::string oid = text_of(lfs->get_object(), "oid");
             if (oid.starts_with("sha256:")) oid.erase(0, 7);  // as LFS's own pointers write it
-            if (!is_sha256_hex(oid)) return refused("the tree has an LFS file whose oid is no SHA-256: " + printable(file.entry.path));
+            if (!is_sha256_hex(oid))
+                return refused("the tree has an LFS file whose oid is no SHA-256: " + printable(file.entry.path));
             file.sha256 = raw_of_hex(oid);
             file.entry.tag = oid;
-            if (!number_of(lfs->get_object(), "size", file.entry.size_bytes)) return refused("the tree has an LFS file without a size: " + printable(file.entry.path));
+            if (!number_of(lfs->get_object(), "size", file.entry.size_bytes))
+                return refused("the tree has an LFS file without a size: " + printable(file.entry.path));
         }
         out.files.push_back(std::move(file));
     }
@@ -80,7 +85,8 @@ std::string next_link(std::string_view header) {
         if (open == header.npos || close == header.npos || close < open) return "";
         const size_t end = std::min(header.find(',', close), header.size());
         const std::string_view parameters = header.substr(close + 1, end - close - 1);
-        if (parameters.find("rel=\"next\"") != parameters.npos || parameters.find("rel=next") != parameters.npos) return std::string(header.substr(open + 1, close - open - 1));
+        if (parameters.find("rel=\"next\"") != parameters.npos || parameters.find("rel=next") != parameters.npos)
+            return std::string(header.substr(open + 1, close - open - 1));
         begin = end + 1;
     }
     return "";
@@ -88,7 +94,9 @@ std::string next_link(std::string_view header) {
 
 std::string at_base(const net::BaseUrl& base, const std::string& location) {
     const bool is_path = location.starts_with('/') && !location.starts_with("//");
-    const std::string url = is_path ? base.endpoint.url() + location : location.starts_with("//") ? "https:" + location : location;
+    const std::string url = is_path                      ? base.endpoint.url() + location
+                            : location.starts_with("//") ? "https:" + location
+                                                         : location;
     const auto where = split_url(url);
     if (!where) return location;
     const std::string path = where->second.substr(0, where->second.find('?'));
@@ -98,9 +106,12 @@ std::string at_base(const net::BaseUrl& base, const std::string& location) {
     return is_of_hub(path) ? base.endpoint.url() + base.path + where->second : location;
 }
 
-std::string repository_of_page(const net::Endpoint& endpoint, const std::string& target, const std::vector<net::BaseUrl>& hubs) {
+std::string repository_of_page(const net::Endpoint& endpoint, const std::string& target,
+                               const std::vector<net::BaseUrl>& hubs) {
     std::string path = target.substr(0, target.find('?'));
-    const auto hub = std::find_if(hubs.begin(), hubs.end(), [&](const net::BaseUrl& one) { return one.endpoint == endpoint && path.starts_with(one.path + "/"); });
+    const auto hub = std::find_if(hubs.begin(), hubs.end(), [&](const net::BaseUrl& one) {
+        return one.endpoint == endpoint && path.starts_with(one.path + "/");
+    });
     if (hub != hubs.end()) path.erase(0, hub->path.size());
     else if (!is_public_hub(endpoint.host)) return "";
     std::vector<std::string> parts = parts_of(path);

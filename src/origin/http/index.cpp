@@ -18,7 +18,9 @@ using Segments = std::vector<std::string>;
 constexpr unsigned kDepthMax = 8;
 constexpr size_t kNamesMax = 1'000'000;
 
-Error refused(const std::string& what, const std::string& hint = "") { return Error(ErrorKind::refused, what, "", hint); }
+Error refused(const std::string& what, const std::string& hint = "") {
+    return Error(ErrorKind::refused, what, "", hint);
+}
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -64,7 +66,8 @@ std::string scheme_of(std::string_view link) {
     const size_t end = link.find_first_of(":/?#");
     if (end == link.npos || link[end] != ':' || end == 0) return "";
     std::string scheme = lower(link.substr(0, end));
-    const bool plain = scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == scheme.npos && scheme[0] >= 'a' && scheme[0] <= 'z';
+    const bool plain = scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == scheme.npos &&
+                       scheme[0] >= 'a' && scheme[0] <= 'z';
     return plain ? scheme : "";
 }
 
@@ -84,9 +87,12 @@ Result<std::optional<Target>> resolve(std::string link, const Place& base) {
     const bool is_url = scheme == "http" || scheme == "https";
     if (!scheme.empty() && !is_url) {
         if (link.compare(scheme.size(), 3, "://") == 0) return std::optional<Target>();
-        for (const char* known : {"mailto", "javascript", "data", "tel", "sms", "about", "blob", "magnet", "news", "urn", "view-source", "vbscript", "callto", "skype", "geo", "xmpp"})
+        for (const char* known : {"mailto", "javascript", "data", "tel", "sms", "about", "blob", "magnet", "news",
+                                  "urn", "view-source", "vbscript", "callto", "skype", "geo", "xmpp"})
             if (scheme == known) return std::optional<Target>();
-        return refused("has a link that is a name with a colon or an address of a kind that zcdp does not know: " + printable(link), "have the server write it as ./NAME");
+        return refused("has a link that is a name with a colon or an address of a kind that zcdp does not know: " +
+                           printable(link),
+                       "have the server write it as ./NAME");
     }
     Target out{base.endpoint, "", ""};
     if (const size_t query = link.find('?'); query != link.npos) {
@@ -115,13 +121,15 @@ bool is_folders(std::string_view path) {
     return last.empty() || last == "." || last == "..";
 }
 
-/// Queries by which pages of one folder, or folders by one page, are told apart; others are orders and looks of the same page.
+/// Queries by which pages of one folder, or folders by one page, are told apart; others are orders and looks of the
+/// same page.
 bool leads_on(std::string_view query) {
     const std::string text = lower(query.substr(1));
     for (size_t begin = 0; begin < text.size();) {
         const size_t end = std::min(text.find_first_of("&;", begin), text.size());
         const std::string name = text.substr(begin, std::min(text.find('=', begin), end) - begin);
-        for (const char* one : {"page", "offset", "start", "skip", "marker", "cursor", "after", "token", "continuation-token", "dir", "directory", "folder", "path", "prefix"})
+        for (const char* one : {"page", "offset", "start", "skip", "marker", "cursor", "after", "token",
+                                "continuation-token", "dir", "directory", "folder", "path", "prefix"})
             if (name == one) return true;
         begin = end + 1;
     }
@@ -140,7 +148,8 @@ class Links {
         if (to.size() <= above_.size() || !std::equal(above_.begin(), above_.end(), to.begin())) {
             const bool above = to.size() <= above_.size() && std::equal(to.begin(), to.end(), above_.begin());
             if (to.size() == above_.size() && above && !target->query.empty() && leads_on(target->query))
-                return refused("has more of the folder behind " + printable(link) + ", where zcdp does not follow", "have the server list a folder on one page, or name a SHA256SUMS");
+                return refused("has more of the folder behind " + printable(link) + ", where zcdp does not follow",
+                               "have the server list a folder on one page, or name a SHA256SUMS");
             const bool up = above && to.size() + 1 == above_.size() && is_way_up(link, text);
             leads_up_ = leads_up_ || up;
             has_slashes_ = has_slashes_ || (up && target->path.ends_with('/'));
@@ -148,7 +157,8 @@ class Links {
         }
         std::string name;
         for (size_t i = above_.size(); i < to.size(); ++i) {
-            if (to[i].find('/') != to[i].npos || to[i].find('\0') != to[i].npos) return refused("has a link to a name that no file can have: " + printable(link));
+            if (to[i].find('/') != to[i].npos || to[i].find('\0') != to[i].npos)
+                return refused("has a link to a name that no file can have: " + printable(link));
             name += to[i] + (i + 1 < to.size() || is_folders(target->path) ? "/" : "");
         }
         has_slashes_ = has_slashes_ || name.ends_with('/');
@@ -162,8 +172,10 @@ class Links {
         sort(names_);
         for (const std::string& name : queried_) {
             const std::string bare = name.substr(0, name.size() - name.ends_with('/'));
-            if (!std::binary_search(names_.begin(), names_.end(), bare) && !std::binary_search(names_.begin(), names_.end(), bare + "/"))
-                return refused("has only a link with a query to " + printable(name), "name the file itself, or a SHA256SUMS");
+            if (!std::binary_search(names_.begin(), names_.end(), bare) &&
+                !std::binary_search(names_.begin(), names_.end(), bare + "/"))
+                return refused("has only a link with a query to " + printable(name),
+                               "name the file itself, or a SHA256SUMS");
             ++elsewhere_;
         }
         // What lies in a folder that the page names is found there.
@@ -174,7 +186,8 @@ class Links {
             return false;
         });
         Index out;
-        out.names = std::move(names_), out.elsewhere = elsewhere_, out.says_so = leads_up_, out.has_slashes = has_slashes_;
+        out.names = std::move(names_), out.elsewhere = elsewhere_, out.says_so = leads_up_,
+        out.has_slashes = has_slashes_;
         return out;
     }
 
@@ -201,7 +214,8 @@ class Links {
 };
 
 bool heads_an_index(std::string_view heading) {
-    for (const std::string_view words : {"index of", "directory", "listing", "folder", "files within", "contents of", "files in"})
+    for (const std::string_view words :
+         {"index of", "directory", "listing", "folder", "files within", "contents of", "files in"})
         if (heading.find(words) != heading.npos) return true;
     return false;
 }
@@ -223,7 +237,8 @@ Result<Index> read_html(std::string_view body, std::string_view content_type, co
     out.says_so = (out.says_so || heads_an_index(page.heading) || empty_of_go) && !page.has_password;
     out.bare_folders = !out.has_slashes && page.heading.find("listing directory") != std::string::npos;  // Express
     const std::string name = at.empty() ? "" : lower(at.back());
-    out.names_itself = !at.empty() && (page.heading.find("/" + name) != std::string::npos || page.heading.find(name + "/") != std::string::npos);
+    out.names_itself = !at.empty() && (page.heading.find("/" + name) != std::string::npos ||
+                                       page.heading.find(name + "/") != std::string::npos);
     return out;
 }
 
@@ -241,7 +256,8 @@ Result<Index> read_json(std::string_view body) {
         if (!item.is_object()) return refused("the index has an item that is no object");
         std::string name = text_of(item.get_object(), "name");
         const json::value* is_dir = item.get_object().if_contains("is_dir");
-        const bool folder = text_of(item.get_object(), "type") == "directory" || (is_dir && is_dir->is_bool() && is_dir->get_bool());
+        const bool folder =
+            text_of(item.get_object(), "type") == "directory" || (is_dir && is_dir->is_bool() && is_dir->get_bool());
         const std::string bare = name.substr(0, name.size() - name.ends_with('/'));
         if (bare.empty() || bare == "." || bare == ".." || bare.find('/') != bare.npos || bare.find('\0') != bare.npos)
             return refused("the index has a name that is no file's: " + printable(name));
@@ -274,7 +290,8 @@ bool is_folder_of(const std::string& url, const std::string& of) {
 
 Result<Index> parse_index(std::string_view body, std::string_view content_type, const Place& folder, bool cut) {
     const size_t first = body.find_first_not_of(" \t\r\n");
-    const bool is_json = media_type(content_type) == "application/json" || (!is_html(content_type) && first != body.npos && body[first] == '[');
+    const bool is_json = media_type(content_type) == "application/json" ||
+                         (!is_html(content_type) && first != body.npos && body[first] == '[');
     return is_json ? read_json(body) : read_html(body, content_type, folder, cut);
 }
 
@@ -283,7 +300,9 @@ bool is_html(std::string_view content_type) {
     return type == "text/html" || type == "application/xhtml+xml";
 }
 
-bool is_html_or_json(std::string_view content_type) { return is_html(content_type) || media_type(content_type) == "application/json"; }
+bool is_html_or_json(std::string_view content_type) {
+    return is_html(content_type) || media_type(content_type) == "application/json";
+}
 
 bool is_named_as_page(std::string_view name) {
     const std::string small = lower(name);

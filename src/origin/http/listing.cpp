@@ -20,13 +20,17 @@ Task<Result<std::vector<std::string>>> fetch_sums(Surroundings around) {
     ZCDP_CO_TRY(const Page page, co_await fetch_page(around, shared.target_of(shared.name), ""));
     auto sums = parse_sums(page.body, sidecar_of(shared.name));
     if (!sums) co_return std::move(sums).error().about(shared.source);
-    if (sums->files.empty()) co_return Error(ErrorKind::refused, "lists no file", shared.source, "name a list as sha256sum writes it");
-    if (sums->other_lines > 0) around.requester->remote().machine.log.warn("the list has lines that are not of sha256sum", {{"list", shared.source}, {"lines", uint64_t{sums->other_lines}}});
+    if (sums->files.empty())
+        co_return Error(ErrorKind::refused, "lists no file", shared.source, "name a list as sha256sum writes it");
+    if (sums->other_lines > 0)
+        around.requester->remote().machine.log.warn("the list has lines that are not of sha256sum",
+                                                    {{"list", shared.source}, {"lines", uint64_t{sums->other_lines}}});
     Claims claims;
     std::vector<std::string> paths;
     for (Sum& sum : sums->files) {
         if (sum.path.starts_with('/') || ("/" + sum.path + "/").find("/../") != std::string::npos)
-            co_return Error(ErrorKind::refused, "names a file outside of its folder: " + printable(sum.path), shared.source);
+            co_return Error(ErrorKind::refused, "names a file outside of its folder: " + printable(sum.path),
+                            shared.source);
         claims[sum.path] = {std::move(sum.sha256), ""};
         paths.push_back(std::move(sum.path));
     }
@@ -43,11 +47,14 @@ class NamedFiles final : public Listing {
         std::vector<std::string> paths, refused;
         for (; at_ < paths_.size() && paths.size() + refused.size() < kPageEntries; ++at_) {
             const auto verdict = selection_.of(paths_[at_]);
-            if (verdict != Selection::Verdict::leave) (verdict == Selection::Verdict::take ? paths : refused).push_back(paths_[at_]);
+            if (verdict != Selection::Verdict::leave)
+                (verdict == Selection::Verdict::take ? paths : refused).push_back(paths_[at_]);
         }
         ZCDP_CO_TRY(auto entries, co_await look_at_all(around_, std::move(paths), std::move(refused), false));
         for (const Entry& entry : entries)
-            if (entry.kind == EntryKind::directory) co_return Error(ErrorKind::refused, "is a folder: a folder's URL ends in /", around_.shared->source, "write " + around_.shared->source + "/");
+            if (entry.kind == EntryKind::directory)
+                co_return Error(ErrorKind::refused, "is a folder: a folder's URL ends in /", around_.shared->source,
+                                "write " + around_.shared->source + "/");
         co_return entries;
     }
 
@@ -71,7 +78,10 @@ class NamedFiles final : public Listing {
 /// The commit that the revision stands for.
 Task<Result<std::string>> fetch_commit(Surroundings around) {
     const Shared& shared = *around.shared;
-    ZCDP_CO_TRY(const Page page, co_await fetch_page(around, shared.base + "/api/" + shared.repository + "/revision/" + uri_encode(shared.revision, false), ""));
+    ZCDP_CO_TRY(
+        const Page page,
+        co_await fetch_page(
+            around, shared.base + "/api/" + shared.repository + "/revision/" + uri_encode(shared.revision, false), ""));
     auto about = parse_json_object(page.body, "the revision's description", ErrorKind::refused);
     if (!about) co_return std::move(about).error().about(shared.source);
     std::string commit = text_of(*about, "sha");
@@ -79,7 +89,8 @@ Task<Result<std::string>> fetch_commit(Surroundings around) {
     co_return commit;
 }
 
-/// Where the tree goes on after a page that came from `target`: at the endpoint that was chosen, whatever host the page names.
+/// Where the tree goes on after a page that came from `target`: at the endpoint that was chosen, whatever host the page
+/// names.
 Result<std::string> next_target(const Shared& shared, const Page& page, const std::string& target) {
     const std::string link = next_link(page.link);
     if (link.empty()) return std::string();
@@ -98,17 +109,24 @@ Task<Result<std::vector<Entry>>> fetch_tree(Surroundings around) {
     shared.set_commit(commit);
     std::vector<Entry> entries;
     Claims claims;
-    const std::string folder = shared.folder.empty() ? "" : "/" + uri_encode(shared.folder.substr(0, shared.folder.size() - 1), true);
-    std::string target = shared.base + "/api/" + shared.repository + "/tree/" + uri_encode(commit, false) + folder + "?recursive=true";
+    const std::string folder =
+        shared.folder.empty() ? "" : "/" + uri_encode(shared.folder.substr(0, shared.folder.size() - 1), true);
+    std::string target =
+        shared.base + "/api/" + shared.repository + "/tree/" + uri_encode(commit, false) + folder + "?recursive=true";
     std::set<std::string> seen;
     size_t folders = 0;
     while (!target.empty()) {
-        if (!seen.insert(target).second) co_return Error(ErrorKind::refused, "the tree does not end: a page leads back to one before it", shared.source);
+        if (!seen.insert(target).second)
+            co_return Error(ErrorKind::refused, "the tree does not end: a page leads back to one before it",
+                            shared.source);
         ZCDP_CO_TRY(const Page page, co_await fetch_page(around, target, ""));
         auto tree = parse_tree(page.body);
         if (!tree) co_return std::move(tree).error().about(shared.source);
         for (TreeFile& file : tree->files) {
-            if (!file.entry.path.starts_with(shared.folder)) co_return Error(ErrorKind::refused, "the tree has a file outside of its folder: " + printable(file.entry.path), shared.source);
+            if (!file.entry.path.starts_with(shared.folder))
+                co_return Error(ErrorKind::refused,
+                                "the tree has a file outside of its folder: " + printable(file.entry.path),
+                                shared.source);
             file.entry.path.erase(0, shared.folder.size());
             claims[file.entry.path] = {std::move(file.sha256), file.entry.tag};
             entries.push_back(std::move(file.entry));
@@ -116,7 +134,8 @@ Task<Result<std::vector<Entry>>> fetch_tree(Surroundings around) {
         folders += tree->folders;
         ZCDP_CO_TRY(target, next_target(shared, page, target));
         const bool empty = tree->files.empty() && tree->folders == 0;
-        if (entries.size() + folders > kFilesMax || (!target.empty() && empty)) co_return Error(ErrorKind::refused, "the tree does not end", shared.source);
+        if (entries.size() + folders > kFilesMax || (!target.empty() && empty))
+            co_return Error(ErrorKind::refused, "the tree does not end", shared.source);
     }
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.path < b.path; });
     shared.set_claims(std::move(claims));

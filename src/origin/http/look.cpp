@@ -20,11 +20,14 @@ Call call_of(const std::string& method, const std::string& key, std::shared_ptr<
 Result<> check_encoding(const net::Response& answer, const std::string& name) {
     const std::string_view encoding = answer.header("content-encoding");
     if (encoding.empty() || encoding == "identity") return {};
-    return Error(ErrorKind::refused, "is sent as " + printable(encoding) + ", which was not asked for", name, "have the server heed Accept-Encoding: identity");
+    return Error(ErrorKind::refused, "is sent as " + printable(encoding) + ", which was not asked for", name,
+                 "have the server heed Accept-Encoding: identity");
 }
 
 /// A body that ends where the connection does may have been cut there: then the page must come to its own end.
-bool is_framed(const net::Response& answer) { return answer.body_bytes() || !answer.header("transfer-encoding").empty(); }
+bool is_framed(const net::Response& answer) {
+    return answer.body_bytes() || !answer.header("transfer-encoding").empty();
+}
 
 bool ends_itself(std::string_view body) {
     const std::string_view end = body.substr(body.size() - std::min<size_t>(body.size(), 200));
@@ -43,7 +46,8 @@ Task<Result<uint64_t>> count(Requester& requester, net::Response& answer) {
         total += got;
         remote.bytes.add(got);
         if (remote.options.bytes_per_second == 0) continue;
-        if (const uint64_t rest = remote.limiter.rest_ms(got, remote.machine.clock.monotonic_ns()); rest > 0) co_await sleep_ms(rest);
+        if (const uint64_t rest = remote.limiter.rest_ms(got, remote.machine.clock.monotonic_ns()); rest > 0)
+            co_await sleep_ms(rest);
     }
 }
 
@@ -54,7 +58,8 @@ Task<Result<ObjectInfo>> measure(Surroundings around, std::string key) {
     for (uint32_t attempt = 1;; ++attempt) {
         ZCDP_CO_TRY(const auto answer, co_await around.requester->send(call_of("GET", key, nullptr)));
         if (!is_framed(*answer) && !has_digest)
-            co_return Error(ErrorKind::refused, "does not say its size, nor where it ends", name, "give --sha256 or a SHA256SUMS; a folder's URL ends in /");
+            co_return Error(ErrorKind::refused, "does not say its size, nor where it ends", name,
+                            "give --sha256 or a SHA256SUMS; a folder's URL ends in /");
         const auto total = co_await count(*around.requester, *answer);
         if (total) co_return info_from(*around.shared, *answer, key, *total);
         const bool again = co_await around.requester->retry_after(total.error(), attempt);
@@ -91,7 +96,8 @@ Task<Result<bool>> is_index(Surroundings around, std::string key, bool was_redir
     const auto index = parse_index(page.body, page.content_type, place, true);
     if (!index) co_return false;  // whatever it is, it lists no folder
     if (index->asks_for_password && was_redirected)
-        co_return Error(ErrorKind::denied, "answers a page that asks for a password", name, "set ZCDP_HTTP_TOKEN, or ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
+        co_return Error(ErrorKind::denied, "answers a page that asks for a password", name,
+                        "set ZCDP_HTTP_TOKEN, or ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
     ZCDP_CO_TRY(const Place asked, Place::parse(around.shared->endpoint.url() + around.shared->target_of(key)));
     const bool of_it = place.segments() == asked.segments();
     co_return index->says_so && (!index->names.empty() || (of_it && index->names_itself));
@@ -109,8 +115,11 @@ Task<Result<Page>> fetch_page(Surroundings around, std::string target, std::stri
         ZCDP_CO_TRY(const auto answer, co_await around.requester->send(std::move(call)));
         ZCDP_CO_CHECK(check_encoding(*answer, name));
         auto body = co_await answer->read_all(kPageBytesMax);
-        if (body && !is_framed(*answer) && !ends_itself(*body)) body = Error(ErrorKind::unreachable, "the page may have been cut off: it does not come to its end");
-        if (body) co_return Page{std::move(*body), std::string(answer->header("content-type")), std::string(answer->header("link")), journey->url.empty() ? url : journey->url};
+        if (body && !is_framed(*answer) && !ends_itself(*body))
+            body = Error(ErrorKind::unreachable, "the page may have been cut off: it does not come to its end");
+        if (body)
+            co_return Page{std::move(*body), std::string(answer->header("content-type")),
+                           std::string(answer->header("link")), journey->url.empty() ? url : journey->url};
         const bool again = co_await around.requester->retry_after(body.error(), attempt);
         if (!again) co_return std::move(body).error().about(name);
     }
@@ -133,7 +142,9 @@ Task<Result<Looked>> look(Surroundings around, std::string key, bool may_be_fold
     answer->reset();
     if (around.shared->kind != Kind::tree && around.shared->claim_of(key).sha256.empty() && is_html_or_json(type)) {
         const bool is_page = is_html(type) && !is_named_as_page(key);
-        if (!journey->url.empty() && is_folder_of(journey->url, around.shared->endpoint.url() + around.shared->target_of(key))) co_return Looked{{}, true};
+        if (!journey->url.empty() &&
+            is_folder_of(journey->url, around.shared->endpoint.url() + around.shared->target_of(key)))
+            co_return Looked{{}, true};
         if (is_page) {
             ZCDP_CO_TRY(const bool folder, co_await is_index(around, key, !journey->url.empty()));
             if (folder) co_return Looked{{}, true};

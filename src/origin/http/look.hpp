@@ -29,9 +29,10 @@ struct Looked {
     bool is_folder = false;  ///< then `info` says nothing
 };
 
-/// HEAD; where that is refused or states no length a GET of one byte; where that states none either, the whole is read once
-/// and counted, if its end can be told from a cut. With `may_be_folder` a name that is redirected to itself with a '/', or
-/// that answers an index of its own, is a folder. Errors: also refused: a page to log in at, in place of the file.
+/// HEAD; where that is refused or states no length a GET of one byte; where that states none either, the whole is read
+/// once and counted, if its end can be told from a cut. With `may_be_folder` a name that is redirected to itself with a
+/// '/', or that answers an index of its own, is a folder. Errors: also refused: a page to log in at, in place of the
+/// file.
 Task<Result<Looked>> look(Surroundings around, std::string key, bool may_be_folder);
 
 }  // namespace zcdp::origin::http

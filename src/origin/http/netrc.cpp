@@ -9,7 +9,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 bool same_letters(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 class Words {
@@ -38,7 +39,8 @@ class Words {
 
   private:
     bool skip_blanks() {
-        rest_.remove_prefix(static_cast<size_t>(std::find_if_not(rest_.begin(), rest_.end(), is_blank) - rest_.begin()));
+        rest_.remove_prefix(
+            static_cast<size_t>(std::find_if_not(rest_.begin(), rest_.end(), is_blank) - rest_.begin()));
         return !rest_.empty();
     }
     std::string plain() {

@@ -4,8 +4,8 @@
 #include "src/origin/http/netrc.hpp"
 #include "src/origin/http/sums.hpp"
 #include "src/origin/remote/answers.hpp"
-#include "src/origin/remote/token.hpp"
 #include "src/origin/remote/given.hpp"
+#include "src/origin/remote/token.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -14,8 +14,8 @@ namespace {
 
 constexpr const char* kForms = "write https://HOST/FOLDER/, https://HOST/PATH/FILE or https://HOST/PATH/SHA256SUMS";
 
-/// Where the revision that begins at `at` ends. One with slashes is written with %2F, but refs/pr/N and refs/convert/NAME
-/// also as they are, as huggingface_hub's HfFileSystem reads them.
+/// Where the revision that begins at `at` ends. One with slashes is written with %2F, but refs/pr/N and
+/// refs/convert/NAME also as they are, as huggingface_hub's HfFileSystem reads them.
 size_t revision_end(const std::string& text, size_t at) {
     for (const std::string ref : {"refs/pr/", "refs/convert/"})
         if (text.compare(at, ref.size(), ref) == 0) return std::min(text.find('/', at + ref.size()), text.size());
@@ -24,8 +24,8 @@ size_t revision_end(const std::string& text, size_t at) {
 
 }  // namespace
 
-// Without an ORG only what can be nothing else is taken, as huggingface_hub does before it asks the hub: NAME/FOLDER would be
-// an ORG/NAME.
+// Without an ORG only what can be nothing else is taken, as huggingface_hub does before it asks the hub: NAME/FOLDER
+// would be an ORG/NAME.
 Result<Repository> parse_repository(const std::string& text) {
     std::string rest = text.substr(5), type = "models";
     for (const std::string one : {"datasets", "models", "spaces"})
@@ -45,10 +45,15 @@ Result<Repository> parse_repository(const std::string& text) {
     }
     if (next < rest.size()) out.folder = rest.substr(next + 1);
     if (!out.folder.empty() && out.folder.back() != '/') out.folder += '/';
-    const bool plain = id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos && id.find("..") == id.npos;
-    const bool named = !id.empty() && id.front() != '/' && id.back() != '/' && id != "." && !(alone && type == "spaces");  // a space has an owner
+    const bool plain =
+        id.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/") == id.npos &&
+        id.find("..") == id.npos;
+    const bool named = !id.empty() && id.front() != '/' && id.back() != '/' && id != "." &&
+                       !(alone && type == "spaces");  // a space has an owner
     if (!named || !plain || out.revision.empty() || !percent_decode(out.revision, false))
-        return Error(ErrorKind::usage, "names no repository", text, "write hf://ORG/NAME@REVISION/FOLDER/, hf://datasets/ORG/NAME, or without an ORG hf://NAME@REVISION/FOLDER/");
+        return Error(ErrorKind::usage, "names no repository", text,
+                     "write hf://ORG/NAME@REVISION/FOLDER/, hf://datasets/ORG/NAME, or without an ORG "
+                     "hf://NAME@REVISION/FOLDER/");
     return out;
 }
 
@@ -57,7 +62,8 @@ Result<> Shared::authorize_url() {
     ZCDP_TRY(const std::string token, credential(options, machine, "ZCDP_HTTP_TOKEN"));
     ZCDP_TRY(const std::string user, credential(options, machine, "ZCDP_HTTP_USER"));
     ZCDP_TRY(const std::string password, credential(options, machine, "ZCDP_HTTP_PASSWORD"));
-    if (user.empty() && !password.empty() && token.empty()) return Error(ErrorKind::usage, "is set without ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD");
+    if (user.empty() && !password.empty() && token.empty())
+        return Error(ErrorKind::usage, "is set without ZCDP_HTTP_USER", "ZCDP_HTTP_PASSWORD");
     if (!token.empty()) authorization = "Bearer " + token;
     else if (!user.empty()) authorization = "Basic " + to_base64(user + ":" + password);
     else if (options.credentials.empty()) return authorize_by_netrc();
@@ -72,7 +78,9 @@ Result<> Shared::authorize_by_netrc() {
     const std::string path = named.empty() ? home + "/.netrc" : named;
     auto text = read_user_file(machine.fs, path, 1 << 20);
     if (!text && named.empty()) return {};
-    if (!text) return Error(ErrorKind::usage, "cannot be read: " + text.error().message(), path, "NETRC names it; unset NETRC, or name another file");
+    if (!text)
+        return Error(ErrorKind::usage, "cannot be read: " + text.error().message(), path,
+                     "NETRC names it; unset NETRC, or name another file");
     const auto login = netrc_login(*text, endpoint.host);
     if (login) authorization = "Basic " + to_base64(login->user + ":" + login->password);
     return {};
@@ -90,9 +98,12 @@ Result<> Shared::authorize_repository() {
         std::string home = machine.environment("HF_HOME"), cache = machine.environment("XDG_CACHE_HOME");
         if (home.empty()) home = (cache.empty() ? machine.environment("HOME") + "/.cache" : cache) + "/huggingface";
         const auto file = read_user_file(machine.fs, named.empty() ? home + "/token" : named, 64 << 10);
-        if (!file && !named.empty()) return Error(ErrorKind::usage, "cannot be read: " + file.error().message(), named, "HF_TOKEN_PATH names it; unset HF_TOKEN_PATH, or name another file");
+        if (!file && !named.empty())
+            return Error(ErrorKind::usage, "cannot be read: " + file.error().message(), named,
+                         "HF_TOKEN_PATH names it; unset HF_TOKEN_PATH, or name another file");
         if (file) {
-            ZCDP_TRY(token, clean_header_secret(file->substr(0, file->find_first_of("\r\n")), named.empty() ? home + "/token" : named));
+            ZCDP_TRY(token, clean_header_secret(file->substr(0, file->find_first_of("\r\n")),
+                                                named.empty() ? home + "/token" : named));
         }
     }
     if (!token.empty()) authorization = "Bearer " + token;
@@ -101,8 +112,10 @@ Result<> Shared::authorize_repository() {
 
 Result<> Shared::configure_url(const std::string& url) {
     source = url.substr(0, url.find('?'));
-    if (const size_t host = url.find("://") + 3; url.substr(host, url.find_first_of("/?", host) - host).find('@') != url.npos)
-        return Error(ErrorKind::usage, "has a user or password in it", "the source's URL", "set ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
+    if (const size_t host = url.find("://") + 3;
+        url.substr(host, url.find_first_of("/?", host) - host).find('@') != url.npos)
+        return Error(ErrorKind::usage, "has a user or password in it", "the source's URL",
+                     "set ZCDP_HTTP_USER and ZCDP_HTTP_PASSWORD");
     ZCDP_TRY(const auto where, split_url(url));
     endpoint = where.first;
     file_target_ = where.second;
@@ -114,12 +127,14 @@ Result<> Shared::configure_url(const std::string& url) {
     const bool has_query = path.size() != where.second.size();
     base_path_ = path.substr(0, path.rfind('/') + 1);
     name = path.substr(base_path_.size());
-    if (!percent_decode(name, false)) return Error(ErrorKind::usage, "is not URL-encoded", source, std::string("write % as %25; ") + kForms);
+    if (!percent_decode(name, false))
+        return Error(ErrorKind::usage, "is not URL-encoded", source, std::string("write % as %25; ") + kForms);
     if (path == "/" && !source.ends_with('/')) source += '/';  // "https://host"
     kind = name.empty() ? Kind::index : is_sums_file(name) && !has_query ? Kind::sums : Kind::file;
     if (kind == Kind::index && has_query) return Error(ErrorKind::usage, "is a folder with a query", source, kForms);
     if (!options.sha256.empty()) {
-        if (kind != Kind::file) return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
+        if (kind != Kind::file)
+            return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
         std::string hex = options.sha256;  // some tools print capitals
         for (char& c : hex) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
         const auto digest = sha256_from_hex(hex);

@@ -31,7 +31,8 @@ struct Repository {
     std::string revision;  ///< as it is written; "main" without one
     std::string folder;    ///< "" or ends in '/'
 };
-/// hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/FOLDER]; hf://[models/|datasets/]NAME[@REVISION[/FOLDER]]. Pure. Errors: usage.
+/// hf://[models/|datasets/|spaces/]ORG/NAME[@REVISION][/FOLDER]; hf://[models/|datasets/]NAME[@REVISION[/FOLDER]].
+/// Pure. Errors: usage.
 Result<Repository> parse_repository(const std::string& source);
 
 class Shared final : public Remote {
@@ -44,11 +45,11 @@ class Shared final : public Remote {
 
     Kind kind = Kind::file;
     net::Endpoint endpoint;
-    std::string base;           ///< kind tree: the path that the hub lies below; "" or "/a/b"
-    std::string source;         ///< for messages; without a query, which may hold a secret
-    std::string authorization;  ///< the header's value; "" for none
+    std::string base;                            ///< kind tree: the path that the hub lies below; "" or "/a/b"
+    std::string source;                          ///< for messages; without a query, which may hold a secret
+    std::string authorization;                   ///< the header's value; "" for none
     mutable std::atomic<bool> bare_tags{false};  ///< the server writes its ETags without quotes, and compares them so
-    std::string name;           ///< kind file: what it is called in the dataset; kind sums: of the list itself
+    std::string name;  ///< kind file: what it is called in the dataset; kind sums: of the list itself
     std::string repository, revision, folder;  ///< kind tree; as in Repository
 
     /// Path and query on the wire of the file `key`.
@@ -67,8 +68,8 @@ class Shared final : public Remote {
     Result<> authorize_repository();
     /// From the file that NETRC names, else ~/.netrc. Errors: usage: the one named is not there.
     Result<> authorize_by_netrc();
-    std::string base_path_;    ///< encoded; ends in '/'
-    std::string file_target_;  ///< kind file: path and query as given
+    std::string base_path_;     ///< encoded; ends in '/'
+    std::string file_target_;   ///< kind file: path and query as given
     mutable std::mutex mutex_;  ///< what follows
     std::string commit_;
     Claims claims_;

@@ -7,16 +7,23 @@ namespace zcdp::origin::http {
 namespace {
 
 constexpr size_t kLinesMax = 1'000'000;
-constexpr std::string_view kSigned = "-----BEGIN PGP SIGNED MESSAGE-----", kSignature = "-----BEGIN PGP SIGNATURE-----", kSignatureEnd = "-----END PGP SIGNATURE-----";
+constexpr std::string_view kSigned = "-----BEGIN PGP SIGNED MESSAGE-----", kSignature = "-----BEGIN PGP SIGNATURE-----",
+                           kSignatureEnd = "-----END PGP SIGNATURE-----";
 
-Error refused(const std::string& what, const std::string& hint = "") { return Error(ErrorKind::refused, what, "", hint); }
+Error refused(const std::string& what, const std::string& hint = "") {
+    return Error(ErrorKind::refused, what, "", hint);
+}
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f'); }
-size_t hex_digits(std::string_view text) { return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_hex) - text.begin()); }
+size_t hex_digits(std::string_view text) {
+    return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_hex) - text.begin());
+}
 
 bool ends_with(std::string_view text, std::string_view end) {
-    return text.size() >= end.size() && std::equal(end.begin(), end.end(), text.end() - static_cast<ptrdiff_t>(end.size()), [](char a, char b) { return a == lower(b); });
+    return text.size() >= end.size() &&
+           std::equal(end.begin(), end.end(), text.end() - static_cast<ptrdiff_t>(end.size()),
+                      [](char a, char b) { return a == lower(b); });
 }
 
 /// coreutils escapes a newline, a return and a backslash, and then puts a backslash before the digest.
@@ -44,7 +51,8 @@ struct Line {
     std::string name;
 };
 
-constexpr std::pair<size_t, std::string_view> kKinds[] = {{32, "MD5"}, {40, "SHA-1"}, {56, "SHA-224"}, {64, ""}, {96, "SHA-384"}, {128, "SHA-512"}};
+constexpr std::pair<size_t, std::string_view> kKinds[] = {{32, "MD5"}, {40, "SHA-1"},   {56, "SHA-224"},
+                                                          {64, ""},    {96, "SHA-384"}, {128, "SHA-512"}};
 
 /// "SHA256 (name) = HEX" of BSD, "SHA256(name)= HEX" and "SHA2-256(name)= HEX" of OpenSSL, with whatever algorithm.
 std::optional<Line> tagged(std::string_view line) {
@@ -52,11 +60,14 @@ std::optional<Line> tagged(std::string_view line) {
     if (open == line.npos || close == line.npos || close < open) return std::nullopt;
     std::string_view tag = line.substr(0, open);
     if (tag.ends_with(' ')) tag.remove_suffix(1);
-    const bool known = tag.starts_with("SHA") || tag.starts_with("MD") || tag.starts_with("BLAKE") || tag.starts_with("RMD") || tag.starts_with("RIPEMD") || tag.starts_with("SM3") || tag.starts_with("WHIRLPOOL");
+    const bool known = tag.starts_with("SHA") || tag.starts_with("MD") || tag.starts_with("BLAKE") ||
+                       tag.starts_with("RMD") || tag.starts_with("RIPEMD") || tag.starts_with("SM3") ||
+                       tag.starts_with("WHIRLPOOL");
     if (!known || tag.find(' ') != tag.npos) return std::nullopt;
     Line out{tag == "SHA256" || tag == "SHA2-256" ? "" : tag, {}, std::string(line.substr(open + 1, close - open - 1))};
     const size_t equals = line.find_first_not_of(' ', close + 1);
-    if (equals != line.npos && line[equals] == '=') out.hex = line.substr(std::min(line.find_first_not_of(' ', equals + 1), line.size()));
+    if (equals != line.npos && line[equals] == '=')
+        out.hex = line.substr(std::min(line.find_first_not_of(' ', equals + 1), line.size()));
     return out;
 }
 
@@ -126,7 +137,9 @@ class Lines {
 };
 
 /// What is wrong with a list, and where.
-Error at_line(size_t number, const std::string& what) { return refused("line " + std::to_string(number) + " " + what, "write HEX, two blanks and the name"); }
+Error at_line(size_t number, const std::string& what) {
+    return refused("line " + std::to_string(number) + " " + what, "write HEX, two blanks and the name");
+}
 
 struct Other {
     std::string path;
@@ -135,9 +148,13 @@ struct Other {
 };
 
 Result<> check_twice(Sums& sums) {
-    std::sort(sums.files.begin(), sums.files.end(), [](const Sum& a, const Sum& b) { return a.path != b.path ? a.path < b.path : a.sha256 < b.sha256; });
-    sums.files.erase(std::unique(sums.files.begin(), sums.files.end(), [](const Sum& a, const Sum& b) { return a.path == b.path && a.sha256 == b.sha256; }), sums.files.end());
-    const auto twice = std::adjacent_find(sums.files.begin(), sums.files.end(), [](const Sum& a, const Sum& b) { return a.path == b.path; });
+    std::sort(sums.files.begin(), sums.files.end(),
+              [](const Sum& a, const Sum& b) { return a.path != b.path ? a.path < b.path : a.sha256 < b.sha256; });
+    sums.files.erase(std::unique(sums.files.begin(), sums.files.end(),
+                                 [](const Sum& a, const Sum& b) { return a.path == b.path && a.sha256 == b.sha256; }),
+                     sums.files.end());
+    const auto twice = std::adjacent_find(sums.files.begin(), sums.files.end(),
+                                          [](const Sum& a, const Sum& b) { return a.path == b.path; });
     if (twice != sums.files.end()) return refused("names a file twice, with two digests: " + printable(twice->path));
     return {};
 }
@@ -145,9 +162,12 @@ Result<> check_twice(Sums& sums) {
 /// A digest of another kind does for a file that has a SHA-256 as well.
 Result<> check_others(const Sums& sums, const std::vector<Other>& others) {
     for (const Other& one : others) {
-        const auto same = std::lower_bound(sums.files.begin(), sums.files.end(), one.path, [](const Sum& a, const std::string& path) { return a.path < path; });
+        const auto same = std::lower_bound(sums.files.begin(), sums.files.end(), one.path,
+                                           [](const Sum& a, const std::string& path) { return a.path < path; });
         if (same != sums.files.end() && same->path == one.path) continue;
-        return refused("line " + std::to_string(one.number) + " has a digest of another kind (" + one.kind + "), and there is no SHA-256 of " + printable(one.path), "name a list of SHA-256");
+        return refused("line " + std::to_string(one.number) + " has a digest of another kind (" + one.kind +
+                           "), and there is no SHA-256 of " + printable(one.path),
+                       "name a list of SHA-256");
     }
     return {};
 }
@@ -169,7 +189,8 @@ Result<Sums> parse_sums(std::string_view text, const std::string& own_name) {
             continue;
         }
         if (!found || found->kind == "unknown") return at_line(lines.number(), "is no line of sha256sum");
-        if (found->kind.empty() && !is_sha256_hex(found->hex)) return at_line(lines.number(), "has no SHA-256 where one belongs");
+        if (found->kind.empty() && !is_sha256_hex(found->hex))
+            return at_line(lines.number(), "has no SHA-256 where one belongs");
         if (found->name.empty() || found->name == "-") found->name = own_name;
         if (found->name.empty() || (escaped && !unescape(found->name))) return at_line(lines.number(), "names no file");
         if (found->name.starts_with("./")) found->name.erase(0, 2);
@@ -183,7 +204,8 @@ Result<Sums> parse_sums(std::string_view text, const std::string& own_name) {
 }
 
 bool is_sums_file(std::string_view name) {
-    for (const std::string_view end : {"sha256sums", "sha256sum", "sha256sums.txt", "sha256sum.txt", ".sha256", ".sha256.txt", "checksums.txt"})
+    for (const std::string_view end :
+         {"sha256sums", "sha256sum", "sha256sums.txt", "sha256sum.txt", ".sha256", ".sha256.txt", "checksums.txt"})
         if (ends_with(name, end)) return true;
     return false;
 }
@@ -199,7 +221,8 @@ bool is_sha256_hex(std::string_view text) { return text.size() == 64 && hex_digi
 std::string raw_of_hex(std::string_view hex) {
     const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : lower(c) - 'a' + 10; };
     std::string raw;
-    for (size_t i = 0; i + 1 < hex.size(); i += 2) raw.push_back(static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1])));
+    for (size_t i = 0; i + 1 < hex.size(); i += 2)
+        raw.push_back(static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1])));
     return raw;
 }
 

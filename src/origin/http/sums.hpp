@@ -21,10 +21,9 @@ struct Sums {
 };
 
 /// "HEX  name", "HEX *name", "\HEX  name" with escapes (coreutils), "SHA256 (name) = HEX", "HEX name" (BSD),
-/// "SHA2-256(name)= HEX" (OpenSSL); '#' begins a comment; a clear signature (RFC 9580 7) stands around it. `own_name`: what a
-/// digest without a name, or with "-", is of; "": such a line is refused.
-/// Errors: refused, with the line's number: a digest of another kind of a file that has no SHA-256, a digest that is none, a
-/// file with two.
+/// "SHA2-256(name)= HEX" (OpenSSL); '#' begins a comment; a clear signature (RFC 9580 7) stands around it. `own_name`:
+/// what a digest without a name, or with "-", is of; "": such a line is refused. Errors: refused, with the line's
+/// number: a digest of another kind of a file that has no SHA-256, a digest that is none, a file with two.
 Result<Sums> parse_sums(std::string_view text, const std::string& own_name = "");
 
 /// SHA256SUMS, sha256sums.txt, checksums.sha256 and the like.

@@ -17,7 +17,13 @@ constexpr unsigned kReadThreads = 2;
 /// What all loops share.
 struct Directory {
     Directory(std::string p, std::string only, Fd f, const OriginOptions& options, Machine on)
-        : path(std::move(p)), file(std::move(only)), fd(std::move(f)), follow(options.follow_symlinks), machine(on), limiter(options.bytes_per_second), pool(kReadThreads),
+        : path(std::move(p)),
+          file(std::move(only)),
+          fd(std::move(f)),
+          follow(options.follow_symlinks),
+          machine(on),
+          limiter(options.bytes_per_second),
+          pool(kReadThreads),
           requests(on.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
           bytes(on.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
     ~Directory() { pool.join(); }
@@ -37,7 +43,8 @@ struct Directory {
 class LocalListing final : public Listing {
   public:
     LocalListing(std::shared_ptr<Directory> directory, const Selection& selection)
-        : directory_(std::move(directory)), walk_(directory_->machine.fs, directory_->fd.get(), directory_->path, selection, directory_->follow) {}
+        : directory_(std::move(directory)),
+          walk_(directory_->machine.fs, directory_->fd.get(), directory_->path, selection, directory_->follow) {}
     Task<Result<std::vector<Entry>>> next() override {
         return offload(directory_->pool, [this] { return walk_.page(); });
     }
@@ -51,11 +58,14 @@ class LocalListing final : public Listing {
 /// The source is one file: where a symlink of its name leads, for the user named it.
 class OneFile final : public Listing {
   public:
-    OneFile(std::shared_ptr<Directory> directory, const Selection& selection) : directory_(std::move(directory)), selection_(selection) {}
+    OneFile(std::shared_ptr<Directory> directory, const Selection& selection)
+        : directory_(std::move(directory)), selection_(selection) {}
     Task<Result<std::vector<Entry>>> next() override {
-        if (std::exchange(listed_, true) || selection_.of(directory_->file) == Selection::Verdict::leave) co_return std::vector<Entry>();
+        if (std::exchange(listed_, true) || selection_.of(directory_->file) == Selection::Verdict::leave)
+            co_return std::vector<Entry>();
         co_return co_await offload(directory_->pool, [directory = directory_]() -> Result<std::vector<Entry>> {
-            const auto file = directory->machine.fs.open_following(directory->fd.get(), directory->file.c_str(), O_PATH);
+            const auto file =
+                directory->machine.fs.open_following(directory->fd.get(), directory->file.c_str(), O_PATH);
             if (!file) return directory->error(file.error(), "looking at", directory->file);
             const auto st = directory->machine.fs.stat_fd(file->get());
             if (!st) return directory->error(st.error(), "looking at", directory->file);
@@ -72,7 +82,10 @@ class OneFile final : public Listing {
 class LocalBody final : public Body {
   public:
     LocalBody(std::shared_ptr<Directory> directory, Fd file, ReadSpec spec)
-        : directory_(std::move(directory)), file_(std::move(file)), spec_(std::move(spec)), at_(spec_.offset_bytes),
+        : directory_(std::move(directory)),
+          file_(std::move(file)),
+          spec_(std::move(spec)),
+          at_(spec_.offset_bytes),
           left_(spec_.length_bytes) {}
 
     Task<Result<size_t>> read_some(std::span<std::byte> into) override {
@@ -100,7 +113,8 @@ class LocalBody final : public Body {
         const auto st = fs.stat_fd(file_.get());
         if (!st) return directory_->error(st.error(), "looking at", spec_.path);
         if (tag_of(*st) != spec_.tag || *got == 0)
-            return Error(ErrorKind::source_changed, "changed while it was being read", directory_->path + "/" + spec_.path);
+            return Error(ErrorKind::source_changed, "changed while it was being read",
+                         directory_->path + "/" + spec_.path);
         return *got;
     }
 
@@ -115,7 +129,9 @@ class LocalOrigin final : public Origin {
   public:
     explicit LocalOrigin(std::shared_ptr<Directory> directory) : directory_(std::move(directory)) {}
 
-    OriginIdentity identity() const override { return {"file://", directory_->path, "", "local", !directory_->file.empty()}; }
+    OriginIdentity identity() const override {
+        return {"file://", directory_->path, "", "local", !directory_->file.empty()};
+    }
     std::unique_ptr<Listing> list(const Selection& selection) override {
         if (!directory_->file.empty()) return std::make_unique<OneFile>(directory_, selection);
         return std::make_unique<LocalListing>(directory_, selection);
@@ -136,8 +152,10 @@ class LocalOrigin final : public Origin {
             ZCDP_TRY(Fd file, open(*directory, spec.path));
             const auto st = directory->machine.fs.stat_fd(file.get());
             if (!st) return directory->error(st.error(), "looking at", spec.path);
-            if (!S_ISREG(st->st_mode) || tag_of(*st) != spec.tag || static_cast<uint64_t>(st->st_size) != spec.object_bytes)
-                return Error(ErrorKind::source_changed, "changed since it was listed", directory->path + "/" + spec.path);
+            if (!S_ISREG(st->st_mode) || tag_of(*st) != spec.tag ||
+                static_cast<uint64_t>(st->st_size) != spec.object_bytes)
+                return Error(ErrorKind::source_changed, "changed since it was listed",
+                             directory->path + "/" + spec.path);
             return std::unique_ptr<Body>(std::make_unique<LocalBody>(directory, std::move(file), spec));
         });
     }
@@ -150,8 +168,9 @@ class LocalOrigin final : public Origin {
     static Result<Fd> open(Directory& directory, const std::string& path) {
         Fs& fs = directory.machine.fs;
         constexpr int flags = O_RDONLY | O_NONBLOCK;
-        auto file = directory.follow || path == directory.file ? fs.open_following(directory.fd.get(), path.c_str(), flags)
-                                                               : fs.open_beneath(directory.fd.get(), path.c_str(), flags);
+        auto file = directory.follow || path == directory.file
+                        ? fs.open_following(directory.fd.get(), path.c_str(), flags)
+                        : fs.open_beneath(directory.fd.get(), path.c_str(), flags);
         if (!file) return directory.error(file.error(), "opening", path);
         return std::move(*file);
     }
@@ -164,7 +183,9 @@ Result<std::string> path_of_url(const std::string& url) {
     constexpr std::string_view scheme = "file://";
     const size_t slash = url.find('/', scheme.size());
     const std::string host = url.substr(scheme.size(), slash == std::string::npos ? slash : slash - scheme.size());
-    if (!host.empty() && host != "localhost") return Error(ErrorKind::usage, "names the host " + host + ", and files are read on this machine alone", url, "write file:///DIR or DIR");
+    if (!host.empty() && host != "localhost")
+        return Error(ErrorKind::usage, "names the host " + host + ", and files are read on this machine alone", url,
+                     "write file:///DIR or DIR");
     if (slash == std::string::npos) return Error(ErrorKind::usage, "has no path", url, "write file:///DIR or DIR");
     std::string path;
     for (size_t i = slash; i < url.size(); ++i) {
@@ -191,7 +212,9 @@ Result<OriginFactory> make_local_factory(const std::string& path, const OriginOp
         const std::filesystem::path given(path);
         file = given.filename().string();
         folder = std::filesystem::canonical(given.has_parent_path() ? given.parent_path() : ".", code).string();
-        if (code) return system_error({code.value(), boost::system::system_category()}, "opening the folder of the source", path);
+        if (code)
+            return system_error({code.value(), boost::system::system_category()}, "opening the folder of the source",
+                                path);
     } else if (!code && kind != std::filesystem::file_type::directory) {
         return Error(ErrorKind::refused, "is neither a directory nor a file", path);
     }

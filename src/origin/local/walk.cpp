@@ -63,9 +63,11 @@ SysResult<struct stat> Walk::look(int folder, const char* name) {
 }
 
 Error Walk::link_error(const boost::system::error_code& code, const std::string& path) const {
-    if (code.value() != ENOENT && code.value() != ELOOP && code.value() != ENOTDIR) return error(code, "following the symlink", path);
-    return Error(ErrorKind::refused, code.value() == ELOOP ? "is a symlink that leads to itself" : "is a symlink that leads nowhere", root_path_ + "/" + path,
-                 "mend it, or leave it out with --exclude");
+    if (code.value() != ENOENT && code.value() != ELOOP && code.value() != ENOTDIR)
+        return error(code, "following the symlink", path);
+    return Error(ErrorKind::refused,
+                 code.value() == ELOOP ? "is a symlink that leads to itself" : "is a symlink that leads nowhere",
+                 root_path_ + "/" + path, "mend it, or leave it out with --exclude");
 }
 
 /// A folder that is reached again from within itself would be listed for ever.
@@ -75,7 +77,9 @@ Result<> Walk::check_no_loop(Level& level) {
     level.device = st->st_dev, level.inode = st->st_ino;
     for (const Level& around : levels_)
         if (around.device == st->st_dev && around.inode == st->st_ino)
-            return Error(ErrorKind::refused, "leads back to " + (around.path.empty() ? "the source itself" : printable(around.path)) + ", which it lies in",
+            return Error(ErrorKind::refused,
+                         "leads back to " + (around.path.empty() ? "the source itself" : printable(around.path)) +
+                             ", which it lies in",
                          root_path_ + "/" + level.path, "leave it out with --exclude");
     return {};
 }
@@ -84,7 +88,8 @@ Result<> Walk::check_no_loop(Level& level) {
 Result<bool> Walk::open(int parent, std::string_view name, Level& level, std::vector<Entry>& entries) {
     const std::string component(name.empty() ? "." : name.substr(0, name.size() - 1));
     constexpr int flags = O_RDONLY | O_DIRECTORY;
-    auto fd = follow_ ? fs_.open_following(parent, component.c_str(), flags) : fs_.open(parent, component.c_str(), flags);
+    auto fd =
+        follow_ ? fs_.open_following(parent, component.c_str(), flags) : fs_.open(parent, component.c_str(), flags);
     if (!fd && fd.error().value() == ENOENT && !name.empty()) return false;  // gone meanwhile
     Result<> done;
     if (fd) {
@@ -122,7 +127,9 @@ bool Walk::is_folder(const Level& level, const SeenEntry& entry) {
     const bool unknown = entry.type == DT_UNKNOWN || (follow_ && entry.type == DT_LNK);
     if (!unknown) return entry.type == DT_DIR;
     const std::string path = level.path + entry.name;
-    if (selection_.of(path) != Selection::Verdict::take && selection_.of(path + "/") == Selection::Verdict::leave && !selection_.may_hold(path + "/")) return false;
+    if (selection_.of(path) != Selection::Verdict::take && selection_.of(path + "/") == Selection::Verdict::leave &&
+        !selection_.may_hold(path + "/"))
+        return false;
     const auto st = look(level.fd.get(), entry.name);
     return st && S_ISDIR(st->st_mode);
 }
@@ -151,7 +158,8 @@ Result<> Walk::read(Level& level, std::string_view from) {
 Result<> Walk::check_empty(const Level& level, const std::string& component, const std::string& path) {
     if (!level.sizes_hold) {
         const auto type = fs_.type(level.fd.get());
-        level.sizes_hold = type && std::find(std::begin(kPlainFileSystems), std::end(kPlainFileSystems), *type) != std::end(kPlainFileSystems);
+        level.sizes_hold = type && std::find(std::begin(kPlainFileSystems), std::end(kPlainFileSystems), *type) !=
+                                       std::end(kPlainFileSystems);
     }
     if (*level.sizes_hold) return {};
     const auto file = fs_.open(level.fd.get(), component.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
@@ -162,7 +170,8 @@ Result<> Walk::check_empty(const Level& level, const std::string& component, con
     if (*got == 0) return {};
     if (const auto now = fs_.stat_fd(file->get()); now && now->st_size > 0)
         return Error(ErrorKind::source_changed, "changed while it was being listed", root_path_ + "/" + path);
-    return Error(ErrorKind::refused, "says that it has no bytes, but has some", root_path_ + "/" + path, "copy it to an ordinary file, or leave it out with --exclude");
+    return Error(ErrorKind::refused, "says that it has no bytes, but has some", root_path_ + "/" + path,
+                 "copy it to an ordinary file, or leave it out with --exclude");
 }
 
 Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>& entries) {
@@ -189,7 +198,8 @@ Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>
         entry.kind = EntryKind::symlink;
         entry.symlink_target = std::move(*target);
     } else {
-        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + path, "leave it out with --exclude");
+        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + path,
+                     "leave it out with --exclude");
     }
     return {};
 }

@@ -1,6 +1,6 @@
 // A directory tree's entries in the order of a listing. Of a folder no more names are held than fit in a window
-// (zcdp/base/name_window.hpp); one with more is read again for the next, so that ten million files in one folder are listed
-// in a few MiB. Thread rule: one thread at a time.
+// (zcdp/base/name_window.hpp); one with more is read again for the next, so that ten million files in one folder are
+// listed in a few MiB. Thread rule: one thread at a time.
 #pragma once
 
 #include <sys/stat.h>
@@ -28,10 +28,17 @@ class Walk {
   public:
     static constexpr size_t kWindowBytes = size_t{8} << 20;  ///< some 280,000 names of 20 bytes
 
-    /// Below the open folder `root`, which errors call `root_path`. `selection` must outlive it. With `follow` there are no
-    /// symlinks in it, but what they lead to; one that leads nowhere, or to a folder that it lies in, is an error.
-    Walk(Fs& fs, int root, std::string root_path, const Selection& selection, bool follow = false, size_t window_bytes = kWindowBytes)
-        : fs_(fs), root_(root), root_path_(std::move(root_path)), selection_(selection), follow_(follow), window_bytes_(window_bytes) {}
+    /// Below the open folder `root`, which errors call `root_path`. `selection` must outlive it. With `follow` there
+    /// are no symlinks in it, but what they lead to; one that leads nowhere, or to a folder that it lies in, is an
+    /// error.
+    Walk(Fs& fs, int root, std::string root_path, const Selection& selection, bool follow = false,
+         size_t window_bytes = kWindowBytes)
+        : fs_(fs),
+          root_(root),
+          root_path_(std::move(root_path)),
+          selection_(selection),
+          follow_(follow),
+          window_bytes_(window_bytes) {}
     /// Up to a page of entries; empty at the end. Blocks.
     Result<std::vector<Entry>> page();
 

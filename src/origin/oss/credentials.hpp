@@ -20,7 +20,8 @@ struct Credentials {
     std::string id() const { return access_key + " " + security_token; }
 };
 
-/// {"AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"}, alone or as the member "Credentials". Pure. Errors: denied.
+/// {"AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration"}, alone or as the member "Credentials". Pure.
+/// Errors: denied.
 Result<Credentials> parse_credentials(std::string_view json);
 
 class CredentialSource {

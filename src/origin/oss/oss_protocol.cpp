@@ -15,7 +15,9 @@ class OssProtocol final : public Protocol {
   public:
     explicit OssProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
-    OriginIdentity identity() const override { return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->credentials.identity()}; }
+    OriginIdentity identity() const override {
+        return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->credentials.identity()};
+    }
     std::string name_of(const std::string& key) const override { return "oss://" + shared_->bucket + "/" + key; }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
@@ -25,7 +27,8 @@ class OssProtocol final : public Protocol {
         out.request.target = shared_->path_prefix + "/" + uri_encode(call.key, true);
         char separator = '?';
         for (const auto& [name, value] : call.query) {
-            out.request.target += separator + uri_encode(name, false) + (value.empty() ? "" : "=" + uri_encode(value, false));
+            out.request.target +=
+                separator + uri_encode(name, false) + (value.empty() ? "" : "=" + uri_encode(value, false));
             separator = '&';
         }
         out.request.headers = call.headers;
@@ -41,16 +44,19 @@ class OssProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) override {
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
+                  const std::string& name, Tried& tried) override {
         const s3::ErrorAnswer answer = s3::parse_error(response, body);
         const auto remedy = s3::remedy_of(answer);
         Verdict verdict{Verdict::Remedy::none, s3::error_of(answer, name)};
         if (verdict.error.kind() == ErrorKind::denied)
-            verdict.error = Error(ErrorKind::denied, verdict.error.what(), name, "check OSS_ACCESS_KEY_ID, --region and the right to list and read");
+            verdict.error = Error(ErrorKind::denied, verdict.error.what(), name,
+                                  "check OSS_ACCESS_KEY_ID, --region and the right to list and read");
         if (remedy == s3::Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
         if (remedy == s3::Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
         const bool old = answer.code == "SecurityTokenExpired" || answer.code == "InvalidSecurityToken";
-        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() &&
+            ++tried.refreshes <= kRefreshesMax) {
             shared_->credentials.expired(sent.credential);
             verdict.remedy = Verdict::Remedy::at_once;
         }
@@ -62,7 +68,8 @@ class OssProtocol final : public Protocol {
             }
         }
         // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
-        if (verdict.remedy == Verdict::Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403)) {
+        if (verdict.remedy == Verdict::Remedy::none && call.method == "HEAD" &&
+            (answer.status == 400 || answer.status == 403)) {
             call.method = "GET";
             verdict.remedy = Verdict::Remedy::at_once;
         }
@@ -71,11 +78,13 @@ class OssProtocol final : public Protocol {
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
     Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
-        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key), parse_http_date(std::string(answer.header("last-modified")))};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key),
+                          parse_http_date(std::string(answer.header("last-modified")))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
-        if (const std::string time = unmodified_since_of(spec.tag); !time.empty()) call.headers.emplace_back("If-Unmodified-Since", time);
+        if (const std::string time = unmodified_since_of(spec.tag); !time.empty())
+            call.headers.emplace_back("If-Unmodified-Since", time);
         else if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
         return call;
     }
@@ -98,7 +107,8 @@ class OssProtocol final : public Protocol {
         call.query.emplace_back("encoding-type", "url");
         call.query.emplace_back(page.token_is_key ? "marker" : "list-type", page.token_is_key ? page.token : "2");
         call.query.emplace_back("max-keys", "1000");
-        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty()) call.query.emplace_back("prefix", folder);
+        if (const std::string folder = page.folder.empty() ? shared_->prefix() : page.folder; !folder.empty())
+            call.query.emplace_back("prefix", folder);
         if (page.token.empty() && !page.after.empty()) call.query.emplace_back("start-after", page.after);
         return call;
     }
@@ -109,7 +119,8 @@ class OssProtocol final : public Protocol {
 };
 
 bool is_region(const std::string& text) {
-    return !text.empty() && text.size() <= 32 && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
+    return !text.empty() && text.size() <= 32 &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == text.npos;
 }
 
 }  // namespace
@@ -126,17 +137,22 @@ Result<> Shared::configure() {
         if (region.ends_with("-internal")) region.resize(region.size() - 9);
     }
     if (region.starts_with("oss-")) region.erase(0, 4);
-    if (!is_region(region)) return Error(ErrorKind::usage, "has no region", "oss://" + bucket, "add --region cn-hangzhou, or set OSS_REGION");
+    if (!is_region(region))
+        return Error(ErrorKind::usage, "has no region", "oss://" + bucket,
+                     "add --region cn-hangzhou, or set OSS_REGION");
     if (url.empty()) url = "https://oss-" + region + ".aliyuncs.com";
     ZCDP_TRY(endpoint, net::Endpoint::parse(url));
     const bool can_be_label = bucket.size() <= 63;  // RFC 1035 2.3.4
-    const bool in_host = !options.path_style && can_be_label && !endpoint.is_numeric() && endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
+    const bool in_host = !options.path_style && can_be_label && !endpoint.is_numeric() &&
+                         endpoint.host != "localhost" && !(endpoint.tls && bucket.find('.') != std::string::npos);
     if (in_host) endpoint.host = bucket + "." + endpoint.host;
     else path_prefix = "/" + uri_encode(bucket, false);
     ZCDP_CHECK(credentials.choose());
     return configure_network();
 }
 
-std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<OssProtocol>(std::move(shared)); }
+std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<Shared> shared) {
+    return std::make_unique<OssProtocol>(std::move(shared));
+}
 
 }  // namespace zcdp::origin::oss

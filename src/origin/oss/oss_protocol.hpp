@@ -1,5 +1,5 @@
-// Alibaba Cloud OSS by its own API (alibabacloud.com/help/en/oss/developer-reference): oss://BUCKET/PREFIX/. Listings and
-// errors have S3's shape; signatures, headers and checksums are OSS's own. Thread rule: belongs to its loop.
+// Alibaba Cloud OSS by its own API (alibabacloud.com/help/en/oss/developer-reference): oss://BUCKET/PREFIX/. Listings
+// and errors have S3's shape; signatures, headers and checksums are OSS's own. Thread rule: belongs to its loop.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,9 @@ namespace zcdp::origin::oss {
 class Shared final : public Remote {
   public:
     Shared(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
-        : Remote(std::move(prefix), std::move(options), machine), bucket(std::move(bucket)), credentials(this->options, machine) {}
+        : Remote(std::move(prefix), std::move(options), machine),
+          bucket(std::move(bucket)),
+          credentials(this->options, machine) {}
     /// Reads the settings. Errors: usage.
     Result<> configure();
 

@@ -8,7 +8,11 @@ namespace zcdp::origin::oss {
 /// The path always names the bucket, also where the host does; nothing but x-oss-* headers is signed.
 std::string canonical_request(const SigningInput& input) {
     std::string text(input.method);
-    text.append("\n/").append(uri_encode(input.bucket, false)).append("/").append(uri_encode(input.key, true)).append("\n");
+    text.append("\n/")
+        .append(uri_encode(input.bucket, false))
+        .append("/")
+        .append(uri_encode(input.key, true))
+        .append("\n");
     bool first = true;
     for (const auto& [name, value] : input.query) {
         if (!std::exchange(first, false)) text += '&';
@@ -25,9 +29,12 @@ std::string authorization(const SigningInput& input, std::string_view access_key
     const std::string scope = day + "/" + std::string(input.region) + "/oss/aliyun_v4_request";
     const std::string first = "aliyun_v4" + std::string(secret_key);
     Sha256Bytes key = hmac_sha256({reinterpret_cast<const uint8_t*>(first.data()), first.size()}, day);
-    for (const std::string_view part : {input.region, std::string_view("oss"), std::string_view("aliyun_v4_request")}) key = hmac_sha256(key, part);
-    const std::string to_sign = "OSS4-HMAC-SHA256\n" + std::string(input.date) + "\n" + scope + "\n" + to_hex(Sha256::of(canonical_request(input)));
-    return "OSS4-HMAC-SHA256 Credential=" + std::string(access_key) + "/" + scope + ",Signature=" + to_hex(hmac_sha256(key, to_sign));
+    for (const std::string_view part : {input.region, std::string_view("oss"), std::string_view("aliyun_v4_request")})
+        key = hmac_sha256(key, part);
+    const std::string to_sign = "OSS4-HMAC-SHA256\n" + std::string(input.date) + "\n" + scope + "\n" +
+                                to_hex(Sha256::of(canonical_request(input)));
+    return "OSS4-HMAC-SHA256 Credential=" + std::string(access_key) + "/" + scope +
+           ",Signature=" + to_hex(hmac_sha256(key, to_sign));
 }
 
 }  // namespace zcdp::origin::oss

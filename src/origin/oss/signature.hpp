@@ -12,8 +12,9 @@ namespace zcdp::origin::oss {
 struct SigningInput {
     std::string_view method, bucket, key, region;            ///< plain; region such as cn-hangzhou
     std::vector<std::pair<std::string, std::string>> query;  ///< plain, sorted by name
-    std::vector<std::pair<std::string, std::string>> headers;  ///< x-oss-*, in lower case, sorted; x-oss-date among them
-    std::string_view date;                                   ///< 20130524T000000Z
+    std::vector<std::pair<std::string, std::string>>
+        headers;            ///< x-oss-*, in lower case, sorted; x-oss-date among them
+    std::string_view date;  ///< 20130524T000000Z
 };
 
 /// The Authorization header's value.

@@ -22,10 +22,12 @@ uint64_t seconds_of_rate_limit(std::string_view items) {
         const auto parameter = [&](std::string_view name) {
             const size_t at = item.find(name);
             uint64_t value = UINT64_MAX;
-            if (at != item.npos) to_number(item.substr(at + name.size(), item.find(';', at + name.size()) - at - name.size()), value);
+            if (at != item.npos)
+                to_number(item.substr(at + name.size(), item.find(';', at + name.size()) - at - name.size()), value);
             return value;
         };
-        if (const uint64_t left = parameter(";t="); parameter(";r=") == 0 && left != UINT64_MAX) longest = std::max(longest, left);
+        if (const uint64_t left = parameter(";t="); parameter(";r=") == 0 && left != UINT64_MAX)
+            longest = std::max(longest, left);
         items.remove_prefix(std::min(comma + 1, items.size()));
     }
     return longest;
@@ -45,7 +47,8 @@ std::optional<ContentRange> parse_content_range(std::string_view value) {
     if (dash == value.npos || slash == value.npos || slash < dash) return std::nullopt;
     ContentRange range;
     range.total_known = value.substr(slash + 1) != "*";
-    if (!to_number(value.substr(0, dash), range.first) || !to_number(value.substr(dash + 1, slash - dash - 1), range.last) ||
+    if (!to_number(value.substr(0, dash), range.first) ||
+        !to_number(value.substr(dash + 1, slash - dash - 1), range.last) ||
         (range.total_known && !to_number(value.substr(slash + 1), range.total)))
         return std::nullopt;
     return range;
@@ -71,16 +74,20 @@ std::string unmodified_since_of(std::string_view tag) {
 }
 
 Error error_of_status(int status, const std::string& what, const std::string& object) {
-    if (status / 100 == 3) return Error(ErrorKind::failed, "is served elsewhere, and redirects are not followed: " + what, object, "check the --endpoint");
+    if (status / 100 == 3)
+        return Error(ErrorKind::failed, "is served elsewhere, and redirects are not followed: " + what, object,
+                     "check the --endpoint");
     return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
 }
 
 std::optional<Error> client_certificate_refused(int status, std::string_view body, const std::string& object) {
     if (status != 400) return std::nullopt;
     if (body.find("No required SSL certificate was sent") != body.npos)
-        return Error(ErrorKind::denied, "the server wants a client certificate (HTTP 400)", object, "name one with --client-cert and --client-key");
+        return Error(ErrorKind::denied, "the server wants a client certificate (HTTP 400)", object,
+                     "name one with --client-cert and --client-key");
     if (body.find("The SSL certificate error") != body.npos)
-        return Error(ErrorKind::denied, "the server refuses the client certificate (HTTP 400)", object, "check its dates, and that the server trusts who signed it");
+        return Error(ErrorKind::denied, "the server refuses the client certificate (HTTP 400)", object,
+                     "check its dates, and that the server trusts who signed it");
     return std::nullopt;
 }
 
@@ -94,7 +101,8 @@ uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s) {
         const int64_t left = until - (its_now >= 0 ? its_now : now_unix_s);
         return static_cast<uint64_t>(std::clamp<int64_t>(left, 0, kPatienceMostS)) * 1000;
     }
-    return answer.status() == 429 ? std::min(seconds_of_rate_limit(answer.header("ratelimit")), kPatienceMostS) * 1000 : 0;
+    return answer.status() == 429 ? std::min(seconds_of_rate_limit(answer.header("ratelimit")), kPatienceMostS) * 1000
+                                  : 0;
 }
 
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) {
@@ -104,13 +112,15 @@ Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url) 
     std::string target = path == url.npos ? "/" : url.substr(path);
     if (target[0] == '?') target.insert(0, 1, '/');
     target.resize(std::min(target.find('#'), target.size()));
-    // A line break would begin a header of its own (RFC 9112 2.2); a space is what people and some servers write for %20.
+    // A line break would begin a header of its own (RFC 9112 2.2); a space is what people and some servers write for
+    // %20.
     if (std::any_of(target.begin(), target.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
         return Error(ErrorKind::usage, "has a control byte", url.substr(0, url.find('?')), "write it URL-encoded");
     // Other letters are sent as browsers send them: by the bytes that were written.
     std::string sent;
     for (const char c : target) {
-        if (c == ' ' || static_cast<unsigned char>(c) >= 0x80) sent += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        if (c == ' ' || static_cast<unsigned char>(c) >= 0x80)
+            sent += fmt::format("%{:02X}", static_cast<unsigned char>(c));
         else sent += c;
     }
     target = std::move(sent);

@@ -27,23 +27,26 @@ std::optional<uint64_t> object_bytes_of(const net::Response& answer);
 /// An ETag without its quotes and weakness mark.
 std::string plain_tag(std::string_view etag);
 
-/// For how long an answer asks to be left alone, five minutes at most; 0 when it does not say: Retry-After in seconds or as a
-/// date (by the answer's own Date, else `now_unix_s`), Azure's x-ms-retry-after-ms, and the RateLimit of who has nothing left
-/// (draft-ietf-httpapi-ratelimit-headers: what Hugging Face's hub sends with a 429).
+/// For how long an answer asks to be left alone, five minutes at most; 0 when it does not say: Retry-After in seconds
+/// or as a date (by the answer's own Date, else `now_unix_s`), Azure's x-ms-retry-after-ms, and the RateLimit of who
+/// has nothing left (draft-ietf-httpapi-ratelimit-headers: what Hugging Face's hub sends with a 429).
 uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s);
 
-/// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag. A part of a
-/// second is rounded up: services compare with what they have, and the answer's own time is compared besides.
+/// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag.
+/// A part of a second is rounded up: services compare with what they have, and the answer's own time is compared
+/// besides.
 std::string unmodified_since_of(std::string_view tag);
 
-/// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx), failed.
+/// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx),
+/// failed.
 Error error_of_status(int status, const std::string& what, const std::string& object);
 
-/// nginx lets anybody through the handshake and refuses, or misses, the client's certificate with a 400 that says so in its
-/// page (ngx_http_special_response.c: 495, 496). Nothing when that is not what `body` says.
+/// nginx lets anybody through the handshake and refuses, or misses, the client's certificate with a 400 that says so in
+/// its page (ngx_http_special_response.c: 495, 496). Nothing when that is not what `body` says.
 std::optional<Error> client_certificate_refused(int status, std::string_view body, const std::string& object);
 
-/// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and a target that can be sent as it is. Errors: usage (also a control byte).
+/// http[s]://HOST[:PORT]/PATH?QUERY as endpoint and a target that can be sent as it is. Errors: usage (also a control
+/// byte).
 Result<std::pair<net::Endpoint, std::string>> split_url(const std::string& url);
 
 }  // namespace zcdp::origin

@@ -13,8 +13,9 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 /// White space of more than one byte: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+3000.
 constexpr std::array<std::string_view, 19> kWideSpaces{
-    "\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
-    "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+    "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+    "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c >= '\x1c' && c <= '\x1f'); }
 
@@ -45,13 +46,17 @@ std::string_view without_space_around(std::string_view text) {
 
 Result<std::string> clean_secret(std::string_view given, const std::string& name) {
     const std::string_view secret = without_space_around(given);
-    if (std::any_of(secret.begin(), secret.end(), is_control)) return Error(ErrorKind::usage, "has a line break or another control character inside", name, "give it again, on one line");
+    if (std::any_of(secret.begin(), secret.end(), is_control))
+        return Error(ErrorKind::usage, "has a line break or another control character inside", name,
+                     "give it again, on one line");
     return std::string(secret);
 }
 
 Result<std::string> clean_header_secret(std::string_view given, const std::string& name) {
     ZCDP_TRY(std::string secret, clean_secret(given, name));
-    if (!secret.empty() && !is_header_word(secret)) return Error(ErrorKind::usage, "has a space or another character inside that no key or token has", name, "give it again, without quotes and comments");
+    if (!secret.empty() && !is_header_word(secret))
+        return Error(ErrorKind::usage, "has a space or another character inside that no key or token has", name,
+                     "give it again, without quotes and comments");
     return secret;
 }
 

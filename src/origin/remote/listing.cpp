@@ -1,7 +1,7 @@
 #include "src/origin/remote/listing.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <algorithm>
+#include <boost/asio/redirect_error.hpp>
 #include <cstring>
 #include <deque>
 #include <unordered_set>
@@ -38,7 +38,8 @@ Task<Result<>> feed_all(net::Response& answer, PageParser& parser, std::optional
             co_return Result<>();
         }
         if (*got == 0) co_return Result<>();
-        if ((total += *got) > kPageBytesMax) co_return Error(ErrorKind::refused, "a page of the listing is over the limit");
+        if ((total += *got) > kPageBytesMax)
+            co_return Error(ErrorKind::refused, "a page of the listing is over the limit");
         ZCDP_CO_CHECK(parser.feed(std::string_view(reinterpret_cast<const char*>(buffer.data()), *got)));
     }
 }
@@ -75,9 +76,11 @@ class RangeReader {
     Task<Result<std::vector<Entry>>> next() {
         std::vector<Entry> entries;
         while (!ended_ && entries.empty()) {
-            ZCDP_CO_TRY(auto page, co_await fetch_page(*requester_, {"", range_.after, token_, token_is_key_, folder_}));
+            ZCDP_CO_TRY(auto page,
+                        co_await fetch_page(*requester_, {"", range_.after, token_, token_is_key_, folder_}));
             if (page.entries.empty() && ++empty_pages_ == kEmptyPagesMax)
-                co_return malformed("does not end: " + std::to_string(kEmptyPagesMax) + " pages one after the other are empty, and each says that there is more");
+                co_return malformed("does not end: " + std::to_string(kEmptyPagesMax) +
+                                    " pages one after the other are empty, and each says that there is more");
             if (!page.entries.empty()) empty_pages_ = 0;
             ZCDP_CO_TRY(entries, accept(std::move(page)));
         }
@@ -89,7 +92,8 @@ class RangeReader {
 
     /// Whether every key came after the one before it, and after the range's beginning.
     bool in_order() const { return in_order_; }
-    /// Whether the service has no tokens but keys: one that understands no more of a listing than that is not asked for ranges.
+    /// Whether the service has no tokens but keys: one that understands no more of a listing than that is not asked for
+    /// ranges.
     bool goes_on_after_key() const { return token_is_key_; }
     /// The first key that came, and the one that ended the range; "" when there was none.
     const std::string& first() const { return first_; }
@@ -105,7 +109,8 @@ class RangeReader {
             if (!after) in_order_ = false;
             if (!std::exchange(any_, true)) first_ = entry.path;
             last_ = entry.path;
-            // The rest of the page is looked at, too: what lies behind the end may show that keys are missing before it.
+            // The rest of the page is looked at, too: what lies behind the end may show that keys are missing before
+            // it.
             if (!range_.until.empty() && entry.path >= range_.until) {
                 if (!ended_) beyond_ = entry.path;
                 ended_ = true;
@@ -122,7 +127,8 @@ class RangeReader {
         return entries;
     }
     Error malformed(const std::string& what) const {
-        return Error(ErrorKind::refused, "the listing " + what, requester_->protocol().name_of(requester_->remote().prefix()));
+        return Error(ErrorKind::refused, "the listing " + what,
+                     requester_->protocol().name_of(requester_->remote().prefix()));
     }
     struct HashOf {
         size_t operator()(const Sha256Bytes& bytes) const {
@@ -183,7 +189,8 @@ class Finish {
         const Remote& remote = requester_.remote();
         const uint64_t most = remote.options.objects_max > 0 ? remote.options.objects_max : kObjectsMax;
         if ((seen_ += entries.size()) > most)
-            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects", requester_.protocol().name_of(remote.prefix()), "sync a part of it");
+            return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects",
+                         requester_.protocol().name_of(remote.prefix()), "sync a part of it");
         if (const size_t cut = remote.prefix().size(); cut > 0)
             for (Entry& entry : entries) entry.path.erase(0, cut);
         return entries;
@@ -196,7 +203,8 @@ class Finish {
 
 class RangedListing final : public Listing {
   public:
-    RangedListing(std::shared_ptr<Requester> requester, const Selection& selection) : requester_(std::move(requester)), selection_(selection), finish_(*requester_) {}
+    RangedListing(std::shared_ptr<Requester> requester, const Selection& selection)
+        : requester_(std::move(requester)), selection_(selection), finish_(*requester_) {}
     ~RangedListing() override { abandon(); }
 
     Task<Result<std::vector<Entry>>> next() override {
@@ -249,15 +257,17 @@ class RangedListing final : public Listing {
         const auto executor = co_await asio::this_coro::executor;
         std::vector<Range> ranges;
         const bool can_be_cut = requester_->protocol().can_start_after() && requester_->remote().lists_in_order;
-        if (can_be_cut && first.in_order() && !first.goes_on_after_key()) ranges = co_await ranges_after(entries.back().path);
+        if (can_be_cut && first.in_order() && !first.goes_on_after_key())
+            ranges = co_await ranges_after(entries.back().path);
         if (!ranges.empty()) first.end_at(ranges[0].until);
         add_lane(std::move(first), executor);  // goes on by its token, as every service understands it
-        for (size_t i = 1; i < ranges.size(); ++i) add_lane(RangeReader(requester_, folder_, std::move(ranges[i])), executor);
+        for (size_t i = 1; i < ranges.size(); ++i)
+            add_lane(RangeReader(requester_, folder_, std::move(ranges[i])), executor);
         co_return entries;
     }
 
-    /// The folder that all of what is wanted lies in, level by level: one more page each, and only where names are wanted that
-    /// begin in one way.
+    /// The folder that all of what is wanted lies in, level by level: one more page each, and only where names are
+    /// wanted that begin in one way.
     Task<std::string> narrowest() {
         const std::string root = requester_->remote().prefix();
         std::string folder = root;
@@ -265,24 +275,30 @@ class RangedListing final : public Listing {
             if (selection_.may_hold(folder.substr(root.size()) + "\x01/")) break;  // a name that nobody means
             const auto page = co_await fetch_page(*requester_, {"/", "", "", false, folder});
             if (!page || page->truncated) break;
-            const auto is_wanted = [&](const Entry& entry) { return entry.path != folder && selection_.of(std::string_view(entry.path).substr(root.size())) != Selection::Verdict::leave; };
+            const auto is_wanted = [&](const Entry& entry) {
+                return entry.path != folder &&
+                       selection_.of(std::string_view(entry.path).substr(root.size())) != Selection::Verdict::leave;
+            };
             if (std::any_of(page->entries.begin(), page->entries.end(), is_wanted)) break;
             std::vector<std::string> wanted;
             for (const std::string& child : page->prefixes)
-                if (child.starts_with(folder) && child.size() > folder.size() && selection_.may_hold(std::string_view(child).substr(root.size()))) wanted.push_back(child);
+                if (child.starts_with(folder) && child.size() > folder.size() &&
+                    selection_.may_hold(std::string_view(child).substr(root.size())))
+                    wanted.push_back(child);
             if (wanted.size() != 1) break;
             folder = std::move(wanted.front());
         }
         co_return folder;
     }
 
-    /// From the start, by tokens alone: how the service orders keys, or understands where a page is to begin, is not how they
-    /// were divided.
+    /// From the start, by tokens alone: how the service orders keys, or understands where a page is to begin, is not
+    /// how they were divided.
     Task<> begin_again() {
         const auto executor = co_await asio::this_coro::executor;
         requester_->remote().lists_in_order = false;
-        requester_->remote().machine.log.info("the service lists in an order of its own, it is listed page by page",
-                                              {{"object", requester_->protocol().name_of(requester_->remote().prefix())}});
+        requester_->remote().machine.log.info(
+            "the service lists in an order of its own, it is listed page by page",
+            {{"object", requester_->protocol().name_of(requester_->remote().prefix())}});
         abandon();
         finish_.begin();
         ++restarts_;
@@ -290,24 +306,30 @@ class RangedListing final : public Listing {
     }
 
     bool seam_is_known() const { return lanes_.size() == 1 || lanes_[1]->begun(); }
-    /// Whether what is known of the lanes so far can be the whole, divided. A service that refuses to begin where it is told to
-    /// does not fit, either.
+    /// Whether what is known of the lanes so far can be the whole, divided. A service that refuses to begin where it is
+    /// told to does not fit, either.
     bool fit_together() const {
         for (size_t i = 0; i < lanes_.size(); ++i) {
             const Lane& lane = *lanes_[i];
             if (!lane.reader.in_order()) return false;
-            if (lane.error && (lane.error->kind() == ErrorKind::failed || lane.error->kind() == ErrorKind::refused)) return false;
+            if (lane.error && (lane.error->kind() == ErrorKind::failed || lane.error->kind() == ErrorKind::refused))
+                return false;
             if (lane.error) continue;
-            if (i > 0 && lanes_[i - 1]->done && !lanes_[i - 1]->error && lane.begun() && lane.reader.first() != lanes_[i - 1]->reader.beyond()) return false;
+            if (i > 0 && lanes_[i - 1]->done && !lanes_[i - 1]->error && lane.begun() &&
+                lane.reader.first() != lanes_[i - 1]->reader.beyond())
+                return false;
         }
-        if (lanes_.size() == 1 && lanes_[0]->done && !lanes_[0]->error && lanes_[0]->pages.empty()) return points_->all_passed();
+        if (lanes_.size() == 1 && lanes_[0]->done && !lanes_[0]->error && lanes_[0]->pages.empty())
+            return points_->all_passed();
         return true;
     }
 
-    /// Ranges that cover everything after `last`; none if the keys give no points to cut at, or the service says nothing of them.
+    /// Ranges that cover everything after `last`; none if the keys give no points to cut at, or the service says
+    /// nothing of them.
     Task<std::vector<Range>> ranges_after(std::string last) {
         const auto page = co_await fetch_page(*requester_, {"/", "", "", false, folder_});
-        if (!page || page->truncated) co_return std::vector<Range>();  // a wide flat prefix: more points than are worth it
+        if (!page || page->truncated)
+            co_return std::vector<Range>();  // a wide flat prefix: more points than are worth it
         Points points(*page, folder_, last);
         std::vector<Range> ranges = points.ranges(last, kRangesMax);
         if (ranges.size() < 2) co_return std::vector<Range>();
@@ -328,7 +350,8 @@ class RangedListing final : public Listing {
 /// A source that is one object.
 class SingleListing final : public Listing {
   public:
-    SingleListing(std::shared_ptr<Requester> requester, std::string key) : requester_(std::move(requester)), key_(std::move(key)) {}
+    SingleListing(std::shared_ptr<Requester> requester, std::string key)
+        : requester_(std::move(requester)), key_(std::move(key)) {}
 
     Task<Result<std::vector<Entry>>> next() override {
         std::vector<Entry> page;
@@ -338,7 +361,9 @@ class SingleListing final : public Listing {
         entry.path = key_.substr(key_.rfind('/') + 1);
         entry.size_bytes = info.size_bytes, entry.tag = std::move(info.tag);
         if (entry.tag.empty() && info.modified_unix_s >= 0) entry.tag = time_tag(iso8601(info.modified_unix_s));
-        if (entry.tag.empty()) co_return Error(ErrorKind::refused, "has neither an ETag nor a time, so a change could not be noticed", requester_->protocol().name_of(key_));
+        if (entry.tag.empty())
+            co_return Error(ErrorKind::refused, "has neither an ETag nor a time, so a change could not be noticed",
+                            requester_->protocol().name_of(key_));
         page.push_back(std::move(entry));
         co_return page;
     }
@@ -352,7 +377,8 @@ class SingleListing final : public Listing {
 /// A source that is a folder, or, where nothing lies below it, the object of that name.
 class FolderOrObject final : public Listing {
   public:
-    FolderOrObject(std::shared_ptr<Requester> requester, std::unique_ptr<Listing> folder) : requester_(std::move(requester)), listing_(std::move(folder)) {}
+    FolderOrObject(std::shared_ptr<Requester> requester, std::unique_ptr<Listing> folder)
+        : requester_(std::move(requester)), listing_(std::move(folder)) {}
 
     Task<Result<std::vector<Entry>>> next() override {
         if (std::exchange(begun_, true)) co_return co_await listing_->next();
@@ -363,7 +389,8 @@ class FolderOrObject final : public Listing {
         listing_ = std::make_unique<SingleListing>(requester_, remote.object);
         auto found = co_await listing_->next();
         // A service may refuse to say that an object is not there.
-        if (!found && (found.error().kind() == ErrorKind::not_found || found.error().kind() == ErrorKind::denied)) co_return page;
+        if (!found && (found.error().kind() == ErrorKind::not_found || found.error().kind() == ErrorKind::denied))
+            co_return page;
         remote.is_object = found.has_value();
         co_return found;
     }
@@ -378,7 +405,8 @@ class FolderOrObject final : public Listing {
 }  // namespace
 
 std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester, const Selection& selection) {
-    if (const std::string one = requester->protocol().single(); !one.empty()) return std::make_unique<SingleListing>(std::move(requester), one);
+    if (const std::string one = requester->protocol().single(); !one.empty())
+        return std::make_unique<SingleListing>(std::move(requester), one);
     auto folder = std::make_unique<RangedListing>(requester, selection);
     if (requester->remote().object.empty()) return folder;
     return std::make_unique<FolderOrObject>(std::move(requester), std::move(folder));

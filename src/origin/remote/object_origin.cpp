@@ -10,8 +10,9 @@
 namespace zcdp::origin {
 namespace {
 
-/// A range's bytes, counted and held to the bandwidth: one request, or as many as the service's checksums of ranges make
-/// of it, one after the other on one connection. A server that falls silent is given up, and the rest asked for on another.
+/// A range's bytes, counted and held to the bandwidth: one request, or as many as the service's checksums of ranges
+/// make of it, one after the other on one connection. A server that falls silent is given up, and the rest asked for on
+/// another.
 class RemoteBody final : public Body {
   public:
     RemoteBody(Opened opened, ReadSpec rest, std::shared_ptr<Reader> reader)
@@ -26,7 +27,8 @@ class RemoteBody final : public Body {
             ZCDP_CO_TRY(const size_t skipped, co_await receive(into.first(std::min<uint64_t>(into.size(), skip_))));
             skip_ -= skipped;
         }
-        ZCDP_CO_TRY(const size_t got, co_await receive(into.first(std::min<uint64_t>(into.size(), end_ - rest_.offset_bytes))));
+        ZCDP_CO_TRY(const size_t got,
+                    co_await receive(into.first(std::min<uint64_t>(into.size(), end_ - rest_.offset_bytes))));
         if (is_last_ && rest_.offset_bytes + got == end_) ZCDP_CO_CHECK(co_await expect_end());
         rest_.offset_bytes += got, rest_.length_bytes -= got;
         check_->update(into.first(got));
@@ -40,7 +42,8 @@ class RemoteBody final : public Body {
     Task<Result<>> resume(Error broken, uint32_t attempt) override {
         answer_.reset();
         const bool handed_out = broken.kind() == ErrorKind::corrupt;
-        if (never_opened_ || handed_out) co_return broken;  // all attempts went into opening it, or the damage is behind us
+        if (never_opened_ || handed_out)
+            co_return broken;  // all attempts went into opening it, or the damage is behind us
         const bool again = co_await reader_->requester().retry_after(broken, attempt);
         if (!again) co_return broken;
         co_return co_await open_rest();
@@ -61,7 +64,8 @@ class RemoteBody final : public Body {
     }
 
     void take(Opened opened) {
-        answer_ = std::move(opened.answer), skip_ = opened.skip_bytes, end_ = opened.end_bytes, is_last_ = opened.is_last;
+        answer_ = std::move(opened.answer), skip_ = opened.skip_bytes, end_ = opened.end_bytes,
+        is_last_ = opened.is_last;
         if (!check_) check_.emplace(std::move(opened.of_range), rest_.offset_bytes);
     }
 
@@ -72,7 +76,8 @@ class RemoteBody final : public Body {
         auto more = co_await answer_->read_some(one);
         if (!more) co_return std::move(more).error().about(reader_->name_of(rest_.path));
         if (*more == 0) co_return Result<>();
-        Error longer = other_bytes(*answer_, fmt::format("more than the {}", rest_.object_bytes), reader_->name_of(rest_.path));
+        Error longer =
+            other_bytes(*answer_, fmt::format("more than the {}", rest_.object_bytes), reader_->name_of(rest_.path));
         answer_.reset();
         co_return co_await reader_->explain(std::move(longer), rest_);
     }
@@ -84,12 +89,16 @@ class RemoteBody final : public Body {
             reader_->requester().give_up(reader_->name_of(rest_.path), got.error());
             auto rest = co_await open_rest();
             if ((rest && skip_ > 0) || (!rest && rest.error().kind() == ErrorKind::no_ranges))
-                co_return Error(ErrorKind::unreachable, "the body was cut off, and the server has no ranges", reader_->name_of(rest_.path));
+                co_return Error(ErrorKind::unreachable, "the body was cut off, and the server has no ranges",
+                                reader_->name_of(rest_.path));
             if (!rest) co_return std::move(rest).error();
             got = co_await answer_->read_some(into);
         }
         if (!got) co_return std::move(got).error().about(reader_->name_of(rest_.path));
-        if (*got == 0) co_return Error(ErrorKind::unreachable, fmt::format("the body ended {} bytes early", skip_ + end_ - rest_.offset_bytes), reader_->name_of(rest_.path));
+        if (*got == 0)
+            co_return Error(ErrorKind::unreachable,
+                            fmt::format("the body ended {} bytes early", skip_ + end_ - rest_.offset_bytes),
+                            reader_->name_of(rest_.path));
         Remote& remote = reader_->requester().remote();
         remote.bytes.add(*got);
         if (remote.options.bytes_per_second > 0) {
@@ -101,7 +110,7 @@ class RemoteBody final : public Body {
 
     std::unique_ptr<net::Response> answer_;
     uint64_t skip_ = 0, end_ = 0;  ///< before the range that was asked for last; its end
-    bool is_last_ = false;                  ///< nothing may follow it in this answer
+    bool is_last_ = false;         ///< nothing may follow it in this answer
     std::optional<RangeCheck> check_;
     bool never_opened_ = false;  ///< the request for the rest has failed for good
     ObjectChecksum checksum_;
@@ -111,7 +120,8 @@ class RemoteBody final : public Body {
 
 class ObjectOrigin final : public Origin {
   public:
-    explicit ObjectOrigin(std::shared_ptr<Requester> requester) : reader_(std::make_shared<Reader>(std::move(requester))) {}
+    explicit ObjectOrigin(std::shared_ptr<Requester> requester)
+        : reader_(std::make_shared<Reader>(std::move(requester))) {}
 
     OriginIdentity identity() const override {
         const Protocol& protocol = reader_->requester().protocol();
@@ -119,14 +129,20 @@ class ObjectOrigin final : public Origin {
         out.is_object = reader_->requester().remote().is_object || !protocol.single().empty();
         return out;
     }
-    std::unique_ptr<Listing> list(const Selection& selection) override { return make_listing(reader_->shared_requester(), selection); }
+    std::unique_ptr<Listing> list(const Selection& selection) override {
+        return make_listing(reader_->shared_requester(), selection);
+    }
     Task<Result<ObjectInfo>> head(std::string path) override { return reader_->head(path); }
     Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) override {
         ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));
         co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(opened), std::move(spec), reader_));
     }
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override { return reader_->part_bytes(path, tag, number); }
-    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return reader_->requester().retry_after(error, attempt); }
+    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override {
+        return reader_->part_bytes(path, tag, number);
+    }
+    Task<bool> retry_after(const Error& error, uint32_t attempt) override {
+        return reader_->requester().retry_after(error, attempt);
+    }
     uint32_t concurrency() const override { return reader_->requester().remote().concurrency.now(); }
 
   private:
@@ -135,10 +151,13 @@ class ObjectOrigin final : public Origin {
 
 }  // namespace
 
-std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor) {
+std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol,
+                                           asio::any_io_executor executor) {
     return make_object_origin(std::make_shared<Requester>(std::move(remote), std::move(protocol), executor));
 }
 
-std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Requester> requester) { return std::make_unique<ObjectOrigin>(std::move(requester)); }
+std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Requester> requester) {
+    return std::make_unique<ObjectOrigin>(std::move(requester));
+}
 
 }  // namespace zcdp::origin

@@ -7,7 +7,8 @@
 
 namespace zcdp::origin {
 
-std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol, asio::any_io_executor executor);
+std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> protocol,
+                                           asio::any_io_executor executor);
 /// The same on a Requester that others use as well.
 std::unique_ptr<Origin> make_object_origin(std::shared_ptr<Requester> requester);
 

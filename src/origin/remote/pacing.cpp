@@ -51,7 +51,8 @@ void Patience::answered(double ms) {
 uint32_t Patience::silence_ms(int hedges) const {
     const std::scoped_lock lock(mutex_);
     if (hedges >= kHedgesMost || purse_ < 1) return 0;
-    const double bound = samples_ < kSamplesFirst ? kUnknownMs : std::clamp(smooth_ms_ + 8 * deviation_ms_, kFloorMs, kCeilingMs);
+    const double bound =
+        samples_ < kSamplesFirst ? kUnknownMs : std::clamp(smooth_ms_ + 8 * deviation_ms_, kFloorMs, kCeilingMs);
     return static_cast<uint32_t>(bound) << hedges;
 }
 

@@ -7,8 +7,8 @@
 
 namespace zcdp::origin {
 
-/// How many requests at once: half of those under way when the origin asks for fewer, one more for every so many that went
-/// well (additive increase, multiplicative decrease; Chiu and Jain 1989).
+/// How many requests at once: half of those under way when the origin asks for fewer, one more for every so many that
+/// went well (additive increase, multiplicative decrease; Chiu and Jain 1989).
 class Concurrency {
   public:
     /// A request that waits for its answer.
@@ -48,9 +48,9 @@ class RetryBudget {
     std::atomic<int> tokens_{kFull};
 };
 
-/// How long a request may be silent before it is given up and sent again on another connection: hedging, for the slowest
-/// few (Dean and Barroso, "The Tail at Scale", 2013). The bound follows the latencies seen, as TCP's retransmission timer
-/// does (RFC 6298), and a purse that successes fill keeps hedges below one request in twenty.
+/// How long a request may be silent before it is given up and sent again on another connection: hedging, for the
+/// slowest few (Dean and Barroso, "The Tail at Scale", 2013). The bound follows the latencies seen, as TCP's
+/// retransmission timer does (RFC 6298), and a purse that successes fill keeps hedges below one request in twenty.
 class Patience {
   public:
     /// The header of an answer came after `ms`.
@@ -62,7 +62,8 @@ class Patience {
 
   private:
     static constexpr int kSamplesFirst = 20, kHedgesMost = 3;
-    static constexpr double kPurseMost = 32, kPurseFirst = 8, kShare = 0.05, kFloorMs = 500, kCeilingMs = 10'000, kUnknownMs = 2'000;
+    static constexpr double kPurseMost = 32, kPurseFirst = 8, kShare = 0.05, kFloorMs = 500, kCeilingMs = 10'000,
+                            kUnknownMs = 2'000;
     mutable std::mutex mutex_;
     double smooth_ms_ = 0, deviation_ms_ = 0, purse_ = kPurseFirst;
     uint64_t samples_ = 0;

@@ -24,11 +24,14 @@ Points::Points(const ListPage& page, std::string_view prefix, std::string_view l
     for (const std::string& name : page.prefixes) points_.push_back({name, true, false});
     const auto by_name = [](const Point& a, const Point& b) { return a.name < b.name; };
     const auto middle = points_.begin() + static_cast<ptrdiff_t>(files);
-    bool as_expected = std::is_sorted(points_.begin(), middle, by_name) && std::is_sorted(middle, points_.end(), by_name);
+    bool as_expected =
+        std::is_sorted(points_.begin(), middle, by_name) && std::is_sorted(middle, points_.end(), by_name);
     for (const Point& point : points_) as_expected = as_expected && is_child(point.name, prefix, point.is_prefix);
     if (!as_expected) points_.clear();
     std::sort(points_.begin(), points_.end(), by_name);
-    std::erase_if(points_, [&](const Point& point) { return (point.is_prefix ? point.name + std::string(kAfterAll) : point.name) <= last; });
+    std::erase_if(points_, [&](const Point& point) {
+        return (point.is_prefix ? point.name + std::string(kAfterAll) : point.name) <= last;
+    });
     for (Point& point : points_) point.passed = last.starts_with(point.name);
 }
 
@@ -56,7 +59,8 @@ bool Points::pass(const std::vector<Entry>& entries) {
 }
 
 bool Points::all_passed() const {
-    return std::all_of(points_.begin() + static_cast<ptrdiff_t>(at_), points_.end(), [](const Point& point) { return point.passed; });
+    return std::all_of(points_.begin() + static_cast<ptrdiff_t>(at_), points_.end(),
+                       [](const Point& point) { return point.passed; });
 }
 
 std::vector<size_t> cut_points(size_t points, size_t ranges) {

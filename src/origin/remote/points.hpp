@@ -1,9 +1,9 @@
-// Where the key space below a prefix can be divided, and whether what was listed in parts is the whole: the answer to one
-// listing with delimiter '/', which names every child of the prefix. Pure.
+// Where the key space below a prefix can be divided, and whether what was listed in parts is the whole: the answer to
+// one listing with delimiter '/', which names every child of the prefix. Pure.
 //
-// A service may order keys in another way than by their bytes, or understand "after this key" in another way than it lists.
-// Then parts overlap, or keys fall between them. What tells: the children come in another order, a part begins with another
-// key than the one that ended the part before it (listing.cpp), or a child was named of which no key came.
+// A service may order keys in another way than by their bytes, or understand "after this key" in another way than it
+// lists. Then parts overlap, or keys fall between them. What tells: the children come in another order, a part begins
+// with another key than the one that ended the part before it (listing.cpp), or a child was named of which no key came.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ struct Range {
 
 class Points {
   public:
-    /// What a listing with delimiter '/' answered, of the children that go on after the key `last`. None where they come in
-    /// another order than that of bytes, or the delimiter was passed over.
+    /// What a listing with delimiter '/' answered, of the children that go on after the key `last`. None where they
+    /// come in another order than that of bytes, or the delimiter was passed over.
     Points(const ListPage& page, std::string_view prefix, std::string_view last);
 
     size_t size() const { return points_.size(); }

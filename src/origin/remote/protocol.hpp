@@ -17,9 +17,10 @@ namespace zcdp::origin {
 
 /// What redirects led to, for who must know where an answer comes from. Belongs to one call at a time.
 struct Journey {
-    bool ends_at_folder = false;  ///< a redirect to the same place with a '/' at its end is all that was asked: it is not followed
-    bool at_folder = false;       ///< it ended there
-    std::string url;              ///< the last one; "": there was none
+    bool ends_at_folder =
+        false;  ///< a redirect to the same place with a '/' at its end is all that was asked: it is not followed
+    bool at_folder = false;  ///< it ended there
+    std::string url;         ///< the last one; "": there was none
 };
 
 /// A request before it is authorised: key and query are plain.
@@ -61,9 +62,9 @@ struct Tried {
 
 /// Which page of a listing.
 struct PageRequest {
-    std::string delimiter;  ///< "" or "/"
-    std::string after;      ///< a key (only where the protocol can start after one)
-    std::string token;      ///< from the page before; then `after` is not used
+    std::string delimiter;      ///< "" or "/"
+    std::string after;          ///< a key (only where the protocol can start after one)
+    std::string token;          ///< from the page before; then `after` is not used
     bool token_is_key = false;  ///< as ListPage has it
     std::string folder;         ///< below which; "": the source's own prefix
 };
@@ -103,7 +104,8 @@ class Protocol {
     /// `call` must outlive the task.
     virtual Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) = 0;
     /// May change `call` where that is the remedy (a redirect).
-    virtual Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) = 0;
+    virtual Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                          const std::string& name, Tried& tried) = 0;
 
     virtual Call head_call(const std::string& key) = 0;
     /// `body`: empty for a HEAD. Its answer says the object's size, or that of a GET of its first byte does.
@@ -120,10 +122,11 @@ class Protocol {
     std::string tag_like(const net::Response& answer, const std::string& listed);
     /// What the origin claims of the whole object `key`.
     virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
-    /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the whole of an
-    /// object too. 0: it states none, or has said that it does not.
+    /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the
+    /// whole of an object too. 0: it states none, or has said that it does not.
     virtual uint64_t checked_range_bytes() const { return 0; }
-    /// What the service states of the very range that it sends; none where it states nothing. Errors: what it states is no checksum.
+    /// What the service states of the very range that it sends; none where it states nothing. Errors: what it states is
+    /// no checksum.
     virtual Result<ObjectChecksum> range_checksum_of(const net::Response&) { return ObjectChecksum{}; }
     /// Asks for the size of a part of an object that was uploaded in parts: Content-Length is the part's. Nothing where
     /// the service has no such request.

@@ -1,6 +1,6 @@
-// What a server sends is not always what it lists: Google unpacks objects that are kept packed, proxies pack what passes,
-// gateways pass over ranges, and several servers behind one name disagree. RFC 9110 8.4 (codings), 14.2 (a server may
-// ignore Range), cloud.google.com/storage/docs/transcoding.
+// What a server sends is not always what it lists: Google unpacks objects that are kept packed, proxies pack what
+// passes, gateways pass over ranges, and several servers behind one name disagree. RFC 9110 8.4 (codings), 14.2 (a
+// server may ignore Range), cloud.google.com/storage/docs/transcoding.
 #include "src/origin/remote/reader.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +25,8 @@ bool is_whole(const ReadSpec& spec) { return spec.offset_bytes == 0 && spec.leng
 
 /// " (it comes with Content-Encoding: gzip)", or nothing.
 std::string coding_of(const net::Response& answer) {
-    const std::string_view coding = answer.header("content-encoding"), done = answer.header("x-guploader-response-body-transformations");
+    const std::string_view coding = answer.header("content-encoding"),
+                           done = answer.header("x-guploader-response-body-transformations");
     if (!done.empty()) return " (the service sends it " + printable(done) + ")";
     return coding.empty() || coding == "identity" ? "" : " (it comes with Content-Encoding: " + printable(coding) + ")";
 }
@@ -47,8 +48,9 @@ void set_header(Call& call, std::string_view name, std::string value) {
 }  // namespace
 
 Error other_bytes(const net::Response& answer, const std::string& what, const std::string& object) {
-    return Error(ErrorKind::refused, "other bytes come than are listed: " + what + coding_of(answer), object,
-                 "something on the way packs, unpacks or rewrites it: ask the service itself, or leave it out with --exclude");
+    return Error(
+        ErrorKind::refused, "other bytes come than are listed: " + what + coding_of(answer), object,
+        "something on the way packs, unpacks or rewrites it: ask the service itself, or leave it out with --exclude");
 }
 
 Task<Result<ObjectInfo>> Reader::head(std::string path) {
@@ -62,11 +64,13 @@ Task<Result<uint64_t>> Reader::part_bytes(std::string path, std::string tag, uin
     const auto call = requester_->protocol().part_call(key_of(path), number);
     if (!call) co_return uint64_t{0};
     const auto answer = co_await requester_->send(*call);
-    if (!answer && answer.error().kind() != ErrorKind::failed && answer.error().kind() != ErrorKind::denied && answer.error().kind() != ErrorKind::source_changed)
+    if (!answer && answer.error().kind() != ErrorKind::failed && answer.error().kind() != ErrorKind::denied &&
+        answer.error().kind() != ErrorKind::source_changed)
         co_return answer.error();
     if (!answer) co_return uint64_t{0};
     if (const std::string now = requester_->protocol().tag_like(**answer, tag); !now.empty() && now != tag)
-        co_return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(now)), name_of(path));
+        co_return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(now)),
+                          name_of(path));
     co_return (*answer)->body_bytes().value_or(0);
 }
 
@@ -74,10 +78,13 @@ Task<Result<Opened>> Reader::open(ReadSpec spec) {
     const uint64_t checked_bytes = requester_->protocol().checked_range_bytes();
     // A long object is asked for by a range even if it is all of it: the answer tells whether the server has ranges.
     const bool whole = is_whole(spec) && checked_bytes == 0 && spec.object_bytes <= kChunkBytes;
-    spec.length_bytes = request_end(spec.offset_bytes, spec.offset_bytes + spec.length_bytes, checked_bytes) - spec.offset_bytes;
+    spec.length_bytes =
+        request_end(spec.offset_bytes, spec.offset_bytes + spec.length_bytes, checked_bytes) - spec.offset_bytes;
     Call call = requester_->protocol().read_call(key_of(spec.path), spec, whole);
     call.body_bytes = spec.length_bytes + (spec.one_pass ? spec.offset_bytes : 0);
-    if (!whole) call.headers.emplace_back("Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
+    if (!whole)
+        call.headers.emplace_back(
+            "Range", fmt::format("bytes={}-{}", spec.offset_bytes, spec.offset_bytes + spec.length_bytes - 1));
     bool takes_packed = false;
     int contradictions = 0;
     for (uint32_t attempt = 1;; ++attempt) {
@@ -106,23 +113,34 @@ Task<Error> Reader::explain(Error error, ReadSpec spec) {
     // Some services judge the condition before they look whether the object is there at all.
     if (!now) co_return now.error().kind() == ErrorKind::not_found ? now.error() : error;
     if (!now->has_tag(spec.tag) || now->size_bytes != spec.object_bytes)
-        co_return other_bytes ? Error(ErrorKind::source_changed, "changed while it was being read: " + error.what(), error.object()) : error;
+        co_return other_bytes
+            ? Error(ErrorKind::source_changed, "changed while it was being read: " + error.what(), error.object())
+            : error;
     if (other_bytes) co_return error;
-    co_return Error(ErrorKind::failed, fmt::format("the server contradicts itself: asked what the object is, it states the {} that was listed; asked for its bytes, it {}", requester_->protocol().tag_word(), error.what()),
+    co_return Error(ErrorKind::failed,
+                    fmt::format("the server contradicts itself: asked what the object is, it states the {} that was "
+                                "listed; asked for its bytes, it {}",
+                                requester_->protocol().tag_word(), error.what()),
                     error.object(), "are there several servers behind this name, each with tags of its own?");
 }
 
 Result<Opened> Reader::accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, bool part_wanted) const {
     Remote& remote = requester_->remote();
     const bool is_part = answer->status() == 206;
-    if (part_wanted && (is_part || !is_whole(spec) || spec.one_pass)) remote.ranges = is_part ? Remote::Ranges::has : Remote::Ranges::has_none;
+    if (part_wanted && (is_part || !is_whole(spec) || spec.one_pass))
+        remote.ranges = is_part ? Remote::Ranges::has : Remote::Ranges::has_none;
     ZCDP_CHECK(check(*answer, spec));
     Protocol& protocol = requester_->protocol();
     auto of_range = protocol.range_checksum_of(*answer);
     if (!of_range) return std::move(of_range).error().about(name_of(spec.path));
     const uint64_t end = spec.offset_bytes + spec.length_bytes;
     auto checksum = protocol.checksum_of(*answer, key_of(spec.path));
-    return Opened{std::move(answer), is_part ? 0 : spec.offset_bytes, end, is_part || end == spec.object_bytes, std::move(checksum), std::move(*of_range)};
+    return Opened{std::move(answer),
+                  is_part ? 0 : spec.offset_bytes,
+                  end,
+                  is_part || end == spec.object_bytes,
+                  std::move(checksum),
+                  std::move(*of_range)};
 }
 
 /// Everything the header says against what was asked for.
@@ -141,20 +159,26 @@ Result<> Reader::check_whole(const net::Response& answer, const ReadSpec& spec) 
     if (length && *length != spec.object_bytes && !faults::broken("length"))
         return other_bytes(answer, fmt::format("{} instead of {}", *length, spec.object_bytes), name_of(spec.path));
     if (is_whole(spec) || spec.one_pass) return {};
-    return Error(ErrorKind::no_ranges, "the server sends the whole object instead of the range asked for", name_of(spec.path));
+    return Error(ErrorKind::no_ranges, "the server sends the whole object instead of the range asked for",
+                 name_of(spec.path));
 }
 
 Result<> Reader::check_part(const net::Response& answer, const ReadSpec& spec) const {
     const auto length = answer.body_bytes();
     const auto range = parse_content_range(answer.header("content-range"));
     if (range && range->total_known && range->total != spec.object_bytes && !faults::broken("range"))
-        return other_bytes(answer, fmt::format("{} instead of {}", range->total, spec.object_bytes), name_of(spec.path));
+        return other_bytes(answer, fmt::format("{} instead of {}", range->total, spec.object_bytes),
+                           name_of(spec.path));
     if (!range || range->first != spec.offset_bytes || range->last != spec.offset_bytes + spec.length_bytes - 1) {
         if (!faults::broken("range"))
-            return Error(ErrorKind::failed, "another range than the one asked for: " + printable(answer.header("content-range")), name_of(spec.path));
+            return Error(ErrorKind::failed,
+                         "another range than the one asked for: " + printable(answer.header("content-range")),
+                         name_of(spec.path));
     }
     if (length && *length != spec.length_bytes && !faults::broken("length"))
-        return Error(ErrorKind::failed, fmt::format("{} bytes instead of {}", *length, spec.length_bytes) + coding_of(answer), name_of(spec.path));
+        return Error(ErrorKind::failed,
+                     fmt::format("{} bytes instead of {}", *length, spec.length_bytes) + coding_of(answer),
+                     name_of(spec.path));
     return {};
 }
 

@@ -1,5 +1,5 @@
-// Opens ranges of objects, and holds every answer's header to what was asked for. Shared by an Origin and its bodies, which
-// may outlive each other. Thread rule: belongs to its loop.
+// Opens ranges of objects, and holds every answer's header to what was asked for. Shared by an Origin and its bodies,
+// which may outlive each other. Thread rule: belongs to its loop.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,9 @@ class Reader {
     /// As much of it as one request can ask for. Errors: as Origin::read().
     Task<Result<Opened>> open(ReadSpec spec);
     /// What `error` of an answer means, once it is asked what the object is: it is gone, it is another one now
-    /// (source_changed), or the server contradicts itself, which is no change. If in its tags (source_changed so far), another
-    /// answer may be right (failed; in the end open() calls it a change all the same); if in the bytes that it sends (refused so far), none will be (refused).
+    /// (source_changed), or the server contradicts itself, which is no change. If in its tags (source_changed so far),
+    /// another answer may be right (failed; in the end open() calls it a change all the same); if in the bytes that it
+    /// sends (refused so far), none will be (refused).
     Task<Error> explain(Error error, ReadSpec spec);
 
   private:

@@ -1,6 +1,6 @@
-// Credentials that end and are fetched again before they do: one fetch at a time, whoever asks, and its failure is everybody's
-// who waited; those that still hold are used while it runs or when it fails. Short-lived ones are used to their end, not asked
-// for with each request. Thread rule: any loop; the lock is never held across a wait.
+// Credentials that end and are fetched again before they do: one fetch at a time, whoever asks, and its failure is
+// everybody's who waited; those that still hold are used while it runs or when it fails. Short-lived ones are used to
+// their end, not asked for with each request. Thread rule: any loop; the lock is never held across a wait.
 #pragma once
 
 #include <mutex>
@@ -82,11 +82,12 @@ class Refreshing {
     }
 
   private:
-    /// They are refreshed some minutes before their end, but not again and again within those; after it nobody uses them, but
-    /// where they came ended: then the server, whose clock may be another, has a say.
+    /// They are refreshed some minutes before their end, but not again and again within those; after it nobody uses
+    /// them, but where they came ended: then the server, whose clock may be another, has a say.
     bool will_do(int64_t now) const {
         if (current_->expires_unix_s == 0 || now + refresh_before_s_ < current_->expires_unix_s) return true;
-        return (refreshing_ || now < next_fetch_unix_s_) && (now < current_->expires_unix_s || (ended_at_once_ && !refreshing_));
+        return (refreshing_ || now < next_fetch_unix_s_) &&
+               (now < current_->expires_unix_s || (ended_at_once_ && !refreshing_));
     }
 
     static constexpr int64_t kPauseS = 10;

@@ -34,19 +34,27 @@ bool is_bucket(std::string_view name) {
 }
 
 Remote::Remote(std::string key, OriginOptions origin_options, Machine on)
-    : object(key.ends_with('/') ? "" : key), options(std::move(origin_options)), machine(on),
-      concurrency(options.connections > 0 ? options.connections : kConcurrencyMost), limiter(options.bytes_per_second),
+    : object(key.ends_with('/') ? "" : key),
+      options(std::move(origin_options)),
+      machine(on),
+      concurrency(options.connections > 0 ? options.connections : kConcurrencyMost),
+      limiter(options.bytes_per_second),
       tls(net::make_tls_context(tls_options(options))),
       requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
       retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
-      hedges(machine.metrics.counter("zcdp_origin_hedges_total", "Requests to origins that were given up as silent and sent again on another connection.")),
+      hedges(machine.metrics.counter(
+          "zcdp_origin_hedges_total",
+          "Requests to origins that were given up as silent and sent again on another connection.")),
       bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")),
-      folder_(folder_of(std::move(key))), parent_(object.substr(0, object.rfind('/') + 1)) {}
+      folder_(folder_of(std::move(key))),
+      parent_(object.substr(0, object.rfind('/') + 1)) {}
 
 Result<> Remote::configure_network() {
     ZCDP_CHECK(net::check_client_identity(tls_options(options), machine.clock.unix_s()));
     ZCDP_TRY(address_rules, net::AddressRules::parse(options.denied_addresses));
-    if (!options.source_address.empty()) ZCDP_CHECK(net::AddressRules::parse({options.source_address + (options.source_address.find(':') == std::string::npos ? "/32" : "/128")}));
+    if (!options.source_address.empty())
+        ZCDP_CHECK(net::AddressRules::parse(
+            {options.source_address + (options.source_address.find(':') == std::string::npos ? "/32" : "/128")}));
     if (options.proxy.empty()) {
         ZCDP_TRY(proxies, net::Proxies::from_environment(machine.environment));
         const std::string others = machine.environment("all_proxy");

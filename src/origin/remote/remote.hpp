@@ -18,8 +18,8 @@ bool is_bucket(std::string_view name);
 
 class Remote {
   public:
-    /// `key`: what the SOURCE has behind its bucket. "" or with a '/' at its end it names a folder; without, a folder, or the
-    /// object of that name where the folder is empty.
+    /// `key`: what the SOURCE has behind its bucket. "" or with a '/' at its end it names a folder; without, a folder,
+    /// or the object of that name where the folder is empty.
     Remote(std::string key, OriginOptions options, Machine machine);
     virtual ~Remote() = default;
     /// Reads proxies and address rules. Errors: usage.
@@ -27,8 +27,8 @@ class Remote {
 
     /// "" or ends in '/'; every key of the source begins with it.
     const std::string& prefix() const { return is_object ? parent_ : folder_; }
-    const std::string object;             ///< the key that the source may be itself; "": it is a folder
-    std::atomic<bool> is_object{false};   ///< it is; found by the listing, before anything is read
+    const std::string object;                ///< the key that the source may be itself; "": it is a folder
+    std::atomic<bool> is_object{false};      ///< it is; found by the listing, before anything is read
     std::atomic<bool> lists_in_order{true};  ///< by the bytes of the keys; until a listing shows that it does not
     const OriginOptions options;
     Machine machine;
@@ -44,7 +44,8 @@ class Remote {
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
     const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();
-    net::AddressRules address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
+    net::AddressRules
+        address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
     Counter &requests, &retries, &hedges, &bytes;
 
   private:

@@ -19,7 +19,9 @@ bool is_transient(ErrorKind kind) {
 }
 
 /// Of a service that hands out credentials: it may be there again in a moment.
-bool may_be_back(ErrorKind kind) { return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled; }
+bool may_be_back(ErrorKind kind) {
+    return kind == ErrorKind::timeout || kind == ErrorKind::unreachable || kind == ErrorKind::throttled;
+}
 
 }  // namespace
 
@@ -30,12 +32,15 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     options.user_agent = "zcdp";
     options.proxies = remote_->proxies;
     options.source_address = remote_->options.source_address;
-    options.limits.header_timeout_ms = static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
+    options.limits.header_timeout_ms =
+        static_cast<uint32_t>(std::min<uint64_t>(remote_->options.timeout_ms, 3'600'000));
     options.limits.connections_max = 256;
     options.limits.header_bytes_max = kHeaderBytesMax, options.limits.header_fields_max = kHeaderFieldsMax;
     net::HttpClientOptions for_credentials = options;
-    for_credentials.limits.min_rate_window_ms = std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
-    credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
+    for_credentials.limits.min_rate_window_ms =
+        std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
+    credentials_http_ =
+        net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
     options.address_notes = remote_->address_notes;
     http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
@@ -51,8 +56,9 @@ Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t
 Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms) {
     const uint64_t pause = backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
     remote_->retries.add();
-    remote_->machine.log.info("trying again", {{"object", error.object()}, {"why", error.what()},
-                                              {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
+    remote_->machine.log.info(
+        "trying again",
+        {{"object", error.object()}, {"why", error.what()}, {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
     co_await sleep_ms(pause);
 }
 
@@ -67,26 +73,32 @@ Task<Result<Prepared>> Requester::prepare(const Call& call) {
     const auto until = Deadline::in_ms(remote_->options.timeout_ms);
     for (uint32_t attempt = 1;; ++attempt) {
         auto prepared = co_await protocol_->prepare(call, *credentials_http_);
-        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries || until.passed()) co_return prepared;
+        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries || until.passed())
+            co_return prepared;
         co_await pause_before(attempt, prepared.error(), 0);
     }
 }
 
 /// What stands before the origin speaks first: a server's front that wants to know who we are, a proxy.
-Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) {
+Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                         const std::string& name, Tried& tried) {
     if (sent.endpoint.tls)
-        if (auto refused = client_certificate_refused(answer.status(), body, name)) return {Verdict::Remedy::none, std::move(*refused)};
+        if (auto refused = client_certificate_refused(answer.status(), body, name))
+            return {Verdict::Remedy::none, std::move(*refused)};
     Verdict verdict = protocol_->judge(call, sent, answer, body, name, tried);
     // Some doors know no HEAD: a GET of the first byte says as much.
     const bool unknown_method = answer.status() == 405 || answer.status() == 501;
-    if (unknown_method && verdict.remedy == Verdict::Remedy::none && verdict.error.kind() != ErrorKind::not_found && std::exchange(call.method, "GET") == "HEAD") {
+    if (unknown_method && verdict.remedy == Verdict::Remedy::none && verdict.error.kind() != ErrorKind::not_found &&
+        std::exchange(call.method, "GET") == "HEAD") {
         call.headers.emplace_back("Range", "bytes=0-0");
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }
     const net::Proxy* proxy = sent.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(sent.endpoint);
     if (proxy && answer.status() >= 500)  // it may be the proxy that says so
-        verdict.error = Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")", name, verdict.error.hint());
+        verdict.error =
+            Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")",
+                  name, verdict.error.hint());
     return verdict;
 }
 
@@ -96,7 +108,8 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     const std::string name = protocol_->name_of(call.key);
     // Without it anybody on the way may choose how the bytes are packed (RFC 9110 12.5.3).
     const auto is_encoding = [](const net::Header& header) { return header.first == "Accept-Encoding"; };
-    if (std::none_of(call.headers.begin(), call.headers.end(), is_encoding)) call.headers.emplace_back("Accept-Encoding", "identity");
+    if (std::none_of(call.headers.begin(), call.headers.end(), is_encoding))
+        call.headers.emplace_back("Accept-Encoding", "identity");
     const uint64_t timeout_ms = remote_->options.timeout_ms + call.body_bytes * 1000 / kSlowestBytesPerSecond;
     for (uint32_t attempt = 1;;) {
         ZCDP_CO_TRY(Prepared prepared, co_await prepare(call));
@@ -114,7 +127,8 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             continue;
         }
         if (answer) {
-            remote_->patience.answered(std::chrono::duration<double, std::milli>(Deadline::clock::now() - sent_at).count());
+            remote_->patience.answered(
+                std::chrono::duration<double, std::milli>(Deadline::clock::now() - sent_at).count());
             if ((*answer)->status() / 100 == 2) {
                 remote_->budget.refund();
                 remote_->concurrency.succeeded();
@@ -124,18 +138,22 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
             Verdict verdict = judge(call, prepared, **answer, body, name, tried);
-            remote_->machine.log.debug("the origin refuses", {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
+            remote_->machine.log.debug("the origin refuses",
+                                       {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
             if (verdict.remedy == Remedy::at_once) {
                 remote_->retries.add();
                 continue;
             }
-            if (verdict.remedy == Remedy::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
+            if (verdict.remedy == Remedy::slow_down)
+                remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
             if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
             error = std::move(verdict.error);
             answer->reset();
         } else {
-            error = Error(answer.error().kind(), answer.error().what() + (answer.error().object().empty() ? "" : " [" + answer.error().object() + "]"),
-                          name, answer.error().hint());
+            error = Error(
+                answer.error().kind(),
+                answer.error().what() + (answer.error().object().empty() ? "" : " [" + answer.error().object() + "]"),
+                name, answer.error().hint());
             if (error->kind() == ErrorKind::not_found) co_return std::move(*error);
         }
         waiting.reset();
@@ -172,7 +190,9 @@ Task<Result<ObjectInfo>> Requester::head(std::string key) {
             refusals.call.headers.emplace_back("Range", "bytes=0-0");
             continue;
         }
-        if (!has_size) co_return Error(ErrorKind::refused, "does not say its size", name, "zcdp needs a Content-Length; a folder's URL ends in /");
+        if (!has_size)
+            co_return Error(ErrorKind::refused, "does not say its size", name,
+                            "zcdp needs a Content-Length; a folder's URL ends in /");
         Result<std::string> body = std::string();
         if (in_body) body = co_await answer->read_all(kInfoBytesMax);
         if (!body) {

@@ -20,8 +20,9 @@ class Requester {
         Tried tried;
         uint32_t attempt = 1;
     };
-    /// An answer of success has a body that says why it is none. Waits as long as that asks for; then `of.call` is to be sent
-    /// again. Errors: what the body says, where that is final or the attempts are used up. `of` outlives the task.
+    /// An answer of success has a body that says why it is none. Waits as long as that asks for; then `of.call` is to
+    /// be sent again. Errors: what the body says, where that is final or the attempts are used up. `of` outlives the
+    /// task.
     Task<Result<>> refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body);
     /// What the object `key` is now.
     Task<Result<ObjectInfo>> head(std::string key);
@@ -33,9 +34,11 @@ class Requester {
     Remote& remote() { return *remote_; }
 
   private:
-    /// The protocol's, as often as the services that hand out credentials make it necessary. `call` must outlive the task.
+    /// The protocol's, as often as the services that hand out credentials make it necessary. `call` must outlive the
+    /// task.
     Task<Result<Prepared>> prepare(const Call& call);
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried);
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                  const std::string& name, Tried& tried);
     Task<void> pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms);
 
     std::shared_ptr<Remote> remote_;

@@ -59,7 +59,8 @@ Result<Token> parse_token(std::string_view text, int64_t now) {
 }
 
 bool is_header_word(std::string_view text) {
-    return !text.empty() && text.size() <= kHeaderWordBytesMax && std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+    return !text.empty() && text.size() <= kHeaderWordBytesMax &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
 std::string refusal_word(std::string_view body) {
@@ -76,28 +77,38 @@ std::string refusal_word(std::string_view body) {
 
 Error none_found(const Error& why, bool has_given, std::string hint) {
     if (has_given || why.kind() == ErrorKind::throttled) return why;
-    return Error(ErrorKind::denied, "no credentials were found: " + why.what() + (why.object().empty() ? "" : " [" + why.object() + "]"), "", std::move(hint));
+    return Error(ErrorKind::denied,
+                 "no credentials were found: " + why.what() + (why.object().empty() ? "" : " [" + why.object() + "]"),
+                 "", std::move(hint));
 }
 
-Task<Result<std::string>> ask_token_service(net::HttpClient& http, std::string url, net::Request request, uint64_t timeout_ms, std::string hint) {
+Task<Result<std::string>> ask_token_service(net::HttpClient& http, std::string url, net::Request request,
+                                            uint64_t timeout_ms, std::string hint) {
     ZCDP_CO_TRY(auto where, split_url(url));
     request.target = std::move(where.second);
     const std::string name = where.first.url(), asking = "asking for credentials: ";
     const auto answer = co_await http.send(std::move(where.first), std::move(request), Deadline::in_ms(timeout_ms));
     if (!answer) {
         const Error& why = answer.error();
-        const bool nobody = why.kind() == ErrorKind::not_found || why.kind() == ErrorKind::failed;  // a name or an answer that is none
+        const bool nobody =
+            why.kind() == ErrorKind::not_found || why.kind() == ErrorKind::failed;  // a name or an answer that is none
         co_return Error(nobody ? ErrorKind::unreachable : why.kind(), asking + why.what(), name, why.hint());
     }
     const auto body = co_await (*answer)->read_all(kAnswerBytesMax);
-    if (!body) co_return Error(body.error().kind() == ErrorKind::refused ? ErrorKind::denied : body.error().kind(), asking + body.error().what(), name, hint);
+    if (!body)
+        co_return Error(body.error().kind() == ErrorKind::refused ? ErrorKind::denied : body.error().kind(),
+                        asking + body.error().what(), name, hint);
     const int status = (*answer)->status();
     if (status == 200) co_return *body;
-    if (status / 100 == 3) co_return Error(ErrorKind::denied, asking + "HTTP " + std::to_string(status) + ", a redirect, which is not followed", name, hint);
+    if (status / 100 == 3)
+        co_return Error(ErrorKind::denied,
+                        asking + "HTTP " + std::to_string(status) + ", a redirect, which is not followed", name, hint);
     const std::string word = refusal_word(*body);  // no secret
     const bool away = status >= 500 || status == 429;
     co_return Error(away ? ErrorKind::throttled : ErrorKind::denied,
-                    (away ? "" : "access is denied: ") + asking + "HTTP " + std::to_string(status) + (word.empty() ? "" : " " + word), name, hint);
+                    (away ? "" : "access is denied: ") + asking + "HTTP " + std::to_string(status) +
+                        (word.empty() ? "" : " " + word),
+                    name, hint);
 }
 
 std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
@@ -106,12 +117,14 @@ std::string form_of(const std::vector<std::pair<std::string, std::string>>& fiel
     return out;
 }
 
-Task<Result<Token>> exchange_form(net::HttpClient& http, std::string url, std::string form, int64_t now, std::string hint) {
+Task<Result<Token>> exchange_form(net::HttpClient& http, std::string url, std::string form, int64_t now,
+                                  std::string hint) {
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
     request.body = std::move(form);
-    ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, url, std::move(request), kExchangeTimeoutMs, std::move(hint)));
+    ZCDP_CO_TRY(const std::string answer,
+                co_await ask_token_service(http, url, std::move(request), kExchangeTimeoutMs, std::move(hint)));
     co_return said_by(url, parse_token(answer, now));
 }
 

@@ -152,7 +152,8 @@ XmlReader::Event XmlReader::read_text() {
     const std::string_view raw = rest.substr(0, length);
     at_ += length;
     text_ = raw;
-    if (raw.find('&') != std::string_view::npos && !decode_entities(raw)) return fail("an entity that is not XML's own");
+    if (raw.find('&') != std::string_view::npos && !decode_entities(raw))
+        return fail("an entity that is not XML's own");
     return Event::text;
 }
 

@@ -1,9 +1,9 @@
-// A pull parser for the XML that object stores send: elements, text, the five named entities and numeric ones. Bytes are
-// fed as they come off the wire; what cannot be decided yet is asked for as `need_more`.
+// A pull parser for the XML that object stores send: elements, text, the five named entities and numeric ones. Bytes
+// are fed as they come off the wire; what cannot be decided yet is asked for as `need_more`.
 //
-// Lenient where nothing is said: a byte order mark, white space before the declaration, comments and processing instructions are
-// passed over; they, and CDATA, cut a text into several. Hostile input: no document type, no entity of its own; depth, text,
-// tag and document sizes are bounded, and so is the memory (one token beside what was fed).
+// Lenient where nothing is said: a byte order mark, white space before the declaration, comments and processing
+// instructions are passed over; they, and CDATA, cut a text into several. Hostile input: no document type, no entity of
+// its own; depth, text, tag and document sizes are bounded, and so is the memory (one token beside what was fed).
 // Thread rule: a value of one thread. name() and text() hold until the next call of next() or feed().
 #pragma once
 
@@ -62,7 +62,7 @@ class XmlReader {
     bool decode_entities(std::string_view raw);
 
     std::string buffer_;
-    size_t at_ = 0;             ///< of the first byte that no event has used
+    size_t at_ = 0;  ///< of the first byte that no event has used
     size_t document_bytes_ = 0;
     bool finished_ = false, begun_ = false, root_seen_ = false, end_pending_ = false, passed_over_ = false;
     size_t depth_ = 0;
@@ -71,8 +71,8 @@ class XmlReader {
     std::string decoded_, problem_;
 };
 
-/// Hands the events that are there to `start(name)`, `text(text)` and `end(name)`, of which the last may fail, until more
-/// bytes are needed or the document is over. Errors: end's; refused (malformed).
+/// Hands the events that are there to `start(name)`, `text(text)` and `end(name)`, of which the last may fail, until
+/// more bytes are needed or the document is over. Errors: end's; refused (malformed).
 template <class Start, class Text, class End>
 Result<> read_events(XmlReader& reader, Start start, Text text, End end) {
     while (true) {

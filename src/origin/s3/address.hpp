@@ -13,10 +13,10 @@ namespace zcdp::origin::s3 {
 /// Where a bucket is spoken to.
 struct Address {
     net::Endpoint endpoint;
-    std::string path_prefix;  ///< the endpoint's own path, then "" or "/bucket"
+    std::string path_prefix;             ///< the endpoint's own path, then "" or "/bucket"
     std::string region, service = "s3";  ///< that requests are signed for
-    std::string service_url;  ///< the endpoint's, without the bucket
-    bool aws = false;         ///< region decides the host
+    std::string service_url;             ///< the endpoint's, without the bucket
+    bool aws = false;                    ///< region decides the host
 };
 
 /// Where the bucket's name stands.
@@ -36,7 +36,8 @@ struct Addressing {
 bool is_region(const std::string& text);
 /// Whether a bucket of this name can stand in a host of this endpoint: it takes names, and the bucket's is one. Pure.
 bool can_be_in_host(const std::string& bucket, const net::Endpoint& endpoint);
-/// Errors: usage (an endpoint that is none, or that an access point cannot be asked at; Style::host where it cannot be).
+/// Errors: usage (an endpoint that is none, or that an access point cannot be asked at; Style::host where it cannot
+/// be).
 Result<Address> address_of(const Location& location, const Addressing& how, const std::string& region);
 
 }  // namespace zcdp::origin::s3

@@ -19,17 +19,22 @@ bool one_of(std::string_view code, std::initializer_list<std::string_view> codes
 
 constexpr uint64_t kPartsMax = 10'000;
 
-/// The status of an error's code (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html); what is not listed here is the
-/// service's own trouble.
+/// The status of an error's code (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html); what is not listed here
+/// is the service's own trouble.
 int status_of(std::string_view code) {
-    if (one_of(code, {"SlowDown", "SlowDownRead", "ServiceUnavailable", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded"})) return 503;
-    if (one_of(code, {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "InvalidObjectState", "InvalidPayer", "InvalidSecurity", "NotSignedUp",
-                      "RequestTimeTooSkewed", "SignatureDoesNotMatch"}))
+    if (one_of(code, {"SlowDown", "SlowDownRead", "ServiceUnavailable", "Throttling", "ThrottlingException",
+                      "TooManyRequests", "RequestLimitExceeded"}))
+        return 503;
+    if (one_of(code,
+               {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "InvalidObjectState",
+                "InvalidPayer", "InvalidSecurity", "NotSignedUp", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}))
         return 403;
     if (code == "NotImplemented") return 501;
     if (code == "PreconditionFailed") return 412;
     if (code.starts_with("NoSuch")) return 404;
-    if (code.starts_with("Invalid") || code.starts_with("Malformed") || one_of(code, {"AuthorizationHeaderMalformed", "ExpiredToken"})) return 400;
+    if (code.starts_with("Invalid") || code.starts_with("Malformed") ||
+        one_of(code, {"AuthorizationHeaderMalformed", "ExpiredToken"}))
+        return 400;
     return 500;
 }
 
@@ -66,21 +71,28 @@ ErrorAnswer parse_error(const net::Response& answer, std::string_view body) {
 }
 
 Unknown is_unknown_feature(const ErrorAnswer& answer) {
-    if (answer.status == 501 || one_of(answer.code, {"NotImplemented", "UnsupportedHeader", "UnsupportedArgument"})) return Unknown::surely;
-    return answer.status == 400 && (answer.code.empty() || answer.code.starts_with("Invalid") || answer.code == "BadRequest") ? Unknown::perhaps : Unknown::no;
+    if (answer.status == 501 || one_of(answer.code, {"NotImplemented", "UnsupportedHeader", "UnsupportedArgument"}))
+        return Unknown::surely;
+    return answer.status == 400 &&
+                   (answer.code.empty() || answer.code.starts_with("Invalid") || answer.code == "BadRequest")
+               ? Unknown::perhaps
+               : Unknown::no;
 }
 
-// Tencent's, Alibaba's, Huawei's and Volcengine's codes; the rest say it in their own words, such as "must be addressed using
-// virtual-hosted style". AWS's "must be addressed using the specified endpoint" is about the region.
+// Tencent's, Alibaba's, Huawei's and Volcengine's codes; the rest say it in their own words, such as "must be addressed
+// using virtual-hosted style". AWS's "must be addressed using the specified endpoint" is about the region.
 bool wants_bucket_in_host(const ErrorAnswer& answer) {
     if (answer.status < 300 || answer.status >= 500) return false;
-    if (one_of(answer.code, {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})) return true;
+    if (one_of(answer.code, {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired",
+                             "InvalidPathAccess"}))
+        return true;
     std::string words = answer.code + " " + answer.message;
     for (char& c : words) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c == '-' || c == '_' ? ' ' : c;
     for (const char* phrase : {"virtual host", "virtualhost", "virtual style", "third level domain"})
         if (words.find(phrase) != words.npos) return true;
     const bool of_path = words.find("path style") != words.npos || words.find("pathstyle") != words.npos;
-    const bool refused = words.find("not ") != words.npos || words.find("forbidden") != words.npos || words.find("disabled") != words.npos || words.find("unsupported") != words.npos;
+    const bool refused = words.find("not ") != words.npos || words.find("forbidden") != words.npos ||
+                         words.find("disabled") != words.npos || words.find("unsupported") != words.npos;
     return of_path && refused;
 }
 
@@ -88,11 +100,13 @@ Remedy remedy_of(const ErrorAnswer& answer) {
     const std::string& code = answer.code;
     if (wants_bucket_in_host(answer)) return Remedy::use_host;
     if (one_of(code, {"RequestTimeTooSkewed"})) return Remedy::correct_clock;
-    if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})) return Remedy::refresh_credentials;
+    if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}))
+        return Remedy::refresh_credentials;
     const bool redirect = answer.status == 301 || answer.status == 307;
-    if (!answer.region.empty() && (redirect || one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect",
-                                                             "IllegalLocationConstraintException"}) ||
-                                   (answer.status == 400 && code.empty())))
+    if (!answer.region.empty() &&
+        (redirect ||
+         one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}) ||
+         (answer.status == 400 && code.empty())))
         return Remedy::use_region;
     if (answer.status == 503 || answer.status == 429 ||
         one_of(code, {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded",
@@ -111,22 +125,31 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
     if (!answer.request_id.empty()) what += " (request " + printable(answer.request_id.substr(0, 64)) + ")";
     const std::string& code = answer.code;
     if (wants_bucket_in_host(answer))
-        return Error(ErrorKind::failed, "the origin takes no bucket in the path: " + what, object, "leave --path-style and addressing_style out, and let --endpoint name a host, not an address");
-    if (code == "NoSuchBucket") return Error(ErrorKind::not_found, "there is no such bucket: " + what, object, "check its name and the --endpoint");
+        return Error(ErrorKind::failed, "the origin takes no bucket in the path: " + what, object,
+                     "leave --path-style and addressing_style out, and let --endpoint name a host, not an address");
+    if (code == "NoSuchBucket")
+        return Error(ErrorKind::not_found, "there is no such bucket: " + what, object,
+                     "check its name and the --endpoint");
     // Also of Intelligent-Tiering's archive tiers, of which the listing says nothing, and at OSS.
     if (code == "InvalidObjectState")
-        return Error(ErrorKind::refused, "is archived and cannot be read as it is: " + what, object, "restore it first, or leave it out with --exclude");
+        return Error(ErrorKind::refused, "is archived and cannot be read as it is: " + what, object,
+                     "restore it first, or leave it out with --exclude");
     switch (answer.status) {
         case 404: return Error(ErrorKind::not_found, "there is no such object: " + what, object);
         case 412:
         case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
-        case 403: return Error(ErrorKind::denied, "access is denied: " + what, object,
-                               "check the credentials (AWS_ACCESS_KEY_ID, --profile) and the right to list and read");
-        case 407: return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object, "check HTTP_PROXY or the backend's Secret");
+        case 403:
+            return Error(ErrorKind::denied, "access is denied: " + what, object,
+                         "check the credentials (AWS_ACCESS_KEY_ID, --profile) and the right to list and read");
+        case 407:
+            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
+                         "check HTTP_PROXY or the backend's Secret");
         case 301:
-        case 307: return Error(ErrorKind::failed, "is served elsewhere, and redirects to other hosts are not followed: " + what,
-                               object, "give the right --endpoint or --region");
+        case 307:
+            return Error(ErrorKind::failed,
+                         "is served elsewhere, and redirects to other hosts are not followed: " + what, object,
+                         "give the right --endpoint or --region");
         case 429:
         case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
         default: return error_of_status(answer.status, what, object);
@@ -135,18 +158,22 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
 
 Error error_of_version(const ErrorAnswer& answer, const std::string& object) {
     const auto none = [&](const std::string& what) {
-        return Error(ErrorKind::not_found, fmt::format("{}: HTTP {} {}", what, answer.status, printable(answer.code)), object, "check the versionId");
+        return Error(ErrorKind::not_found, fmt::format("{}: HTTP {} {}", what, answer.status, printable(answer.code)),
+                     object, "check the versionId");
     };
-    if (answer.code == "NoSuchVersion" || (answer.status == 400 && answer.code == "InvalidArgument")) return none("there is no such version");
+    if (answer.code == "NoSuchVersion" || (answer.status == 400 && answer.code == "InvalidArgument"))
+        return none("there is no such version");
     if (answer.status == 405) return none("that version is a delete marker");
     return error_of(answer, object);
 }
 
 ObjectChecksum checksum_of(const net::Response& answer) {
     using Kind = ObjectChecksum::Kind;
-    static constexpr std::pair<Kind, std::string_view> kHeaders[] = {
-        {Kind::crc64nvme, "x-amz-checksum-crc64nvme"}, {Kind::crc32c, "x-amz-checksum-crc32c"},
-        {Kind::crc32, "x-amz-checksum-crc32"}, {Kind::sha256, "x-amz-checksum-sha256"}, {Kind::sha1, "x-amz-checksum-sha1"}};
+    static constexpr std::pair<Kind, std::string_view> kHeaders[] = {{Kind::crc64nvme, "x-amz-checksum-crc64nvme"},
+                                                                     {Kind::crc32c, "x-amz-checksum-crc32c"},
+                                                                     {Kind::crc32, "x-amz-checksum-crc32"},
+                                                                     {Kind::sha256, "x-amz-checksum-sha256"},
+                                                                     {Kind::sha1, "x-amz-checksum-sha1"}};
     for (const auto& [kind, header] : kHeaders) {
         std::string_view value = answer.header(header);
         if (value.empty()) continue;

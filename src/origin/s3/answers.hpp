@@ -10,8 +10,9 @@
 
 namespace zcdp::origin::s3 {
 
-/// An error answer: status, and of the body what there is (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
-/// One that came as a success (the header was sent before the error was known) has the status that its code has else.
+/// An error answer: status, and of the body what there is
+/// (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). One that came as a success (the header was sent
+/// before the error was known) has the status that its code has else.
 struct ErrorAnswer {
     int status = 0;
     std::string code, message, region, request_id;
@@ -37,8 +38,8 @@ Remedy remedy_of(const ErrorAnswer& answer);
 /// Whether the service says that it takes no bucket in the path.
 bool wants_bucket_in_host(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
-/// The same for a request that named a version: one that there is not, that is malformed or a delete marker is not_found
-/// (docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, DeleteMarker.html).
+/// The same for a request that named a version: one that there is not, that is malformed or a delete marker is
+/// not_found (docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, DeleteMarker.html).
 Error error_of_version(const ErrorAnswer& answer, const std::string& object);
 
 /// The whole object's checksum from the headers of a HEAD or GET in checksum mode; kind none when there is none.

@@ -1,9 +1,10 @@
 // Where credentials come from, in this order (docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html):
-// anonymous if asked for; $AWS_ACCESS_KEY_ID (not with --profile); a profile that is named; the role of the profile [default]; web
-// identity ($AWS_WEB_IDENTITY_TOKEN_FILE, STS); the rest of the profile [default]; container ($AWS_CONTAINER_CREDENTIALS_FULL_URI or
-// _RELATIVE_URI: EKS Pod Identity, ECS); the instance (IMDSv2). Of a profile: its role_arn, web identity, SSO session, keys of the
-// credentials file, credential_process, keys of the config file. What is named and cannot be used is an error: nothing that comes
-// after it is asked. Those with an end are fetched again before it; token files are read again each time.
+// anonymous if asked for; $AWS_ACCESS_KEY_ID (not with --profile); a profile that is named; the role of the profile
+// [default]; web identity ($AWS_WEB_IDENTITY_TOKEN_FILE, STS); the rest of the profile [default]; container
+// ($AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI: EKS Pod Identity, ECS); the instance (IMDSv2). Of a profile:
+// its role_arn, web identity, SSO session, keys of the credentials file, credential_process, keys of the config file.
+// What is named and cannot be used is an error: nothing that comes after it is asked. Those with an end are fetched
+// again before it; token files are read again each time.
 //
 // Thread rule: one CredentialSource serves all loops; get() runs on the calling loop, with that loop's HTTP client.
 #pragma once
@@ -28,7 +29,8 @@ class CredentialSource {
     /// The present credentials, fetched or refreshed if need be. `clock_skew_s` is added to the machine's clock.
     /// Errors: denied (none found, refused), timeout, unreachable.
     Task<Result<Credentials>> get(net::HttpClient& http, int64_t clock_skew_s);
-    /// The server refused the ones with this id() as expired or unknown: the next get() fetches new ones, if their source has any.
+    /// The server refused the ones with this id() as expired or unknown: the next get() fetches new ones, if their
+    /// source has any.
     void expired(const std::string& id);
     /// A name for whose bytes these are, never a secret. Valid without get().
     std::string identity() const;

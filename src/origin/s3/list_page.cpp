@@ -31,14 +31,18 @@ Result<> ListParser::feed(std::string_view bytes) {
 
 Result<> ListParser::run() {
     return read_events(
-        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { if (inside_ != Inside::other) text_.append(text); },
+        reader_, [this](std::string_view name) { start(name); },
+        [this](std::string_view text) {
+            if (inside_ != Inside::other) text_.append(text);
+        },
         [this](std::string_view name) { return end(name); });
 }
 
 void ListParser::start(std::string_view name) {
     text_.clear();
     // ListBucketResult; Google's XML API and some gateways have names of their own.
-    if (reader_.depth() == 1) inside_ = name == "Error" ? Inside::refusal : name.starts_with("ListBucket") ? Inside::root : Inside::other;
+    if (reader_.depth() == 1)
+        inside_ = name == "Error" ? Inside::refusal : name.starts_with("ListBucket") ? Inside::root : Inside::other;
     if (reader_.depth() != 2 || inside_ == Inside::other || inside_ == Inside::refusal) return;
     if (name == "Contents") {
         inside_ = Inside::object;
@@ -80,7 +84,8 @@ Result<> ListParser::root_field(std::string_view name) {
     return {};
 }
 
-/// "true" and "false" of S3, "1" and "0" and capitals of others: a word that is none of them could be taken for the last page's.
+/// "true" and "false" of S3, "1" and "0" and capitals of others: a word that is none of them could be taken for the
+/// last page's.
 Result<> ListParser::truncated_field() {
     std::string word(trimmed(text_));
     for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -113,7 +118,8 @@ Result<> ListParser::end_of_object() {
     if (!size_seen_ && !is_marker) return Error(ErrorKind::refused, "malformed listing: no Size", entry_.path);
     if (entry_.tag.empty() && !is_marker) entry_.tag = time_tag(modified_);
     if (entry_.tag.empty() && !is_marker)
-        return Error(ErrorKind::refused, "the listing has neither ETag nor LastModified, so a change could not be noticed", entry_.path);
+        return Error(ErrorKind::refused,
+                     "the listing has neither ETag nor LastModified, so a change could not be noticed", entry_.path);
     if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 objects in a page");
     if (page_.entries.empty()) page_.entries.reserve(1000);
     page_.entries.push_back(std::move(entry_));
@@ -151,7 +157,8 @@ Result<ListPage> ListParser::finish() {
     reader_.finish();
     ZCDP_CHECK(run());
     if (inside_ == Inside::refusal) return Error(ErrorKind::refused, "malformed listing: an error");
-    if (inside_ == Inside::other) return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
+    if (inside_ == Inside::other)
+        return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
     decode_keys();
     finish_token();
     if (page_.truncated && page_.next_token.empty())

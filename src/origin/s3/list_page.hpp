@@ -1,7 +1,8 @@
 // One answer of ListObjectsV2 or ListObjects, parsed straight into entries as its bytes arrive.
 //
-// Lenient about what services write otherwise: no KeyCount, unknown elements, tags without quotes or none at all (the time stands
-// for it, time_tag()), keys that are not encoded though it was asked for, no token (the last key stands for it).
+// Lenient about what services write otherwise: no KeyCount, unknown elements, tags without quotes or none at all (the
+// time stands for it, time_tag()), keys that are not encoded though it was asked for, no token (the last key stands for
+// it).
 #pragma once
 
 #include <string>

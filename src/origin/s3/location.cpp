@@ -23,14 +23,17 @@ Result<std::string> take_version(std::string& rest, const std::string& source) {
     const bool other = !query.starts_with(kVersion) || query.find('&') != query.npos;
     if (other) return Error(ErrorKind::usage, "has a query, of which only versionId is known", source, kVersionForm);
     const std::string version = query.substr(kVersion.size());
-    if (version.empty() || version.size() > kVersionBytesMax) return Error(ErrorKind::usage, "has a versionId that is none", source, kVersionForm);
+    if (version.empty() || version.size() > kVersionBytesMax)
+        return Error(ErrorKind::usage, "has a versionId that is none", source, kVersionForm);
     rest.erase(mark);
     return version;
 }
 
 /// What a host's label may have.
 bool is_label(std::string_view text) {
-    return !text.empty() && text.size() <= kLabelBytesMax && std::all_of(text.begin(), text.end(), [](char c) { return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
+    return !text.empty() && text.size() <= kLabelBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
+        return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+    });
 }
 
 bool partition_has(const std::string& partition, const std::string& region) {
@@ -62,8 +65,10 @@ Result<> take_arn(std::string& rest, const std::string& source, Location& out) {
     const std::string name = rest.substr(begin, end - begin);
     if (region.empty()) return refused("is a Multi-Region Access Point, whose signatures (SigV4A) zcdp does not make");
     const bool too_long = region.size() > kRegionBytesMax || !is_label(name + "-" + account);
-    if (!is_label(name) || !is_label(region) || !is_label(account) || too_long) return refused("is an ARN with a malformed region, account or name");
-    if (!partition_has(partition, region)) return refused("is an ARN whose partition does not have its region, or is not known");
+    if (!is_label(name) || !is_label(region) || !is_label(account) || too_long)
+        return refused("is an ARN with a malformed region, account or name");
+    if (!partition_has(partition, region))
+        return refused("is an ARN whose partition does not have its region, or is not known");
     out.bucket = rest.substr(0, end);
     out.access_point = name + "-" + account;
     out.region = region;
@@ -71,7 +76,8 @@ Result<> take_arn(std::string& rest, const std::string& source, Location& out) {
     return {};
 }
 
-/// The zone in a directory bucket's name, docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html.
+/// The zone in a directory bucket's name,
+/// docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html.
 Result<std::string> zone_of(std::string_view bucket, const std::string& source) {
     std::string_view rest = bucket;
     for (const std::string_view suffix : {"--x-s3", "--xa-s3"})
@@ -79,7 +85,8 @@ Result<std::string> zone_of(std::string_view bucket, const std::string& source) 
     if (rest.size() == bucket.size()) return std::string();
     const size_t dashes = rest.rfind("--");
     if (dashes == rest.npos || dashes == 0 || !is_label(bucket) || rest.size() == dashes + 2)
-        return Error(ErrorKind::usage, "is a directory bucket's name, but has no zone", source, "such as s3://NAME--usw2-az1--x-s3/PREFIX/");
+        return Error(ErrorKind::usage, "is a directory bucket's name, but has no zone", source,
+                     "such as s3://NAME--usw2-az1--x-s3/PREFIX/");
     return std::string(rest.substr(dashes + 2));
 }
 
@@ -104,9 +111,11 @@ Result<Location> parse_location(const std::string& source) {
         out.prefix = std::move(key);
         return out;
     }
-    if (!out.zone.empty()) return Error(ErrorKind::usage, "has a versionId, but directory buckets keep no versions", source);
+    if (!out.zone.empty())
+        return Error(ErrorKind::usage, "has a versionId, but directory buckets keep no versions", source);
     if (key.empty() || key.back() == '/')
-        return Error(ErrorKind::usage, "has a versionId, but is a prefix: versions are those of single objects", source, kVersionForm);
+        return Error(ErrorKind::usage, "has a versionId, but is a prefix: versions are those of single objects", source,
+                     kVersionForm);
     out.prefix = key.substr(0, key.rfind('/') + 1);
     out.object = std::move(key);
     return out;

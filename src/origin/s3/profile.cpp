@@ -74,7 +74,10 @@ class Parser {
     }
 
   private:
-    Error wrong(const std::string& what) const { return Error(ErrorKind::usage, what + " in line " + std::to_string(number_), file_, "mend the file, which the AWS command line cannot read either"); }
+    Error wrong(const std::string& what) const {
+        return Error(ErrorKind::usage, what + " in line " + std::to_string(number_), file_,
+                     "mend the file, which the AWS command line cannot read either");
+    }
 
     Result<> begin_section(const std::string& name) {
         value_ = nullptr;
@@ -83,7 +86,8 @@ class Parser {
             in_defaults_ = has_section_ = true;
             return {};
         }
-        if (std::any_of(sections_.begin(), sections_.end(), [&](const auto& one) { return one.first == name; })) return wrong("has the section [" + printable(name) + "] a second time");
+        if (std::any_of(sections_.begin(), sections_.end(), [&](const auto& one) { return one.first == name; }))
+            return wrong("has the section [" + printable(name) + "] a second time");
         sections_.emplace_back(name, Section());
         in_defaults_ = false, has_section_ = true;
         return {};
@@ -92,7 +96,8 @@ class Parser {
     Result<> begin_setting(std::string_view line) {
         if (!has_section_) return wrong("has a setting before any [section]");
         auto setting = setting_of(line, "=:");
-        if (!setting) return wrong("has neither a [section] nor NAME = VALUE");  // the line may hold a key: it is not shown
+        if (!setting)
+            return wrong("has neither a [section] nor NAME = VALUE");  // the line may hold a key: it is not shown
         const std::string name = lower(setting->first);
         if (!seen_.insert(name).second) return wrong("has the setting " + printable(name) + " a second time");
         std::string& value = (in_defaults_ ? defaults_ : sections_.back().second).settings[name];
@@ -110,7 +115,9 @@ class Parser {
             const std::string_view line = without_space_around(take_line(rest));
             if (line.empty()) continue;
             const size_t at = line.find('=');
-            if (at == line.npos) return Error(ErrorKind::usage, "has a line that is no NAME = VALUE below " + printable(key), file_, "mend the file, which the AWS command line cannot read either");
+            if (at == line.npos)
+                return Error(ErrorKind::usage, "has a line that is no NAME = VALUE below " + printable(key), file_,
+                             "mend the file, which the AWS command line cannot read either");
             block[std::string(without_space_around(line.substr(0, at)))] = without_space_around(line.substr(at + 1));
         }
         return {};
@@ -176,21 +183,25 @@ std::string without_comment(const std::string& value) {
     return std::string(without_space_around(std::string_view(value).substr(0, end)));
 }
 
-Result<AwsFiles> AwsFiles::parse(std::string_view config, const std::string& config_name, std::string_view credentials, const std::string& credentials_name) {
+Result<AwsFiles> AwsFiles::parse(std::string_view config, const std::string& config_name, std::string_view credentials,
+                                 const std::string& credentials_name) {
     AwsFiles out;
     ZCDP_TRY(Sections sections, parse_sections(config, config_name));
     for (auto& [name, section] : sections) {
         if (const auto profile = name_after("profile", name)) out.config_[*profile] = std::move(section);
         else if (const auto session = name_after("sso-session", name)) out.sso_sessions_[*session] = std::move(section);
         else if (const auto services = name_after("services", name)) out.services_[*services] = std::move(section);
-        else if (name == "default") out.config_[name] = std::move(section);  // after a [profile default] it stands in its place
+        else if (name == "default")
+            out.config_[name] = std::move(section);  // after a [profile default] it stands in its place
     }
     ZCDP_TRY(sections, parse_sections(credentials, credentials_name));
     for (auto& [name, section] : sections) out.credentials_[name] = std::move(section);
     return out;
 }
 
-bool AwsFiles::has(const std::string& profile) const { return config_.contains(profile) || credentials_.contains(profile); }
+bool AwsFiles::has(const std::string& profile) const {
+    return config_.contains(profile) || credentials_.contains(profile);
+}
 
 std::vector<std::string> AwsFiles::names() const {
     std::set<std::string> out;
@@ -206,7 +217,8 @@ Section AwsFiles::profile(const std::string& name) const {
             for (const auto& [key, value] : section->settings) {
                 out.settings[key] = value;
                 out.blocks.erase(key);
-                if (const auto block = section->blocks.find(key); block != section->blocks.end()) out.blocks[key] = block->second;
+                if (const auto block = section->blocks.find(key); block != section->blocks.end())
+                    out.blocks[key] = block->second;
             }
     return out;
 }

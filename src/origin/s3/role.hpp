@@ -1,6 +1,6 @@
-// Roles that a profile of the AWS config files assumes (role_arn with source_profile or credential_source), and STS's AssumeRole
-// (docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html, STS/latest/APIReference/API_AssumeRole.html).
-// Thread rule: values; assume_role runs on the calling loop.
+// Roles that a profile of the AWS config files assumes (role_arn with source_profile or credential_source), and STS's
+// AssumeRole (docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html,
+// STS/latest/APIReference/API_AssumeRole.html). Thread rule: values; assume_role runs on the calling loop.
 #pragma once
 
 #include <string>
@@ -22,10 +22,10 @@ enum class RoleSource { profile, environment, instance, container };
 struct RoleChain {
     std::vector<Role> roles;  ///< in the order in which they are assumed; none: the profile is no role
     RoleSource source = RoleSource::profile;
-    std::string profile;      ///< source profile: the name of the one whose credentials come first
+    std::string profile;  ///< source profile: the name of the one whose credentials come first
 };
-/// Follows source_profile from profile `name`. Keys (or half a pair of them) win over a role in each profile but the first. Pure.
-/// Errors: usage (a loop, a profile that is missing, mfa_serial, settings that do not go together).
+/// Follows source_profile from profile `name`. Keys (or half a pair of them) win over a role in each profile but the
+/// first. Pure. Errors: usage (a loop, a profile that is missing, mfa_serial, settings that do not go together).
 Result<RoleChain> role_chain(const AwsFiles& files, const std::string& name);
 
 /// Where STS is asked, and the region requests are signed for.

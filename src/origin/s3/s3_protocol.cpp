@@ -21,7 +21,9 @@ Call session_call() {
     call.headers = {{"x-amz-create-session-mode", "ReadOnly"}};
     return call;
 }
-bool is_session_call(const Call& call) { return call.key.empty() && !call.query.empty() && call.query[0].first == "session"; }
+bool is_session_call(const Call& call) {
+    return call.key.empty() && !call.query.empty() && call.query[0].first == "session";
+}
 
 /// The path and query on the wire, which are also the canonical ones.
 std::string target_of(const Call& call, const Address& address, std::string& path, std::string& query) {
@@ -43,16 +45,23 @@ class S3Protocol final : public Protocol {
     OriginIdentity identity() const override {
         // The region's host of AWS is no part of the identity: bucket names are unique over all of them.
         const Address address = shared_->address();
-        return {address.aws ? "https://s3.amazonaws.com" : address.service_url, shared_->bucket, shared_->prefix(), shared_->credentials.identity(), false, true};
+        return {address.aws ? "https://s3.amazonaws.com" : address.service_url,
+                shared_->bucket,
+                shared_->prefix(),
+                shared_->credentials.identity(),
+                false,
+                true};
     }
     std::string name_of(const std::string& key) const override {
-        return "s3://" + shared_->bucket + "/" + key + (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");
+        return "s3://" + shared_->bucket + "/" + key +
+               (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");
     }
     std::string single() const override { return shared_->location.object; }
 
     void sent_by(Requester& requester) override { requester_ = &requester; }
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body, const std::string& name, Tried& tried) override;
+    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                  const std::string& name, Tried& tried) override;
 
     Call head_call(const std::string& key) override {
         Call call = object_call("HEAD", key);
@@ -63,15 +72,20 @@ class S3Protocol final : public Protocol {
         const std::string& wanted = shared_->location.version;
         const std::string_view served = answer.header("x-amz-version-id");
         if (!wanted.empty() && served != wanted && !(served.empty() && wanted == "null"))
-            return Error(ErrorKind::refused, "another version than the one asked for: " + (served.empty() ? "the origin keeps none" : printable(served)), name_of(key));
+            return Error(ErrorKind::refused,
+                         "another version than the one asked for: " +
+                             (served.empty() ? "the origin keeps none" : printable(served)),
+                         name_of(key));
         std::string tag = tag_of(answer);
         if (tag.empty()) tag = tag_suffix();
-        return ObjectInfo{object_bytes_of(answer).value_or(0), std::move(tag), checksum_of(answer, key), parse_http_date(std::string(answer.header("last-modified")))};
+        return ObjectInfo{object_bytes_of(answer).value_or(0), std::move(tag), checksum_of(answer, key),
+                          parse_http_date(std::string(answer.header("last-modified")))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
         const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
-        if (const std::string time = unmodified_since_of(spec.tag); !time.empty()) call.headers.emplace_back("If-Unmodified-Since", time);
+        if (const std::string time = unmodified_since_of(spec.tag); !time.empty())
+            call.headers.emplace_back("If-Unmodified-Since", time);
         else if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
         if (whole && shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
@@ -87,12 +101,15 @@ class S3Protocol final : public Protocol {
         const std::string etag = plain_tag(answer.header("etag"));
         return etag.empty() ? etag : etag + tag_suffix();
     }
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override { return s3::checksum_of(answer); }
+    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+        return s3::checksum_of(answer);
+    }
 
     // A directory bucket lists in no order, and from the start alone.
     bool can_start_after() const override { return shared_->location.zone.empty(); }
     Call page_call(const PageRequest& page) override {
-        Call call = list_call(page, page.token.empty() ? shared_->lists_v2.load() : !page.token_is_key, shared_->encodes_keys);
+        Call call =
+            list_call(page, page.token.empty() ? shared_->lists_v2.load() : !page.token_is_key, shared_->encodes_keys);
         if (shared_->options.request_payer) call.headers.emplace_back("x-amz-request-payer", "requester");
         return call;
     }
@@ -106,7 +123,8 @@ class S3Protocol final : public Protocol {
         return call;
     }
     /// Whether asking again at once can help.
-    bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried);
+    bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
+              Tried& tried);
     bool has_sessions() const { return !shared_->location.zone.empty() && !shared_->options.anonymous; }
     Task<Result<Credentials>> create_session();
     Call list_call(const PageRequest& page, bool v2, bool encoded) const;
@@ -136,7 +154,8 @@ Task<Result<Prepared>> S3Protocol::prepare(const Call& call, net::HttpClient& cr
     const std::string host = address.endpoint.authority();
     SigningInput input;
     input.method = call.method, input.host = host, input.path = path, input.query = query;
-    input.region = address.region, input.service = address.service, input.amz_date = date, input.payload_sha256 = kEmptySha256;
+    input.region = address.region, input.service = address.service, input.amz_date = date,
+    input.payload_sha256 = kEmptySha256;
     if (in_session) out.request.headers.emplace_back("x-amz-s3session-token", std::exchange(used.session_token, ""));
     // Services may insist that every x-amz-* header is signed.
     for (const auto& [name, value] : out.request.headers)
@@ -157,7 +176,8 @@ Task<Result<Credentials>> S3Protocol::create_session() {
     co_return session;
 }
 
-bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent, Tried& tried) {
+bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
+                      Tried& tried) {
     switch (remedy) {
         case Remedy::refresh_credentials:
             shared_->credentials.expired(sent.credential);
@@ -183,7 +203,8 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
     }
 }
 
-/// docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html; without `v2` API_ListObjects.html, which begins after a key.
+/// docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html; without `v2` API_ListObjects.html, which begins
+/// after a key.
 Call S3Protocol::list_call(const PageRequest& page, bool v2, bool encoded) const {
     Call call;
     if (v2 && !page.token.empty()) call.query.emplace_back("continuation-token", page.token);
@@ -198,41 +219,47 @@ Call S3Protocol::list_call(const PageRequest& page, bool v2, bool encoded) const
     return call;
 }
 
-/// Takes an extra out of a call that the service may have refused for it; later calls do without it, too, where that costs nothing,
-/// or where the service says that it does not know it. False: there is none.
+/// Takes an extra out of a call that the service may have refused for it; later calls do without it, too, where that
+/// costs nothing, or where the service says that it does not know it. False: there is none.
 bool S3Protocol::without_extra(Call& call, const ErrorAnswer& answer) {
     const Unknown unknown = is_unknown_feature(answer);
     if (unknown == Unknown::no) return false;
     if (std::erase_if(call.headers, [](const net::Header& header) { return header.first == kChecksumMode; }) > 0) {
         const bool sure = unknown == Unknown::surely || answer.message.find(kChecksumMode) != answer.message.npos;
         if (sure && shared_->states_checksums.exchange(false))
-            shared_->machine.log.warn("the service knows no x-amz-checksum-mode: no checksums are compared", {{"bucket", shared_->bucket}, {"why", printable(answer.message)}});
+            shared_->machine.log.warn("the service knows no x-amz-checksum-mode: no checksums are compared",
+                                      {{"bucket", shared_->bucket}, {"why", printable(answer.message)}});
         return true;
     }
     const auto value = [&](std::string_view name) -> std::string {
-        const auto at = std::find_if(call.query.begin(), call.query.end(), [&](const auto& one) { return one.first == name; });
+        const auto at =
+            std::find_if(call.query.begin(), call.query.end(), [&](const auto& one) { return one.first == name; });
         return at == call.query.end() ? "" : at->second;
     };
     const bool v2 = value("list-type") == "2", encoded = !value("encoding-type").empty();
     if (!call.key.empty() || !(encoded || (v2 && value("continuation-token").empty()))) return false;
-    const PageRequest page{value("delimiter"), v2 ? value("start-after") : value("marker"), value("continuation-token"), false, value("prefix")};
+    const PageRequest page{value("delimiter"), v2 ? value("start-after") : value("marker"), value("continuation-token"),
+                           false, value("prefix")};
     (encoded ? shared_->encodes_keys : shared_->lists_v2) = false;
     call.query = list_call(page, encoded && v2, false).query;
     return true;
 }
 
-Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body, const std::string& name, Tried& tried) {
+Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
+                          const std::string& name, Tried& tried) {
     const ErrorAnswer answer = parse_error(response, body);
     const Remedy remedy = remedy_of(answer);
     const bool versioned = !call.key.empty() && !shared_->location.version.empty();
     Verdict verdict{Verdict::Remedy::none, versioned ? error_of_version(answer, name) : error_of(answer, name)};
     // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
-    if (remedy == Remedy::none && call.method == "HEAD" && (answer.status == 400 || answer.status == 403 || answer.status == 301)) {
+    if (remedy == Remedy::none && call.method == "HEAD" &&
+        (answer.status == 400 || answer.status == 403 || answer.status == 301)) {
         call.method = "GET";
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }
-    if (mend(remedy, answer, response, sent, tried) || (remedy == Remedy::none && without_extra(call, answer))) verdict.remedy = Verdict::Remedy::at_once;
+    if (mend(remedy, answer, response, sent, tried) || (remedy == Remedy::none && without_extra(call, answer)))
+        verdict.remedy = Verdict::Remedy::at_once;
     else if (remedy == Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
     else if (remedy == Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
     return verdict;
@@ -240,6 +267,8 @@ Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response&
 
 }  // namespace
 
-std::unique_ptr<Protocol> make_s3_protocol(std::shared_ptr<Shared> shared) { return std::make_unique<S3Protocol>(std::move(shared)); }
+std::unique_ptr<Protocol> make_s3_protocol(std::shared_ptr<Shared> shared) {
+    return std::make_unique<S3Protocol>(std::move(shared));
+}
 
 }  // namespace zcdp::origin::s3

@@ -39,7 +39,9 @@ std::string expanded(const std::string& path, const Machine& machine) {
         const size_t begin = at + (braced ? 2 : 1);
         size_t end = begin;
         while (end < path.size() && (braced ? path[end] != '}' : is_name(path[end]))) ++end;
-        const std::string value = path[at] == '$' && end > begin && end - (braced ? 0 : 1) < path.size() ? machine.environment(path.substr(begin, end - begin).c_str()) : "";
+        const std::string value = path[at] == '$' && end > begin && end - (braced ? 0 : 1) < path.size()
+                                      ? machine.environment(path.substr(begin, end - begin).c_str())
+                                      : "";
         if (value.empty()) out += path[at++];
         else out += value, at = end + (braced ? 1 : 0);
     }
@@ -60,7 +62,9 @@ File read_one(const Machine& machine, const char* variable, const char* fallback
     out.path = out.named ? expanded(out.path, machine) : machine.environment("HOME") + fallback;
     auto text = read_user_file(machine.fs, out.path, kFileBytesMax);
     if (text) out.text = std::move(*text);
-    else if (out.named || text.error().value() == EFBIG) out.problem = Error(ErrorKind::usage, system_error(text.error(), "reading " + out.variable, "").what(), out.path);
+    else if (out.named || text.error().value() == EFBIG)
+        out.problem =
+            Error(ErrorKind::usage, system_error(text.error(), "reading " + out.variable, "").what(), out.path);
     return out;
 }
 
@@ -70,10 +74,12 @@ bool has_own_keys(const OriginOptions& options, const Machine& machine) {
     return options.profile.empty() && !machine.environment("AWS_ACCESS_KEY_ID").empty();
 }
 
-Error no_such_profile(const std::string& name, const File& config, const File& credentials, std::vector<std::string> names) {
+Error no_such_profile(const std::string& name, const File& config, const File& credentials,
+                      std::vector<std::string> names) {
     const std::string where = "is in neither " + config.path + " nor " + credentials.path;
     if (names.size() > kNamesMax) names.resize(kNamesMax), names.emplace_back("…");
-    return Error(ErrorKind::usage, where, "profile " + name, names.empty() ? "there are no profiles" : "there are: " + fmt::format("{}", fmt::join(names, ", ")));
+    return Error(ErrorKind::usage, where, "profile " + name,
+                 names.empty() ? "there are no profiles" : "there are: " + fmt::format("{}", fmt::join(names, ", ")));
 }
 
 }  // namespace
@@ -93,19 +99,23 @@ Result<> AwsSettings::load(const OriginOptions& options, const Machine& machine)
         if (name.empty()) name = variable(which);
     profile_is_named = !name.empty();
     if (profile_is_named) profile_name = name;
-    const File config = read_one(machine, "AWS_CONFIG_FILE", "/.aws/config"), credentials = read_one(machine, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
+    const File config = read_one(machine, "AWS_CONFIG_FILE", "/.aws/config"),
+               credentials = read_one(machine, "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials");
     for (const File* file : {&config, &credentials}) {
         if (!file->problem) continue;
         if (!has_own_keys(options, machine)) return *file->problem;
         machine.log.warn("a file that is named cannot be read", {{"variable", file->variable}, {"file", file->path}});
     }
     ZCDP_TRY(files, AwsFiles::parse(config.text, config.path, credentials.text, credentials.path));
-    if (profile_is_named && !files.has(profile_name)) return no_such_profile(profile_name, config, credentials, files.names());
+    if (profile_is_named && !files.has(profile_name))
+        return no_such_profile(profile_name, config, credentials, files.names());
     profile_ = files.profile(profile_name);
     return {};
 }
 
-std::string AwsSettings::variable(const char* name) const { return std::string(without_space_around(environment_(name))); }
+std::string AwsSettings::variable(const char* name) const {
+    return std::string(without_space_around(environment_(name)));
+}
 
 std::string AwsSettings::setting(const std::string& name) const { return value_of(profile_.settings, name); }
 
@@ -114,7 +124,9 @@ std::string AwsSettings::value(const char* name, const std::string& of_profile) 
     return out.empty() ? setting(of_profile) : out;
 }
 
-bool AwsSettings::is_true(const char* name, const std::string& of_profile) const { return says_true(value(name, of_profile)); }
+bool AwsSettings::is_true(const char* name, const std::string& of_profile) const {
+    return says_true(value(name, of_profile));
+}
 
 std::string AwsSettings::region() const {
     const std::string given = variable("AWS_REGION");
@@ -125,11 +137,14 @@ Result<std::string> AwsSettings::services_url(const std::string& service) const 
     const auto named = profile_.settings.find("services");
     if (named == profile_.settings.end()) return std::string();
     const Section* services = files.services(named->second);
-    if (!services) return Error(ErrorKind::usage, "names a section [services " + printable(named->second) + "] that there is not", "profile " + profile_name);
+    if (!services)
+        return Error(ErrorKind::usage, "names a section [services " + printable(named->second) + "] that there is not",
+                     "profile " + profile_name);
     const auto block = services->blocks.find(service);
     if (block != services->blocks.end()) return value_of(block->second, "endpoint_url");
     if (!value_of(services->settings, service).empty())
-        return Error(ErrorKind::usage, "has " + service + " = with something behind it", "[services " + named->second + "]", "write endpoint_url = URL on an indented line below");
+        return Error(ErrorKind::usage, "has " + service + " = with something behind it",
+                     "[services " + named->second + "]", "write endpoint_url = URL on an indented line below");
     return std::string();
 }
 
@@ -148,8 +163,10 @@ Result<std::string> AwsSettings::endpoint_url(const std::string& service) const 
 Result<std::string> AwsSettings::addressing_style() const {
     const auto block = profile_.blocks.find("s3");
     const std::string style = block == profile_.blocks.end() ? "" : value_of(block->second, "addressing_style");
-    if (style.empty() || style == "auto" || style == "path" || style == "virtual") return style.empty() ? "auto" : style;
-    return Error(ErrorKind::usage, "has an addressing_style that is none: " + printable(style), "profile " + profile_name, "auto, path or virtual");
+    if (style.empty() || style == "auto" || style == "path" || style == "virtual")
+        return style.empty() ? "auto" : style;
+    return Error(ErrorKind::usage, "has an addressing_style that is none: " + printable(style),
+                 "profile " + profile_name, "auto, path or virtual");
 }
 
 bool AwsSettings::dual_stack() const {
@@ -163,7 +180,10 @@ Result<std::optional<uint32_t>> AwsSettings::max_attempts() const {
     if (text.empty()) return std::optional<uint32_t>();
     uint64_t attempts = 0;
     if (!to_number(text, attempts) || attempts == 0 || attempts > kAttemptsMax)
-        return Error(ErrorKind::usage, "is no number of attempts: " + printable(text), variable("AWS_MAX_ATTEMPTS").empty() ? "max_attempts of the profile " + profile_name : "AWS_MAX_ATTEMPTS", "from 1 to 1000");
+        return Error(
+            ErrorKind::usage, "is no number of attempts: " + printable(text),
+            variable("AWS_MAX_ATTEMPTS").empty() ? "max_attempts of the profile " + profile_name : "AWS_MAX_ATTEMPTS",
+            "from 1 to 1000");
     return std::optional(static_cast<uint32_t>(attempts));
 }
 

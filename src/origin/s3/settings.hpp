@@ -1,6 +1,6 @@
-// What the user's environment and AWS files say: which profile, where services are, how the bucket is addressed. Variables go
-// before the profile; what is named (a profile, a file, a section) and is not there is an error, never passed over.
-// Thread rule: values; they are not changed once read.
+// What the user's environment and AWS files say: which profile, where services are, how the bucket is addressed.
+// Variables go before the profile; what is named (a profile, a file, a section) and is not there is an error, never
+// passed over. Thread rule: values; they are not changed once read.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@ namespace zcdp::origin::s3 {
 
 class AwsSettings {
   public:
-    /// Reads the files that $AWS_CONFIG_FILE and $AWS_SHARED_CREDENTIALS_FILE name, else those in ~/.aws, which need not be there.
-    /// Where keys are given by other means, a file that is named and missing is only warned of.
-    /// Errors: usage (a file that is none, a profile that is named and in neither), and what the system says of a named file.
+    /// Reads the files that $AWS_CONFIG_FILE and $AWS_SHARED_CREDENTIALS_FILE name, else those in ~/.aws, which need
+    /// not be there. Where keys are given by other means, a file that is named and missing is only warned of. Errors:
+    /// usage (a file that is none, a profile that is named and in neither), and what the system says of a named file.
     static Result<std::shared_ptr<const AwsSettings>> read(const OriginOptions& options, const Machine& machine);
 
     AwsFiles files;
     std::string profile_name = "default";
-    bool profile_is_named = false;    ///< by --profile or a variable
-    bool profile_is_a_flag = false;   ///< by --profile
+    bool profile_is_named = false;   ///< by --profile or a variable
+    bool profile_is_a_flag = false;  ///< by --profile
 
     /// A setting of the profile, without a comment behind it; "" when it has none.
     std::string setting(const std::string& name) const;
@@ -31,8 +31,9 @@ class AwsSettings {
     std::string value(const char* variable, const std::string& name) const;
     /// The same for true and false.
     bool is_true(const char* variable, const std::string& name) const;
-    /// The configured URL of `service` ("s3", "sts", "sso"): its own variable, for all but "sso" AWS_ENDPOINT_URL, the profile's [services NAME],
-    /// for all but "sso" the profile's endpoint_url; "" when there is none, or when none is to be used (ignore_configured_endpoint_urls). Errors: usage.
+    /// The configured URL of `service` ("s3", "sts", "sso"): its own variable, for all but "sso" AWS_ENDPOINT_URL, the
+    /// profile's [services NAME], for all but "sso" the profile's endpoint_url; "" when there is none, or when none is
+    /// to be used (ignore_configured_endpoint_urls). Errors: usage.
     Result<std::string> endpoint_url(const std::string& service) const;
     /// "auto", "path", "virtual" of the profile's s3 block. Errors: usage.
     Result<std::string> addressing_style() const;

@@ -14,8 +14,11 @@ constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
 }  // namespace
 
 Shared::Shared(Location where, OriginOptions origin_options, Machine on, std::shared_ptr<const AwsSettings> settings)
-    : Remote(where.prefix, std::move(origin_options), on), location(std::move(where)), credentials(options, machine, settings),
-      session(machine.log, kSessionRefreshBeforeS), settings_(std::move(settings)) {}
+    : Remote(where.prefix, std::move(origin_options), on),
+      location(std::move(where)),
+      credentials(options, machine, settings),
+      session(machine.log, kSessionRefreshBeforeS),
+      settings_(std::move(settings)) {}
 
 Result<Addressing> Shared::addressing() const {
     Addressing out;
@@ -23,7 +26,8 @@ Result<Addressing> Shared::addressing() const {
     if (out.endpoint_url.empty()) {
         ZCDP_TRY(out.endpoint_url, settings_->endpoint_url("s3"));
     }
-    if (options.path_style && options.virtual_host) return Error(ErrorKind::usage, "says the contrary of --virtual-host", "--path-style", "give one of them");
+    if (options.path_style && options.virtual_host)
+        return Error(ErrorKind::usage, "says the contrary of --virtual-host", "--path-style", "give one of them");
     out.style = options.path_style ? Style::path : options.virtual_host ? Style::host : Style::automatic;
     ZCDP_TRY(const std::string of_profile, settings_->addressing_style());
     // What a profile says of buckets says nothing of what has no other place than the host.
@@ -40,16 +44,21 @@ Result<> Shared::configure() {
     const std::string& endpoint = addressing_.endpoint_url;
     std::string region = options.region.empty() ? settings_->region() : options.region;
     if (region.empty() && !location.zone.empty() && endpoint.empty())
-        return Error(ErrorKind::usage, "is a directory bucket, whose region must be named", location.bucket, "give --region or AWS_REGION");
+        return Error(ErrorKind::usage, "is a directory bucket, whose region must be named", location.bucket,
+                     "give --region or AWS_REGION");
     if (region.empty()) region = "us-east-1";
     if (!is_region(region)) return Error(ErrorKind::usage, "is no region", region, "such as eu-central-1");
-    if (!options.sse_c_key.empty() && options.sse_c_key.size() != 32) return Error(ErrorKind::usage, "SSE-C's key has " + std::to_string(options.sse_c_key.size()) + " bytes, not 32");
+    if (!options.sse_c_key.empty() && options.sse_c_key.size() != 32)
+        return Error(ErrorKind::usage,
+                     "SSE-C's key has " + std::to_string(options.sse_c_key.size()) + " bytes, not 32");
     if (options.dual_stack && !endpoint.empty())
-        return Error(ErrorKind::usage, "--dualstack is for AWS's own hosts, not for " + endpoint, "s3://" + bucket, "leave --dualstack out, or --endpoint and AWS_ENDPOINT_URL");
+        return Error(ErrorKind::usage, "--dualstack is for AWS's own hosts, not for " + endpoint, "s3://" + bucket,
+                     "leave --dualstack out, or --endpoint and AWS_ENDPOINT_URL");
     ZCDP_TRY(address_, address_of(location, addressing_, region));
     // S3 and MinIO refuse such requests, too, but only when the key has gone over the wire.
     if (!options.sse_c_key.empty() && !address_.endpoint.tls && !address_.endpoint.is_loopback())
-        return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", address_.endpoint.url(), "use an https endpoint");
+        return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", address_.endpoint.url(),
+                     "use an https endpoint");
     return configure_network();
 }
 
@@ -63,7 +72,8 @@ std::vector<net::Header> Shared::object_headers() const {
     EVP_Digest(options.sse_c_key.data(), options.sse_c_key.size(), md5, &length, EVP_md5(), nullptr);
     out.emplace_back("x-amz-server-side-encryption-customer-algorithm", "AES256");
     out.emplace_back("x-amz-server-side-encryption-customer-key", to_base64(options.sse_c_key));
-    out.emplace_back("x-amz-server-side-encryption-customer-key-md5", to_base64({reinterpret_cast<const char*>(md5), length}));
+    out.emplace_back("x-amz-server-side-encryption-customer-key-md5",
+                     to_base64({reinterpret_cast<const char*>(md5), length}));
     return out;
 }
 
@@ -74,7 +84,8 @@ Address Shared::address() const {
 
 bool Shared::move_to_region(const std::string& region) {
     const std::scoped_lock lock(mutex_);
-    if (!is_region(region) || region == address_.region || !location.region.empty() || !location.zone.empty()) return false;
+    if (!is_region(region) || region == address_.region || !location.region.empty() || !location.zone.empty())
+        return false;
     auto moved = address_of(location, addressing_, region);
     if (!moved) return false;
     address_ = std::move(*moved);
@@ -90,7 +101,8 @@ bool Shared::move_to_host() {
     auto moved = address_of(location, how, address_.region);
     if (!moved || moved->endpoint == address_.endpoint) return false;
     addressing_ = std::move(how), address_ = std::move(*moved);
-    machine.log.info("the origin wants the bucket in its host's name", {{"bucket", bucket}, {"host", address_.endpoint.host}});
+    machine.log.info("the origin wants the bucket in its host's name",
+                     {{"bucket", bucket}, {"host", address_.endpoint.host}});
     return true;
 }
 

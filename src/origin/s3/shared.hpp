@@ -23,7 +23,8 @@ class Shared final : public Remote {
     std::vector<net::Header> object_headers() const;
     /// The origin says that the bucket is in `region`; false when that is known already or is none.
     bool move_to_region(const std::string& region);
-    /// The origin says that it wants the bucket in its host's name; false when it stands there already, cannot, or must not.
+    /// The origin says that it wants the bucket in its host's name; false when it stands there already, cannot, or must
+    /// not.
     bool move_to_host();
 
     const Location location;

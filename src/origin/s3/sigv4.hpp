@@ -23,10 +23,10 @@ struct Credentials {
 
 /// What is signed, in canonical form already.
 struct SigningInput {
-    std::string_view method, host, path, query;            ///< path percent-encoded; query sorted and encoded
+    std::string_view method, host, path, query;  ///< path percent-encoded; query sorted and encoded
     std::string_view region, service = "s3";
-    std::string_view amz_date;                             ///< 20130524T000000Z
-    std::string_view payload_sha256;                       ///< hex, or UNSIGNED-PAYLOAD
+    std::string_view amz_date;                                       ///< 20130524T000000Z
+    std::string_view payload_sha256;                                 ///< hex, or UNSIGNED-PAYLOAD
     std::vector<std::pair<std::string, std::string>> extra_headers;  ///< to be signed too; names in lower case, sorted
 };
 

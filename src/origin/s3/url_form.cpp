@@ -13,7 +13,8 @@ constexpr std::array<bool, 256> kTelling = [] {
     std::array<bool, 256> telling{};
     telling.fill(true);
     for (int c = '0'; c <= '9'; ++c) telling[static_cast<size_t>(c)] = false;
-    for (int c = 'a'; c <= 'z'; ++c) telling[static_cast<size_t>(c)] = telling[static_cast<size_t>(c - 'a' + 'A')] = false;
+    for (int c = 'a'; c <= 'z'; ++c)
+        telling[static_cast<size_t>(c)] = telling[static_cast<size_t>(c - 'a' + 'A')] = false;
     for (const char c : {'-', '.', '_', '~', '/', '*', '+'}) telling[static_cast<unsigned char>(c)] = false;
     return telling;
 }();

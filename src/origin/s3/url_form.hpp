@@ -5,8 +5,8 @@
 
 namespace zcdp::origin::s3 {
 
-/// Seen over all names of a page: AWS writes a space as '+' and encodes all but A-Z a-z 0-9 - . _ ~ / and '*'; others write
-/// %20 and leave a '+' (and '=', ',', ':', …) as it is; some say that they encode, and do not.
+/// Seen over all names of a page: AWS writes a space as '+' and encodes all but A-Z a-z 0-9 - . _ ~ / and '*'; others
+/// write %20 and leave a '+' (and '=', ',', ':', …) as it is; some say that they encode, and do not.
 class UrlForm {
   public:
     void see(std::string_view name);

@@ -6,13 +6,13 @@
 
 #include <thread>
 
-#include "zcdp/services/health.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
 #include "src/services/cluster/listed_origin.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/net/http_server.hpp"
+#include "zcdp/services/health.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -26,10 +26,13 @@ kube::Cache<api::NodeDataset>::Index by_dataset() {
 /// The backend that a NodeDataset names, checked again here: a namespace that was taken off the list gets nothing new.
 Result<BackendAccess> resolve(kube::Api& api, const AccessRules& rules, const api::NodeDataset& wanted) {
     auto raw = api.get(kube::resources::backends, "", wanted.spec.source.backend);
-    if (!raw) return Error(raw.error().to_error().kind(), raw.error().message(), "StorageBackend " + wanted.spec.source.backend);
+    if (!raw)
+        return Error(raw.error().to_error().kind(), raw.error().message(),
+                     "StorageBackend " + wanted.spec.source.backend);
     ZCDP_TRY(const auto backend, api::from_json<api::StorageBackend>(kube::json::value(std::move(*raw))));
     if (!namespace_allowed(backend.spec, wanted.spec.dataset.namespace_))
-        return Error(ErrorKind::denied, "does not allow namespace " + wanted.spec.dataset.namespace_, "StorageBackend " + wanted.spec.source.backend);
+        return Error(ErrorKind::denied, "does not allow namespace " + wanted.spec.dataset.namespace_,
+                     "StorageBackend " + wanted.spec.source.backend);
     return backend_access(api, backend, wanted.spec.source.prefix, rules);
 }
 
@@ -43,9 +46,15 @@ std::string controller_ca(kube::Api& api, const std::string& ns) {
 
 /// The origin with the listing that the controller made; when that cannot be had, the agent lists for itself, and the
 /// revision still has to be the one that is wanted.
-Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, origin::Machine machine, const api::NodeDataset& wanted, const BackendAccess& access) {
+Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, origin::Machine machine,
+                                          const api::NodeDataset& wanted, const BackendAccess& access) {
     ZCDP_TRY(auto factory, origin::make_origin_factory(access.source, access.options, machine));
-    ListingRequest request{options.controller_url, controller_ca(api, options.system_namespace), "", wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name, wanted.spec.revision, options.store};
+    ListingRequest request{options.controller_url,
+                           controller_ca(api, options.system_namespace),
+                           "",
+                           wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name,
+                           wanted.spec.revision,
+                           options.store};
     if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
     if (request.ca_pem.empty() || request.token.empty()) return factory;
     auto listing = fetch_listing(request, machine);
@@ -66,7 +75,8 @@ void report_store(store::Store& store, Metrics& metrics) {
 
 }  // namespace
 
-Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine,
+                   const std::atomic<bool>& stop) {
     Logger& log = machine.log;
     ZCDP_TRY(const auto mounter, make_mounter());
 
@@ -76,19 +86,23 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
     store_options.holder = fmt::format("zcdp agent, pid {}, socket {}", ::getpid(), options.socket);
     store_options.high_watermark_percent = options.high_watermark_percent;
     store_options.low_watermark_percent = options.low_watermark_percent;
-    ZCDP_TRY(const auto store, store::Store::open(store_options, machine.fs, machine.clock, machine.random, log, machine.metrics));
+    ZCDP_TRY(const auto store,
+             store::Store::open(store_options, machine.fs, machine.clock, machine.random, log, machine.metrics));
     for (const std::string& note : store->recovery_notes()) log.info(note);
 
     const AccessRules rules{options.system_namespace, options.cluster_ranges};
     kube::WorkQueue queue(machine.clock, machine.random);
     kube::Cache<api::NodeDataset> objects(by_dataset());
     objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
-    Transfers transfers({*store, machine, machine.metrics, log},
-                        [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
-                        [&](const api::NodeDataset& wanted, const BackendAccess& access) { return make_origin(options, api, machine, wanted, access); },
-                        options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
-    Volumes volumes({api, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log}, {options.node},
-                    [&](const std::string& dataset_uid) {
+    Transfers transfers(
+        {*store, machine, machine.metrics, log},
+        [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
+        [&](const api::NodeDataset& wanted, const BackendAccess& access) {
+            return make_origin(options, api, machine, wanted, access);
+        },
+        options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
+    Volumes volumes({api, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log},
+                    {options.node}, [&](const std::string& dataset_uid) {
                         for (const auto& object : objects.by_index(dataset_uid)) queue.add(object->metadata.name);
                     });
     ZCDP_CHECK(volumes.adopt());
@@ -99,19 +113,27 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
     scope.label_selector = std::string(api::kNodeLabel) + "=" + api::node_label_value(options.node);
     kube::Informer informer(api, kube::resources::node_datasets, scope, objects, machine.random, log);
 
-    ZCDP_TRY(const auto csi, kube::CsiServer::open({options.registration, api::kDriver, options.version, options.node}, volumes, log));
+    ZCDP_TRY(const auto csi,
+             kube::CsiServer::open({options.registration, api::kDriver, options.version, options.node}, volumes, log));
     net::HttpServerOptions health_options;
     health_options.listen = options.listen;
     health_options.handlers = 1;
-    ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
-        return health(request, machine.metrics, volumes.is_registered() && informer.synced() ? "" : "not registered with kubelet yet");
-    }, log));
+    ZCDP_TRY(const auto health_server, net::HttpServer::open(
+                                           health_options,
+                                           [&](const net::ServerRequest& request) {
+                                               return health(request, machine.metrics,
+                                                             volumes.is_registered() && informer.synced()
+                                                                 ? ""
+                                                                 : "not registered with kubelet yet");
+                                           },
+                                           log));
     ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
     report_store(*store, machine.metrics);
     log.info("serves", {{"node", options.node}, {"store", options.store}});
 
     std::jthread worker([&](std::stop_token ending) {
-        Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
+        Counter& failures =
+            machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
         Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
         while (const auto name = queue.take(ending)) {
             const auto done = state.reconcile(*name);

@@ -14,8 +14,8 @@ namespace zcdp::services {
 struct DataMount {
     std::string target;
     store::SnapshotId snapshot;
-    std::string sub_path;      ///< below the tree; "" is all of it
-    std::string pod_uid;       ///< "" when the target is no volume of a pod
+    std::string sub_path;  ///< below the tree; "" is all of it
+    std::string pod_uid;   ///< "" when the target is no volume of a pod
     bool read_only = false;
 };
 

@@ -24,7 +24,8 @@ constexpr int kNoFollow = 8;  // UMOUNT_NOFOLLOW
 constexpr int kMountsMost = 16;
 
 Fd open_tree(int dir, const char* path) {
-    return Fd(static_cast<int>(::syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+    return Fd(
+        static_cast<int>(::syscall(SYS_open_tree, dir, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
 }
 
 /// The folder below the tree, reached without a symlink.
@@ -42,7 +43,9 @@ class KernelMounter final : public Mounter {
         if (!source) return errno_error(errno, "opening", tree);
         if (!sub_path.empty()) {
             source = open_below(source.get(), sub_path);
-            if (!source) return Error(ErrorKind::not_found, "the dataset has no such folder", sub_path, "correct the claim's subPath");
+            if (!source)
+                return Error(ErrorKind::not_found, "the dataset has no such folder", sub_path,
+                             "correct the claim's subPath");
         }
         const Fd mount = open_tree(source.get(), "");
         if (!mount) return errno_error(errno, "cloning the mount of", tree);
@@ -59,7 +62,8 @@ class KernelMounter final : public Mounter {
     bool is_mount(const std::string& target) override {
         struct statx about{};
         const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-        return ::statx(AT_FDCWD, target.c_str(), flags, STATX_TYPE, &about) == 0 && (about.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+        return ::statx(AT_FDCWD, target.c_str(), flags, STATX_TYPE, &about) == 0 &&
+               (about.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
     }
 
     Result<> unbind(const std::string& target) override {
@@ -95,7 +99,9 @@ Result<std::unique_ptr<Mounter>> make_mounter() {
     if (::syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &nothing, sizeof nothing) != 0 && errno == ENOSYS) {
         utsname name{};
         ::uname(&name);
-        return Error(ErrorKind::failed, std::string("this kernel (") + name.release + ") cannot mount read-only in one step", "", "Linux 5.12 or later is needed");
+        return Error(ErrorKind::failed,
+                     std::string("this kernel (") + name.release + ") cannot mount read-only in one step", "",
+                     "Linux 5.12 or later is needed");
     }
     return std::unique_ptr<Mounter>(std::make_unique<KernelMounter>());
 }

@@ -14,9 +14,9 @@ namespace zcdp::services {
 class Mounter {
   public:
     virtual ~Mounter() = default;
-    /// Shows `tree`[/`sub_path`] at `target`, which is made. The mount is read-only, nosuid and nodev before anybody can
-    /// see it (open_tree(2), mount_setattr(2), move_mount(2); Linux 5.12). No component of sub_path may be a symlink.
-    /// Errors: not_found (no such sub_path), failed.
+    /// Shows `tree`[/`sub_path`] at `target`, which is made. The mount is read-only, nosuid and nodev before anybody
+    /// can see it (open_tree(2), mount_setattr(2), move_mount(2); Linux 5.12). No component of sub_path may be a
+    /// symlink. Errors: not_found (no such sub_path), failed.
     virtual Result<> bind(const std::string& tree, const std::string& sub_path, const std::string& target) = 0;
     /// Whether `target` is the root of a mount; cheap.
     virtual bool is_mount(const std::string& target) = 0;

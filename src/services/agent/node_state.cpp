@@ -68,32 +68,41 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const st
     const TransferView& transfer = *view.transfer;
     out.bytes_done = transfer.bytes_done, out.bytes_total = transfer.bytes_total;
     out.progress = transfer.phase == TransferPhase::ready ? "100%"
-                   : transfer.bytes_total > 0 ? fmt::format("{}%", std::min<uint64_t>(99, transfer.bytes_done * 100 / transfer.bytes_total)) : "";
+                   : transfer.bytes_total > 0
+                       ? fmt::format("{}%", std::min<uint64_t>(99, transfer.bytes_done * 100 / transfer.bytes_total))
+                       : "";
     out.bytes_per_second = static_cast<uint64_t>(transfer.bytes_per_second);
     const uint64_t left = transfer.bytes_total - std::min(transfer.bytes_done, transfer.bytes_total);
-    out.eta_seconds = transfer.bytes_per_second > 1 && phase == "Syncing" ? static_cast<uint64_t>(static_cast<double>(left) / transfer.bytes_per_second) : 0;
+    out.eta_seconds = transfer.bytes_per_second > 1 && phase == "Syncing"
+                          ? static_cast<uint64_t>(static_cast<double>(left) / transfer.bytes_per_second)
+                          : 0;
     if (transfer.phase == TransferPhase::ready) {
         out.snapshot = transfer.snapshot;
         if (transfer.size_bytes > 0) out.size_bytes = transfer.size_bytes;
-        if (transfer.finished_unix_s > 0) out.finished = iso8601(transfer.finished_unix_s), out.origin_bytes = transfer.origin_bytes, out.reused_bytes = transfer.reused_bytes;
+        if (transfer.finished_unix_s > 0)
+            out.finished = iso8601(transfer.finished_unix_s), out.origin_bytes = transfer.origin_bytes,
+            out.reused_bytes = transfer.reused_bytes;
         if (out.last_use.empty()) out.last_use = iso8601(view.now_unix_s);
     }
     if (transfer.started_unix_s > 0) out.started = iso8601(transfer.started_unix_s);
     out.last_error.reset();
     if (transfer.error)
-        out.last_error = api::LastError{api::reason_of(transfer.error->kind()), transfer.error->line(), printable(transfer.error->object()),
-                                        iso8601(transfer.error_unix_s), transfer.attempts};
+        out.last_error =
+            api::LastError{api::reason_of(transfer.error->kind()), transfer.error->line(),
+                           printable(transfer.error->object()), iso8601(transfer.error_unix_s), transfer.attempts};
     return out;
 }
 
 bool NodeState::shared(const api::NodeDataset& object, const std::string& snapshot) const {
     for (const auto& other : parts_.node_datasets.list())
-        if (other->metadata.name != object.metadata.name && other->status.snapshot == snapshot && other->spec.wanted == "Ensure" && !other->metadata.deleting())
+        if (other->metadata.name != object.metadata.name && other->status.snapshot == snapshot &&
+            other->spec.wanted == "Ensure" && !other->metadata.deleting())
             return true;
     return false;
 }
 
-/// Never from under a pod: a snapshot that is leased stays, also for more pods of the same dataset, and this is tried again.
+/// Never from under a pod: a snapshot that is leased stays, also for more pods of the same dataset, and this is tried
+/// again.
 kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDecision& decision) {
     const std::string snapshot = object.status.snapshot;
     if (!snapshot.empty() && !shared(object, snapshot)) {
@@ -101,10 +110,14 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
             (void)parts_.store.pin(*id, false).has_value();
             auto gone = parts_.store.evict(*id);
             if (!gone && gone.error().kind() != ErrorKind::not_found) {
-                parts_.log.info("not evicted yet", {{"nodedataset", object.metadata.name}, {"why", gone.error().line()}});
+                parts_.log.info("not evicted yet",
+                                {{"nodedataset", object.metadata.name}, {"why", gone.error().line()}});
                 return {};
             }
-            if (gone) parts_.metrics.counter("zcdp_evictions_total", "Snapshots that were evicted because the controller wanted it.").add();
+            if (gone)
+                parts_.metrics
+                    .counter("zcdp_evictions_total", "Snapshots that were evicted because the controller wanted it.")
+                    .add();
         }
     }
     parts_.transfers.forget(object.metadata.name);
@@ -114,15 +127,27 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
 }
 
 void NodeState::announce(const api::NodeDataset& object, const api::NodeDatasetStatus& status) {
-    const kube::EventObject about{api::kApiVersion, "Dataset", object.spec.dataset.namespace_, object.spec.dataset.name, object.spec.dataset.uid};
+    const kube::EventObject about{api::kApiVersion, "Dataset", object.spec.dataset.namespace_, object.spec.dataset.name,
+                                  object.spec.dataset.uid};
     const std::string& node = object.spec.node;
-    if (status.phase == object.status.phase && status.last_error.has_value() == object.status.last_error.has_value()) return;
-    if (status.phase == "Syncing") parts_.events.normal(about, "Syncing", fmt::format("node {}: fetching {} ({} objects)", node, format_size(object.spec.source.bytes), format_count(object.spec.source.objects)));
+    if (status.phase == object.status.phase && status.last_error.has_value() == object.status.last_error.has_value())
+        return;
+    if (status.phase == "Syncing")
+        parts_.events.normal(
+            about, "Syncing",
+            fmt::format("node {}: fetching {} ({} objects)", node, format_size(object.spec.source.bytes),
+                        format_count(object.spec.source.objects)));
     if (status.phase == "Ready" && status.finished != object.status.finished)
-        parts_.events.normal(about, "Synced", fmt::format("node {}: {} ready, {} from the origin at {}/s, {} reused", node, format_size(status.size_bytes),
-                                                          format_size(status.origin_bytes), format_size(status.bytes_per_second), format_size(status.reused_bytes)));
-    if (status.phase == "Failed" && status.last_error) parts_.events.warning(about, status.last_error->reason, fmt::format("node {}: {}", node, status.last_error->message));
-    if (status.phase == "Evicted") parts_.events.normal(about, "Evicted", fmt::format("node {}: {} freed", node, format_size(object.status.size_bytes)));
+        parts_.events.normal(about, "Synced",
+                             fmt::format("node {}: {} ready, {} from the origin at {}/s, {} reused", node,
+                                         format_size(status.size_bytes), format_size(status.origin_bytes),
+                                         format_size(status.bytes_per_second), format_size(status.reused_bytes)));
+    if (status.phase == "Failed" && status.last_error)
+        parts_.events.warning(about, status.last_error->reason,
+                              fmt::format("node {}: {}", node, status.last_error->message));
+    if (status.phase == "Evicted")
+        parts_.events.normal(about, "Evicted",
+                             fmt::format("node {}: {} freed", node, format_size(object.status.size_bytes)));
 }
 
 kube::ApiResult<> NodeState::write_status(const api::NodeDataset& object, api::NodeDatasetStatus status) {
@@ -142,13 +167,15 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
         parts_.transfers.forget(name);
         return std::optional<uint64_t>();
     }
-    NodeDatasetView view{*object, parts_.transfers.view(name), parts_.volumes.pods_of(object->spec.dataset.uid), false, false, parts_.clock.unix_s()};
+    NodeDatasetView view{*object, parts_.transfers.view(name), parts_.volumes.pods_of(object->spec.dataset.uid), false,
+                         false,   parts_.clock.unix_s()};
     const bool ready = view.transfer && view.transfer->phase == TransferPhase::ready;
     const std::string snapshot = ready ? view.transfer->snapshot : object->status.snapshot;
     if (!snapshot.empty()) {
         const auto info = parts_.store.find(snapshot);
         view.in_store = info && info->state == store::SnapshotState::ready;
-        view.evicted_for_space = !info && info.error().kind() == ErrorKind::not_found && (ready || object->status.phase == "Ready");
+        view.evicted_for_space =
+            !info && info.error().kind() == ErrorKind::not_found && (ready || object->status.phase == "Ready");
         if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
             parts_.transfers.forget(name);
             view.transfer.reset();
@@ -158,7 +185,9 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     std::optional<uint64_t> again_ms;
     switch (decision.action) {
         case NodeDatasetDecision::Action::none: break;
-        case NodeDatasetDecision::Action::adopt: parts_.transfers.adopt(name, snapshot, object->status.size_bytes); break;
+        case NodeDatasetDecision::Action::adopt:
+            parts_.transfers.adopt(name, snapshot, object->status.size_bytes);
+            break;
         case NodeDatasetDecision::Action::forget: parts_.transfers.forget(name); break;
         case NodeDatasetDecision::Action::evict:
             if (auto done = evict(*object, decision); !done) return std::move(done).error();
@@ -170,23 +199,29 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
             decision.phase = decide_node_dataset(view).phase;
             again_ms = object->spec.progress_seconds > 0 ? object->spec.progress_seconds * 1000ull : kReportEveryMs;
             if (view.transfer && view.transfer->phase == TransferPhase::waiting) again_ms = kWaitingAgainMs;
-            if (view.transfer && view.transfer->phase == TransferPhase::failed) again_ms = std::max<uint64_t>(200, static_cast<uint64_t>(view.transfer->retry_in_ms));
+            if (view.transfer && view.transfer->phase == TransferPhase::failed)
+                again_ms = std::max<uint64_t>(200, static_cast<uint64_t>(view.transfer->retry_in_ms));
             break;
     }
     if (decision.phase == "Ready") {
         const std::string held = view.transfer ? view.transfer->snapshot : snapshot;
         const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.store.find(held);
-        if (info && info->pinned != object->spec.pinned) (void)parts_.store.pin(info->id, object->spec.pinned).has_value();
+        if (info && info->pinned != object->spec.pinned)
+            (void)parts_.store.pin(info->id, object->spec.pinned).has_value();
     }
-    if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written) return std::move(written).error();
+    if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written)
+        return std::move(written).error();
     const auto now = parts_.node_datasets.get(name);
     if (decision.release && now && now->metadata.has_finalizer(api::kNodeDataFinalizer)) {
         boost::json::array rest;
         for (const std::string& finalizer : now->metadata.finalizers)
             if (finalizer != api::kNodeDataFinalizer) rest.push_back(boost::json::value(finalizer));
-        const boost::json::object patch{{"metadata", boost::json::object{{"finalizers", rest}, {"resourceVersion", now->metadata.resource_version}}}};
+        const boost::json::object patch{
+            {"metadata",
+             boost::json::object{{"finalizers", rest}, {"resourceVersion", now->metadata.resource_version}}}};
         auto patched = parts_.api.patch(kube::resources::node_datasets, "", name, kube::PatchKind::merge, patch);
-        if (!patched && patched.error().kind() != kube::ApiErrorKind::not_found && patched.error().kind() != kube::ApiErrorKind::conflict)
+        if (!patched && patched.error().kind() != kube::ApiErrorKind::not_found &&
+            patched.error().kind() != kube::ApiErrorKind::conflict)
             return std::move(patched).error();
         if (!patched) again_ms = kWaitingAgainMs;
     }

@@ -1,7 +1,7 @@
 // Keeps this node's NodeDatasets true: fetches what is wanted, evicts what is not, says in their status how far it is.
 //
-// decide_node_dataset() is pure: it looks at the object, the transfer and the users, and says what to do next; NodeState
-// does it. Thread rule: NodeState belongs to one thread, which calls reconcile().
+// decide_node_dataset() is pure: it looks at the object, the transfer and the users, and says what to do next;
+// NodeState does it. Thread rule: NodeState belongs to one thread, which calls reconcile().
 #pragma once
 
 #include <functional>
@@ -19,16 +19,16 @@ namespace zcdp::services {
 struct NodeDatasetView {
     const api::NodeDataset& object;
     std::optional<TransferView> transfer;
-    std::vector<api::PodRef> pods;       ///< that use its dataset here
-    bool in_store = false;               ///< status.snapshot is Ready in the store
-    bool evicted_for_space = false;      ///< it was Ready, and the store let it go to make room
+    std::vector<api::PodRef> pods;   ///< that use its dataset here
+    bool in_store = false;           ///< status.snapshot is Ready in the store
+    bool evicted_for_space = false;  ///< it was Ready, and the store let it go to make room
     int64_t now_unix_s = 0;
 };
 
 struct NodeDatasetDecision {
     enum class Action { none, ensure, adopt, evict, forget } action = Action::none;
-    std::string phase;         ///< what the status should say
-    bool release = false;      ///< nothing is left here: take the finalizer off
+    std::string phase;     ///< what the status should say
+    bool release = false;  ///< nothing is left here: take the finalizer off
 };
 NodeDatasetDecision decide_node_dataset(const NodeDatasetView& view);
 
@@ -50,7 +50,8 @@ class NodeState {
         Logger& log;
     };
     explicit NodeState(Parts parts) : parts_(parts) {}
-    /// Looks at one; the milliseconds after which it wants to be looked at again. Errors: those of the API (tried again).
+    /// Looks at one; the milliseconds after which it wants to be looked at again. Errors: those of the API (tried
+    /// again).
     kube::ApiResult<std::optional<uint64_t>> reconcile(const std::string& name);
 
   private:

@@ -8,7 +8,8 @@ namespace zcdp::services {
 
 enum class Place { none, folder, other };
 
-/// Symlinks lead where they lead in the tree; one that leads out of it counts as a folder, for a container has other things there.
+/// Symlinks lead where they lead in the tree; one that leads out of it counts as a folder, for a container has other
+/// things there.
 Place place_in(const std::string& tree, const std::string& path);
 
 }  // namespace zcdp::services

@@ -1,8 +1,8 @@
 #include "src/services/agent/socket.hpp"
 
+#include <unistd.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <unistd.h>
 
 #include <atomic>
 #include <charconv>
@@ -17,14 +17,28 @@ namespace {
 namespace json = boost::json;
 
 json::object json_of(const store::SnapshotInfo& info) {
-    return {{"snapshot", info.id.str()}, {"state", info.state == store::SnapshotState::ready ? "ready" : info.state == store::SnapshotState::evicting ? "evicting" : "corrupt"},
-            {"name", info.name}, {"revision", info.revision}, {"path", info.tree_path}, {"pinned", info.pinned}, {"leases", info.leases},
-            {"files", info.files}, {"directories", info.directories}, {"symlinks", info.symlinks}, {"bytes", info.bytes},
-            {"created", iso8601(info.created_unix_s)}, {"last_use", iso8601(info.last_use_unix_s)}};
+    return {{"snapshot", info.id.str()},
+            {"state", info.state == store::SnapshotState::ready      ? "ready"
+                      : info.state == store::SnapshotState::evicting ? "evicting"
+                                                                     : "corrupt"},
+            {"name", info.name},
+            {"revision", info.revision},
+            {"path", info.tree_path},
+            {"pinned", info.pinned},
+            {"leases", info.leases},
+            {"files", info.files},
+            {"directories", info.directories},
+            {"symlinks", info.symlinks},
+            {"bytes", info.bytes},
+            {"created", iso8601(info.created_unix_s)},
+            {"last_use", iso8601(info.last_use_unix_s)}};
 }
 
 net::ServerResponse failed(const Error& error) {
-    const int status = error.kind() == ErrorKind::not_found ? 404 : error.kind() == ErrorKind::busy ? 409 : error.kind() == ErrorKind::denied ? 403 : 400;
+    const int status = error.kind() == ErrorKind::not_found ? 404
+                       : error.kind() == ErrorKind::busy    ? 409
+                       : error.kind() == ErrorKind::denied  ? 403
+                                                            : 400;
     return {status, "application/json", json::serialize(api::to_json(api::to_wire(error))) + "\n", {}};
 }
 
@@ -47,13 +61,24 @@ net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, 
 }
 
 api::SyncProgress look(const sync::Progress& progress) {
-    return {static_cast<uint32_t>(progress.phase.load()), progress.objects_listed, progress.objects_total, progress.objects_done,
-            progress.bytes_total, progress.bytes_done, progress.objects_reused, progress.bytes_reused};
+    return {static_cast<uint32_t>(progress.phase.load()),
+            progress.objects_listed,
+            progress.objects_total,
+            progress.objects_done,
+            progress.bytes_total,
+            progress.bytes_done,
+            progress.objects_reused,
+            progress.bytes_reused};
 }
 
 api::SyncResult result_of(const sync::SyncReport& report) {
-    return {report.snapshot, report.revision, report.path, report.objects, report.bytes, report.objects_fetched, report.bytes_fetched, report.objects_reused,
-            report.bytes_reused, report.skipped, report.skipped_keys, report.requests, report.retries, static_cast<uint64_t>(report.seconds * 1000)};
+    return {report.snapshot,      report.revision,
+            report.path,          report.objects,
+            report.bytes,         report.objects_fetched,
+            report.bytes_fetched, report.objects_reused,
+            report.bytes_reused,  report.skipped,
+            report.skipped_keys,  report.requests,
+            report.retries,       static_cast<uint64_t>(report.seconds * 1000)};
 }
 
 /// Runs the sync on a thread of its own and says every half second how far it is; a peer that goes away stops it.
@@ -63,7 +88,8 @@ void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWr
     options.skip_bad_keys = request.skip_bad_keys, options.connections = request.connections;
     origin::OriginOptions origin;
     origin.endpoint = request.endpoint, origin.region = request.region, origin.profile = request.profile;
-    origin.path_style = request.path_style, origin.anonymous = request.anonymous, origin.connections = request.connections;
+    origin.path_style = request.path_style, origin.anonymous = request.anonymous,
+    origin.connections = request.connections;
     origin.credentials = request.credentials, origin.sha256 = request.sha256;
     origin.bytes_per_second = request.bytes_per_second;
     sync::Progress progress;
@@ -71,11 +97,14 @@ void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWr
     Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
     std::atomic<bool> ended{false};
     std::thread worker([&] {
-        if (auto factory = origin::make_origin_factory(options.source, origin, parts.machine)) done = sync::run(options, &parts.store, *factory, parts.machine, progress, stop);
+        if (auto factory = origin::make_origin_factory(options.source, origin, parts.machine))
+            done = sync::run(options, &parts.store, *factory, parts.machine, progress, stop);
         else done = factory.error();
         ended = true;
     });
-    const auto say = [&](const api::SyncLine& line) { return writer.write(json::serialize(api::to_json(line)) + "\n"); };
+    const auto say = [&](const api::SyncLine& line) {
+        return writer.write(json::serialize(api::to_json(line)) + "\n");
+    };
     for (int ticks = 1; !ended; ++ticks) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         if (ticks % 25 == 0 && !say({look(progress), {}, {}})) stop = true;
@@ -93,7 +122,9 @@ net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts pa
     if (!wanted) return failed(wanted.error());
     net::ServerResponse response;
     response.content_type = "application/x-ndjson";
-    response.stream = [wanted = std::move(*wanted), parts](net::BodyWriter& writer) { stream_sync(wanted, parts, writer); };
+    response.stream = [wanted = std::move(*wanted), parts](net::BodyWriter& writer) {
+        stream_sync(wanted, parts, writer);
+    };
     return response;
 }
 
@@ -118,7 +149,12 @@ net::ServerResponse verify(store::Store& store, const std::string& id) {
     }
     const auto report = store.verify(only, {});
     if (!report) return failed(report.error());
-    return {200, "application/json", json::serialize(json::object{{"files", report->files}, {"bytes", report->bytes}, {"problems", api::to_json(report->problems)}}) + "\n", {}};
+    return {200,
+            "application/json",
+            json::serialize(json::object{
+                {"files", report->files}, {"bytes", report->bytes}, {"problems", api::to_json(report->problems)}}) +
+                "\n",
+            {}};
 }
 
 net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts) {
@@ -130,12 +166,15 @@ net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts)
     if (request.method == "POST" && target.starts_with(kSnapshots) && target.size() > kSnapshots.size() + 1) {
         const std::string_view rest = target.substr(kSnapshots.size() + 1);
         if (const size_t slash = rest.find('/'); slash != rest.npos)
-            return act_on_snapshot(parts.store, std::string(rest.substr(0, slash)), std::string(rest.substr(slash + 1)));
+            return act_on_snapshot(parts.store, std::string(rest.substr(0, slash)),
+                                   std::string(rest.substr(slash + 1)));
     }
     constexpr std::string_view kGc = "/v1/gc?grace_s=", kVerify = "/v1/verify?id=";
     if (request.method == "POST" && target == "/v1/sync") return start_sync(request, parts);
-    if (request.method == "POST" && target.starts_with(kGc)) return collect_garbage(parts.store, target.substr(kGc.size()));
-    if (request.method == "POST" && target.starts_with(kVerify)) return verify(parts.store, std::string(target.substr(kVerify.size())));
+    if (request.method == "POST" && target.starts_with(kGc))
+        return collect_garbage(parts.store, target.substr(kGc.size()));
+    if (request.method == "POST" && target.starts_with(kVerify))
+        return verify(parts.store, std::string(target.substr(kVerify.size())));
     return failed(Error(ErrorKind::not_found, "the agent serves no such path", printable(target)));
 }
 
@@ -144,7 +183,8 @@ net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts)
 Result<std::unique_ptr<net::HttpServer>> open_agent_socket(const std::string& path, SocketParts parts) {
     net::HttpServerOptions options;
     options.listen = "unix:" + path;
-    return net::HttpServer::open(options, [parts](const net::ServerRequest& request) { return handle(request, parts); }, parts.log);
+    return net::HttpServer::open(
+        options, [parts](const net::ServerRequest& request) { return handle(request, parts); }, parts.log);
 }
 
 }  // namespace zcdp::services

@@ -11,8 +11,13 @@ constexpr uint64_t kRetryFirstMs = 1'000, kRetryMostMs = 120'000;
 
 }  // namespace
 
-Transfers::Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once, std::function<void(const std::string&)> changed)
-    : machine_(machine), resolve_(std::move(resolve)), make_origin_(std::move(make_origin)), at_once_(at_once), changed_(std::move(changed)) {}
+Transfers::Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
+                     std::function<void(const std::string&)> changed)
+    : machine_(machine),
+      resolve_(std::move(resolve)),
+      make_origin_(std::move(make_origin)),
+      at_once_(at_once),
+      changed_(std::move(changed)) {}
 
 Transfers::~Transfers() {
     {
@@ -28,7 +33,8 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     const std::string& name = wanted.metadata.name;
     std::unique_lock lock(mutex_);
     Transfer& transfer = transfers_[name];
-    const bool elsewhere = transfer.wanted.spec.source != wanted.spec.source;  // than where it failed: that pause is over
+    const bool elsewhere =
+        transfer.wanted.spec.source != wanted.spec.source;  // than where it failed: that pause is over
     transfer.wanted = wanted;
     TransferView& view = transfer.view;
     if (view.phase == TransferPhase::running || view.phase == TransferPhase::ready) return;
@@ -45,7 +51,9 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     if (view.started_unix_s == 0) view.started_unix_s = machine_.machine.clock.unix_s();
     transfer.progress = std::make_unique<sync::Progress>();
     transfer.stop = std::make_shared<sync::Stop>(false);
-    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] { run(name, wanted, *progress, stop); });
+    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] {
+        run(name, wanted, *progress, stop);
+    });
 }
 
 void Transfers::adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes) {
@@ -84,7 +92,8 @@ std::optional<TransferView> Transfers::view(const std::string& name) const {
         if (seconds > 0) out.bytes_per_second = static_cast<double>(out.bytes_done) / static_cast<double>(seconds);
     }
     if (out.phase == TransferPhase::failed)
-        out.retry_in_ms = std::max<int64_t>(0, (at->second.retry_at_ns - machine_.machine.clock.monotonic_ns()) / 1'000'000);
+        out.retry_in_ms =
+            std::max<int64_t>(0, (at->second.retry_at_ns - machine_.machine.clock.monotonic_ns()) / 1'000'000);
     return out;
 }
 
@@ -103,7 +112,8 @@ size_t Transfers::active() const {
     return running_;
 }
 
-Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress, sync::Stop& stop) {
+Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress,
+                                            sync::Stop& stop) {
     ZCDP_TRY(const BackendAccess access, resolve_(wanted));
     ZCDP_TRY(const auto factory, make_origin_(wanted, access));
     sync::SyncOptions options;
@@ -114,7 +124,8 @@ Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync
     return sync::run(options, &machine_.store, factory, machine_.machine, progress, stop);
 }
 
-void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop) {
+void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress,
+                    std::shared_ptr<sync::Stop> stop) {
     const int64_t began_ns = machine_.machine.clock.monotonic_ns();
     Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
     try {
@@ -135,23 +146,33 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
         if (done) {
             view.phase = TransferPhase::ready;
             view.snapshot = done->snapshot;
-            view.size_bytes = done->bytes, view.origin_bytes += done->bytes_fetched, view.reused_bytes = done->bytes_reused;
+            view.size_bytes = done->bytes, view.origin_bytes += done->bytes_fetched,
+            view.reused_bytes = done->bytes_reused;
             view.bytes_total = view.bytes_done = transfer.progress->bytes_total;
             view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
-            machine_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.").observe_ns(static_cast<int64_t>(seconds * 1e9));
-            machine_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.").add(done->bytes_reused);
-            machine_.log.info("ready", {{"nodedataset", name}, {"snapshot", done->snapshot}, {"fetched", done->bytes_fetched}, {"reused", done->bytes_reused}});
+            machine_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.")
+                .observe_ns(static_cast<int64_t>(seconds * 1e9));
+            machine_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.")
+                .add(done->bytes_reused);
+            machine_.log.info("ready", {{"nodedataset", name},
+                                        {"snapshot", done->snapshot},
+                                        {"fetched", done->bytes_fetched},
+                                        {"reused", done->bytes_reused}});
         } else {
             view.phase = TransferPhase::failed;
             view.origin_bytes += transfer.progress->bytes_done;
             view.error = done.error();
             view.error_unix_s = clock.unix_s();
             const uint64_t pause_ms = std::min(kRetryMostMs, kRetryFirstMs << std::min(view.attempts - 1, 16u));
-            transfer.retry_at_ns = clock.monotonic_ns() + static_cast<int64_t>(pause_ms / 2 + machine_.machine.random.below(pause_ms)) * 1'000'000;
+            transfer.retry_at_ns =
+                clock.monotonic_ns() +
+                static_cast<int64_t>(pause_ms / 2 + machine_.machine.random.below(pause_ms)) * 1'000'000;
             machine_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
-            machine_.log.warn("a sync failed", {{"nodedataset", name}, {"why", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
+            machine_.log.warn(
+                "a sync failed",
+                {{"nodedataset", name}, {"why", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
         }
         ++changes_;
         change_.notify_all();

@@ -1,7 +1,7 @@
 // Brings datasets into the node's store: one sync a NodeDataset, so many at once, tried again with growing pauses.
 //
-// Thread rule: any thread. Each transfer runs on a thread of its own (sync::run blocks). Destroying it stops all of them
-// and waits; what was verified stays for the next time.
+// Thread rule: any thread. Each transfer runs on a thread of its own (sync::run blocks). Destroying it stops all of
+// them and waits; what was verified stays for the next time.
 #pragma once
 
 #include <condition_variable>
@@ -25,15 +25,15 @@ enum class TransferPhase { waiting, running, ready, failed };
 /// A moment of one transfer.
 struct TransferView {
     TransferPhase phase = TransferPhase::waiting;
-    std::string snapshot;             ///< once ready
+    std::string snapshot;  ///< once ready
     uint64_t bytes_done = 0, bytes_total = 0, objects_total = 0;
     uint64_t origin_bytes = 0, reused_bytes = 0, size_bytes = 0;
     double bytes_per_second = 0;
     int64_t started_unix_s = 0, finished_unix_s = 0;
-    std::optional<Error> error;       ///< of the last attempt, while it has not succeeded since
+    std::optional<Error> error;  ///< of the last attempt, while it has not succeeded since
     int64_t error_unix_s = 0;
     uint32_t attempts = 0;
-    int64_t retry_in_ms = 0;          ///< phase failed
+    int64_t retry_in_ms = 0;  ///< phase failed
 };
 
 class Transfers {
@@ -49,7 +49,8 @@ class Transfers {
     /// Makes the origin whose listing is the controller's, or the plain one.
     using MakeOrigin = std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const BackendAccess&)>;
 
-    Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once, std::function<void(const std::string& name)> changed);
+    Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
+              std::function<void(const std::string& name)> changed);
     ~Transfers();
 
     /// Wants this NodeDataset here. Does nothing when it is under way, ready, or waiting for its next attempt.

@@ -1,9 +1,9 @@
 #include "src/services/agent/volumes.hpp"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <set>
@@ -48,17 +48,21 @@ std::optional<VolumeRecord> parse_record(const std::string& owner) {
     return std::move(*record);
 }
 
-/// The first mount inside this one for which the dataset has no place: the container runtime could not make it, and would say
-/// only "read-only file system", again and again.
-std::optional<CsiStatus> missing_below(const std::string& tree, const api::DatasetClaim& claim, const std::string& attribute) {
+/// The first mount inside this one for which the dataset has no place: the container runtime could not make it, and
+/// would say only "read-only file system", again and again.
+std::optional<CsiStatus> missing_below(const std::string& tree, const api::DatasetClaim& claim,
+                                       const std::string& attribute) {
     if (attribute.empty()) return std::nullopt;
     const std::string shown = claim.spec.sub_path.empty() ? tree : tree + "/" + claim.spec.sub_path;
     for (NestedMount& mount : read_below(attribute)) {
         const Place place = place_in(shown, mount.folder);
         if (place == Place::folder || (place == Place::other && !mount.directory)) continue;
         mount.claim = claim.metadata.name;
-        return CsiStatus{CsiCode::invalid_argument, fmt::format("{}: dataset {} has {} there, so the container cannot start: {}", mount.line(), claim.spec.dataset,
-                                                                place == Place::none ? "no folder " + mount.folder : "a file " + mount.folder, mount.remedy())};
+        return CsiStatus{
+            CsiCode::invalid_argument,
+            fmt::format("{}: dataset {} has {} there, so the container cannot start: {}", mount.line(),
+                        claim.spec.dataset,
+                        place == Place::none ? "no folder " + mount.folder : "a file " + mount.folder, mount.remedy())};
     }
     return std::nullopt;
 }
@@ -106,7 +110,8 @@ Result<> Volumes::adopt() {
         record.pod.uid = mount->pod_uid;
         auto lease = parts_.store.lease(mount->snapshot, boost::json::serialize(api::to_json(record)), 0);
         if (!lease) {
-            parts_.log.error("a mounted snapshot is not in the index", {{"target", target}, {"why", lease.error().line()}});
+            parts_.log.error("a mounted snapshot is not in the index",
+                             {{"target", target}, {"why", lease.error().line()}});
             continue;
         }
         volumes_[target] = {std::move(record), *lease, mount->snapshot, 0};
@@ -129,12 +134,18 @@ std::optional<CsiStatus> Volumes::refuse(const kube::PublishRequest& request) co
     if (!request.has_capability) return CsiStatus{CsiCode::invalid_argument, "the volume capability is missing"};
     if (request.block) return CsiStatus{CsiCode::invalid_argument, "a dataset is a directory, never a block device"};
     if (!request.read_only)
-        return CsiStatus{CsiCode::invalid_argument, "datasets are read-only: write \"readOnly: true\" in the pod's csi volume, beside \"driver: zcdp.io\""};
+        return CsiStatus{
+            CsiCode::invalid_argument,
+            "datasets are read-only: write \"readOnly: true\" in the pod's csi volume, beside \"driver: zcdp.io\""};
     for (const auto& [name, value] : request.context)
         if (name != api::kClaimAttribute && name != api::kBelowAttribute && !name.starts_with("csi.storage.k8s.io/"))
-            return CsiStatus{CsiCode::invalid_argument, "unknown volume attribute " + printable(name) + ": a volume names a claim of its own namespace and nothing else"};
+            return CsiStatus{CsiCode::invalid_argument,
+                             "unknown volume attribute " + printable(name) +
+                                 ": a volume names a claim of its own namespace and nothing else"};
     const std::string claim = value_of(request.context, api::kClaimAttribute);
-    if (claim.empty()) return CsiStatus{CsiCode::invalid_argument, "write \"volumeAttributes: {claim: NAME}\": a DatasetClaim of the pod's namespace"};
+    if (claim.empty())
+        return CsiStatus{CsiCode::invalid_argument,
+                         "write \"volumeAttributes: {claim: NAME}\": a DatasetClaim of the pod's namespace"};
     if (claim.size() > 253 || claim.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") != std::string::npos)
         return CsiStatus{CsiCode::invalid_argument, "the claim " + printable(claim) + " is no name of an object"};
     return std::nullopt;
@@ -148,7 +159,9 @@ kube::ApiResult<Volumes::Claimed> Volumes::read_claim(const std::string& ns, con
     if (!parsed) return kube::ApiError(kube::ApiErrorKind::malformed, 0, parsed.error().line());
     auto dataset = parts_.api.get(kube::resources::datasets, ns, parsed->spec.dataset);
     if (!dataset && dataset.error().kind() == kube::ApiErrorKind::not_found)
-        return kube::ApiError(kube::ApiErrorKind::not_found, 404, "DatasetClaim " + name + " names Dataset " + parsed->spec.dataset + ", which is not in namespace " + ns);
+        return kube::ApiError(
+            kube::ApiErrorKind::not_found, 404,
+            "DatasetClaim " + name + " names Dataset " + parsed->spec.dataset + ", which is not in namespace " + ns);
     if (!dataset) return std::move(dataset).error();
     auto parsed_dataset = api::from_json<api::Dataset>(kube::json::value(std::move(*dataset)));
     if (!parsed_dataset) return kube::ApiError(kube::ApiErrorKind::malformed, 0, parsed_dataset.error().line());
@@ -175,7 +188,8 @@ kube::ApiResult<Volumes::Claimed> Volumes::claim(const std::string& ns, const st
         return now;
     }
     const auto kind = now.error().kind();
-    const bool away = kind == kube::ApiErrorKind::unreachable || kind == kube::ApiErrorKind::timeout || kind == kube::ApiErrorKind::server;
+    const bool away = kind == kube::ApiErrorKind::unreachable || kind == kube::ApiErrorKind::timeout ||
+                      kind == kube::ApiErrorKind::server;
     if (away && known) return *known;
     claims_.erase(key);
     return now;
@@ -185,8 +199,9 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
     Waiting out;
     const std::string& name = claimed.dataset.metadata.name;
     if (view.phase == TransferPhase::failed && view.error) {
-        out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()), view.error->line(),
-                                                        format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
+        out.status = {CsiCode::unavailable,
+                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()),
+                                  view.error->line(), format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
         out.final = true;
         return out;
     }
@@ -195,8 +210,12 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
         return out;
     }
     const uint64_t left = view.bytes_total - std::min(view.bytes_done, view.bytes_total);
-    const std::string eta = view.bytes_per_second > 1 ? format_duration(static_cast<uint64_t>(static_cast<double>(left) / view.bytes_per_second * 1000)) : "unknown time";
-    out.status = {CsiCode::unavailable, fmt::format("dataset {}: {} percent, {} of {}, {} left", name, view.bytes_done * 100 / view.bytes_total,
+    const std::string eta =
+        view.bytes_per_second > 1
+            ? format_duration(static_cast<uint64_t>(static_cast<double>(left) / view.bytes_per_second * 1000))
+            : "unknown time";
+    out.status = {CsiCode::unavailable, fmt::format("dataset {}: {} percent, {} of {}, {} left", name,
+                                                    view.bytes_done * 100 / view.bytes_total,
                                                     format_size(view.bytes_done), format_size(view.bytes_total), eta)};
     return out;
 }
@@ -205,14 +224,17 @@ Volumes::Waiting Volumes::look(const Claimed& claimed) {
     Waiting out;
     const api::Dataset& dataset = claimed.dataset;
     if (dataset.metadata.deleting() || claimed.claim.metadata.deleting()) {
-        out.status = {CsiCode::unavailable, fmt::format("dataset {} or the claim of it is being deleted", dataset.metadata.name)};
+        out.status = {CsiCode::unavailable,
+                      fmt::format("dataset {} or the claim of it is being deleted", dataset.metadata.name)};
         out.final = true;
         return out;
     }
     if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
-        out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}", dataset.metadata.name,
-                                                        listed && listed->status == "False" ? listed->reason + ": " + listed->message : "not listed yet")};
+        out.status = {CsiCode::unavailable,
+                      fmt::format("dataset {}: {}", dataset.metadata.name,
+                                  listed && listed->status == "False" ? listed->reason + ": " + listed->message
+                                                                      : "not listed yet")};
         out.final = listed && listed->status == "False";
         return out;
     }
@@ -224,11 +246,14 @@ Volumes::Waiting Volumes::look(const Claimed& claimed) {
             out.ready = std::move(*info);
             return out;
         }
-        out.status = {CsiCode::unavailable, fmt::format("dataset {}: its snapshot is being repaired", dataset.metadata.name)};
+        out.status = {CsiCode::unavailable,
+                      fmt::format("dataset {}: its snapshot is being repaired", dataset.metadata.name)};
         return out;
     }
-    out.status = {CsiCode::unavailable, fmt::format("dataset {}: waiting for the controller to place it on node {}", dataset.metadata.name, options_.node)};
-    if (dataset.spec.paused) out.status.message = fmt::format("dataset {} is paused and not on this node", dataset.metadata.name);
+    out.status = {CsiCode::unavailable, fmt::format("dataset {}: waiting for the controller to place it on node {}",
+                                                    dataset.metadata.name, options_.node)};
+    if (dataset.spec.paused)
+        out.status.message = fmt::format("dataset {} is paused and not on this node", dataset.metadata.name);
     return out;
 }
 
@@ -240,7 +265,8 @@ bool Volumes::pod_is_going(const api::PodRef& pod) {
     return parsed && (parsed->metadata.deleting() || parsed->metadata.uid != pod.uid);
 }
 
-CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api::PodRef& pod, const std::string& claim_name) {
+CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api::PodRef& pod,
+                                  const std::string& claim_name) {
     const int64_t began_ns = parts_.clock.monotonic_ns();
     int64_t pod_looked_ns = began_ns;
     while (true) {
@@ -255,9 +281,10 @@ CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api
             status = std::move(now.status), final = now.final;
         } else {
             const bool absent = claimed.error().kind() == kube::ApiErrorKind::not_found;
-            status = {CsiCode::unavailable, absent && claimed.error().message().find("names Dataset") == std::string::npos
-                                                ? fmt::format("there is no DatasetClaim {} in namespace {}", claim_name, pod.namespace_)
-                                                : claimed.error().message()};
+            status = {CsiCode::unavailable,
+                      absent && claimed.error().message().find("names Dataset") == std::string::npos
+                          ? fmt::format("there is no DatasetClaim {} in namespace {}", claim_name, pod.namespace_)
+                          : claimed.error().message()};
             final = absent;
         }
         if (waited_ms >= (final ? std::min(kFailedHoldMs, options_.hold_ms) : options_.hold_ms)) return status;
@@ -270,14 +297,18 @@ CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api
     }
 }
 
-CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& claimed, const store::SnapshotInfo& snapshot, const api::PodRef& pod) {
+CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& claimed,
+                         const store::SnapshotInfo& snapshot, const api::PodRef& pod) {
     VolumeRecord record{request.volume_id, request.target_path, claimed.dataset.metadata.uid, pod};
     const std::scoped_lock one_at_a_time(mounting_);
     if (parts_.mounter.is_mount(request.target_path)) return {};
-    if (auto missing = missing_below(snapshot.tree_path, claimed.claim, value_of(request.context, api::kBelowAttribute))) return *missing;
+    if (auto missing =
+            missing_below(snapshot.tree_path, claimed.claim, value_of(request.context, api::kBelowAttribute)))
+        return *missing;
     auto lease = parts_.store.lease(snapshot.id, boost::json::serialize(api::to_json(record)), 0);
     if (!lease) return {CsiCode::unavailable, lease.error().line()};  // evicted just now: it is fetched again
-    if (auto bound = parts_.mounter.bind(snapshot.tree_path, claimed.claim.spec.sub_path, request.target_path); !bound) {
+    if (auto bound = parts_.mounter.bind(snapshot.tree_path, claimed.claim.spec.sub_path, request.target_path);
+        !bound) {
         (void)parts_.store.release(*lease).has_value();
         return {code_of(bound.error().kind()), bound.error().line()};
     }
@@ -293,14 +324,19 @@ CsiStatus Volumes::publish(const kube::PublishRequest& request) {
     const int64_t began_ns = parts_.clock.monotonic_ns();
     if (auto refused = refuse(request)) return *refused;
     if (parts_.mounter.is_mount(request.target_path)) return {};  // kubelet asks again after its restart
-    api::PodRef pod{value_of(request.context, "csi.storage.k8s.io/pod.namespace"), value_of(request.context, "csi.storage.k8s.io/pod.name"),
+    api::PodRef pod{value_of(request.context, "csi.storage.k8s.io/pod.namespace"),
+                    value_of(request.context, "csi.storage.k8s.io/pod.name"),
                     value_of(request.context, "csi.storage.k8s.io/pod.uid")};
-    if (pod.namespace_.empty()) return {CsiCode::invalid_argument, "kubelet did not name the pod: the CSIDriver needs podInfoOnMount: true"};
+    if (pod.namespace_.empty())
+        return {CsiCode::invalid_argument, "kubelet did not name the pod: the CSIDriver needs podInfoOnMount: true"};
     CsiStatus status = wait_and_mount(request, pod, value_of(request.context, api::kClaimAttribute));
     const int64_t took_ns = parts_.clock.monotonic_ns() - began_ns;
     if (status.code == CsiCode::ok) {
-        parts_.metrics.durations("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.").observe_ns(took_ns);
-        parts_.log.info("mounted", {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"us", took_ns / 1000}});
+        parts_.metrics.durations("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.")
+            .observe_ns(took_ns);
+        parts_.log.info(
+            "mounted",
+            {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"us", took_ns / 1000}});
     } else {
         parts_.metrics.counter("zcdp_mount_failures_total", "NodePublishVolume calls that failed.").add();
         parts_.log.info("not mounted yet", {{"pod", pod.namespace_ + "/" + pod.name}, {"why", status.message}});
@@ -323,8 +359,10 @@ CsiStatus Volumes::unpublish(const std::string& volume_id, const std::string& ta
     }
     if (!volume) return {};
     (void)parts_.store.touch(volume->snapshot).has_value();
-    if (auto released = parts_.store.release(volume->lease); !released) parts_.log.warn("a lease could not be released", {{"why", released.error().line()}});
-    parts_.log.info("unmounted", {{"pod", volume->record.pod.namespace_ + "/" + volume->record.pod.name}, {"target", target_path}});
+    if (auto released = parts_.store.release(volume->lease); !released)
+        parts_.log.warn("a lease could not be released", {{"why", released.error().line()}});
+    parts_.log.info("unmounted",
+                    {{"pod", volume->record.pod.namespace_ + "/" + volume->record.pod.name}, {"target", target_path}});
     use_changed_(volume->record.dataset_uid);
     return {};
 }
@@ -354,8 +392,10 @@ void Volumes::sweep_orphans() {
     }
     for (const auto& [target, pod] : mounted) {
         auto got = parts_.api.get(kube::resources::pods, pod.namespace_, pod.name);
-        if (!got && got.error().kind() != kube::ApiErrorKind::not_found) return;  // the API server is away: nobody is judged
-        const auto parsed = got ? api::from_json<api::Pod>(kube::json::value(std::move(*got))) : Result<api::Pod>(Error());
+        if (!got && got.error().kind() != kube::ApiErrorKind::not_found)
+            return;  // the API server is away: nobody is judged
+        const auto parsed =
+            got ? api::from_json<api::Pod>(kube::json::value(std::move(*got))) : Result<api::Pod>(Error());
         const bool alive = parsed && parsed->metadata.uid == pod.uid;
         std::string volume_id;
         {
@@ -366,7 +406,8 @@ void Volumes::sweep_orphans() {
             if (at->second.missed >= kMissesBeforeSweep) volume_id = at->second.record.volume;
         }
         if (volume_id.empty()) continue;
-        parts_.log.warn("kubelet forgot a mount of a pod that is gone", {{"pod", pod.namespace_ + "/" + pod.name}, {"target", target}});
+        parts_.log.warn("kubelet forgot a mount of a pod that is gone",
+                        {{"pod", pod.namespace_ + "/" + pod.name}, {"target", target}});
         (void)unpublish(volume_id, target);
     }
 }

@@ -1,9 +1,9 @@
 // The pods' volumes on this node: publish, unpublish, and the leases that keep mounted snapshots from eviction.
 //
-// A publish finds what is mounted already before it asks anybody; reads the claim and its dataset (the last answers serve
-// while the API server is away); waits, if need be, until the transfer is through, at most `hold_ms`; then takes a lease,
-// and only then mounts. Unpublish never asks anybody.
-// Thread rule: any thread. One mutex orders the mounting itself; waiting is outside of it.
+// A publish finds what is mounted already before it asks anybody; reads the claim and its dataset (the last answers
+// serve while the API server is away); waits, if need be, until the transfer is through, at most `hold_ms`; then takes
+// a lease, and only then mounts. Unpublish never asks anybody. Thread rule: any thread. One mutex orders the mounting
+// itself; waiting is outside of it.
 #pragma once
 
 #include <map>
@@ -26,13 +26,14 @@ struct VolumeRecord {
     api::PodRef pod;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("volume", self.volume), field("target", self.target), field("dataset", self.dataset_uid), field("pod", self.pod);
+        field("volume", self.volume), field("target", self.target), field("dataset", self.dataset_uid),
+            field("pod", self.pod);
     }
 };
 
 struct VolumesOptions {
     std::string node;
-    uint64_t hold_ms = 110'000;    ///< kubelet gives up after 120 s, and its event then has no reason in it
+    uint64_t hold_ms = 110'000;  ///< kubelet gives up after 120 s, and its event then has no reason in it
     uint64_t claim_cache_ms = 1'000;
 };
 
@@ -75,7 +76,7 @@ class Volumes final : public kube::CsiNode {
         VolumeRecord record;
         uint64_t lease = 0;
         store::SnapshotId snapshot;
-        uint32_t missed = 0;   ///< looks in a row at which its pod was not there
+        uint32_t missed = 0;  ///< looks in a row at which its pod was not there
     };
     kube::ApiResult<Claimed> read_claim(const std::string& ns, const std::string& name);
     kube::ApiResult<Claimed> claim(const std::string& ns, const std::string& name);
@@ -89,13 +90,15 @@ class Volumes final : public kube::CsiNode {
     Waiting describe_transfer(const Claimed& claimed, const TransferView& view) const;
     std::optional<kube::CsiStatus> refuse(const kube::PublishRequest& request) const;
     bool pod_is_going(const api::PodRef& pod);
-    kube::CsiStatus mount(const kube::PublishRequest& request, const Claimed& claimed, const store::SnapshotInfo& snapshot, const api::PodRef& pod);
-    kube::CsiStatus wait_and_mount(const kube::PublishRequest& request, const api::PodRef& pod, const std::string& claim_name);
+    kube::CsiStatus mount(const kube::PublishRequest& request, const Claimed& claimed,
+                          const store::SnapshotInfo& snapshot, const api::PodRef& pod);
+    kube::CsiStatus wait_and_mount(const kube::PublishRequest& request, const api::PodRef& pod,
+                                   const std::string& claim_name);
 
     Parts parts_;
     const VolumesOptions options_;
     const std::function<void(const std::string&)> use_changed_;
-    mutable std::mutex mutex_;     ///< volumes_, claims_
+    mutable std::mutex mutex_;  ///< volumes_, claims_
     std::mutex mounting_;
     std::map<std::string, Volume> volumes_;
     std::map<std::string, Claimed> claims_;

@@ -2,14 +2,14 @@
 // every second while it works.
 #include "zcdp/services/agent_client.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "zcdp/api/agent.hpp"
 
@@ -25,13 +25,15 @@ constexpr std::string_view kMark = ", socket ";
 constexpr size_t kHolderMax = 4096, kPieceBytes = 64 << 10;
 
 Error away(const std::string& socket, const error_code& code) {
-    return Error(ErrorKind::unreachable, "the agent does not answer (" + code.message() + ")", socket, "is it running? kubectl -n zcdp-system get pods -l app=zcdp-agent");
+    return Error(ErrorKind::unreachable, "the agent does not answer (" + code.message() + ")", socket,
+                 "is it running? kubectl -n zcdp-system get pods -l app=zcdp-agent");
 }
 
 Result<> send(Socket& connection, const std::string& socket, const std::string& target, const std::string& body) {
     error_code code;
     connection.connect(asio::local::stream_protocol::endpoint(socket), code);
-    if (code == boost::system::errc::permission_denied) return Error(ErrorKind::denied, "only root and the agent's group may ask the agent", socket);
+    if (code == boost::system::errc::permission_denied)
+        return Error(ErrorKind::denied, "only root and the agent's group may ask the agent", socket);
     if (code) return away(socket, code);
     http::request<http::string_body> request(http::verb::post, target, 11);
     request.set(http::field::host, "agent");
@@ -47,7 +49,8 @@ Error refused(const std::string& body) {
     error_code code;
     const auto value = boost::json::parse(body, code);
     if (!code)
-        if (const auto wire = api::from_json<api::WireError>(value); wire && !wire->what.empty()) return api::from_wire(*wire);
+        if (const auto wire = api::from_json<api::WireError>(value); wire && !wire->what.empty())
+            return api::from_wire(*wire);
     return Error(ErrorKind::failed, "the agent's answer cannot be read");
 }
 
@@ -61,10 +64,12 @@ void follow(const api::SyncProgress& from, sync::Progress& to) {
 sync::SyncReport report_of(const api::SyncResult& from) {
     sync::SyncReport out;
     out.snapshot = from.snapshot, out.revision = from.revision, out.path = from.path;
-    out.objects = from.objects, out.bytes = from.bytes, out.objects_fetched = from.objects_fetched, out.bytes_fetched = from.bytes_fetched;
+    out.objects = from.objects, out.bytes = from.bytes, out.objects_fetched = from.objects_fetched,
+    out.bytes_fetched = from.bytes_fetched;
     out.objects_reused = from.objects_reused, out.bytes_reused = from.bytes_reused;
     out.skipped = from.skipped, out.skipped_keys = from.skipped_keys;
-    out.requests = from.requests, out.retries = from.retries, out.seconds = static_cast<double>(from.milliseconds) / 1000;
+    out.requests = from.requests, out.retries = from.retries,
+    out.seconds = static_cast<double>(from.milliseconds) / 1000;
     return out;
 }
 
@@ -108,10 +113,13 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
     return std::move(answer.body());
 }
 
-Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options, const origin::OriginOptions& origin,
-                                       sync::Progress& progress, const sync::Stop& stop) {
-    api::SyncRequest request{options.source, origin.endpoint, origin.region, origin.profile, origin.path_style, origin.anonymous, options.skip_bad_keys,
-                             origin.credentials, origin.sha256, options.include, options.exclude, options.connections, origin.bytes_per_second};
+Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options,
+                                       const origin::OriginOptions& origin, sync::Progress& progress,
+                                       const sync::Stop& stop) {
+    api::SyncRequest request{options.source,         origin.endpoint,  origin.region,         origin.profile,
+                             origin.path_style,      origin.anonymous, options.skip_bad_keys, origin.credentials,
+                             origin.sha256,          options.include,  options.exclude,       options.connections,
+                             origin.bytes_per_second};
     asio::io_context loop;
     Socket connection(loop);
     ZCDP_CHECK(send(connection, socket, "/v1/sync", boost::json::serialize(api::to_json(request))));
@@ -123,7 +131,9 @@ Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::Sy
     if (code) return away(socket, code);
     std::string pending, piece(kPieceBytes, '\0');
     while (!parser.is_done()) {
-        if (stop) return Error(ErrorKind::interrupted, "stopped; the agent stops, too", options.source, "run the same command again");
+        if (stop)
+            return Error(ErrorKind::interrupted, "stopped; the agent stops, too", options.source,
+                         "run the same command again");
         parser.get().body() = {piece.data(), piece.size(), true};
         http::read(connection, buffer, parser, code);
         if (code == http::error::need_buffer) code = {};

@@ -1,7 +1,7 @@
-// From an object to the one step that blocks it. Each question looks at what comes first: a pod that has no claim cannot
-// lack space.
-#include <boost/json/serialize.hpp>
+// From an object to the one step that blocks it. Each question looks at what comes first: a pod that has no claim
+// cannot lack space.
 #include <fmt/format.h>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 
@@ -16,20 +16,30 @@ namespace {
 namespace res = kube::resources;
 
 Explanation fine(std::string message) { return {true, "", std::move(message), ""}; }
-Explanation blocked(std::string step, std::string message, std::string hint) { return {false, std::move(step), std::move(message), std::move(hint)}; }
+Explanation blocked(std::string step, std::string message, std::string hint) {
+    return {false, std::move(step), std::move(message), std::move(hint)};
+}
 
 /// What a reason of a condition asks a person to do (docs/operations.md has the same list).
 std::string remedy(const std::string& reason, const api::Dataset& dataset) {
-    const std::string backend = dataset.spec.source.backend.empty() ? "the StorageBackend" : "StorageBackend " + dataset.spec.source.backend;
-    if (reason == "AccessDenied") return "check the Secret that " + backend + " names, and what the bucket's policy lets its key do";
-    if (reason == "NotFound") return "check the bucket of " + backend + " and the dataset's source.prefix and source.version";
-    if (reason == "OriginUnreachable") return "check the endpoint of " + backend + " and the way to it from the nodes; it is tried again by itself";
-    if (reason == "NamespaceNotAllowed") return fmt::format("add {} to spec.allowedNamespaces of {}", dataset.metadata.namespace_, backend);
+    const std::string backend =
+        dataset.spec.source.backend.empty() ? "the StorageBackend" : "StorageBackend " + dataset.spec.source.backend;
+    if (reason == "AccessDenied")
+        return "check the Secret that " + backend + " names, and what the bucket's policy lets its key do";
+    if (reason == "NotFound")
+        return "check the bucket of " + backend + " and the dataset's source.prefix and source.version";
+    if (reason == "OriginUnreachable")
+        return "check the endpoint of " + backend + " and the way to it from the nodes; it is tried again by itself";
+    if (reason == "NamespaceNotAllowed")
+        return fmt::format("add {} to spec.allowedNamespaces of {}", dataset.metadata.namespace_, backend);
     if (reason == "BackendNotFound") return "create the StorageBackend, or correct source.backend";
     if (reason == "KeyRefused") return "rename the object that is named, or leave it out with source.exclude";
-    if (reason == "NoSpace") return "make room on the node, choose others with placement.nodeSelector, or give the store a larger disk";
-    if (reason == "SourceChanged") return "write new versions to a new prefix; the next refresh takes what is there now";
-    if (reason == "SnapshotMismatch") return "the origin changes objects without changing their ETag: use versioned prefixes";
+    if (reason == "NoSpace")
+        return "make room on the node, choose others with placement.nodeSelector, or give the store a larger disk";
+    if (reason == "SourceChanged")
+        return "write new versions to a new prefix; the next refresh takes what is there now";
+    if (reason == "SnapshotMismatch")
+        return "the origin changes objects without changing their ETag: use versioned prefixes";
     return "kubectl describe dataset " + dataset.metadata.name + " -n " + dataset.metadata.namespace_;
 }
 
@@ -37,27 +47,44 @@ Explanation explain_dataset(const api::Dataset& dataset) {
     const auto& conditions = dataset.status.conditions;
     const auto* listed = api::find_condition(conditions, "Listed");
     const auto* ready = api::find_condition(conditions, "Ready");
-    if (!listed) return blocked("controller", "the controller has not looked at it yet", "kubectl -n zcdp-system get pods -l app=zcdp-controller");
-    if (dataset.metadata.deleting()) return blocked("deletion", ready ? ready->message : "it is being deleted", "delete the pods that use it");
-    if (dataset.status.revision.empty() && listed->status == "False") return blocked("listing", listed->reason + ": " + listed->message, remedy(listed->reason, dataset));
+    if (!listed)
+        return blocked("controller", "the controller has not looked at it yet",
+                       "kubectl -n zcdp-system get pods -l app=zcdp-controller");
+    if (dataset.metadata.deleting())
+        return blocked("deletion", ready ? ready->message : "it is being deleted", "delete the pods that use it");
+    if (dataset.status.revision.empty() && listed->status == "False")
+        return blocked("listing", listed->reason + ": " + listed->message, remedy(listed->reason, dataset));
     if (dataset.status.revision.empty()) return blocked("listing", "the origin is being listed", "wait");
     if (ready && ready->status == "True") {
         const auto* degraded = api::find_condition(conditions, "Degraded");
-        if (degraded && degraded->status == "True") return blocked("degraded", degraded->reason + ": " + degraded->message, remedy(degraded->reason, dataset));
-        return fine(fmt::format("dataset {} is ready {}, {}", dataset.metadata.name, ready->message, dataset.status.size));
+        if (degraded && degraded->status == "True")
+            return blocked("degraded", degraded->reason + ": " + degraded->message, remedy(degraded->reason, dataset));
+        return fine(
+            fmt::format("dataset {} is ready {}, {}", dataset.metadata.name, ready->message, dataset.status.size));
     }
-    if (ready && ready->reason == "NoDemand") return fine(fmt::format("dataset {} is listed ({}); {}", dataset.metadata.name, dataset.status.size, ready->message));
-    if (ready && ready->reason == "Syncing") return blocked("transfer", fmt::format("{}, {} done", ready->message, dataset.status.progress.empty() ? "nothing" : dataset.status.progress), "wait; zcdp status shows the rate");
-    return blocked("transfer", ready ? ready->reason + ": " + ready->message : "nothing is known yet", ready ? remedy(ready->reason, dataset) : "wait");
+    if (ready && ready->reason == "NoDemand")
+        return fine(
+            fmt::format("dataset {} is listed ({}); {}", dataset.metadata.name, dataset.status.size, ready->message));
+    if (ready && ready->reason == "Syncing")
+        return blocked("transfer",
+                       fmt::format("{}, {} done", ready->message,
+                                   dataset.status.progress.empty() ? "nothing" : dataset.status.progress),
+                       "wait; zcdp status shows the rate");
+    return blocked("transfer", ready ? ready->reason + ": " + ready->message : "nothing is known yet",
+                   ready ? remedy(ready->reason, dataset) : "wait");
 }
 
 Result<Explanation> explain_claim(kube::Api& api, const api::DatasetClaim& claim) {
     auto dataset = read_one<api::Dataset>(api, res::datasets, claim.metadata.namespace_, claim.spec.dataset);
     if (!dataset && dataset.error().kind() == ErrorKind::not_found)
-        return blocked("dataset", fmt::format("claim {} names Dataset {}, which is not in namespace {}", claim.metadata.name, claim.spec.dataset, claim.metadata.namespace_), "create it, or make a claim for another one");
+        return blocked("dataset",
+                       fmt::format("claim {} names Dataset {}, which is not in namespace {}", claim.metadata.name,
+                                   claim.spec.dataset, claim.metadata.namespace_),
+                       "create it, or make a claim for another one");
     if (!dataset) return std::move(dataset).error();
     const auto* bound = api::find_condition(claim.status.conditions, "Bound");
-    if (bound && bound->reason == "PodsMissed") return blocked("webhook", bound->message, "delete these pods, so that they are made again");
+    if (bound && bound->reason == "PodsMissed")
+        return blocked("webhook", bound->message, "delete these pods, so that they are made again");
     return explain_dataset(*dataset);
 }
 
@@ -72,37 +99,52 @@ bool could_not_mount(const kube::json::object& pod) {
 }
 
 Explanation explain_nested(const NestedMount& mount) {
-    return blocked("mount", fmt::format("{}: the container starts only if the dataset has the folder {}", mount.line(), mount.folder), mount.remedy());
+    return blocked(
+        "mount",
+        fmt::format("{}: the container starts only if the dataset has the folder {}", mount.line(), mount.folder),
+        mount.remedy());
 }
 
 /// A pod that the kubelet of its node would not have.
 std::optional<Explanation> explain_refusal(const api::Pod& pod) {
     if (pod.status.phase != "Failed" || pod.status.reason.empty()) return std::nullopt;
-    return blocked("kubelet", fmt::format("the kubelet of node {} ended it: {}: {}", pod.spec.node_name, pod.status.reason, pod.status.message),
+    return blocked("kubelet",
+                   fmt::format("the kubelet of node {} ended it: {}: {}", pod.spec.node_name, pod.status.reason,
+                               pod.status.message),
                    "a Job or ReplicaSet makes another pod; one without an owner must be made again");
 }
 
 /// What is said of a pod that has claims and does not run.
-Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, const std::vector<std::string>& claims, const std::vector<NestedMount>& nested) {
+Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, const std::vector<std::string>& claims,
+                                        const std::vector<NestedMount>& nested) {
     for (const std::string& name : claims) {
         auto claim = read_one<api::DatasetClaim>(api, res::claims, pod.metadata.namespace_, name);
         if (!claim && claim.error().kind() == ErrorKind::not_found)
-            return blocked("claim", fmt::format("there is no DatasetClaim {} in namespace {}", name, pod.metadata.namespace_), "create it; a volume names a claim of its own namespace");
+            return blocked("claim",
+                           fmt::format("there is no DatasetClaim {} in namespace {}", name, pod.metadata.namespace_),
+                           "create it; a volume names a claim of its own namespace");
         if (!claim) return std::move(claim).error();
         ZCDP_TRY(auto why, explain_claim(api, *claim));
         const bool here = why.fine && why.message.find("no pod uses it") == std::string::npos;
         if (!here && !why.fine) return why;
     }
-    if (pod.has_gate(api::kGate)) return blocked("gate", "the pod waits until its data is on a node that it may run on", "check its nodeSelector, affinity and tolerations against `zcdp status`");
+    if (pod.has_gate(api::kGate))
+        return blocked("gate", "the pod waits until its data is on a node that it may run on",
+                       "check its nodeSelector, affinity and tolerations against `zcdp status`");
     if (pod.spec.node_name.empty()) {
         const auto* scheduled = api::find_condition(pod.status.conditions, "PodScheduled");
-        return blocked("scheduling", scheduled ? scheduled->message : "the scheduler has not looked at it yet", "the data is there: see why no node takes the pod");
+        return blocked("scheduling", scheduled ? scheduled->message : "the scheduler has not looked at it yet",
+                       "the data is there: see why no node takes the pod");
     }
     auto csi_node = read_one<CsiNodeObject>(api, res::csi_nodes, "", pod.spec.node_name);
     if (csi_node && !csi_node->has(api::kDriver))
-        return blocked("agent", fmt::format("kubelet of node {} does not know the driver zcdp.io", pod.spec.node_name), fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}", pod.spec.node_name));
+        return blocked(
+            "agent", fmt::format("kubelet of node {} does not know the driver zcdp.io", pod.spec.node_name),
+            fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}",
+                        pod.spec.node_name));
     if (!nested.empty()) return explain_nested(nested.front());
-    return blocked("mount", fmt::format("its data is ready and node {} has not started it yet", pod.spec.node_name), fmt::format("kubectl -n {} describe pod {}", pod.metadata.namespace_, pod.metadata.name));
+    return blocked("mount", fmt::format("its data is ready and node {} has not started it yet", pod.spec.node_name),
+                   fmt::format("kubectl -n {} describe pod {}", pod.metadata.namespace_, pod.metadata.name));
 }
 
 Result<Explanation> explain_pod(kube::Api& api, const kube::json::object& raw) {
@@ -111,26 +153,38 @@ Result<Explanation> explain_pod(kube::Api& api, const kube::json::object& raw) {
     if (claims.empty()) {
         const auto passed_over = pod.passed_over();
         if (!passed_over.empty())
-            return blocked("claim", fmt::format("claim {} selects it, and it has none of the containers that the claim names", passed_over.front()), "correct spec.containers of the claim, or its podSelector");
+            return blocked("claim",
+                           fmt::format("claim {} selects it, and it has none of the containers that the claim names",
+                                       passed_over.front()),
+                           "correct spec.containers of the claim, or its podSelector");
         ZCDP_TRY(const auto all, read_all<api::DatasetClaim>(api, res::claims, pod.metadata.namespace_));
         for (const auto& claim : all)
             if (claim.spec.pod_selector && claim.spec.pod_selector->matches(pod.metadata.labels))
-                return blocked("webhook", fmt::format("claim {} selects it, but it was made while the webhook was away or before the claim", claim.metadata.name), "delete the pod, so that it is made again");
-        return blocked("claim", "it uses no claim, and none selects its labels", "check the claim's podSelector against the pod's labels");
+                return blocked(
+                    "webhook",
+                    fmt::format("claim {} selects it, but it was made while the webhook was away or before the claim",
+                                claim.metadata.name),
+                    "delete the pod, so that it is made again");
+        return blocked("claim", "it uses no claim, and none selects its labels",
+                       "check the claim's podSelector against the pod's labels");
     }
     const auto nested = nested_mounts(raw);
     if (!nested.empty() && could_not_mount(raw)) return explain_nested(nested.front());
     if (auto refused = explain_refusal(pod)) return std::move(*refused);
-    if (pod.status.phase == "Running" || pod.ended()) return fine(fmt::format("pod {} is {}", pod.metadata.name, pod.status.phase));
+    if (pod.status.phase == "Running" || pod.ended())
+        return fine(fmt::format("pod {} is {}", pod.metadata.name, pod.status.phase));
     return explain_waiting_pod(api, pod, claims, nested);
 }
 
 Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
     const std::string& name = node.metadata.name;
-    if (!node.ready()) return blocked("node", fmt::format("node {} is not Ready", name), "kubectl describe node " + name);
+    if (!node.ready())
+        return blocked("node", fmt::format("node {} is not Ready", name), "kubectl describe node " + name);
     auto csi_node = read_one<CsiNodeObject>(api, res::csi_nodes, "", name);
     if (!csi_node || !csi_node->has(api::kDriver))
-        return blocked("agent", "kubelet does not know the driver zcdp.io", fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}", name));
+        return blocked(
+            "agent", "kubelet does not know the driver zcdp.io",
+            fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}", name));
     ZCDP_TRY(const auto all, read_all<api::NodeDataset>(api, res::node_datasets));
     size_t ready = 0, wanted = 0;
     for (const auto& held : all) {
@@ -138,8 +192,11 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
         ++wanted;
         ready += held.status.phase == "Ready";
         if (held.status.last_error)
-            return blocked("transfer", fmt::format("dataset {}/{}: {}: {}", held.spec.dataset.namespace_, held.spec.dataset.name, held.status.last_error->reason, held.status.last_error->message),
-                           fmt::format("zcdp explain dataset {} -n {}", held.spec.dataset.name, held.spec.dataset.namespace_));
+            return blocked(
+                "transfer",
+                fmt::format("dataset {}/{}: {}: {}", held.spec.dataset.namespace_, held.spec.dataset.name,
+                            held.status.last_error->reason, held.status.last_error->message),
+                fmt::format("zcdp explain dataset {} -n {}", held.spec.dataset.name, held.spec.dataset.namespace_));
     }
     return fine(fmt::format("node {} has {} of {} datasets ready", name, ready, wanted));
 }

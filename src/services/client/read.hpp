@@ -16,7 +16,8 @@ inline Error read_error(const kube::ApiError& error, const kube::Resource& resou
     const bool ours = std::string_view(resource.group) == api::kGroup;
     if (error.kind() == kube::ApiErrorKind::not_found && ours && name.empty())
         return Error(ErrorKind::not_found, "is not installed in this cluster", "zcdp", "zcdp install");
-    if (error.kind() == kube::ApiErrorKind::not_found) return Error(ErrorKind::not_found, "is not there", std::string(resource.kind) + " " + name);
+    if (error.kind() == kube::ApiErrorKind::not_found)
+        return Error(ErrorKind::not_found, "is not there", std::string(resource.kind) + " " + name);
     return error.to_error();
 }
 

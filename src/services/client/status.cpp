@@ -12,14 +12,27 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
     for (const auto& dataset : datasets) {
         StatusDataset one;
         one.ns = dataset.metadata.namespace_, one.name = dataset.metadata.name;
-        one.phase = dataset.status.phase, one.ready = dataset.status.ready, one.size = dataset.status.size, one.snapshot = dataset.status.snapshot;
-        one.bytes = dataset.status.bytes.value_or(0), one.origin_bytes = dataset.status.origin_bytes, one.reused_bytes = dataset.status.reused_bytes;
-        if (const auto* ready = api::find_condition(dataset.status.conditions, "Ready"); ready && ready->status != "True") one.reason = ready->reason, one.message = ready->message;
+        one.phase = dataset.status.phase, one.ready = dataset.status.ready, one.size = dataset.status.size,
+        one.snapshot = dataset.status.snapshot;
+        one.bytes = dataset.status.bytes.value_or(0), one.origin_bytes = dataset.status.origin_bytes,
+        one.reused_bytes = dataset.status.reused_bytes;
+        if (const auto* ready = api::find_condition(dataset.status.conditions, "Ready");
+            ready && ready->status != "True")
+            one.reason = ready->reason, one.message = ready->message;
         for (const auto& node : held) {
             if (node.spec.dataset.uid != dataset.metadata.uid) continue;
-            StatusNode place{node.spec.node, node.status.phase.empty() ? "Pending" : node.status.phase, node.status.progress, "", "", node.status.bytes_done,
-                             node.status.bytes_total, node.status.bytes_per_second, node.status.eta_seconds, node.status.pods.size()};
-            if (node.status.last_error) place.reason = node.status.last_error->reason, place.message = node.status.last_error->message;
+            StatusNode place{node.spec.node,
+                             node.status.phase.empty() ? "Pending" : node.status.phase,
+                             node.status.progress,
+                             "",
+                             "",
+                             node.status.bytes_done,
+                             node.status.bytes_total,
+                             node.status.bytes_per_second,
+                             node.status.eta_seconds,
+                             node.status.pods.size()};
+            if (node.status.last_error)
+                place.reason = node.status.last_error->reason, place.message = node.status.last_error->message;
             one.nodes.push_back(std::move(place));
         }
         std::sort(one.nodes.begin(), one.nodes.end(), [](const auto& a, const auto& b) { return a.node < b.node; });

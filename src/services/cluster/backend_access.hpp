@@ -28,10 +28,12 @@ bool namespace_allowed(const api::StorageBackendSpec& backend, const std::string
 
 /// Reads the backend's Secret and CA bundle. `prefix` is the folder in the bucket. Errors: usage (the spec), not_found
 /// or denied (the Secret, naming it), those of the API.
-Result<BackendAccess> backend_access(kube::Api& api, const api::StorageBackend& backend, const std::string& prefix, const AccessRules& rules);
+Result<BackendAccess> backend_access(kube::Api& api, const api::StorageBackend& backend, const std::string& prefix,
+                                     const AccessRules& rules);
 
 /// Pure: the options without what Secrets hold.
-Result<BackendAccess> plain_access(const api::StorageBackend& backend, const std::string& prefix, const AccessRules& rules);
+Result<BackendAccess> plain_access(const api::StorageBackend& backend, const std::string& prefix,
+                                   const AccessRules& rules);
 
 /// The decoded value of a Secret's key; "" when it is not there.
 std::string secret_value(const kube::json::object& secret, const char* key);

@@ -46,7 +46,8 @@ std::optional<std::string> prefix_of_uri(const api::StorageBackendSpec& spec, co
     if (root.empty() || !(uri + "/").starts_with(root)) return std::nullopt;
     std::string prefix = uri.substr(std::min(root.size(), uri.size()));
     // A file, a list of digests, or a folder that ends in a slash; a query may hold a secret.
-    if (spec.type == "http" && (prefix.find_first_of("?#") != std::string::npos || !percent_decode(prefix, false))) return std::nullopt;
+    if (spec.type == "http" && (prefix.find_first_of("?#") != std::string::npos || !percent_decode(prefix, false)))
+        return std::nullopt;
     return spec.type == "hf" ? as_folder(std::move(prefix)) : prefix;
 }
 
@@ -64,7 +65,9 @@ std::string folder_of_versions(const api::StorageBackendSpec& spec, std::string 
 
 Result<std::string> source_of(const api::StorageBackend& backend, const std::string& prefix) {
     const std::string root = root_of(backend.spec);
-    if (root.empty()) return Error(ErrorKind::usage, "type " + printable(backend.spec.type) + " is not known", "StorageBackend " + backend.metadata.name);
+    if (root.empty())
+        return Error(ErrorKind::usage, "type " + printable(backend.spec.type) + " is not known",
+                     "StorageBackend " + backend.metadata.name);
     return root + (backend.spec.type == "http" ? uri_encode(prefix, true) : prefix);
 }
 
@@ -78,9 +81,11 @@ Result<> check_uri(const api::DatasetSource& source) {
     std::string decoded = source.uri;
     const bool web = source.uri.starts_with("http");
     if (has_dots(source.uri) || (web && percent_decode(decoded, false) && has_dots(decoded)))
-        return Error(ErrorKind::usage, "source.uri has . or .. as a part", printable(source.uri), "write the folder as the bucket has it");
+        return Error(ErrorKind::usage, "source.uri has . or .. as a part", printable(source.uri),
+                     "write the folder as the bucket has it");
     if (!source.version.empty() && has_query(source.uri.substr(0, source.uri.find(':')), source.uri))
-        return Error(ErrorKind::usage, "source.uri names one version of one file, below which there is no folder", printable(source.uri), "leave source.version out");
+        return Error(ErrorKind::usage, "source.uri names one version of one file, below which there is no folder",
+                     printable(source.uri), "leave source.version out");
     return {};
 }
 

@@ -1,7 +1,7 @@
 #include "src/services/cluster/listed_origin.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <fcntl.h>
+#include <boost/asio/io_context.hpp>
 
 #include <utility>
 
@@ -59,15 +59,17 @@ class FileListing final : public origin::Listing {
     bool ended_ = false;
 };
 
-/// Where the source may be one object, only a listing of the origin's own tells it whether it is: one page and perhaps a HEAD, and
-/// asked for only when what was listed is one file that has no folder.
+/// Where the source may be one object, only a listing of the origin's own tells it whether it is: one page and perhaps
+/// a HEAD, and asked for only when what was listed is one file that has no folder.
 class ObjectOrFile final : public origin::Listing {
   public:
     ObjectOrFile(origin::Origin& origin, const origin::Selection& selection, std::unique_ptr<origin::Listing> listed)
         : origin_(origin), selection_(selection), listing_(std::move(listed)) {}
     Task<Result<std::vector<origin::Entry>>> next() override {
         auto page = co_await listing_->next();
-        if (std::exchange(begun_, true) || !page || page->size() != 1 || page->front().path.find('/') != std::string::npos) co_return page;
+        if (std::exchange(begun_, true) || !page || page->size() != 1 ||
+            page->front().path.find('/') != std::string::npos)
+            co_return page;
         listing_ = origin_.list(selection_);
         co_return co_await listing_->next();
     }
@@ -91,9 +93,15 @@ class ListedOrigin final : public origin::Origin {
         return std::make_unique<ObjectOrFile>(*inner_, selection, std::move(listed));
     }
     Task<Result<origin::ObjectInfo>> head(std::string path) override { return inner_->head(std::move(path)); }
-    Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override { return inner_->read(std::move(spec)); }
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override { return inner_->part_bytes(std::move(path), std::move(tag), number); }
-    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return inner_->retry_after(error, attempt); }
+    Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override {
+        return inner_->read(std::move(spec));
+    }
+    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override {
+        return inner_->part_bytes(std::move(path), std::move(tag), number);
+    }
+    Task<bool> retry_after(const Error& error, uint32_t attempt) override {
+        return inner_->retry_after(error, attempt);
+    }
     uint32_t concurrency() const override { return inner_->concurrency(); }
 
   private:
@@ -106,13 +114,16 @@ class ListedOrigin final : public origin::Origin {
 Task<Result<>> download(net::HttpClient& http, net::Endpoint endpoint, net::Request what, Fs& fs, int file) {
     ZCDP_CO_TRY(const auto answer, co_await http.send(endpoint, std::move(what), Deadline::in_ms(kFetchTimeoutMs)));
     if (answer->status() == 404) co_return Error(ErrorKind::not_found, "the controller has no such listing");
-    if (answer->status() != 200) co_return Error(answer->status() == 403 || answer->status() == 401 ? ErrorKind::denied : ErrorKind::failed, "the controller answered HTTP " + std::to_string(answer->status()));
+    if (answer->status() != 200)
+        co_return Error(answer->status() == 403 || answer->status() == 401 ? ErrorKind::denied : ErrorKind::failed,
+                        "the controller answered HTTP " + std::to_string(answer->status()));
     std::vector<std::byte> buffer(kReadBytes);
     uint64_t offset = 0;
     while (true) {
         ZCDP_CO_TRY(const size_t got, co_await answer->read_some(buffer));
         if (got == 0) co_return Result<>();
-        if (auto put = fs.write(file, std::span(buffer).first(got), offset); !put) co_return system_error(put.error(), "writing", "the listing");
+        if (auto put = fs.write(file, std::span(buffer).first(got), offset); !put)
+            co_return system_error(put.error(), "writing", "the listing");
         offset += got;
     }
 }
@@ -120,19 +131,26 @@ Task<Result<>> download(net::HttpClient& http, net::Endpoint endpoint, net::Requ
 }  // namespace
 
 api::ListingEntry to_listing(const origin::Entry& entry) {
-    const char* kind = entry.kind == origin::EntryKind::directory ? "dir" : entry.kind == origin::EntryKind::symlink ? "link" : "";
+    const char* kind = entry.kind == origin::EntryKind::directory ? "dir"
+                       : entry.kind == origin::EntryKind::symlink ? "link"
+                                                                  : "";
     return {entry.path, entry.tag, kind, entry.symlink_target, entry.size_bytes, entry.executable};
 }
 
 origin::Entry from_listing(api::ListingEntry entry) {
-    const auto kind = entry.kind == "dir" ? origin::EntryKind::directory : entry.kind == "link" ? origin::EntryKind::symlink : origin::EntryKind::file;
-    return {std::move(entry.path), kind, entry.size_bytes, std::move(entry.tag), entry.executable, std::move(entry.link_target)};
+    const auto kind = entry.kind == "dir"    ? origin::EntryKind::directory
+                      : entry.kind == "link" ? origin::EntryKind::symlink
+                                             : origin::EntryKind::file;
+    return {std::move(entry.path),       kind, entry.size_bytes, std::move(entry.tag), entry.executable,
+            std::move(entry.link_target)};
 }
 
 origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object) {
-    return [inner = std::move(inner), file = std::move(file), &fs, may_be_object](asio::any_io_executor executor) -> Result<std::unique_ptr<origin::Origin>> {
+    return [inner = std::move(inner), file = std::move(file), &fs,
+            may_be_object](asio::any_io_executor executor) -> Result<std::unique_ptr<origin::Origin>> {
         ZCDP_TRY(auto origin, inner(executor));
-        return std::unique_ptr<origin::Origin>(std::make_unique<ListedOrigin>(std::move(origin), file, fs, may_be_object));
+        return std::unique_ptr<origin::Origin>(
+            std::make_unique<ListedOrigin>(std::move(origin), file, fs, may_be_object));
     };
 }
 
@@ -154,12 +172,13 @@ Result<std::shared_ptr<Fd>> fetch_listing(const ListingRequest& request, origin:
     what.headers = {{"Authorization", "Bearer " + request.token}};
     Result<> done = Error(ErrorKind::failed, "the loop ended early");
     std::exception_ptr thrown;
-    asio::co_spawn(loop, download(*http, endpoint, std::move(what), machine.fs, file->get()), [&](std::exception_ptr error, Result<> result) {
-        thrown = error;
-        if (!error) done = std::move(result);
-        http->close();
-        loop.stop();
-    });
+    asio::co_spawn(loop, download(*http, endpoint, std::move(what), machine.fs, file->get()),
+                   [&](std::exception_ptr error, Result<> result) {
+                       thrown = error;
+                       if (!error) done = std::move(result);
+                       http->close();
+                       loop.stop();
+                   });
     loop.run();
     if (thrown) std::rethrow_exception(thrown);
     ZCDP_CHECK(std::move(done));

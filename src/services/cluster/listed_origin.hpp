@@ -12,8 +12,9 @@
 
 namespace zcdp::services {
 
-/// `file` holds the listing (include/zcdp/api/listing.hpp); it is read from its beginning for every listing. `may_be_object`: the
-/// source may be one object; then one file alone is listed again, by which the origin learns what it is.
+/// `file` holds the listing (include/zcdp/api/listing.hpp); it is read from its beginning for every listing.
+/// `may_be_object`: the source may be one object; then one file alone is listed again, by which the origin learns what
+/// it is.
 origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<Fd> file, Fs& fs, bool may_be_object);
 
 /// Between the two forms of an entry.
@@ -22,11 +23,11 @@ origin::Entry from_listing(api::ListingEntry entry);
 
 /// What to ask the controller for, and how.
 struct ListingRequest {
-    std::string url;            ///< https://HOST[:PORT]
+    std::string url;  ///< https://HOST[:PORT]
     std::string ca_pem, token;
-    std::string dataset_key;    ///< NAMESPACE/NAME
+    std::string dataset_key;  ///< NAMESPACE/NAME
     std::string revision;
-    std::string scratch_folder; ///< takes the file, which has no name
+    std::string scratch_folder;  ///< takes the file, which has no name
 };
 /// Fetches the listing into a file without a name. Errors: not_found: the controller has none; unreachable, timeout,
 /// denied, refused (cut off). Blocks, at most five minutes.

@@ -1,8 +1,8 @@
 #include "src/services/cluster/nested_mounts.hpp"
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -40,7 +40,8 @@ std::string plain_path(const std::string& path) {
 }
 
 bool is_below(const std::string& path, const std::string& around) {
-    return path.size() > around.size() && path.starts_with(around) && (around.back() == '/' || path[around.size()] == '/');
+    return path.size() > around.size() && path.starts_with(around) &&
+           (around.back() == '/' || path[around.size()] == '/');
 }
 
 struct Mount {
@@ -60,7 +61,8 @@ Volumes volumes_of(const json::object& spec) {
         if (!volume) continue;
         if (volume->contains("hostPath")) out.perhaps_files.insert(text(*volume, "name"));
         const json::object* csi = object_at(*volume, "csi");
-        const json::object* attributes = csi && text(*csi, "driver") == api::kDriver ? object_at(*csi, "volumeAttributes") : nullptr;
+        const json::object* attributes =
+            csi && text(*csi, "driver") == api::kDriver ? object_at(*csi, "volumeAttributes") : nullptr;
         if (attributes) out.claims[text(*volume, "name")] = text(*attributes, api::kClaimAttribute);
     }
     return out;
@@ -70,9 +72,12 @@ std::map<std::string, Mount> mounts_of(const json::object& container) {
     std::map<std::string, Mount> out;
     for (const json::value& value : array_at(container, "volumeMounts"))
         if (const json::object* mount = value.if_object())
-            out[plain_path(text(*mount, "mountPath"))] = {text(*mount, "name"), text(*mount, "subPath") + text(*mount, "subPathExpr")};
+            out[plain_path(text(*mount, "mountPath"))] = {text(*mount, "name"),
+                                                          text(*mount, "subPath") + text(*mount, "subPathExpr")};
     const std::string log = text(container, "terminationMessagePath");
-    for (const std::string& own : {std::string("/etc/hosts"), std::string("/etc/hostname"), std::string("/etc/resolv.conf"), log.empty() ? "/dev/termination-log" : plain_path(log)})
+    for (const std::string& own :
+         {std::string("/etc/hosts"), std::string("/etc/hostname"), std::string("/etc/resolv.conf"),
+          log.empty() ? "/dev/termination-log" : plain_path(log)})
         out.try_emplace(own);
     return out;
 }
@@ -86,22 +91,27 @@ void find_in(const json::object& container, const Volumes& volumes, std::vector<
         const auto claim = around ? volumes.claims.find(around->second.volume) : volumes.claims.end();
         if (claim == volumes.claims.end()) continue;
         const std::string inside = path.substr(around->first.size() + (around->first.back() == '/' ? 0 : 1));
-        const std::string folder = around->second.sub_path.empty() ? inside : plain_path(around->second.sub_path).substr(1) + "/" + inside;
-        const bool directory = !mount.volume.empty() && mount.sub_path.empty() && !volumes.perhaps_files.contains(mount.volume);
-        out.push_back({text(container, "name"), path, mount.volume, claim->first, claim->second, around->first, folder, directory});
+        const std::string folder =
+            around->second.sub_path.empty() ? inside : plain_path(around->second.sub_path).substr(1) + "/" + inside;
+        const bool directory =
+            !mount.volume.empty() && mount.sub_path.empty() && !volumes.perhaps_files.contains(mount.volume);
+        out.push_back({text(container, "name"), path, mount.volume, claim->first, claim->second, around->first, folder,
+                       directory});
     }
 }
 
 }  // namespace
 
 std::string NestedMount::line() const {
-    const std::string what = volume.empty() ? fmt::format("Kubernetes puts {} into container {}", path, container)
-                                            : fmt::format("container {} mounts volume {} at {}", container, volume, path);
+    const std::string what = volume.empty()
+                                 ? fmt::format("Kubernetes puts {} into container {}", path, container)
+                                 : fmt::format("container {} mounts volume {} at {}", container, volume, path);
     return fmt::format("{}, inside {}, where claim {} shows a read-only dataset", what, claim_path, claim);
 }
 
 std::string NestedMount::remedy() const {
-    const std::string move = volume.empty() ? fmt::format("show the claim elsewhere than at {}", claim_path) : fmt::format("mount {} elsewhere than below {}", volume, claim_path);
+    const std::string move = volume.empty() ? fmt::format("show the claim elsewhere than at {}", claim_path)
+                                            : fmt::format("mount {} elsewhere than below {}", volume, claim_path);
     return fmt::format("{}, or give the dataset a folder {} (one file in it is enough)", move, folder);
 }
 
@@ -121,8 +131,12 @@ std::string below_attribute(const std::vector<NestedMount>& mounts, const std::s
     json::array out;
     for (const NestedMount& mount : mounts)
         if (mount.claim_volume == claim_volume && out.size() < kToldMost)
-            out.push_back(json::object{{"container", mount.container}, {"path", mount.path}, {"volume", mount.volume}, {"in", mount.claim_path},
-                                       {"folder", mount.folder}, {"directory", mount.directory}});
+            out.push_back(json::object{{"container", mount.container},
+                                       {"path", mount.path},
+                                       {"volume", mount.volume},
+                                       {"in", mount.claim_path},
+                                       {"folder", mount.folder},
+                                       {"directory", mount.directory}});
     return out.empty() ? "" : json::serialize(out);
 }
 
@@ -135,8 +149,8 @@ std::vector<NestedMount> read_below(const std::string& attribute) {
         const json::object* one = value.if_object();
         if (!one || out.size() >= kToldMost) continue;
         const json::value* directory = one->if_contains("directory");
-        out.push_back({text(*one, "container"), text(*one, "path"), text(*one, "volume"), "", "", text(*one, "in"), text(*one, "folder"),
-                       directory && *directory == json::value(true)});
+        out.push_back({text(*one, "container"), text(*one, "path"), text(*one, "volume"), "", "", text(*one, "in"),
+                       text(*one, "folder"), directory && *directory == json::value(true)});
     }
     return out;
 }

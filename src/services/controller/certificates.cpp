@@ -39,16 +39,24 @@ std::string first_certificate(const std::string& bundle) {
 
 }  // namespace
 
-bool Certificates::is_usable(const net::KeyPair& ca, int64_t for_s) const { return net::is_key_pair(ca) && ends(ca.certificate_pem) - clock_.unix_s() > for_s; }
+bool Certificates::is_usable(const net::KeyPair& ca, int64_t for_s) const {
+    return net::is_key_pair(ca) && ends(ca.certificate_pem) - clock_.unix_s() > for_s;
+}
 
 Result<> Certificates::write(const net::KeyPair& ca, const std::string& previous_pem, const char* what) {
-    json::object secret{{"apiVersion", "v1"}, {"kind", "Secret"}, {"type", type_.empty() ? "Opaque" : type_},
-                        {"data", json::object{{"ca.crt", to_base64(ca.certificate_pem)}, {"ca.key", to_base64(ca.key_pem)}, {"previous.crt", to_base64(previous_pem)}}}};
+    json::object secret{{"apiVersion", "v1"},
+                        {"kind", "Secret"},
+                        {"type", type_.empty() ? "Opaque" : type_},
+                        {"data", json::object{{"ca.crt", to_base64(ca.certificate_pem)},
+                                              {"ca.key", to_base64(ca.key_pem)},
+                                              {"previous.crt", to_base64(previous_pem)}}}};
     json::object metadata{{"name", kSecret}, {"namespace", namespace_}};
     if (!version_.empty()) metadata["resourceVersion"] = version_;
     secret["metadata"] = std::move(metadata);
-    auto put = version_.empty() ? api_.create(kube::resources::secrets, namespace_, secret) : api_.replace(kube::resources::secrets, secret);
-    const bool raced = !put && (put.error().kind() == kube::ApiErrorKind::already_exists || put.error().kind() == kube::ApiErrorKind::conflict);
+    auto put = version_.empty() ? api_.create(kube::resources::secrets, namespace_, secret)
+                                : api_.replace(kube::resources::secrets, secret);
+    const bool raced = !put && (put.error().kind() == kube::ApiErrorKind::already_exists ||
+                                put.error().kind() == kube::ApiErrorKind::conflict);
     if (!put && !raced) return about(put.error(), "the CA's Secret");
     if (put) log_.info(what);
     return {};
@@ -60,20 +68,24 @@ std::string Certificates::published() const {
 }
 
 Result<> Certificates::make_or_restore() {
-    if (is_usable(ca_, kCaRenewS)) return write(ca_, previous_pem_, "the CA's Secret was gone or damaged, and is there again");
+    if (is_usable(ca_, kCaRenewS))
+        return write(ca_, previous_pem_, "the CA's Secret was gone or damaged, and is there again");
     ZCDP_TRY(auto fresh, net::make_ca("zcdp-ca", clock_.unix_s(), kCaDays));
     // Where nobody remembers the last CA, other replicas may still serve with it, and clients know it.
-    return write(fresh, ca_.certificate_pem.empty() ? first_certificate(published()) : ca_.certificate_pem, "made a new CA");
+    return write(fresh, ca_.certificate_pem.empty() ? first_certificate(published()) : ca_.certificate_pem,
+                 "made a new CA");
 }
 
 Result<bool> Certificates::refresh(bool leads) {
     for (int attempt = 0; attempt < 2; ++attempt) {
         auto secret = api_.get(kube::resources::secrets, namespace_, kSecret);
-        if (!secret && secret.error().kind() != kube::ApiErrorKind::not_found) return about(secret.error(), "the CA's Secret");
+        if (!secret && secret.error().kind() != kube::ApiErrorKind::not_found)
+            return about(secret.error(), "the CA's Secret");
         version_ = secret ? text_at(*secret, "metadata", "resourceVersion") : "";
         const json::value* type = secret ? secret->if_contains("type") : nullptr;
         type_ = type && type->is_string() ? std::string(type->get_string()) : "";
-        const net::KeyPair found = secret ? net::KeyPair{secret_value(*secret, "ca.crt"), secret_value(*secret, "ca.key")} : net::KeyPair();
+        const net::KeyPair found =
+            secret ? net::KeyPair{secret_value(*secret, "ca.crt"), secret_value(*secret, "ca.key")} : net::KeyPair();
         const bool there = is_usable(found, 0);
         if (there) ca_ = found, previous_pem_ = secret_value(*secret, "previous.crt");
         if (leads && (!there || !is_usable(found, kCaRenewS))) {
@@ -81,9 +93,13 @@ Result<bool> Certificates::refresh(bool leads) {
             continue;
         }
         if (!is_usable(ca_, 0)) return Error(ErrorKind::not_found, "the leader has made no CA yet");
-        if (serving_ca_pem_ == ca_.certificate_pem && ends(serving_.certificate_pem) - clock_.unix_s() >= kServingRenewS) return false;
+        if (serving_ca_pem_ == ca_.certificate_pem &&
+            ends(serving_.certificate_pem) - clock_.unix_s() >= kServingRenewS)
+            return false;
         const std::string name = "zcdp-controller." + namespace_;
-        ZCDP_TRY(serving_, net::issue_certificate(ca_, name + ".svc", {name + ".svc", name + ".svc.cluster.local", name}, clock_.unix_s(), kServingDays));
+        ZCDP_TRY(serving_,
+                 net::issue_certificate(ca_, name + ".svc", {name + ".svc", name + ".svc.cluster.local", name},
+                                        clock_.unix_s(), kServingDays));
         serving_ca_pem_ = ca_.certificate_pem;
         return true;
     }
@@ -91,11 +107,14 @@ Result<bool> Certificates::refresh(bool leads) {
 }
 
 Result<> Certificates::publish_map(const std::string& bundle) {
-    const json::object map{{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", json::object{{"name", kConfigMap}, {"namespace", namespace_}}},
+    const json::object map{{"apiVersion", "v1"},
+                           {"kind", "ConfigMap"},
+                           {"metadata", json::object{{"name", kConfigMap}, {"namespace", namespace_}}},
                            {"data", json::object{{"ca.crt", bundle}}}};
     auto have = api_.get(kube::resources::config_maps, namespace_, kConfigMap);
     if (have && have->if_contains("data") && have->at("data") == map.at("data")) return {};
-    auto put = have ? api_.replace(kube::resources::config_maps, map) : api_.create(kube::resources::config_maps, namespace_, map);
+    auto put = have ? api_.replace(kube::resources::config_maps, map)
+                    : api_.create(kube::resources::config_maps, namespace_, map);
     if (!put) return about(put.error(), "the CA's ConfigMap");
     return {};
 }
@@ -105,12 +124,17 @@ Result<> Certificates::publish_hook(const std::string& bundle) {
     if (!webhook) return about(webhook.error(), "the webhook's configuration");
     const json::value wanted(to_base64(bundle));
     // Guarded: its places are counted, and somebody else may be writing, too.
-    json::array patch{json::object{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", text_at(*webhook, "metadata", "resourceVersion")}}};
+    json::array patch{json::object{{"op", "test"},
+                                   {"path", "/metadata/resourceVersion"},
+                                   {"value", text_at(*webhook, "metadata", "resourceVersion")}}};
     const json::value* hooks = webhook->if_contains("webhooks");
     for (size_t i = 0; hooks && hooks->is_array() && i < hooks->get_array().size(); ++i) {
         const json::object& client = hooks->get_array()[i].as_object().at("clientConfig").as_object();
         const json::value* now = client.if_contains("caBundle");
-        if (!now || *now != wanted) patch.push_back(json::object{{"op", "add"}, {"path", "/webhooks/" + std::to_string(i) + "/clientConfig/caBundle"}, {"value", wanted}});
+        if (!now || *now != wanted)
+            patch.push_back(json::object{{"op", "add"},
+                                         {"path", "/webhooks/" + std::to_string(i) + "/clientConfig/caBundle"},
+                                         {"value", wanted}});
     }
     if (patch.size() == 1) return {};
     auto put = api_.patch(kube::resources::webhooks, "", kWebhook, kube::PatchKind::json_patch, patch);

@@ -3,7 +3,6 @@
 
 #include <thread>
 
-#include "zcdp/services/health.hpp"
 #include "src/services/controller/keeper.hpp"
 #include "src/services/controller/reconcile.hpp"
 #include "src/services/controller/serve_listing.hpp"
@@ -11,6 +10,7 @@
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
 #include "zcdp/net/http_server.hpp"
+#include "zcdp/services/health.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -20,10 +20,13 @@ constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000;
 /// One informer a kind.
 struct Informers {
     Informers(kube::Api& api, World& world, Random& random, Logger& log)
-        : backends(api, kube::resources::backends, {}, world.backends, random, log), datasets(api, kube::resources::datasets, {}, world.datasets, random, log),
-          claims(api, kube::resources::claims, {}, world.claims, random, log), nodes(api, kube::resources::nodes, {}, world.nodes, random, log),
+        : backends(api, kube::resources::backends, {}, world.backends, random, log),
+          datasets(api, kube::resources::datasets, {}, world.datasets, random, log),
+          claims(api, kube::resources::claims, {}, world.claims, random, log),
+          nodes(api, kube::resources::nodes, {}, world.nodes, random, log),
           node_datasets(api, kube::resources::node_datasets, {}, world.node_datasets, random, log),
-          csi_nodes(api, kube::resources::csi_nodes, {}, world.csi_nodes, random, log), pods(api, kube::resources::pods, {}, world.pods, random, log) {}
+          csi_nodes(api, kube::resources::csi_nodes, {}, world.csi_nodes, random, log),
+          pods(api, kube::resources::pods, {}, world.pods, random, log) {}
     kube::Informer backends, datasets, claims, nodes, node_datasets, csi_nodes, pods;
 };
 
@@ -36,11 +39,12 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
     for (const auto& one : world.pods.by_index(kGatedIndex)) queue.add("pod/" + one->metadata.key());
 }
 
-/// `passed_over` becomes true when a key was due while this replica did not lead: whoever leads then looks at everything. (A leader that
-/// was paused finds events of the meantime before it has its lease again.)
-void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine, std::atomic<bool>& passed_over,
-          std::stop_token stop) {
-    Counter& failures = machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
+/// `passed_over` becomes true when a key was due while this replica did not lead: whoever leads then looks at
+/// everything. (A leader that was paused finds events of the meantime before it has its lease again.)
+void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine,
+          std::atomic<bool>& passed_over, std::stop_token stop) {
+    Counter& failures =
+        machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
     Counter& looks = machine.metrics.counter("zcdp_reconciles_total", "Looks at an object.");
     Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
     while (const auto key = queue.take(stop)) {
@@ -65,20 +69,25 @@ constexpr std::string_view kListings = "/v1/listings/";
 
 }  // namespace
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine,
+                        const std::atomic<bool>& stop) {
     Logger& log = machine.log;
     World world;
     kube::WorkQueue queue(machine.clock, machine.random);
     Reconciler::route(world, queue);
     const AccessRules rules{options.system_namespace, options.cluster_ranges};
-    const auto lister = make_lister(api, machine, rules, options.scratch, [&queue](const std::string& key) { queue.add("dataset/" + key); });
+    const auto lister = make_lister(api, machine, rules, options.scratch,
+                                    [&queue](const std::string& key) { queue.add("dataset/" + key); });
     kube::EventRecorder events(api, "zcdp-controller", options.identity, machine.clock, machine.random, log);
-    kube::LeaderLease lease(api, {options.system_namespace, "zcdp-controller", options.identity, 15, 10'000, kRetryMs}, machine.clock, log);
+    kube::LeaderLease lease(api, {options.system_namespace, "zcdp-controller", options.identity, 15, 10'000, kRetryMs},
+                            machine.clock, log);
     AgentRole role(api, options.system_namespace, world);
     const auto keep_role = [&role, &log] {
-        if (auto kept = role.keep(); !kept) log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
+        if (auto kept = role.keep(); !kept)
+            log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
     };
-    Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }, keep_role});
+    Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log,
+                           [&lease] { return lease.is_leader(); }, keep_role});
     Informers informers(api, world, machine.random, log);
 
     Webhook webhook(api, world, machine.clock, log);
@@ -86,7 +95,8 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     std::atomic<bool> serving{false};
     const auto answer = [&](const net::ServerRequest& request) {
         if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
-        if (request.method == "GET" && request.target.starts_with(kListings)) return serve_listing(request, api, world, *lister, machine.fs);
+        if (request.method == "GET" && request.target.starts_with(kListings))
+            return serve_listing(request, api, world, *lister, machine.fs);
         return net::ServerResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
     };
     const auto serve = [&](const net::KeyPair& certificate) -> Result<> {
@@ -102,13 +112,20 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
     net::HttpServerOptions health_options;
     health_options.listen = options.listen;
     health_options.handlers = 1;
-    ZCDP_TRY(const auto health_server, net::HttpServer::open(health_options, [&](const net::ServerRequest& request) {
-        return health(request, machine.metrics, world.synced() && (serving || !options.webhook) ? "" : "the caches are not full yet");
-    }, log));
+    ZCDP_TRY(const auto health_server, net::HttpServer::open(
+                                           health_options,
+                                           [&](const net::ServerRequest& request) {
+                                               return health(request, machine.metrics,
+                                                             world.synced() && (serving || !options.webhook)
+                                                                 ? ""
+                                                                 : "the caches are not full yet");
+                                           },
+                                           log));
 
     std::atomic<bool> passed_over{false};
     std::jthread worker;
-    Keeper keeper({api, options.system_namespace, role, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }, serve});
+    Keeper keeper({api, options.system_namespace, role, machine.clock, machine.metrics, log,
+                   [&lease] { return lease.is_leader(); }, serve});
     std::unique_ptr<Tripwires> wires;
     std::jthread upkeep;
     if (options.webhook) {
@@ -125,9 +142,11 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin
         if (leads && !led) lister->forget_outcomes();
         if (leads && (passed_over.exchange(false) || !led)) queue_everything(world, queue);
         if (leads && !worker.joinable())
-            worker = std::jthread([&](std::stop_token ending) { work(reconciler, queue, lease, machine, passed_over, ending); });
+            worker = std::jthread(
+                [&](std::stop_token ending) { work(reconciler, queue, lease, machine, passed_over, ending); });
         if (leads && (leads != led || ++rounds % kRetireRounds == 0)) {
-            if (auto retired = reconciler.retire_ownerless(); !retired) log.info("tried again later", {{"why", retired.error().message()}});
+            if (auto retired = reconciler.retire_ownerless(); !retired)
+                log.info("tried again later", {{"why", retired.error().message()}});
             keep_role();
         }
         led = leads;

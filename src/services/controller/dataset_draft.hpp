@@ -1,6 +1,6 @@
 // What is worked out on the way to a decision about a Dataset, and its steps, in their order: what the origin has
-// (dataset_listing.cpp), which revision is meant (decide_dataset.cpp), who wants it where (dataset_demand.cpp), what each
-// node is told (dataset_orders.cpp), and what people are told (dataset_status.cpp). Pure.
+// (dataset_listing.cpp), which revision is meant (decide_dataset.cpp), who wants it where (dataset_demand.cpp), what
+// each node is told (dataset_orders.cpp), and what people are told (dataset_status.cpp). Pure.
 #pragma once
 
 #include <algorithm>
@@ -15,9 +15,9 @@ struct Draft {
     const DatasetView& view;
     DatasetDecision out;
     std::map<std::string, std::shared_ptr<const api::Node>> nodes;
-    std::set<std::string> demand;        ///< nodes that should hold it
-    std::set<std::string> pod_demand;    ///< of them, those that pods need
-    std::set<std::string> may_bind;      ///< nodes that have it, and that the scheduler may choose for a pod that waits
+    std::set<std::string> demand;      ///< nodes that should hold it
+    std::set<std::string> pod_demand;  ///< of them, those that pods need
+    std::set<std::string> may_bind;    ///< nodes that have it, and that the scheduler may choose for a pod that waits
     std::string current, target;
     std::string withheld_reason, withheld;  ///< why nodes that want a revision get no order for it
 
@@ -30,14 +30,16 @@ struct Draft {
     bool gone(const std::string& name) const { return node_is_gone(node(name), view.now_unix_s); }
     void again_in(uint64_t seconds) { out.again_s = std::min(out.again_s.value_or(seconds), seconds); }
     void condition(const char* type, const char* value, std::string reason, std::string message) {
-        api::set_condition(status().conditions, {type, value, view.dataset.metadata.generation, "", std::move(reason), std::move(message)},
+        api::set_condition(status().conditions,
+                           {type, value, view.dataset.metadata.generation, "", std::move(reason), std::move(message)},
                            iso8601(view.now_unix_s));
     }
 };
 
 bool is_ready(const api::NodeDataset& held);
 /// The object of this node and revision; null when there is none.
-std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node, const std::string& revision);
+std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node,
+                                                  const std::string& revision);
 
 /// Whether the origin should be listed now, and what the Listed condition says.
 void decide_listing(Draft& draft);

@@ -1,8 +1,8 @@
 // Where a Dataset's data is, which revisions its listings have given, and when it is listed again.
 #include <fmt/format.h>
 
-#include "src/services/cluster/backend_source.hpp"
 #include "src/services/cluster/backend_access.hpp"
+#include "src/services/cluster/backend_source.hpp"
 #include "src/services/controller/dataset_draft.hpp"
 #include "src/services/controller/revision_source.hpp"
 #include "zcdp/base/units.hpp"
@@ -34,7 +34,8 @@ void trim_history(Draft& draft) {
     size_t bytes = 0, count = 0;
     std::erase_if(history, [&](const api::DatasetVersion& version) {
         const std::string& pinned = draft.view.dataset.spec.snapshot;
-        const bool stays = count == 0 || version.revision == draft.before().revision || (!pinned.empty() && version.snapshot == pinned);
+        const bool stays = count == 0 || version.revision == draft.before().revision ||
+                           (!pinned.empty() && version.snapshot == pinned);
         bytes += size_of(version), ++count;
         return !stays && (count > kHistoryMost || bytes > kHistoryBytesMost);
     });
@@ -53,26 +54,32 @@ void take_listing(Draft& draft, const std::string& key) {
         if (version.revision == listing.revision) snapshot = version.snapshot;
     std::erase_if(history, [&](const auto& version) { return version.revision == listing.revision; });
     const ResolvedSource& from = draft.view.source;
-    history.insert(history.begin(), api::DatasetVersion{listing.revision, std::move(snapshot), listing.objects, listing.bytes, iso8601(listing.ended_unix_s), key,
-                                                        from.backend->metadata.name, from.prefix, from.include, from.exclude});
+    history.insert(history.begin(),
+                   api::DatasetVersion{listing.revision, std::move(snapshot), listing.objects, listing.bytes,
+                                       iso8601(listing.ended_unix_s), key, from.backend->metadata.name, from.prefix,
+                                       from.include, from.exclude});
     trim_history(draft);
 }
 
-/// A node found that the newest revision is no longer what the origin has: when to list again; nullopt: no node says so.
-/// A listing that says the same as before (the origin flaps) is not made over and over: nodes that failed often wait longer.
+/// A node found that the newest revision is no longer what the origin has: when to list again; nullopt: no node says
+/// so. A listing that says the same as before (the origin flaps) is not made over and over: nodes that failed often
+/// wait longer.
 std::optional<int64_t> changed_source_due(const Draft& draft) {
     const auto& history = draft.before().history;
     std::optional<uint32_t> attempts;
     for (const auto& held : draft.view.held) {
         const auto& error = held->status.last_error;
-        if (!error || error->reason != api::reason_of(ErrorKind::source_changed) || history.empty() || held->spec.revision != history.front().revision) continue;
+        if (!error || error->reason != api::reason_of(ErrorKind::source_changed) || history.empty() ||
+            held->spec.revision != history.front().revision)
+            continue;
         attempts = std::min(attempts.value_or(error->attempts), error->attempts);
     }
     if (!attempts) return std::nullopt;
     return draft.view.listing.ended_unix_s + (*attempts < kAttemptsOften ? kChangedFirstS : kListingRetryMostS);
 }
 
-/// The origin is listed at `due`, which was reckoned from `since`: at once also when the clock has gone back behind that.
+/// The origin is listed at `due`, which was reckoned from `since`: at once also when the clock has gone back behind
+/// that.
 void list_at(Draft& draft, int64_t due, int64_t since) {
     const int64_t now = draft.view.now_unix_s;
     if (now >= due || now < since) draft.out.list = true;
@@ -97,13 +104,16 @@ void decide_listing(Draft& draft) {
     if (failed) {
         draft.condition("Listed", "False", api::reason_of(listing.error->kind()), listing.error->line());
     } else if (have) {
-        draft.condition("Listed", "True", "Listed", fmt::format("{} objects, {}", format_count(history.front().objects), format_size(history.front().bytes)));
+        draft.condition(
+            "Listed", "True", "Listed",
+            fmt::format("{} objects, {}", format_count(history.front().objects), format_size(history.front().bytes)));
     } else {
         draft.condition("Listed", "Unknown", "Listing", "the origin is being listed");
     }
     if (dataset.spec.paused || listing.running || dataset.metadata.deleting()) return;
     if (failed) {
-        list_at(draft, listing.ended_unix_s + retry_pause_s(draft.status(), draft.view.now_unix_s), listing.ended_unix_s);
+        list_at(draft, listing.ended_unix_s + retry_pause_s(draft.status(), draft.view.now_unix_s),
+                listing.ended_unix_s);
         return;
     }
     if (!have) {
@@ -127,7 +137,11 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
             if (backend->metadata.name != source.backend) continue;
             out.prefix = prefix_of(backend->spec, source).value_or("");
             if (namespace_allowed(backend->spec, ns)) out.backend = backend;
-            else out.reason = "NamespaceNotAllowed", out.message = fmt::format("StorageBackend {} does not allow namespace {}: add it to spec.allowedNamespaces", source.backend, ns);
+            else
+                out.reason = "NamespaceNotAllowed",
+                out.message =
+                    fmt::format("StorageBackend {} does not allow namespace {}: add it to spec.allowedNamespaces",
+                                source.backend, ns);
             return out;
         }
         out.reason = "BackendNotFound", out.message = fmt::format("there is no StorageBackend {}", source.backend);
@@ -141,7 +155,9 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
         const auto prefix = prefix_of(backend->spec, source);
         if (prefix && namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix;
     }
-    if (!out.backend) out.reason = "BackendNotFound", out.message = fmt::format("no StorageBackend that allows namespace {} is for {}", ns, printable(source.uri));
+    if (!out.backend)
+        out.reason = "BackendNotFound",
+        out.message = fmt::format("no StorageBackend that allows namespace {} is for {}", ns, printable(source.uri));
     return out;
 }
 

@@ -17,22 +17,27 @@ void decide_revisions(Draft& draft) {
     draft.target = history.empty() ? "" : history.front().revision;
     draft.current = draft.before().revision;
     if (!dataset.spec.snapshot.empty()) {
-        const auto at = std::find_if(history.begin(), history.end(), [&](const auto& version) { return version.snapshot == dataset.spec.snapshot; });
+        const auto at = std::find_if(history.begin(), history.end(),
+                                     [&](const auto& version) { return version.snapshot == dataset.spec.snapshot; });
         draft.target = at != history.end() ? at->revision : draft.current;
         if (at == history.end())
-            draft.condition("Degraded", "True", "SnapshotUnknown", "spec.snapshot names a snapshot that is not in status.history");
+            draft.condition("Degraded", "True", "SnapshotUnknown",
+                            "spec.snapshot names a snapshot that is not in status.history");
     }
-    const bool known = std::any_of(history.begin(), history.end(), [&](const auto& version) { return version.revision == draft.current; });
+    const bool known = std::any_of(history.begin(), history.end(),
+                                   [&](const auto& version) { return version.revision == draft.current; });
     if (!known) draft.current = draft.target;
 }
 
 bool is_somewhere(const Draft& draft, const std::string& revision) {
-    return std::any_of(draft.view.held.begin(), draft.view.held.end(),
-                       [&](const auto& held) { return held->spec.revision == revision && is_ready(*held) && !draft.gone(held->spec.node); });
+    return std::any_of(draft.view.held.begin(), draft.view.held.end(), [&](const auto& held) {
+        return held->spec.revision == revision && is_ready(*held) && !draft.gone(held->spec.node);
+    });
 }
 
-/// The new revision takes over once it is everywhere it is wanted, or when the old one is nowhere. One that spec.snapshot names
-/// (the newer one is bad, say) need only be somewhere, but that it must: its folder may be gone from the origin.
+/// The new revision takes over once it is everywhere it is wanted, or when the old one is nowhere. One that
+/// spec.snapshot names (the newer one is bad, say) need only be somewhere, but that it must: its folder may be gone
+/// from the origin.
 void switch_revision(Draft& draft) {
     if (draft.current == draft.target) return;
     const bool old_somewhere = is_somewhere(draft, draft.current);
@@ -58,9 +63,12 @@ void decide_deletion(Draft& draft) {
 
 }  // namespace
 
-bool is_ready(const api::NodeDataset& held) { return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting(); }
+bool is_ready(const api::NodeDataset& held) {
+    return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting();
+}
 
-std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node, const std::string& revision) {
+std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node,
+                                                  const std::string& revision) {
     for (const auto& held : draft.view.held)
         if (held->spec.node == node && held->spec.revision == revision) return held;
     return nullptr;

@@ -12,9 +12,9 @@ namespace zcdp::services {
 
 /// What the last listing of the origin gave.
 struct ListingOutcome {
-    std::string source;            ///< source_key() of what was listed
+    std::string source;  ///< source_key() of what was listed
     bool running = false;
-    int64_t ended_unix_s = 0;      ///< 0: none has ended yet
+    int64_t ended_unix_s = 0;  ///< 0: none has ended yet
     std::optional<Error> error;
     std::string revision;
     uint64_t objects = 0, bytes = 0;
@@ -34,21 +34,22 @@ std::string source_key(const ResolvedSource& source);
 
 /// How far a node is with everything that a pod claims.
 struct PodHolding {
-    uint32_t held = 0;          ///< datasets that are there or on their way
+    uint32_t held = 0;  ///< datasets that are there or on their way
     bool all_ready = false;
-    int64_t since_unix_s = 0;   ///< all_ready: since when
+    int64_t since_unix_s = 0;  ///< all_ready: since when
 };
 
 struct DatasetView {
     const api::Dataset& dataset;
     ResolvedSource source;
-    Objects<api::DatasetClaim> claims;   ///< that name it
-    Objects<api::Pod> pods;              ///< that use one of these claims and have not ended
-    Objects<api::Node> nodes;            ///< all
-    Objects<api::NodeDataset> held;      ///< of this dataset's uid
+    Objects<api::DatasetClaim> claims;  ///< that name it
+    Objects<api::Pod> pods;             ///< that use one of these claims and have not ended
+    Objects<api::Node> nodes;           ///< all
+    Objects<api::NodeDataset> held;     ///< of this dataset's uid
     ListingOutcome listing;
     std::function<uint64_t(const std::string& node)> load;  ///< how much a node holds already: fewer is better
-    std::function<bool(const std::string& node)> has_agent;  ///< kubelet knows the driver there; others are the last choice
+    std::function<bool(const std::string& node)>
+        has_agent;  ///< kubelet knows the driver there; others are the last choice
     std::function<PodHolding(const api::Pod& pod, const std::string& node)> holding;
     std::function<bool(const api::Pod& pod, const api::Node& node)> room;  ///< the node has room for the pod
     int64_t now_unix_s = 0;
@@ -63,14 +64,14 @@ struct Redirection {
 
 struct DatasetDecision {
     api::DatasetStatus status;
-    bool list = false;                           ///< a listing should start
+    bool list = false;  ///< a listing should start
     std::vector<api::NodeDataset> create;
-    Objects<api::NodeDataset> ensure, evict;     ///< to be switched to that `wanted`
+    Objects<api::NodeDataset> ensure, evict;  ///< to be switched to that `wanted`
     std::vector<Redirection> redirect;
-    Objects<api::NodeDataset> remove;            ///< to be deleted
-    Objects<api::NodeDataset> release;           ///< the node is gone: nobody else takes the finalizer off
+    Objects<api::NodeDataset> remove;   ///< to be deleted
+    Objects<api::NodeDataset> release;  ///< the node is gone: nobody else takes the finalizer off
     bool add_finalizer = false, remove_finalizer = false;
-    std::optional<uint64_t> again_s;             ///< look again then, also if nothing changes
+    std::optional<uint64_t> again_s;  ///< look again then, also if nothing changes
 };
 DatasetDecision decide_dataset(const DatasetView& view);
 

@@ -15,14 +15,20 @@ constexpr int64_t kQuietS = 5;  // what is over by then is not told
 constexpr uint64_t kLookAgainS = 10, kToldAgainS = 30;
 constexpr int64_t kMs = 1'000'000, kSoonNs = 1'000 * kMs;
 
-bool is_held_ready(const api::NodeDataset& held) { return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting(); }
+bool is_held_ready(const api::NodeDataset& held) {
+    return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting();
+}
 
 bool waits_for(const PodClaim& one) {
     return one.claim && (one.claim->spec.policy == "WaitForData" || one.claim->spec.policy == "Require");
 }
 
-DataReady under_way(std::string reason, std::string message) { return {false, std::move(reason), std::move(message), false}; }
-DataReady wrong(std::string reason, std::string message) { return {false, std::move(reason), std::move(message), true}; }
+DataReady under_way(std::string reason, std::string message) {
+    return {false, std::move(reason), std::move(message), false};
+}
+DataReady wrong(std::string reason, std::string message) {
+    return {false, std::move(reason), std::move(message), true};
+}
 
 std::string names_of(const std::set<std::string>& names) {
     constexpr size_t kMost = 3;
@@ -44,34 +50,50 @@ DataReady of_transfers(const PodClaim& one, const std::string& only_on_node) {
         if (!only_on_node.empty() && held->spec.node != only_on_node) continue;
         if (is_held_ready(*held)) ready.insert(held->spec.node);
         else if (held->status.last_error) failed = failed ? failed : held.get();
-        else if (held->status.phase == "Syncing" && (!running || held->status.bytes_done > running->status.bytes_done)) running = held.get();
+        else if (held->status.phase == "Syncing" && (!running || held->status.bytes_done > running->status.bytes_done))
+            running = held.get();
     }
     if (running) {
-        const uint64_t total = running->status.bytes_total != 0 ? running->status.bytes_total : one.dataset->status.bytes.value_or(0);  // the node has just begun
+        const uint64_t total = running->status.bytes_total != 0
+                                   ? running->status.bytes_total
+                                   : one.dataset->status.bytes.value_or(0);  // the node has just begun
         const uint64_t done = std::min(running->status.bytes_done, total);
         return under_way("Syncing", total == 0 ? fmt::format("node {} has begun to fetch it", running->spec.node)
-                                               : fmt::format("node {} has {} percent of {}", running->spec.node, done * 100 / total, format_size(total)));
+                                               : fmt::format("node {} has {} percent of {}", running->spec.node,
+                                                             done * 100 / total, format_size(total)));
     }
-    if (failed) return wrong(failed->status.last_error->reason, fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
+    if (failed)
+        return wrong(failed->status.last_error->reason,
+                     fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
     if (one.dataset->spec.paused) return wrong("Paused", "the Dataset is paused, and not where the pod may run");
-    if (!ready.empty()) return under_way("Elsewhere", fmt::format("it is on {}, which cannot take the pod now; it will be fetched to a node that can", names_of(ready)));
+    if (!ready.empty())
+        return under_way(
+            "Elsewhere",
+            fmt::format("it is on {}, which cannot take the pod now; it will be fetched to a node that can",
+                        names_of(ready)));
     return under_way("Placing", "it is on no node yet");
 }
 
 /// The claims that the pod waits for, or the first thing that is wrong with their names.
 std::optional<DataReady> named_wrongly(const PodClaim& one) {
-    if (!one.claim) return wrong("ClaimNotFound", fmt::format("there is no DatasetClaim {} in this namespace", one.name));
-    if (!one.dataset) return wrong("DatasetNotFound", fmt::format("claim {}: there is no Dataset {} in this namespace", one.name, one.claim->spec.dataset));
+    if (!one.claim)
+        return wrong("ClaimNotFound", fmt::format("there is no DatasetClaim {} in this namespace", one.name));
+    if (!one.dataset)
+        return wrong("DatasetNotFound", fmt::format("claim {}: there is no Dataset {} in this namespace", one.name,
+                                                    one.claim->spec.dataset));
     return std::nullopt;
 }
 
-std::string told(const PodClaim& one, const std::string& message) { return fmt::format("claim {}, dataset {}: {}", one.name, one.claim->spec.dataset, message); }
+std::string told(const PodClaim& one, const std::string& message) {
+    return fmt::format("claim {}, dataset {}: {}", one.name, one.claim->spec.dataset, message);
+}
 
 /// What is over soon is not worth a write.
 void say(const PodView& view, DataReady says, PodDecision& out) {
     const int64_t waited_s = view.now_unix_s - api::parse_time(view.pod.metadata.creation_timestamp);
     const bool quiet = !says.wrong && waited_s >= 0 && waited_s < kQuietS;
-    out.again_s = std::min(out.again_s.value_or(kToldAgainS), quiet ? static_cast<uint64_t>(kQuietS - waited_s) : kToldAgainS);
+    out.again_s =
+        std::min(out.again_s.value_or(kToldAgainS), quiet ? static_cast<uint64_t>(kQuietS - waited_s) : kToldAgainS);
     if (!quiet) out.says = std::move(says);
 }
 
@@ -100,9 +122,11 @@ Wanted wanted_by(const PodView& view) {
 std::vector<const api::Node*> fitting_nodes(const PodView& view, const Wanted& wanted) {
     std::vector<const api::Node*> out;
     for (const auto& node : view.nodes) {
-        const auto in_placement = [&](const PodClaim* one) { return api::has_labels(node->metadata.labels, one->dataset->spec.placement.node_selector); };
-        if (node->ready() && !node->spec.unschedulable && !node->metadata.deleting() && api::pod_fits(view.pod, *node) &&
-            std::all_of(wanted.claims.begin(), wanted.claims.end(), in_placement))
+        const auto in_placement = [&](const PodClaim* one) {
+            return api::has_labels(node->metadata.labels, one->dataset->spec.placement.node_selector);
+        };
+        if (node->ready() && !node->spec.unschedulable && !node->metadata.deleting() &&
+            api::pod_fits(view.pod, *node) && std::all_of(wanted.claims.begin(), wanted.claims.end(), in_placement))
             out.push_back(node.get());
     }
     return out;
@@ -114,8 +138,15 @@ PodDecision let_go_without(const Wanted& wanted, bool fits_somewhere) {
     out.open_gate = true;
     out.preferred_labels = wanted.labels;
     const PodClaim& first = *wanted.claims.front();
-    out.says = fits_somewhere ? under_way("NoRoom", told(first, "no node that the pod may run on has room for it; it is fetched to the node that the pod gets"))
-                              : under_way("NoNode", told(first, "the pod may run on no node that there is; it is fetched to the node that the pod gets"));
+    out.says =
+        fits_somewhere
+            ? under_way(
+                  "NoRoom",
+                  told(first,
+                       "no node that the pod may run on has room for it; it is fetched to the node that the pod gets"))
+            : under_way(
+                  "NoNode",
+                  told(first, "the pod may run on no node that there is; it is fetched to the node that the pod gets"));
     return out;
 }
 
@@ -129,7 +160,8 @@ DataReady why_not_ready(const PodClaim& one, const std::string& only_on_node) {
         out = wrong("Deleting", "the Dataset or the claim is being deleted");
     } else if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
-        out = listed && listed->status == "False" ? wrong(listed->reason, listed->message) : under_way("Listing", "the origin is being listed");
+        out = listed && listed->status == "False" ? wrong(listed->reason, listed->message)
+                                                  : under_way("Listing", "the origin is being listed");
     } else {
         out = of_transfers(one, only_on_node);
     }
@@ -150,12 +182,16 @@ PodDecision decide_pod(const PodView& view) {
         return out;
     }
     const auto fitting = fitting_nodes(view, wanted);
-    const auto can = [&](const api::Node* node) { return wanted.ready.contains(node->metadata.name) && view.room(*node); };
+    const auto can = [&](const api::Node* node) {
+        return wanted.ready.contains(node->metadata.name) && view.room(*node);
+    };
     const auto labelled = [&](const api::Node* node) {
-        return std::all_of(wanted.labels.begin(), wanted.labels.end(), [&](const std::string& label) { return node->metadata.labels.contains(label); });
+        return std::all_of(wanted.labels.begin(), wanted.labels.end(),
+                           [&](const std::string& label) { return node->metadata.labels.contains(label); });
     };
     if (const auto holder = std::find_if(fitting.begin(), fitting.end(), can); holder != fitting.end()) {
-        const auto marked = std::find_if(holder, fitting.end(), [&](const api::Node* node) { return can(node) && labelled(node); });
+        const auto marked =
+            std::find_if(holder, fitting.end(), [&](const api::Node* node) { return can(node) && labelled(node); });
         int64_t closed_ns = marked == fitting.end() ? kSoonNs : 0;
         for (const std::string& label : wanted.labels) closed_ns = std::max(closed_ns, view.closed_ns(label));
         if (closed_ns >= kMs) {  // the queue counts in milliseconds
@@ -168,11 +204,14 @@ PodDecision decide_pod(const PodView& view) {
         out.says = DataReady{true, "Ready", fmt::format("on {}", names_of(wanted.ready)), false};
         return out;
     }
-    if (std::none_of(fitting.begin(), fitting.end(), [&](const api::Node* node) { return view.room(*node); })) return let_go_without(wanted, !fitting.empty());
+    if (std::none_of(fitting.begin(), fitting.end(), [&](const api::Node* node) { return view.room(*node); }))
+        return let_go_without(wanted, !fitting.empty());
     out.again_s = kLookAgainS;  // room comes without a word
     const auto lacking = std::find_if(wanted.claims.begin(), wanted.claims.end(), [&](const PodClaim* one) {
         return std::none_of(one->held.begin(), one->held.end(), [&](const auto& held) {
-            return is_held_ready(*held) && std::any_of(fitting.begin(), fitting.end(), [&](const api::Node* node) { return node->metadata.name == held->spec.node && view.room(*node); });
+            return is_held_ready(*held) && std::any_of(fitting.begin(), fitting.end(), [&](const api::Node* node) {
+                       return node->metadata.name == held->spec.node && view.room(*node);
+                   });
         });
     });
     say(view, why_not_ready(lacking == wanted.claims.end() ? *wanted.claims.front() : **lacking), out);
@@ -184,9 +223,10 @@ PodDecision decide_placed_pod(const PodView& view) {
     if (view.pod.spec.node_name.empty()) return out;
     const bool started = view.pod.status.phase != "Pending";  // it was there, whatever became of it since
     for (const PodClaim& one : view.claims) {
-        const bool here = one.claim && one.dataset && std::any_of(one.held.begin(), one.held.end(), [&](const auto& held) {
-            return is_held_ready(*held) && held->spec.node == view.pod.spec.node_name;
-        });
+        const bool here =
+            one.claim && one.dataset && std::any_of(one.held.begin(), one.held.end(), [&](const auto& held) {
+                return is_held_ready(*held) && held->spec.node == view.pod.spec.node_name;
+            });
         if (started || here) continue;
         say(view, why_not_ready(one, view.pod.spec.node_name), out);
         return out;

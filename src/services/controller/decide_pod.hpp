@@ -1,8 +1,9 @@
 // When a pod's gate goes, what its affinity asks for then, and what the pod says while it waits. Pure.
 //
-// The gate goes when all data that is waited for is on one node that may take the pod, has room for it and carries the labels,
-// and when it is the gates' turn (label_turns.hpp). It also goes when no node at all could take the pod: an autoscaler sees only pods without
-// gates and makes nodes without our labels, so nothing is asked for then, and the data is a wish.
+// The gate goes when all data that is waited for is on one node that may take the pod, has room for it and carries the
+// labels, and when it is the gates' turn (label_turns.hpp). It also goes when no node at all could take the pod: an
+// autoscaler sees only pods without gates and makes nodes without our labels, so nothing is asked for then, and the
+// data is a wish.
 #pragma once
 
 #include <functional>
@@ -25,9 +26,9 @@ struct PodClaim {
 struct PodView {
     const api::Pod& pod;
     std::vector<PodClaim> claims;
-    Objects<api::Node> nodes;  ///< all
-    std::function<bool(const api::Node& node)> room;                  ///< for this pod
-    std::function<int64_t(const std::string& label)> closed_ns;       ///< LabelTurns
+    Objects<api::Node> nodes;                                    ///< all
+    std::function<bool(const api::Node& node)> room;             ///< for this pod
+    std::function<int64_t(const std::string& label)> closed_ns;  ///< LabelTurns
     int64_t now_unix_s = 0;
 };
 

@@ -34,8 +34,11 @@ json::array& array_in(json::object& parent, const char* name) {
 }  // namespace
 
 bool is_missed(const api::Pod& pod, const api::DatasetClaim& claim) {
-    if (!claim.spec.pod_selector || pod.ended() || pod.metadata.deleting() || !claim.spec.pod_selector->matches(pod.metadata.labels)) return false;
-    if (api::parse_time(pod.metadata.creation_timestamp) < api::parse_time(claim.metadata.creation_timestamp)) return false;
+    if (!claim.spec.pod_selector || pod.ended() || pod.metadata.deleting() ||
+        !claim.spec.pod_selector->matches(pod.metadata.labels))
+        return false;
+    if (api::parse_time(pod.metadata.creation_timestamp) < api::parse_time(claim.metadata.creation_timestamp))
+        return false;
     const std::vector<std::string> uses = pod.claims();
     return std::find(uses.begin(), uses.end(), claim.metadata.name) == uses.end();
 }
@@ -46,7 +49,8 @@ ClaimDecision decide_claim(const ClaimView& view) {
     api::DatasetClaimStatus& status = out.status;
     const int64_t generation = view.claim.metadata.generation;
     const auto condition = [&](const char* type, const char* value, std::string reason, std::string message) {
-        api::set_condition(status.conditions, {type, value, generation, "", std::move(reason), std::move(message)}, iso8601(view.now_unix_s));
+        api::set_condition(status.conditions, {type, value, generation, "", std::move(reason), std::move(message)},
+                           iso8601(view.now_unix_s));
     };
     status.observed_generation = generation;
     status.pods = static_cast<uint32_t>(view.pods.size());
@@ -56,16 +60,27 @@ ClaimDecision decide_claim(const ClaimView& view) {
     status.nodes.assign(nodes.begin(), nodes.end());
     if (status.nodes.size() > kNodesMost) status.nodes.resize(kNodesMost);
 
-    if (!view.dataset) condition("Bound", "False", "DatasetNotFound", fmt::format("there is no Dataset {} in this namespace", view.claim.spec.dataset));
-    else if (!view.missed.empty()) condition("Bound", "False", "PodsMissed", fmt::format("made while the webhook was away, and without the data: {}. Recreate them", names_of(view.missed)));
-    else if (!view.passed_over.empty()) condition("Bound", "True", "PodsPassedOver", fmt::format("made without the data, for they have none of the containers in spec.containers: {}", names_of(view.passed_over)));
+    if (!view.dataset)
+        condition("Bound", "False", "DatasetNotFound",
+                  fmt::format("there is no Dataset {} in this namespace", view.claim.spec.dataset));
+    else if (!view.missed.empty())
+        condition("Bound", "False", "PodsMissed",
+                  fmt::format("made while the webhook was away, and without the data: {}. Recreate them",
+                              names_of(view.missed)));
+    else if (!view.passed_over.empty())
+        condition("Bound", "True", "PodsPassedOver",
+                  fmt::format("made without the data, for they have none of the containers in spec.containers: {}",
+                              names_of(view.passed_over)));
     else condition("Bound", "True", "Bound", "");
 
-    const api::Condition* ready = view.dataset ? api::find_condition(view.dataset->status.conditions, "Ready") : nullptr;
+    const api::Condition* ready =
+        view.dataset ? api::find_condition(view.dataset->status.conditions, "Ready") : nullptr;
     if (!view.dataset) condition("Ready", "False", "DatasetNotFound", "");
     else if (ready) condition("Ready", ready->status.c_str(), ready->reason, ready->message);
     else condition("Ready", "Unknown", "Listing", "");
-    status.phase = !view.dataset ? "Pending" : view.dataset->status.phase.empty() ? "Pending" : view.dataset->status.phase;
+    status.phase = !view.dataset                        ? "Pending"
+                   : view.dataset->status.phase.empty() ? "Pending"
+                                                        : view.dataset->status.phase;
 
     const bool used = !view.pods.empty();
     const bool has = view.claim.metadata.has_finalizer(api::kInUseFinalizer);
@@ -79,7 +94,8 @@ ClaimDecision decide_claim(const ClaimView& view) {
     return out;
 }
 
-std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held, const kube::Cache<api::Dataset>& datasets) {
+std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held,
+                                               const kube::Cache<api::Dataset>& datasets) {
     std::map<std::string, std::string> out;
     for (const auto& one : held) {
         if (one->status.phase != "Ready" || one->spec.wanted != "Ensure" || one->metadata.deleting()) continue;
@@ -90,7 +106,8 @@ std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& 
     return out;
 }
 
-std::optional<json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted, bool driver_registered) {
+std::optional<json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted,
+                                       bool driver_registered) {
     json::object labels;
     for (const auto& [label, value] : wanted) {
         const auto at = node.metadata.labels.find(label);
@@ -106,40 +123,47 @@ std::optional<json::object> node_patch(const api::Node& node, const std::map<std
         for (const api::Taint& taint : node.spec.taints)
             if (!ours(taint)) taints.push_back(api::to_json(taint));
         patch["spec"] = json::object{{"taints", std::move(taints)}};
-        object_in(patch, "metadata")["resourceVersion"] = node.metadata.resource_version;  // taints are a list: no lost update
+        object_in(patch, "metadata")["resourceVersion"] =
+            node.metadata.resource_version;  // taints are a list: no lost update
     }
     if (patch.empty()) return std::nullopt;
     return patch;
 }
 
 void require_label(json::object& affinity, const std::string& label, const std::string& value) {
-    json::object& required = object_in(object_in(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
+    json::object& required =
+        object_in(object_in(affinity, "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
     json::array& terms = array_in(required, "nodeSelectorTerms");
     if (terms.empty()) terms.push_back(json::object());
     const json::object wanted{{"key", label}, {"operator", "In"}, {"values", json::array{value}}};
     for (json::value& term : terms) {
         if (!term.is_object()) continue;
         json::array& expressions = array_in(term.get_object(), "matchExpressions");
-        if (std::find(expressions.begin(), expressions.end(), json::value(wanted)) == expressions.end()) expressions.push_back(wanted);
+        if (std::find(expressions.begin(), expressions.end(), json::value(wanted)) == expressions.end())
+            expressions.push_back(wanted);
     }
 }
 
 void prefer_label(json::object& affinity, const std::string& label, int64_t weight) {
-    json::array& terms = array_in(object_in(affinity, "nodeAffinity"), "preferredDuringSchedulingIgnoredDuringExecution");
+    json::array& terms =
+        array_in(object_in(affinity, "nodeAffinity"), "preferredDuringSchedulingIgnoredDuringExecution");
     const json::object expression{{"key", label}, {"operator", "In"}, {"values", json::array{"ready"}}};
     const json::object preference{{"matchExpressions", json::array{expression}}};
     for (json::value& value : terms)
-        if (json::object* term = value.if_object(); term && term->contains("preference") && term->at("preference") == json::value(preference)) {
+        if (json::object* term = value.if_object();
+            term && term->contains("preference") && term->at("preference") == json::value(preference)) {
             (*term)["weight"] = weight;
             return;
         }
     terms.push_back(json::object{{"weight", weight}, {"preference", preference}});
 }
 
-json::array open_gate_patch(const json::object& pod, const std::vector<std::string>& required_labels, const std::vector<std::string>& preferred_labels) {
+json::array open_gate_patch(const json::object& pod, const std::vector<std::string>& required_labels,
+                            const std::vector<std::string>& preferred_labels) {
     json::array patch;
     const json::object& metadata = pod.at("metadata").as_object();
-    patch.push_back(json::object{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", metadata.at("resourceVersion")}});
+    patch.push_back(
+        json::object{{"op", "test"}, {"path", "/metadata/resourceVersion"}, {"value", metadata.at("resourceVersion")}});
     const json::object& spec = pod.at("spec").as_object();
     const json::value* gates = spec.if_contains("schedulingGates");
     if (!gates || !gates->is_array()) return {};
@@ -147,7 +171,8 @@ json::array open_gate_patch(const json::object& pod, const std::vector<std::stri
         const json::object* gate = gates->get_array()[i].if_object();
         const json::value* name = gate ? gate->if_contains("name") : nullptr;
         if (!name || *name != json::value(api::kGate)) continue;
-        patch.push_back(json::object{{"op", "test"}, {"path", fmt::format("/spec/schedulingGates/{}/name", i)}, {"value", api::kGate}});
+        patch.push_back(json::object{
+            {"op", "test"}, {"path", fmt::format("/spec/schedulingGates/{}/name", i)}, {"value", api::kGate}});
         patch.push_back(json::object{{"op", "remove"}, {"path", fmt::format("/spec/schedulingGates/{}", i)}});
         if (required_labels.empty() && preferred_labels.empty()) return patch;
         const json::value* old = spec.if_contains("affinity");

@@ -23,14 +23,17 @@ struct ClaimDecision {
     bool add_finalizer = false, remove_finalizer = false;
 };
 ClaimDecision decide_claim(const ClaimView& view);
-/// Whether the claim selects this pod, which was made after it (or in the same second: times have no finer parts) and has not its data.
+/// Whether the claim selects this pod, which was made after it (or in the same second: times have no finer parts) and
+/// has not its data.
 bool is_missed(const api::Pod& pod, const api::DatasetClaim& claim);
 
 /// The labels d.zcdp.io/… that a node should carry: of the datasets whose present revision is Ready there.
-std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held, const kube::Cache<api::Dataset>& datasets);
+std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& held,
+                                               const kube::Cache<api::Dataset>& datasets);
 /// The merge patch that makes a node's labels so, and takes the startup taint off once the driver is registered;
 /// nullopt when nothing is to be done.
-std::optional<kube::json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted, bool driver_registered);
+std::optional<kube::json::object> node_patch(const api::Node& node, const std::map<std::string, std::string>& wanted,
+                                             bool driver_registered);
 
 /// The JSON patch for a pod as the API server has it: our gate goes, others stay; the labels are asked for in every
 /// required term, or wished for. Guarded by the pod's resourceVersion.

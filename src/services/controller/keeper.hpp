@@ -1,7 +1,8 @@
-// The controller's upkeep of itself: its certificates, and what it set up in the cluster. Whenever one of these changes, when this
-// replica begins to lead, and every 20 s without any reason.
+// The controller's upkeep of itself: its certificates, and what it set up in the cluster. Whenever one of these
+// changes, when this replica begins to lead, and every 20 s without any reason.
 //
-// Thread rule: `run` is a thread's whole work, apart from the lease's, which must be renewed in time however slow the API is.
+// Thread rule: `run` is a thread's whole work, apart from the lease's, which must be renewed in time however slow the
+// API is.
 #pragma once
 
 #include <functional>
@@ -26,10 +27,13 @@ class Keeper {
         std::function<Result<>(const net::KeyPair&)> serve;  ///< with this certificate from now on
     };
     explicit Keeper(Parts parts)
-        : parts_(std::move(parts)), certificates_(parts_.api, parts_.system_namespace, parts_.clock, parts_.log), upkeep_(parts_.api, parts_.metrics, parts_.log) {}
+        : parts_(std::move(parts)),
+          certificates_(parts_.api, parts_.system_namespace, parts_.clock, parts_.log),
+          upkeep_(parts_.api, parts_.metrics, parts_.log) {}
     /// Until it is stopped.
     void run(Tripwires& wires, std::stop_token stop);
-    /// One look: reads the CA, serves with it, and puts back what is not as it has to be, which is the leader's work. Errors: the first.
+    /// One look: reads the CA, serves with it, and puts back what is not as it has to be, which is the leader's work.
+    /// Errors: the first.
     Result<> look();
 
   private:

@@ -1,12 +1,14 @@
-// Gates and data labels take turns. The scheduler hears that a node has a data label and binds a pod there; a kubelet that has
-// not heard of it yet refuses the pod for good (NodeAffinity). So a gate goes only when every kubelet must have heard of all the
-// labels that are there, and a label is put on another node only when no pod that asks for it is on its way to the scheduler:
+// Gates and data labels take turns. The scheduler hears that a node has a data label and binds a pod there; a kubelet
+// that has not heard of it yet refuses the pod for good (NodeAffinity). So a gate goes only when every kubelet must
+// have heard of all the labels that are there, and a label is put on another node only when no pod that asks for it is
+// on its way to the scheduler:
 //
 //     |put, put|    the kubelets hear     |   gates go ...            |(pods are bound) put |
 //     0 ... 0.5 s                     2.5 s at most                at least 4 s
 //
 // Labels of datasets for which no pod waits need none of this.
-// Thread rule: one thread; time is monotonic. Only the leader writes these labels; one that takes over takes each for a new one.
+// Thread rule: one thread; time is monotonic. Only the leader writes these labels; one that takes over takes each for a
+// new one.
 #pragma once
 
 #include <map>
@@ -32,8 +34,8 @@ class LabelTurns {
     /// A gate is about to go (also if nobody will say whether it went).
     void opening(const std::vector<std::string>& labels, int64_t now_ns);
 
-    /// Nanoseconds until the label may be put on one more node; 0: now. `pods_between`: some that ask for it have no gate and no
-    /// node yet.
+    /// Nanoseconds until the label may be put on one more node; 0: now. `pods_between`: some that ask for it have no
+    /// gate and no node yet.
     int64_t before_put_ns(const std::string& label, bool pods_between, int64_t now_ns);
     /// The same for taking it off a node, for a kubelet that hears of it before it hears of its pod refuses that, too.
     int64_t before_removal_ns(const std::string& node, const std::string& label, bool pods_between, int64_t now_ns);
@@ -48,12 +50,13 @@ class LabelTurns {
         bool is_on(int64_t now_ns) const;
     };
     struct Turn {
-        int64_t newest_ns = 0, round_ns = 0, opened_ns = 0;  ///< the last label seen or put; when this round of labels began; the last gate
-        Wait wait;                                           ///< of a label, for the pods between
+        int64_t newest_ns = 0, round_ns = 0,
+                opened_ns = 0;  ///< the last label seen or put; when this round of labels began; the last gate
+        Wait wait;              ///< of a label, for the pods between
         bool opened_lately(int64_t now_ns) const;
     };
-    std::map<std::string, Turn> turns_;                    ///< by label
-    std::map<std::string, std::set<std::string>> carried_;  ///< node -> labels
+    std::map<std::string, Turn> turns_;                           ///< by label
+    std::map<std::string, std::set<std::string>> carried_;        ///< node -> labels
     std::map<std::string, std::map<std::string, Wait>> leaving_;  ///< node -> labels that are to go
 };
 

@@ -31,7 +31,8 @@ class ListingWriter {
 
   private:
     void flush() {
-        if (auto put = fs_.write(file_, std::as_bytes(std::span(buffer_)), offset_); !put && !failed_) failed_ = put.error();
+        if (auto put = fs_.write(file_, std::as_bytes(std::span(buffer_)), offset_); !put && !failed_)
+            failed_ = put.error();
         offset_ += buffer_.size();
         buffer_.clear();
     }
@@ -44,8 +45,13 @@ class ListingWriter {
 
 class OriginLister final : public Lister {
   public:
-    OriginLister(kube::Api& api, origin::Machine machine, AccessRules rules, std::string scratch, std::function<void(const std::string&)> changed)
-        : api_(api), machine_(machine), rules_(std::move(rules)), scratch_(std::move(scratch)), changed_(std::move(changed)) {}
+    OriginLister(kube::Api& api, origin::Machine machine, AccessRules rules, std::string scratch,
+                 std::function<void(const std::string&)> changed)
+        : api_(api),
+          machine_(machine),
+          rules_(std::move(rules)),
+          scratch_(std::move(scratch)),
+          changed_(std::move(changed)) {}
     ~OriginLister() override {
         {
             const std::scoped_lock lock(mutex_);
@@ -92,7 +98,8 @@ class OriginLister final : public Lister {
             if (!one.outcome.running) one.outcome = {};
     }
 
-    Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source, const std::string& revision) override {
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source,
+                                        const std::string& revision) override {
         if (auto file = kept(dataset.metadata.uid, revision)) return file;
         if (!source.backend) return Error(ErrorKind::not_found, source.message);
         const std::scoped_lock one_at_a_time(again_);
@@ -101,7 +108,8 @@ class OriginLister final : public Lister {
         ZCDP_TRY(const auto summary, list(dataset, source, stop));
         machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
         auto file = kept(dataset.metadata.uid, revision);
-        if (!file) return Error(ErrorKind::not_found, "the source has revision " + summary.revision.substr(0, 12) + " by now");
+        if (!file)
+            return Error(ErrorKind::not_found, "the source has revision " + summary.revision.substr(0, 12) + " by now");
         return file;
     }
 
@@ -150,7 +158,8 @@ class OriginLister final : public Lister {
         options.source = access.source;
         options.include = source.include, options.exclude = source.exclude;
         sync::Progress progress;
-        return sync::list_source(options, factory, machine_, scratch_, progress, stop, [&writer](const origin::Entry& entry) { writer.add(entry); });
+        return sync::list_source(options, factory, machine_, scratch_, progress, stop,
+                                 [&writer](const origin::Entry& entry) { writer.add(entry); });
     }
 
     void run(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop) {
@@ -174,7 +183,8 @@ class OriginLister final : public Lister {
             outcome.ended_unix_s = machine_.clock.unix_s();
             if (done) outcome.revision = done->revision, outcome.objects = done->objects, outcome.bytes = done->bytes;
             else outcome.error = done.error();
-            machine_.log.info(done ? "listed" : "a listing failed", {{"dataset", dataset.metadata.key()}, {"why", done ? "" : done.error().line()}});
+            machine_.log.info(done ? "listed" : "a listing failed",
+                              {{"dataset", dataset.metadata.key()}, {"why", done ? "" : done.error().line()}});
         }
         free_.notify_one();
         changed_(dataset.metadata.key());
@@ -196,9 +206,10 @@ class OriginLister final : public Lister {
 
 }  // namespace
 
-std::unique_ptr<Lister> make_lister(kube::Api& api, origin::Machine machine, AccessRules rules, std::string scratch_folder,
-                                    std::function<void(const std::string&)> changed) {
-    return std::make_unique<OriginLister>(api, machine, std::move(rules), std::move(scratch_folder), std::move(changed));
+std::unique_ptr<Lister> make_lister(kube::Api& api, origin::Machine machine, AccessRules rules,
+                                    std::string scratch_folder, std::function<void(const std::string&)> changed) {
+    return std::make_unique<OriginLister>(api, machine, std::move(rules), std::move(scratch_folder),
+                                          std::move(changed));
 }
 
 }  // namespace zcdp::services

@@ -1,5 +1,5 @@
-// Lists origins into revisions: one at a time a dataset, so many at once. The reconciler asks for a listing and looks at
-// the outcome; it never waits.
+// Lists origins into revisions: one at a time a dataset, so many at once. The reconciler asks for a listing and looks
+// at the outcome; it never waits.
 //
 // Thread rule: any thread. Destroying it stops what runs and waits.
 #pragma once
@@ -11,9 +11,9 @@
 #include <string>
 #include <thread>
 
-#include "zcdp/base/fs.hpp"
 #include "src/services/cluster/backend_access.hpp"
 #include "src/services/controller/decide_dataset.hpp"
+#include "zcdp/base/fs.hpp"
 
 namespace zcdp::services {
 
@@ -27,14 +27,15 @@ class Lister {
     virtual void forget(const std::string& dataset_uid) = 0;
     /// Forgets every outcome: a new leader must not act on what it saw in an earlier reign.
     virtual void forget_outcomes() = 0;
-    /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again from `source` (the revision's own) if it was
-    /// lost. Blocks. Errors:
-    /// not_found: the source has another revision by now; those of the origin.
-    virtual Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source, const std::string& revision) = 0;
+    /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again from `source` (the revision's
+    /// own) if it was lost. Blocks. Errors: not_found: the source has another revision by now; those of the origin.
+    virtual Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source,
+                                                const std::string& revision) = 0;
 };
 
 /// `changed` is called with the Dataset's key when a listing has ended.
-std::unique_ptr<Lister> make_lister(kube::Api& api, origin::Machine machine, AccessRules rules, std::string scratch_folder,
+std::unique_ptr<Lister> make_lister(kube::Api& api, origin::Machine machine, AccessRules rules,
+                                    std::string scratch_folder,
                                     std::function<void(const std::string& dataset_key)> changed);
 
 }  // namespace zcdp::services

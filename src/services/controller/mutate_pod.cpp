@@ -59,7 +59,9 @@ Result<std::string> own_volume(json::object& spec, const std::string& claim) {
         json::object& csi = *object_at(*volume, "csi");
         const json::value* read_only = csi.if_contains("readOnly");
         if (read_only && *read_only == json::value(false))
-            return Error(ErrorKind::refused, fmt::format("volume {} must have readOnly: true: datasets are never written", text(*volume, "name")));
+            return Error(
+                ErrorKind::refused,
+                fmt::format("volume {} must have readOnly: true: datasets are never written", text(*volume, "name")));
         csi["readOnly"] = true;
         return text(*volume, "name");
     }
@@ -73,8 +75,10 @@ Result<> add_mount(json::object& container, const std::string& volume, const api
         const json::object* mount = value.if_object();
         if (!mount || plain_path(text(*mount, "mountPath")) != path) continue;
         if (text(*mount, "name") == volume) return {};
-        return Error(ErrorKind::refused, fmt::format("container {} mounts volume {} at {}, where DatasetClaim {} wants its data: change one of the two paths",
-                                                     text(container, "name"), text(*mount, "name"), path, claim.metadata.name));
+        return Error(ErrorKind::refused,
+                     fmt::format("container {} mounts volume {} at {}, where DatasetClaim {} wants its data: change "
+                                 "one of the two paths",
+                                 text(container, "name"), text(*mount, "name"), path, claim.metadata.name));
     }
     mounts.push_back(json::object{{"name", volume}, {"mountPath", path}, {"readOnly", true}});
     return {};
@@ -120,23 +124,27 @@ void add_gate(json::object& spec) {
 int64_t weight_of(const api::Dataset& dataset, uint64_t all_bytes) {
     const uint64_t bytes = dataset.status.bytes.value_or(0);
     if (all_bytes == 0) return 100;
-    return std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(bytes) * 100.0 / static_cast<double>(all_bytes)), 1, 100);
+    return std::clamp<int64_t>(
+        static_cast<int64_t>(static_cast<double>(bytes) * 100.0 / static_cast<double>(all_bytes)), 1, 100);
 }
 
 void place(json::object& spec, const PodClaimInput& input, uint64_t all_bytes) {
     const std::string policy = input.claim->spec.policy.empty() ? "Prefer" : input.claim->spec.policy;
     if (policy == "Ignore" || !text(spec, "nodeName").empty()) return;  // placed by hand already
-    // The label is asked for when the gate goes: by then it is known whether a node can have it, and kubelet has heard of it.
+    // The label is asked for when the gate goes: by then it is known whether a node can have it, and kubelet has heard
+    // of it.
     if (policy == "WaitForData" || policy == "Require") add_gate(spec);
     if (!input.dataset) return;
-    for (const auto& [label, value] : input.dataset->spec.placement.node_selector) require_label(make_object(spec, "affinity"), label, value);
+    for (const auto& [label, value] : input.dataset->spec.placement.node_selector)
+        require_label(make_object(spec, "affinity"), label, value);
     const std::string label = api::data_label(input.dataset->metadata.uid);
     if (policy == "Prefer") prefer_label(make_object(spec, "affinity"), label, weight_of(*input.dataset, all_bytes));
 }
 
 }  // namespace
 
-std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const json::object& pod, const Objects<api::DatasetClaim>& claims) {
+std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const json::object& pod,
+                                                                 const Objects<api::DatasetClaim>& claims) {
     const auto parsed = api::from_json<api::Pod>(json::value(pod));
     std::vector<std::shared_ptr<const api::DatasetClaim>> out;
     if (!parsed) return out;
@@ -162,22 +170,31 @@ std::string joined(const std::set<std::string>& names) {
 /// The volumes are told of the mounts inside of them.
 void tell_of_nested(json::object& pod, std::vector<std::string>& warnings) {
     const auto nested = nested_mounts(pod);
-    for (const NestedMount& mount : nested) warnings.push_back(fmt::format("{}: the pod starts only if the dataset has the folder {}", mount.line(), mount.folder));
+    for (const NestedMount& mount : nested)
+        warnings.push_back(
+            fmt::format("{}: the pod starts only if the dataset has the folder {}", mount.line(), mount.folder));
     for (json::value& value : make_array(make_object(pod, "spec"), "volumes")) {
         json::object* volume = value.if_object();
         if (!volume || claim_of(*volume).empty()) continue;
         json::object& attributes = *object_at(*object_at(*volume, "csi"), "volumeAttributes");
-        if (const std::string below = below_attribute(nested, text(*volume, "name")); !below.empty()) attributes[api::kBelowAttribute] = below;
+        if (const std::string below = below_attribute(nested, text(*volume, "name")); !below.empty())
+            attributes[api::kBelowAttribute] = below;
         else attributes.erase(api::kBelowAttribute);
     }
 }
 
-/// Whether the claim has nothing to do with this pod after all: it selects it, and the pod has none of the containers it names.
-bool passes_over(json::object& spec, const api::DatasetClaim& claim, bool has_volume, std::vector<std::string>& warnings) {
+/// Whether the claim has nothing to do with this pod after all: it selects it, and the pod has none of the containers
+/// it names.
+bool passes_over(json::object& spec, const api::DatasetClaim& claim, bool has_volume,
+                 std::vector<std::string>& warnings) {
     const std::set<std::string> absent = absent_containers(spec, claim);
     if (absent.empty()) return false;
-    const bool none = absent.size() == std::set<std::string>(claim.spec.containers.begin(), claim.spec.containers.end()).size();
-    if (none && !has_volume) warnings.push_back(fmt::format("DatasetClaim {} selects this pod and names container {}, which it has not: it is made without that data", claim.metadata.name, joined(absent)));
+    const bool none =
+        absent.size() == std::set<std::string>(claim.spec.containers.begin(), claim.spec.containers.end()).size();
+    if (none && !has_volume)
+        warnings.push_back(fmt::format(
+            "DatasetClaim {} selects this pod and names container {}, which it has not: it is made without that data",
+            claim.metadata.name, joined(absent)));
     return none && !has_volume;
 }
 
@@ -205,10 +222,16 @@ Result<std::vector<std::string>> mutate_pod(json::object& pod, const std::vector
         if (!own.empty() && own != volume) continue;
         const auto [at, fresh] = paths.emplace(plain_path(claim.spec.mount_path), name);
         if (!fresh && claim.spec.containers.empty())
-            return Error(ErrorKind::refused, fmt::format("DatasetClaims {} and {} both want {}: change the mountPath of one of them", at->second, name, at->first));
+            return Error(ErrorKind::refused,
+                         fmt::format("DatasetClaims {} and {} both want {}: change the mountPath of one of them",
+                                     at->second, name, at->first));
         if (own.empty())
-            make_array(spec, "volumes").push_back(json::object{{"name", volume}, {"csi", json::object{{"driver", api::kDriver}, {"readOnly", true},
-                                                               {"volumeAttributes", json::object{{api::kClaimAttribute, name}}}}}});
+            make_array(spec, "volumes")
+                .push_back(json::object{
+                    {"name", volume},
+                    {"csi", json::object{{"driver", api::kDriver},
+                                         {"readOnly", true},
+                                         {"volumeAttributes", json::object{{api::kClaimAttribute, name}}}}}});
         ZCDP_CHECK(add_mounts(spec, volume, claim));
     }
     for (const PodClaimInput* input : used) place(spec, *input, all_bytes);
@@ -221,11 +244,13 @@ Result<std::vector<std::string>> mutate_pod(json::object& pod, const std::vector
 
 json::array pod_patch(const json::object& before, const json::object& after) {
     json::array out;
-    const auto compare = [&](const json::object& old_parent, const json::object& new_parent, const std::string& path, std::string_view name) {
+    const auto compare = [&](const json::object& old_parent, const json::object& new_parent, const std::string& path,
+                             std::string_view name) {
         const json::value* was = old_parent.if_contains(name);
         const json::value* is = new_parent.if_contains(name);
         if (!is || (was && *was == *is)) return;
-        out.push_back(json::object{{"op", was ? "replace" : "add"}, {"path", path + "/" + std::string(name)}, {"value", *is}});
+        out.push_back(
+            json::object{{"op", was ? "replace" : "add"}, {"path", path + "/" + std::string(name)}, {"value", *is}});
     };
     const json::object none;
     const auto part = [&](const json::object& object, std::string_view name) -> const json::object& {
@@ -233,7 +258,8 @@ json::array pod_patch(const json::object& before, const json::object& after) {
         return value && value->is_object() ? value->get_object() : none;
     };
     compare(part(before, "metadata"), part(after, "metadata"), "/metadata", "annotations");
-    for (const char* name : {"volumes", "initContainers", "containers", "affinity", "schedulingGates"}) compare(part(before, "spec"), part(after, "spec"), "/spec", name);
+    for (const char* name : {"volumes", "initContainers", "containers", "affinity", "schedulingGates"})
+        compare(part(before, "spec"), part(after, "spec"), "/spec", name);
     return out;
 }
 

@@ -1,5 +1,5 @@
-// What the webhook does to a pod: the volume, the mounts, the affinity, the gate. Pure, idempotent, and safe to be called
-// again by the API server after other webhooks.
+// What the webhook does to a pod: the volume, the mounts, the affinity, the gate. Pure, idempotent, and safe to be
+// called again by the API server after other webhooks.
 #pragma once
 
 #include <string>
@@ -16,11 +16,13 @@ struct PodClaimInput {
 };
 
 /// The claims of the pod's namespace that concern it, in order of their names.
-std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const kube::json::object& pod, const Objects<api::DatasetClaim>& claims);
+std::vector<std::shared_ptr<const api::DatasetClaim>> claims_for(const kube::json::object& pod,
+                                                                 const Objects<api::DatasetClaim>& claims);
 
-/// Changes the pod in place; gives what whoever makes it should know (the API server shows it as warnings). A claim that
-/// only selects the pod, and names containers of which it has none, is passed over: an annotation says so, and the pod is
-/// made without it. Errors: refused: a mount path clash, a csi volume with readOnly: false, naming both sides and what to change.
+/// Changes the pod in place; gives what whoever makes it should know (the API server shows it as warnings). A claim
+/// that only selects the pod, and names containers of which it has none, is passed over: an annotation says so, and the
+/// pod is made without it. Errors: refused: a mount path clash, a csi volume with readOnly: false, naming both sides
+/// and what to change.
 Result<std::vector<std::string>> mutate_pod(kube::json::object& pod, const std::vector<PodClaimInput>& claims);
 
 /// The JSON patch from `before` to `after` at the places that mutate_pod touches.

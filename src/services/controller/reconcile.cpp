@@ -32,7 +32,8 @@ bool passes_over(const api::Pod& pod, const std::string& claim) {
 }
 
 json::object finalizers_patch(const api::ObjectMeta& metadata, std::vector<std::string> finalizers) {
-    return {{"metadata", json::object{{"finalizers", api::to_json(finalizers)}, {"resourceVersion", metadata.resource_version}}}};
+    return {{"metadata",
+             json::object{{"finalizers", api::to_json(finalizers)}, {"resourceVersion", metadata.resource_version}}}};
 }
 
 }  // namespace
@@ -42,35 +43,47 @@ kube::ApiResult<> Reconciler::write_allowed() const {
     return kube::ApiError(ApiErrorKind::forbidden, 0, "this replica does not lead");
 }
 
-kube::ApiResult<> Reconciler::add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer) {
+kube::ApiResult<> Reconciler::add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
+                                            const char* finalizer) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
     std::vector<std::string> finalizers = metadata.finalizers;
     finalizers.push_back(finalizer);
-    auto patched = parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge, finalizers_patch(metadata, std::move(finalizers)));
+    auto patched = parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge,
+                                    finalizers_patch(metadata, std::move(finalizers)));
     if (patched && std::string_view(resource.kind) == api::Dataset::kind) parts_.world.datasets.learn(*patched);
     if (patched && std::string_view(resource.kind) == api::DatasetClaim::kind) parts_.world.claims.learn(*patched);
     return done_or(std::move(patched));
 }
 
-kube::ApiResult<> Reconciler::drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer) {
+kube::ApiResult<> Reconciler::drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
+                                             const char* finalizer) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
     std::vector<std::string> finalizers = metadata.finalizers;
     std::erase(finalizers, finalizer);
-    return done_or(parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge, finalizers_patch(metadata, std::move(finalizers))));
+    return done_or(parts_.api.patch(resource, metadata.namespace_, metadata.name, kube::PatchKind::merge,
+                                    finalizers_patch(metadata, std::move(finalizers))));
 }
 
 kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, const char* wanted) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
-    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}}, {"spec", json::object{{"wanted", wanted}}}};
-    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
+    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}},
+                             {"spec", json::object{{"wanted", wanted}}}};
+    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name,
+                                                              kube::PatchKind::merge, patch));
 }
 
 kube::ApiResult<> Reconciler::redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
-    const json::object where{{"backend", source.backend}, {"prefix", source.prefix}, {"include", api::to_json(source.include)}, {"exclude", api::to_json(source.exclude)},
-                             {"objects", source.objects}, {"bytes", source.bytes}};
-    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}}, {"spec", json::object{{"source", where}}}};
-    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name, kube::PatchKind::merge, patch));
+    const json::object where{{"backend", source.backend},
+                             {"prefix", source.prefix},
+                             {"include", api::to_json(source.include)},
+                             {"exclude", api::to_json(source.exclude)},
+                             {"objects", source.objects},
+                             {"bytes", source.bytes}};
+    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}},
+                             {"spec", json::object{{"source", where}}}};
+    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name,
+                                                              kube::PatchKind::merge, patch));
 }
 
 Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
@@ -82,25 +95,44 @@ Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
 
 DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
     World& world = parts_.world;
-    DatasetView view{dataset, resolve_source(dataset, world.backends.list()), {}, {}, world.nodes.list(), world.node_datasets.by_index(dataset.metadata.uid),
-                     parts_.lister.outcome(dataset.metadata.uid), {}, {}, {}, {}, parts_.clock.unix_s(), world.backends.list()};
+    DatasetView view{dataset,
+                     resolve_source(dataset, world.backends.list()),
+                     {},
+                     {},
+                     world.nodes.list(),
+                     world.node_datasets.by_index(dataset.metadata.uid),
+                     parts_.lister.outcome(dataset.metadata.uid),
+                     {},
+                     {},
+                     {},
+                     {},
+                     parts_.clock.unix_s(),
+                     world.backends.list()};
     view.claims = world.claims.by_index(dataset.metadata.key());
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
         for (const auto& pod : pods_of(*claim))
             if (seen.insert(pod->metadata.uid).second) view.pods.push_back(pod);
-    view.room = [rooms = std::make_shared<Rooms>(world, promises_)](const api::Pod& pod, const api::Node& node) { return rooms->has(pod, node); };
-    view.load = [&world](const std::string& node) { return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size()); };
+    view.room = [rooms = std::make_shared<Rooms>(world, promises_)](const api::Pod& pod, const api::Node& node) {
+        return rooms->has(pod, node);
+    };
+    view.load = [&world](const std::string& node) {
+        return static_cast<uint64_t>(world.node_datasets.by_index("node/" + node).size());
+    };
     view.has_agent = [&world](const std::string& node) { return world.has_agent(node); };
     view.holding = [&world](const api::Pod& pod, const std::string& node) {
         PodHolding out;
         out.all_ready = true;
         for (const std::string& name : pod.claims()) {
             const auto claim = world.claims.get(pod.metadata.namespace_ + "/" + name);
-            const auto other = claim ? world.datasets.get(pod.metadata.namespace_ + "/" + claim->spec.dataset) : nullptr;
+            const auto other =
+                claim ? world.datasets.get(pod.metadata.namespace_ + "/" + claim->spec.dataset) : nullptr;
             bool held = false, ready = false;
-            for (const auto& one : other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
-                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted" || one->metadata.deleting()) continue;
+            for (const auto& one :
+                 other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
+                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted" ||
+                    one->metadata.deleting())
+                    continue;
                 held = true;
                 if (one->status.phase != "Ready" || one->spec.revision != other->status.revision) continue;
                 ready = true;
@@ -115,14 +147,19 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
 }
 
 void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus& status) {
-    const kube::EventObject about{api::kApiVersion, "Dataset", dataset.metadata.namespace_, dataset.metadata.name, dataset.metadata.uid};
+    const kube::EventObject about{api::kApiVersion, "Dataset", dataset.metadata.namespace_, dataset.metadata.name,
+                                  dataset.metadata.uid};
     const auto* was = api::find_condition(dataset.status.conditions, "Listed");
     const auto* is = api::find_condition(status.conditions, "Listed");
-    if (is && is->status == "False" && (!was || was->message != is->message)) parts_.events.warning(about, is->reason, is->message);
-    if (!status.history.empty() && (dataset.status.history.empty() || dataset.status.history.front().revision != status.history.front().revision))
+    if (is && is->status == "False" && (!was || was->message != is->message))
+        parts_.events.warning(about, is->reason, is->message);
+    if (!status.history.empty() &&
+        (dataset.status.history.empty() || dataset.status.history.front().revision != status.history.front().revision))
         parts_.events.normal(about, "Listed", is ? is->message : "");
     if (status.revision != dataset.status.revision && !dataset.status.revision.empty())
-        parts_.events.normal(about, "Switched", fmt::format("new pods see revision {} instead of {}", status.revision.substr(0, 12), dataset.status.revision.substr(0, 12)));
+        parts_.events.normal(about, "Switched",
+                             fmt::format("new pods see revision {} instead of {}", status.revision.substr(0, 12),
+                                         dataset.status.revision.substr(0, 12)));
 }
 
 /// Takes the agent's finalizer off, for nodes that have no agent any more.
@@ -133,8 +170,12 @@ kube::ApiResult<> Reconciler::release(const Objects<api::NodeDataset>& objects) 
         if (!now && settled(now.error())) continue;
         if (!now) return std::move(now).error();
         const auto object = api::from_json<api::NodeDataset>(json::value(std::move(*now)));
-        if (!object || object->metadata.uid != one->metadata.uid || !object->metadata.has_finalizer(api::kNodeDataFinalizer)) continue;
-        if (auto done = drop_finalizer(kube::resources::node_datasets, object->metadata, api::kNodeDataFinalizer); !done) return done;
+        if (!object || object->metadata.uid != one->metadata.uid ||
+            !object->metadata.has_finalizer(api::kNodeDataFinalizer))
+            continue;
+        if (auto done = drop_finalizer(kube::resources::node_datasets, object->metadata, api::kNodeDataFinalizer);
+            !done)
+            return done;
     }
     return {};
 }
@@ -188,14 +229,16 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
     }
     if (decision.add_finalizer) {
         const auto now = parts_.world.datasets.get(dataset.metadata.key());
-        return now ? add_finalizer(kube::resources::datasets, now->metadata, api::kInUseFinalizer) : kube::ApiResult<>();
+        return now ? add_finalizer(kube::resources::datasets, now->metadata, api::kInUseFinalizer)
+                   : kube::ApiResult<>();
     }
     if (decision.remove_finalizer && dataset.metadata.has_finalizer(api::kInUseFinalizer)) {
         parts_.lister.forget(dataset.metadata.uid);
         auto now = parts_.api.get(kube::resources::datasets, dataset.metadata.namespace_, dataset.metadata.name);
         if (!now) return done_or(std::move(now));
         const auto object = api::from_json<api::Dataset>(json::value(std::move(*now)));
-        if (object && object->metadata.uid == dataset.metadata.uid) return drop_finalizer(kube::resources::datasets, object->metadata, api::kInUseFinalizer);
+        if (object && object->metadata.uid == dataset.metadata.uid)
+            return drop_finalizer(kube::resources::datasets, object->metadata, api::kInUseFinalizer);
     }
     return {};
 }
@@ -214,7 +257,8 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
     const auto claim = world.claims.get(key);
     if (!claim) return std::optional<uint64_t>();
     const std::string& ns = claim->metadata.namespace_;
-    ClaimView view{*claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, {}, parts_.clock.unix_s()};
+    ClaimView view{
+        *claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, {}, parts_.clock.unix_s()};
     for (const auto& pod : world.pods.by_index(passed_over_index(key)))
         if (!pod->ended() && !pod->metadata.deleting()) view.passed_over.push_back(pod);
     if (claim->spec.pod_selector)
@@ -231,11 +275,16 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
         if (another && bound->reason == "PodsPassedOver") parts_.events.normal(about, bound->reason, bound->message);
         api::DatasetClaim changed = *claim;
         changed.status = decision.status;
-        if (auto done = learn(parts_.world.claims, parts_.api.replace(kube::resources::claims, api::object_json(changed), "status")); !done) return std::move(done).error();
+        if (auto done = learn(parts_.world.claims,
+                              parts_.api.replace(kube::resources::claims, api::object_json(changed), "status"));
+            !done)
+            return std::move(done).error();
     } else if (decision.add_finalizer) {
-        if (auto done = add_finalizer(kube::resources::claims, claim->metadata, api::kInUseFinalizer); !done) return std::move(done).error();
+        if (auto done = add_finalizer(kube::resources::claims, claim->metadata, api::kInUseFinalizer); !done)
+            return std::move(done).error();
     } else if (decision.remove_finalizer) {
-        if (auto done = drop_finalizer(kube::resources::claims, claim->metadata, api::kInUseFinalizer); !done) return std::move(done).error();
+        if (auto done = drop_finalizer(kube::resources::claims, claim->metadata, api::kInUseFinalizer); !done)
+            return std::move(done).error();
     }
     return std::optional<uint64_t>();
 }
@@ -253,7 +302,10 @@ Reconciler::Again Reconciler::reconcile_node(const std::string& name) {
     const auto patch = node_patch(*node, labels, world.has_agent(name));
     if (!patch) return again_s;
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
-    if (auto done = learn(world.nodes, parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch)); !done) return std::move(done).error();
+    if (auto done =
+            learn(world.nodes, parts_.api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, *patch));
+        !done)
+        return std::move(done).error();
     if (const auto now = world.nodes.get(name)) turns_.see(*now, parts_.clock.monotonic_ns());
     return again_s;
 }
@@ -272,19 +324,26 @@ Reconciler::Again Reconciler::reconcile_backend(const std::string& name) {
         const api::Condition* condition = api::find_condition(dataset->status.conditions, "Listed");
         if (!condition) continue;
         listed = listed || condition->status == "True";
-        if (condition->status == "False" && condition->reason != "NotFound" && condition->reason != "NamespaceNotAllowed" && condition->reason != "KeyRefused" && !bad)
+        if (condition->status == "False" && condition->reason != "NotFound" &&
+            condition->reason != "NamespaceNotAllowed" && condition->reason != "KeyRefused" && !bad)
             bad = condition, dataset_name = dataset->metadata.key();
     }
-    api::Condition ready{"Ready", "Unknown", backend->metadata.generation, "", "NotUsed", "no Dataset has been listed from it yet"};
+    api::Condition ready{"Ready", "Unknown", backend->metadata.generation,
+                         "",      "NotUsed", "no Dataset has been listed from it yet"};
     if (listed) ready.status = "True", ready.reason = "Listed", ready.message.clear();
-    if (bad) ready.status = "False", ready.reason = bad->reason, ready.message = fmt::format("Dataset {}: {}", dataset_name, bad->message);
+    if (bad)
+        ready.status = "False", ready.reason = bad->reason,
+        ready.message = fmt::format("Dataset {}: {}", dataset_name, bad->message);
     status.last_error = bad ? ready.message : "";
     api::set_condition(status.conditions, std::move(ready), iso8601(parts_.clock.unix_s()));
     if (status == backend->status) return std::optional<uint64_t>();
     if (auto allowed = write_allowed(); !allowed) return std::move(allowed).error();
     api::StorageBackend changed = *backend;
     changed.status = std::move(status);
-    if (auto done = learn(world.backends, parts_.api.replace(kube::resources::backends, api::object_json(changed), "status")); !done) return std::move(done).error();
+    if (auto done =
+            learn(world.backends, parts_.api.replace(kube::resources::backends, api::object_json(changed), "status"));
+        !done)
+        return std::move(done).error();
     return std::optional<uint64_t>();
 }
 
@@ -307,24 +366,30 @@ bool same_for_us(const api::Node& a, const api::Node& b) {
         std::erase_if(out, [](const auto& label) { return label.first.starts_with(api::kDataLabelPrefix); });
         return out;
     };
-    return others(a.metadata.labels) == others(b.metadata.labels) && a.spec == b.spec && a.status.allocatable == b.status.allocatable && a.ready() == b.ready() && a.metadata.deleting() == b.metadata.deleting();
+    return others(a.metadata.labels) == others(b.metadata.labels) && a.spec == b.spec &&
+           a.status.allocatable == b.status.allocatable && a.ready() == b.ready() &&
+           a.metadata.deleting() == b.metadata.deleting();
 }
 bool same_for_us(const api::Pod& a, const api::Pod& b) {
-    return a.spec.node_name == b.spec.node_name && a.spec.scheduling_gates == b.spec.scheduling_gates && a.ended() == b.ended() &&
-           a.metadata.deleting() == b.metadata.deleting() && a.unschedulable() == b.unschedulable() && a.claims() == b.claims() && a.metadata.labels == b.metadata.labels;
+    return a.spec.node_name == b.spec.node_name && a.spec.scheduling_gates == b.spec.scheduling_gates &&
+           a.ended() == b.ended() && a.metadata.deleting() == b.metadata.deleting() &&
+           a.unschedulable() == b.unschedulable() && a.claims() == b.claims() && a.metadata.labels == b.metadata.labels;
 }
 
 /// A pod that cannot start before its data is there: gated, or on its node and not running yet.
 bool waits(const api::Pod& pod) {
     if (pod.metadata.deleting() || pod.ended()) return false;
-    return pod.has_gate(api::kGate) || (!pod.spec.node_name.empty() && pod.status.phase == "Pending" && !pod.claims().empty());
+    return pod.has_gate(api::kGate) ||
+           (!pod.spec.node_name.empty() && pod.status.phase == "Pending" && !pod.claims().empty());
 }
 /// It says that its data is not there.
 bool was_told(const api::Pod& pod) {
     const api::Condition* told = api::find_condition(pod.status.conditions, api::kDataReadyCondition);
     return told && told->status == "False";
 }
-std::string error_of(const api::NodeDataset& held) { return held.status.last_error ? held.status.last_error->reason : ""; }
+std::string error_of(const api::NodeDataset& held) {
+    return held.status.last_error ? held.status.last_error->reason : "";
+}
 
 }  // namespace
 
@@ -344,7 +409,8 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         }
         if (!any->spec.source.backend.empty()) queue.add("backend/" + any->spec.source.backend);
         if (!before || !after || before->status.revision != after->status.revision)
-            for (const auto& held : world.node_datasets.by_index(any->metadata.uid)) queue.add("node/" + held->spec.node);
+            for (const auto& held : world.node_datasets.by_index(any->metadata.uid))
+                queue.add("node/" + held->spec.node);
     });
     world.claims.on_change([&](const std::string& key, const auto& before, const auto& after) {
         queue.add("claim/" + key);
@@ -364,7 +430,8 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
                     if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
     });
     world.pods.on_change([&](const std::string& key, const auto& before, const auto& after) {
-        if (after && (waits(*after) || was_told(*after)) && (!before || before->status.phase != after->status.phase)) queue.add("pod/" + key);
+        if (after && (waits(*after) || was_told(*after)) && (!before || before->status.phase != after->status.phase))
+            queue.add("pod/" + key);
         if (before && after && same_for_us(*before, *after)) return;
         const auto& any = after ? after : before;
         const std::string& ns = any->metadata.namespace_;
@@ -372,14 +439,17 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         const auto claims = any->claims();
         for (const std::string& name : claims) {
             queue.add("claim/" + ns + "/" + name);
-            if (const auto claim = world.claims.get(ns + "/" + name)) queue.add("dataset/" + ns + "/" + claim->spec.dataset);
+            if (const auto claim = world.claims.get(ns + "/" + name))
+                queue.add("dataset/" + ns + "/" + claim->spec.dataset);
         }
         for (const std::string& name : any->passed_over()) queue.add("claim/" + ns + "/" + name);
         for (const auto& claim : world.claims.by_index(ns))  // that it should use, perhaps, and does not
-            if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels)) queue.add("claim/" + claim->metadata.key());
+            if (claim->spec.pod_selector && claim->spec.pod_selector->matches(any->metadata.labels))
+                queue.add("claim/" + claim->metadata.key());
     });
     world.nodes.on_change([&](const std::string& key, const auto& before, const auto& after) {
-        if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec) queue.add("node/" + key);
+        if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec)
+            queue.add("node/" + key);
         if (before && after && same_for_us(*before, *after)) return;
         for (const auto& dataset : world.datasets.list()) queue.add("dataset/" + dataset->metadata.key());
         for (const auto& pod : world.pods.by_index(kGatedIndex)) queue.add("pod/" + pod->metadata.key());

@@ -64,8 +64,10 @@ class Reconciler {
     void announce(const api::Dataset& dataset, const api::DatasetStatus& status);
     kube::ApiResult<> set_wanted(const api::NodeDataset& object, const char* wanted);
     kube::ApiResult<> redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source);
-    kube::ApiResult<> drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
-    kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata, const char* finalizer);
+    kube::ApiResult<> drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
+                                     const char* finalizer);
+    kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
+                                    const char* finalizer);
     kube::ApiResult<> write_allowed() const;
     Parts parts_;
     LabelTurns turns_;

@@ -11,10 +11,16 @@ namespace json = boost::json;
 constexpr size_t kToldMost = 10'000, kMessageMost = 1'000;
 
 /// A condition's place in its list is found by its type; other conditions stay. Of this very pod.
-json::object condition_patch(const api::Pod& pod, const DataReady& says, const std::string& since, const std::string& now) {
-    const json::object condition{{"type", api::kDataReadyCondition}, {"status", says.ready ? "True" : "False"}, {"reason", says.reason},
-                                 {"message", says.message.substr(0, kMessageMost)}, {"lastProbeTime", now}, {"lastTransitionTime", since}};
-    return {{"metadata", json::object{{"uid", pod.metadata.uid}}}, {"status", json::object{{"conditions", json::array{condition}}}}};
+json::object condition_patch(const api::Pod& pod, const DataReady& says, const std::string& since,
+                             const std::string& now) {
+    const json::object condition{{"type", api::kDataReadyCondition},
+                                 {"status", says.ready ? "True" : "False"},
+                                 {"reason", says.reason},
+                                 {"message", says.message.substr(0, kMessageMost)},
+                                 {"lastProbeTime", now},
+                                 {"lastTransitionTime", since}};
+    return {{"metadata", json::object{{"uid", pod.metadata.uid}}},
+            {"status", json::object{{"conditions", json::array{condition}}}}};
 }
 
 /// Whether a pod may be held back for this label: a claim of its dataset says so.
@@ -34,8 +40,12 @@ bool is_gone(const kube::ApiError& error) { return error.kind() == kube::ApiErro
 PodView Reconciler::view_of(const api::Pod& pod, Rooms& rooms) const {
     World& world = parts_.world;
     const int64_t now_ns = parts_.clock.monotonic_ns();
-    PodView view{pod, {}, {}, [&rooms, &pod](const api::Node& node) { return rooms.has(pod, node); },
-                 [this, now_ns](const std::string& label) { return turns_.closed_ns(label, now_ns); }, parts_.clock.unix_s()};
+    PodView view{pod,
+                 {},
+                 {},
+                 [&rooms, &pod](const api::Node& node) { return rooms.has(pod, node); },
+                 [this, now_ns](const std::string& label) { return turns_.closed_ns(label, now_ns); },
+                 parts_.clock.unix_s()};
     for (const std::string& name : pod.claims()) {
         PodClaim one{name, world.claims.get(pod.metadata.namespace_ + "/" + name), nullptr, {}};
         if (one.claim) one.dataset = world.datasets.get(pod.metadata.namespace_ + "/" + one.claim->spec.dataset);
@@ -56,7 +66,8 @@ kube::ApiResult<> Reconciler::open_gate(const api::Pod& pod, const PodDecision& 
     if (auto allowed = write_allowed(); !allowed) return allowed;
     turns_.opening(decision.required_labels, parts_.clock.monotonic_ns());
     if (!decision.node.empty()) promises_.make(pod, decision.node, parts_.clock.monotonic_ns());
-    auto patched = parts_.api.patch(kube::resources::pods, pod.metadata.namespace_, pod.metadata.name, kube::PatchKind::json_patch, patch);
+    auto patched = parts_.api.patch(kube::resources::pods, pod.metadata.namespace_, pod.metadata.name,
+                                    kube::PatchKind::json_patch, patch);
     if (!patched && is_gone(patched.error())) return {};
     if (!patched) return std::move(patched).error();
     parts_.world.pods.learn(*patched);
@@ -73,13 +84,15 @@ kube::ApiResult<> Reconciler::tell(const api::Pod& pod, const DataReady& says) {
     const int64_t now_ns = parts_.clock.monotonic_ns();
     if (!another) {
         const auto told = told_ns_.find(pod.metadata.uid);
-        const bool lately = told != told_ns_.end() && now_ns - told->second < percent_every_ns(parts_.world.pods.by_index(kGatedIndex).size());
+        const bool lately = told != told_ns_.end() &&
+                            now_ns - told->second < percent_every_ns(parts_.world.pods.by_index(kGatedIndex).size());
         if (lately || before->message == says.message.substr(0, kMessageMost)) return {};
     }
     if (auto allowed = write_allowed(); !allowed) return allowed;
     const std::string now = iso8601(parts_.clock.unix_s());
-    auto patched = parts_.api.patch(kube::resources::pods, pod.metadata.namespace_, pod.metadata.name, kube::PatchKind::strategic,
-                                    condition_patch(pod, says, turned ? now : before->last_transition_time, now), "status");
+    auto patched =
+        parts_.api.patch(kube::resources::pods, pod.metadata.namespace_, pod.metadata.name, kube::PatchKind::strategic,
+                         condition_patch(pod, says, turned ? now : before->last_transition_time, now), "status");
     if (!patched && is_gone(patched.error())) return {};
     if (!patched) return std::move(patched).error();
     if (told_ns_.size() >= kToldMost) told_ns_.clear();
@@ -93,8 +106,8 @@ kube::ApiResult<> Reconciler::tell(const api::Pod& pod, const DataReady& says) {
     return {};
 }
 
-/// Leaves `labels` as the node should carry them now: those that must wait until no pod is on its way are as they were. The
-/// seconds until the next look.
+/// Leaves `labels` as the node should carry them now: those that must wait until no pod is on its way are as they were.
+/// The seconds until the next look.
 std::optional<uint64_t> Reconciler::wait_for_turn(std::map<std::string, std::string>& labels, const api::Node& node) {
     const World& world = parts_.world;
     const std::string& name = node.metadata.name;
@@ -122,7 +135,8 @@ std::optional<uint64_t> Reconciler::wait_for_turn(std::map<std::string, std::str
         if (turn_ns > 0) labels[label] = value;
         wait_ns = std::max(wait_ns, turn_ns);
     }
-    return wait_ns > 0 ? std::optional<uint64_t>(static_cast<uint64_t>((wait_ns + 999'999'999) / 1'000'000'000)) : std::nullopt;
+    return wait_ns > 0 ? std::optional<uint64_t>(static_cast<uint64_t>((wait_ns + 999'999'999) / 1'000'000'000))
+                       : std::nullopt;
 }
 
 Reconciler::Again Reconciler::reconcile_pod(const std::string& key) {

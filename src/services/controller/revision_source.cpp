@@ -26,21 +26,25 @@ const api::DatasetVersion* find_version(const api::DatasetStatus& status, const 
     return nullptr;
 }
 
-ResolvedSource resolve_version(const api::DatasetVersion& version, const std::string& ns, const Objects<api::StorageBackend>& backends) {
+ResolvedSource resolve_version(const api::DatasetVersion& version, const std::string& ns,
+                               const Objects<api::StorageBackend>& backends) {
     ResolvedSource out;
     out.prefix = version.prefix, out.include = version.include, out.exclude = version.exclude;
     for (const auto& backend : backends) {
         if (backend->metadata.name != version.backend) continue;
         if (namespace_allowed(backend->spec, ns)) out.backend = backend;
-        else out.reason = "NamespaceNotAllowed", out.message = fmt::format("StorageBackend {} no longer allows namespace {}", version.backend, ns);
+        else
+            out.reason = "NamespaceNotAllowed",
+            out.message = fmt::format("StorageBackend {} no longer allows namespace {}", version.backend, ns);
         return out;
     }
-    out.reason = "BackendNotFound", out.message = fmt::format("there is no StorageBackend {} any more", version.backend);
+    out.reason = "BackendNotFound",
+    out.message = fmt::format("there is no StorageBackend {} any more", version.backend);
     return out;
 }
 
-ResolvedSource source_of_revision(const api::Dataset& dataset, const std::string& revision, const Objects<api::NodeDataset>& held,
-                                  const Objects<api::StorageBackend>& backends) {
+ResolvedSource source_of_revision(const api::Dataset& dataset, const std::string& revision,
+                                  const Objects<api::NodeDataset>& held, const Objects<api::StorageBackend>& backends) {
     api::DatasetVersion version;
     if (const api::DatasetVersion* known = find_version(dataset.status, revision)) {
         version = *known;
@@ -49,7 +53,8 @@ ResolvedSource source_of_revision(const api::Dataset& dataset, const std::string
     for (const auto& one : held) {
         if (!version.backend.empty() || one->spec.revision != revision) continue;
         const api::NodeDatasetSource& from = one->spec.source;
-        version.backend = from.backend, version.prefix = from.prefix, version.include = from.include, version.exclude = from.exclude;
+        version.backend = from.backend, version.prefix = from.prefix, version.include = from.include,
+        version.exclude = from.exclude;
     }
     if (version.backend.empty()) return resolve_source(dataset, backends);
     return resolve_version(version, dataset.metadata.namespace_, backends);

@@ -13,7 +13,10 @@ constexpr const char* kRole = "zcdp-agent-secrets";
 json::object rule(const char* resource, const std::set<std::string>& names) {
     json::array list;
     for (const std::string& name : names) list.push_back(json::value(name));
-    return {{"apiGroups", json::array{""}}, {"resources", json::array{resource}}, {"resourceNames", std::move(list)}, {"verbs", json::array{"get"}}};
+    return {{"apiGroups", json::array{""}},
+            {"resources", json::array{resource}},
+            {"resourceNames", std::move(list)},
+            {"verbs", json::array{"get"}}};
 }
 
 }  // namespace
@@ -22,7 +25,8 @@ json::array agent_rules(const Objects<api::StorageBackend>& backends) {
     std::set<std::string> secrets, maps{"zcdp-ca"};
     for (const auto& backend : backends) {
         // zcdp's own CA key is a Secret of the same namespace: no backend may name it to agents.
-        if (const auto& name = backend->spec.secret_ref.name; !name.empty() && name != "zcdp-controller-ca") secrets.insert(name);
+        if (const auto& name = backend->spec.secret_ref.name; !name.empty() && name != "zcdp-controller-ca")
+            secrets.insert(name);
         if (const auto& name = backend->spec.ca_bundle_ref.name; !name.empty()) maps.insert(name);
     }
     json::array rules{rule("configmaps", maps)};

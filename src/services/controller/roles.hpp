@@ -11,7 +11,8 @@ namespace zcdp::services {
 
 class AgentRole {
   public:
-    AgentRole(kube::Api& api, std::string ns, const World& world) : api_(api), namespace_(std::move(ns)), world_(world) {}
+    AgentRole(kube::Api& api, std::string ns, const World& world)
+        : api_(api), namespace_(std::move(ns)), world_(world) {}
     /// Writes the Role if it should say something else than what was written last; looked at anew, than what it says.
     Result<> keep(bool look = false);
 

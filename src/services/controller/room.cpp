@@ -18,9 +18,11 @@ int64_t counted_from(const api::Pod& pod) {
 api::Amounts free_on(const api::Node& node, const Objects<api::Pod>& there, const api::Pod& pod) {
     api::Amounts taken;
     for (const auto& one : there)
-        if (!one->ended() && one->metadata.uid != pod.metadata.uid && one->spec.priority >= counted_from(pod)) api::add(taken, one->requests);
+        if (!one->ended() && one->metadata.uid != pod.metadata.uid && one->spec.priority >= counted_from(pod))
+            api::add(taken, one->requests);
     api::Amounts free = api::amounts_of(node.status.allocatable);
-    for (api::Amount& amount : free) amount.thousandths = std::max<int64_t>(0, amount.thousandths - api::amount_of(taken, amount.resource));
+    for (api::Amount& amount : free)
+        amount.thousandths = std::max<int64_t>(0, amount.thousandths - api::amount_of(taken, amount.resource));
     return free;
 }
 

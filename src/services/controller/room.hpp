@@ -1,6 +1,5 @@
-// Which nodes have room for a pod that waits: what the scheduler's fit of resources will say. A pod whose gate goes must find
-// a node, for its affinity cannot be changed afterwards (KEP-3838).
-// Thread rule: one thread.
+// Which nodes have room for a pod that waits: what the scheduler's fit of resources will say. A pod whose gate goes
+// must find a node, for its affinity cannot be changed afterwards (KEP-3838). Thread rule: one thread.
 #pragma once
 
 #include <map>
@@ -11,15 +10,16 @@
 
 namespace zcdp::services {
 
-/// What is left on a node beside the pods that are there. Pods that `pod` may push out (of a lower priority) take no room.
-/// Pure.
+/// What is left on a node beside the pods that are there. Pods that `pod` may push out (of a lower priority) take no
+/// room. Pure.
 api::Amounts free_on(const api::Node& node, const Objects<api::Pod>& there, const api::Pod& pod);
 
 /// Pods whose gates went and that no node has yet: the room that was seen for each is taken.
 class Promises {
   public:
     void make(const api::Pod& pod, const std::string& node, int64_t now_ns);
-    /// Forgets pods that are on a node, have ended or are gone, and what is so old that the scheduler must have seen it.
+    /// Forgets pods that are on a node, have ended or are gone, and what is so old that the scheduler must have seen
+    /// it.
     void settle(const World& world, int64_t now_ns);
     /// What is promised on a node to other pods than this one.
     api::Amounts on(const std::string& node, const std::string& except_uid) const;

@@ -17,30 +17,36 @@ const json::value* at(const json::value* parent, std::string_view name) {
 /// Whether the token is an agent's, and made for us.
 bool is_agent(kube::Api& api, const std::string& authorization) {
     if (!authorization.starts_with(kBearer)) return false;
-    const json::object review{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenReview"},
-                              {"spec", json::object{{"token", authorization.substr(kBearer.size())}, {"audiences", json::array{"zcdp-controller"}}}}};
+    const json::object review{{"apiVersion", "authentication.k8s.io/v1"},
+                              {"kind", "TokenReview"},
+                              {"spec", json::object{{"token", authorization.substr(kBearer.size())},
+                                                    {"audiences", json::array{"zcdp-controller"}}}}};
     auto answer = api.create(kube::resources::token_reviews, "", review);
     if (!answer) return false;
     const json::value value(std::move(*answer));
     const json::value* status = at(&value, "status");
     const json::value* authenticated = at(status, "authenticated");
     const json::value* name = at(at(status, "user"), "username");
-    return authenticated && *authenticated == json::value(true) && name && *name == json::value(std::string("system:serviceaccount:") + api::kSystemNamespace + ":zcdp-agent");
+    return authenticated && *authenticated == json::value(true) && name &&
+           *name == json::value(std::string("system:serviceaccount:") + api::kSystemNamespace + ":zcdp-agent");
 }
 
 net::ServerResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n", {}}; }
 
 }  // namespace
 
-net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister, Fs& fs) {
+net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister,
+                                  Fs& fs) {
     const std::string_view target = request.target;
     const size_t query = target.find(kQuery);
     if (query == target.npos) return plain(400, "write /v1/listings/REVISION?dataset=NAMESPACE/NAME");
-    const std::string revision(target.substr(kPath.size(), query - kPath.size())), key(target.substr(query + kQuery.size()));
+    const std::string revision(target.substr(kPath.size(), query - kPath.size())),
+        key(target.substr(query + kQuery.size()));
     if (!is_agent(api, request.authorization)) return plain(403, "only agents may ask");
     const auto dataset = world.datasets.get(key);
     if (!dataset) return plain(404, "there is no such Dataset");
-    const ResolvedSource source = source_of_revision(*dataset, revision, world.node_datasets.by_index(dataset->metadata.uid), world.backends.list());
+    const ResolvedSource source = source_of_revision(
+        *dataset, revision, world.node_datasets.by_index(dataset->metadata.uid), world.backends.list());
     auto listing = lister.listing(*dataset, source, revision);
     if (!listing) return plain(404, listing.error().line());
     net::ServerResponse response;

@@ -8,6 +8,7 @@
 
 namespace zcdp::services {
 
-net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister, Fs& fs);
+net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister,
+                                  Fs& fs);
 
 }  // namespace zcdp::services

@@ -16,11 +16,14 @@ std::string text_at(const json::object& object, std::string_view outer, std::str
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-const json::value* name_of(const json::value& member) { return member.is_object() ? member.get_object().if_contains("name") : nullptr; }
+const json::value* name_of(const json::value& member) {
+    return member.is_object() ? member.get_object().if_contains("name") : nullptr;
+}
 
 bool says_list(const json::array& have, const json::array& wanted) {
     const bool named = std::all_of(wanted.begin(), wanted.end(), [](const json::value& one) { return name_of(one); });
-    if (!named || wanted.empty()) return have.size() == wanted.size() && std::equal(have.begin(), have.end(), wanted.begin(), says);
+    if (!named || wanted.empty())
+        return have.size() == wanted.size() && std::equal(have.begin(), have.end(), wanted.begin(), says);
     return std::all_of(wanted.begin(), wanted.end(), [&](const json::value& one) {
         return std::any_of(have.begin(), have.end(), [&](const json::value& other) {
             const json::value* name = name_of(other);
@@ -31,7 +34,8 @@ bool says_list(const json::array& have, const json::array& wanted) {
 
 /// Which of the manifests the controller keeps: what lies beside the workloads, and no right of its own.
 bool is_kept(const std::string& kind, const std::string& name) {
-    static const std::set<std::string> kinds{"MutatingWebhookConfiguration", "CSIDriver", "Service", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"};
+    static const std::set<std::string> kinds{"MutatingWebhookConfiguration", "CSIDriver", "Service",
+                                             "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"};
     static const std::set<std::string> rights{"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"};
     return kinds.contains(kind) || (rights.contains(kind) && name.starts_with("zcdp-agent"));
 }
@@ -47,7 +51,8 @@ std::vector<json::object> kept_manifests() {
 
 /// What an API server may leave out, or not know yet.
 bool is_nothing(const json::value& value) {
-    return value.is_null() || value == json::value(false) || value == json::value("") || (value.is_array() && value.get_array().empty());
+    return value.is_null() || value == json::value(false) || value == json::value("") ||
+           (value.is_array() && value.get_array().empty());
 }
 
 }  // namespace
@@ -76,13 +81,18 @@ std::optional<json::object> essential_part(const json::object& manifest) {
     if (kind == "Role") out.erase("rules");  // AgentRole keeps these
     if (json::value* hooks = out.if_contains("webhooks"))
         for (json::value& hook : hooks->as_array())
-            for (const char* theirs : {"namespaceSelector", "failurePolicy", "timeoutSeconds", "reinvocationPolicy"}) hook.as_object().erase(theirs);
+            for (const char* theirs : {"namespaceSelector", "failurePolicy", "timeoutSeconds", "reinvocationPolicy"})
+                hook.as_object().erase(theirs);
     return out;
 }
 
 Upkeep::Upkeep(kube::Api& api, Metrics& metrics, Logger& log) : api_(api), metrics_(metrics), log_(log) {
     for (json::object& one : kept_manifests()) {
-        Kept kept{resource_of(one), text_at(one, "metadata", "namespace"), text_at(one, "metadata", "name"), {}, *essential_part(one)};
+        Kept kept{resource_of(one),
+                  text_at(one, "metadata", "namespace"),
+                  text_at(one, "metadata", "name"),
+                  {},
+                  *essential_part(one)};
         kept.manifest = std::move(one);
         kept_.push_back(std::move(kept));
     }
@@ -94,11 +104,15 @@ Result<> Upkeep::keep(const Kept& one) {
     const bool gone = !have && have.error().kind() == kube::ApiErrorKind::not_found;
     if (!have && !gone) return Error(have.error().to_error().kind(), have.error().message(), what);
     if (have && says(*have, one.essential)) return {};
-    if (have && have->at("metadata").as_object().contains("deletionTimestamp")) return {};  // it is made anew once it is gone
+    if (have && have->at("metadata").as_object().contains("deletionTimestamp"))
+        return {};  // it is made anew once it is gone
     auto put = api_.patch(*one.resource, one.ns, one.name, kube::PatchKind::apply, one.manifest);
     if (!put) return Error(put.error().to_error().kind(), put.error().message(), what, "zcdp install puts it back");
     log_.warn("put back what zcdp needs", {{"object", what}, {"was", gone ? "deleted" : "changed"}});
-    metrics_.counter("zcdp_repairs_total", "Objects of its own set-up that the controller found changed or deleted, and put back.").add();
+    metrics_
+        .counter("zcdp_repairs_total",
+                 "Objects of its own set-up that the controller found changed or deleted, and put back.")
+        .add();
     return {};
 }
 
@@ -112,7 +126,8 @@ Result<> Upkeep::keep() {
 /// One object's watch.
 class Tripwires::Wire final : public kube::CacheSink {
   public:
-    Wire(std::atomic<bool>& tripped, kube::Api& api, const kube::Resource& resource, const std::string& ns, const std::string& name, Random& random, Logger& log)
+    Wire(std::atomic<bool>& tripped, kube::Api& api, const kube::Resource& resource, const std::string& ns,
+         const std::string& name, Random& random, Logger& log)
         : tripped_(tripped), resource_(resource), informer_(api, resource_, scope(ns, name), *this, random, log) {}
     void begin_replace() override {}
     void put(json::object&&) override { tripped_ = true; }
@@ -135,7 +150,8 @@ Tripwires::Tripwires(kube::Api& api, const std::string& system_namespace, Random
     const auto add = [&](const kube::Resource& resource, const std::string& ns, const std::string& name) {
         wires_.push_back(std::make_unique<Wire>(tripped_, api, resource, ns, name, random, log));
     };
-    for (const json::object& one : kept_manifests()) add(*resource_of(one), text_at(one, "metadata", "namespace"), text_at(one, "metadata", "name"));
+    for (const json::object& one : kept_manifests())
+        add(*resource_of(one), text_at(one, "metadata", "namespace"), text_at(one, "metadata", "name"));
     add(kube::resources::secrets, system_namespace, "zcdp-controller-ca");
     add(kube::resources::config_maps, system_namespace, "zcdp-ca");
 }

@@ -1,7 +1,7 @@
-// What zcdp set up in the cluster and cannot work without: the webhook's configuration, the CSI driver's object, the Service,
-// the agents' rights. Somebody may change or delete it (GitOps, Helm, `kubectl replace`), and then pods start without their
-// data, silently: so the leader puts it back. What people may set otherwise (the webhook's selectors, failurePolicy, timeouts,
-// labels) is theirs.
+// What zcdp set up in the cluster and cannot work without: the webhook's configuration, the CSI driver's object, the
+// Service, the agents' rights. Somebody may change or delete it (GitOps, Helm, `kubectl replace`), and then pods start
+// without their data, silently: so the leader puts it back. What people may set otherwise (the webhook's selectors,
+// failurePolicy, timeouts, labels) is theirs.
 //
 // The controller's own rights cannot be put back by itself: `zcdp install` does that.
 #pragma once
@@ -18,15 +18,16 @@ namespace zcdp::services {
 /// Of a manifest, what zcdp cannot work without; nullopt when the controller does not keep such an object. Pure.
 std::optional<kube::json::object> essential_part(const kube::json::object& manifest);
 
-/// Whether `have` says all that `wanted` says: objects member by member, lists whose members have names by name, other lists whole.
-/// Pure.
+/// Whether `have` says all that `wanted` says: objects member by member, lists whose members have names by name, other
+/// lists whole. Pure.
 bool says(const kube::json::value& have, const kube::json::value& wanted);
 
 /// Thread rule: one thread.
 class Upkeep {
   public:
     Upkeep(kube::Api& api, Metrics& metrics, Logger& log);
-    /// Looks at each object and puts back what is not as it has to be; the leader's work. Errors: the first; the others were tried, too.
+    /// Looks at each object and puts back what is not as it has to be; the leader's work. Errors: the first; the others
+    /// were tried, too.
     Result<> keep();
 
   private:
@@ -42,9 +43,9 @@ class Upkeep {
     std::vector<Kept> kept_;
 };
 
-/// Watches all that is kept (also the CA's Secret and ConfigMap), and tells that something may have changed. It says too much rather
-/// than too little, and nothing while it cannot watch: look also without it.
-/// Thread rule: any thread; a thread of its own for each object.
+/// Watches all that is kept (also the CA's Secret and ConfigMap), and tells that something may have changed. It says
+/// too much rather than too little, and nothing while it cannot watch: look also without it. Thread rule: any thread; a
+/// thread of its own for each object.
 class Tripwires {
   public:
     /// `api`, `random` and `log` must outlive it.

@@ -11,7 +11,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr size_t kNamespacesMost = 1'000;
-constexpr size_t kWarningsMost = 8, kWarningMost = 250;  // the API server cuts them at 256 bytes, and all of them at 4 KiB
+constexpr size_t kWarningsMost = 8,
+                 kWarningMost = 250;  // the API server cuts them at 256 bytes, and all of them at 4 KiB
 
 const json::object* object_at(const json::object& parent, std::string_view name) {
     const json::value* value = parent.if_contains(name);
@@ -23,7 +24,8 @@ std::string text_at(const json::object& parent, std::string_view name) {
 }
 
 net::ServerResponse review(json::object response) {
-    const json::object out{{"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", std::move(response)}};
+    const json::object out{
+        {"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", std::move(response)}};
     return {200, "application/json", json::serialize(out), {}};
 }
 
@@ -32,13 +34,15 @@ net::ServerResponse review(json::object response) {
 Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
     const int64_t arrived_ns = clock_.monotonic_ns();
     const std::scoped_lock lock(mutex_);
-    if (const auto at = known_.find(ns); at != known_.end() && at->second.begun_at_ns >= arrived_ns) return at->second.claims;
+    if (const auto at = known_.find(ns); at != known_.end() && at->second.begun_at_ns >= arrived_ns)
+        return at->second.claims;
     Known fresh;
     fresh.begun_at_ns = clock_.monotonic_ns();
     kube::ListOptions options;
     options.ns = ns;
     const auto listed = api_.list(kube::resources::claims, options, [&](json::object&& object) {
-        if (auto claim = api::from_json<api::DatasetClaim>(json::value(std::move(object)))) fresh.claims.push_back(std::make_shared<const api::DatasetClaim>(std::move(*claim)));
+        if (auto claim = api::from_json<api::DatasetClaim>(json::value(std::move(object))))
+            fresh.claims.push_back(std::make_shared<const api::DatasetClaim>(std::move(*claim)));
     });
     if (!listed) {
         log_.warn("claims could not be listed", {{"namespace", ns}, {"why", listed.error().message()}});
@@ -61,7 +65,8 @@ Result<std::pair<json::array, std::vector<std::string>>> Webhook::patch_for(cons
     const std::string ns = text_at(request, "namespace");
     if (!pod || ns.empty()) return std::pair(json::array(), std::vector<std::string>());
     std::vector<PodClaimInput> inputs;
-    for (const auto& claim : claims_for(*pod, claims_in(ns))) inputs.push_back({claim, dataset(ns, claim->spec.dataset)});
+    for (const auto& claim : claims_for(*pod, claims_in(ns)))
+        inputs.push_back({claim, dataset(ns, claim->spec.dataset)});
     json::object changed = *pod;
     ZCDP_TRY(auto warnings, mutate_pod(changed, inputs));
     return std::pair(pod_patch(*pod, changed), std::move(warnings));
@@ -76,7 +81,8 @@ net::ServerResponse Webhook::answer(const net::ServerRequest& request) {
     auto patch = patch_for(*asked);
     if (!patch) {
         response["allowed"] = false;
-        response["status"] = json::object{{"code", 422}, {"reason", "Invalid"}, {"message", "zcdp: " + patch.error().line()}};
+        response["status"] =
+            json::object{{"code", 422}, {"reason", "Invalid"}, {"message", "zcdp: " + patch.error().line()}};
         return review(std::move(response));
     }
     response["allowed"] = true;

@@ -1,8 +1,8 @@
-// The mutating webhook's answers: an AdmissionReview in, one out. Fails open by configuration; what is refused here names
-// both sides of the clash.
+// The mutating webhook's answers: an AdmissionReview in, one out. Fails open by configuration; what is refused here
+// names both sides of the clash.
 //
-// Thread rule: any thread. The claims of a namespace are listed consistently, by a list that began after the request came,
-// so that a claim of the same `kubectl apply` is seen; requests that come while a list runs share the next one.
+// Thread rule: any thread. The claims of a namespace are listed consistently, by a list that began after the request
+// came, so that a claim of the same `kubectl apply` is seen; requests that come while a list runs share the next one.
 #pragma once
 
 #include <map>
@@ -17,7 +17,8 @@ namespace zcdp::services {
 
 class Webhook {
   public:
-    Webhook(kube::Api& api, World& world, const Clock& clock, Logger& log) : api_(api), world_(world), clock_(clock), log_(log) {}
+    Webhook(kube::Api& api, World& world, const Clock& clock, Logger& log)
+        : api_(api), world_(world), clock_(clock), log_(log) {}
     net::ServerResponse answer(const net::ServerRequest& request);
 
   private:

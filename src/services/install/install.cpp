@@ -31,13 +31,18 @@ int64_t number(const json::object& object, std::string_view outer, std::string_v
 }
 
 /// Looks again until `look` returns "", else what is still missing.
-Result<> wait_until(const std::string& what, uint64_t timeout_ms, const std::atomic<bool>& stop, const std::function<std::string()>& look) {
+Result<> wait_until(const std::string& what, uint64_t timeout_ms, const std::atomic<bool>& stop,
+                    const std::function<std::string()>& look) {
     const Deadline deadline = Deadline::in_ms(timeout_ms);
     while (true) {
         const std::string missing = look();
         if (missing.empty()) return {};
-        if (stop) return Error(ErrorKind::interrupted, "stopped while waiting", what, "the same command goes on where it was");
-        if (deadline.passed()) return Error(ErrorKind::timeout, missing, what, "kubectl -n zcdp-system get pods; kubectl -n zcdp-system describe pods");
+        if (stop)
+            return Error(ErrorKind::interrupted, "stopped while waiting", what,
+                         "the same command goes on where it was");
+        if (deadline.passed())
+            return Error(ErrorKind::timeout, missing, what,
+                         "kubectl -n zcdp-system get pods; kubectl -n zcdp-system describe pods");
         std::this_thread::sleep_for(kLookEvery);
     }
 }
@@ -48,7 +53,8 @@ Result<> check_version(kube::Api& api) {
     const size_t at = body->find("\"minor\":");
     const size_t digits = body->find_first_of("0123456789", at);
     if (at == std::string::npos || digits == std::string::npos || std::atoi(body->c_str() + digits) >= 30) return {};
-    return Error(ErrorKind::refused, fmt::format("is version 1.{}", std::atoi(body->c_str() + digits)), "the cluster", "zcdp needs Kubernetes 1.30 or later");
+    return Error(ErrorKind::refused, fmt::format("is version 1.{}", std::atoi(body->c_str() + digits)), "the cluster",
+                 "zcdp needs Kubernetes 1.30 or later");
 }
 
 Result<> apply(kube::Api& api, const json::object& object) {
@@ -56,7 +62,8 @@ Result<> apply(kube::Api& api, const json::object& object) {
     const std::string name = text(object, "metadata", "name"), ns = text(object, "metadata", "namespace");
     if (!resource) return Error(ErrorKind::failed, "a manifest of a kind that this does not know", name);
     auto put = api.patch(*resource, ns, name, kube::PatchKind::apply, object);
-    if (!put) return Error(put.error().to_error().kind(), put.error().message(), fmt::format("{} {}", resource->kind, name));
+    if (!put)
+        return Error(put.error().to_error().kind(), put.error().message(), fmt::format("{} {}", resource->kind, name));
     return {};
 }
 
@@ -66,16 +73,20 @@ std::string deployment_missing(kube::Api& api) {
     const int64_t wanted = number(*object, "spec", "replicas"), ready = number(*object, "status", "readyReplicas");
     const bool seen = number(*object, "status", "observedGeneration") >= number(*object, "metadata", "generation");
     const int64_t updated = number(*object, "status", "updatedReplicas");
-    return seen && ready >= wanted && updated >= wanted ? "" : fmt::format("{} of {} controllers are ready", ready, wanted);
+    return seen && ready >= wanted && updated >= wanted ? ""
+                                                        : fmt::format("{} of {} controllers are ready", ready, wanted);
 }
 
 std::string daemon_set_missing(kube::Api& api) {
     auto object = api.get(kube::resources::daemon_sets, api::kSystemNamespace, "zcdp-agent");
     if (!object) return object.error().message();
-    const int64_t wanted = number(*object, "status", "desiredNumberScheduled"), ready = number(*object, "status", "numberReady");
+    const int64_t wanted = number(*object, "status", "desiredNumberScheduled"),
+                  ready = number(*object, "status", "numberReady");
     const bool seen = number(*object, "status", "observedGeneration") >= number(*object, "metadata", "generation");
     const int64_t updated = number(*object, "status", "updatedNumberScheduled");
-    return seen && ready >= wanted && updated >= wanted && wanted > 0 ? "" : fmt::format("{} of {} agents are ready", ready, wanted);
+    return seen && ready >= wanted && updated >= wanted && wanted > 0
+               ? ""
+               : fmt::format("{} of {} agents are ready", ready, wanted);
 }
 
 /// "NAMESPACE/POD" of the first pod that mounts a dataset or waits for one; "" when there is none.
@@ -97,7 +108,9 @@ Result<std::string> a_user(kube::Api& api) {
 Result<std::set<std::string>> names_of(kube::Api& api, const kube::Resource& resource, bool remove) {
     std::set<std::string> out;
     std::vector<std::pair<std::string, std::string>> all;
-    auto listed = api.list(resource, {}, [&](json::object&& object) { all.emplace_back(text(object, "metadata", "namespace"), text(object, "metadata", "name")); });
+    auto listed = api.list(resource, {}, [&](json::object&& object) {
+        all.emplace_back(text(object, "metadata", "namespace"), text(object, "metadata", "name"));
+    });
     if (!listed && listed.error().kind() == kube::ApiErrorKind::not_found) return out;
     if (!listed) return listed.error().to_error();
     for (const auto& [ns, name] : all) {
@@ -109,7 +122,8 @@ Result<std::set<std::string>> names_of(kube::Api& api, const kube::Resource& res
     return out;
 }
 
-Result<> remove_all(kube::Api& api, const kube::Resource& resource, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
+Result<> remove_all(kube::Api& api, const kube::Resource& resource, const InstallOptions& options, const Say& say,
+                    const std::atomic<bool>& stop) {
     ZCDP_TRY(const auto names, names_of(api, resource, true));
     if (names.empty()) return {};
     say(fmt::format("removing {} {}", names.size(), resource.plural));
@@ -121,7 +135,8 @@ Result<> remove_all(kube::Api& api, const kube::Resource& resource, const Instal
 }
 
 /// The controller goes first: it would put back what is taken away.
-Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
+Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say,
+                           const std::atomic<bool>& stop) {
     auto gone = api.remove(kube::resources::deployments, api::kSystemNamespace, "zcdp-controller");
     if (!gone && gone.error().kind() == kube::ApiErrorKind::not_found) return {};
     if (!gone) return gone.error().to_error();
@@ -130,7 +145,8 @@ Result<> remove_controller(kube::Api& api, const InstallOptions& options, const 
     scope.ns = api::kSystemNamespace, scope.label_selector = "app=zcdp-controller";
     return wait_until("the controller's pods", options.timeout_ms, stop, [&]() -> std::string {
         std::string left;
-        auto listed = api.list(kube::resources::pods, scope, [&](json::object&& object) { left = text(object, "metadata", "name"); });
+        auto listed = api.list(kube::resources::pods, scope,
+                               [&](json::object&& object) { left = text(object, "metadata", "name"); });
         return !listed ? listed.error().message() : left.empty() ? "" : left + " is still there";
     });
 }
@@ -144,11 +160,14 @@ Result<> clean_nodes(kube::Api& api) {
         json::object labels;
         for (const auto& [label, value] : node->metadata.labels)
             if (label.starts_with(api::kDataLabelPrefix)) labels[label] = nullptr;
-        if (!labels.empty()) patches.emplace_back(node->metadata.name, json::object{{"metadata", json::object{{"labels", std::move(labels)}}}});
+        if (!labels.empty())
+            patches.emplace_back(node->metadata.name,
+                                 json::object{{"metadata", json::object{{"labels", std::move(labels)}}}});
     });
     if (!listed) return listed.error().to_error();
     for (const auto& [name, patch] : patches)
-        if (auto put = api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, patch); !put) return put.error().to_error();
+        if (auto put = api.patch(kube::resources::nodes, "", name, kube::PatchKind::merge, patch); !put)
+            return put.error().to_error();
     return {};
 }
 
@@ -162,17 +181,21 @@ Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, 
         say(fmt::format("applied {} {}", std::string(object.at("kind").as_string()), text(object, "metadata", "name")));
     }
     say("waiting for the controller");
-    ZCDP_CHECK(wait_until("Deployment zcdp-system/zcdp-controller", options.timeout_ms, stop, [&] { return deployment_missing(api); }));
+    ZCDP_CHECK(wait_until("Deployment zcdp-system/zcdp-controller", options.timeout_ms, stop,
+                          [&] { return deployment_missing(api); }));
     say("waiting for the agents");
-    ZCDP_CHECK(wait_until("DaemonSet zcdp-system/zcdp-agent", options.timeout_ms, stop, [&] { return daemon_set_missing(api); }));
+    ZCDP_CHECK(wait_until("DaemonSet zcdp-system/zcdp-agent", options.timeout_ms, stop,
+                          [&] { return daemon_set_missing(api); }));
     say("zcdp is ready");
     return {};
 }
 
 Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
     ZCDP_TRY(const std::string user, a_user(api));
-    if (!user.empty()) return Error(ErrorKind::busy, "uses a dataset", "pod " + user, "delete it first, and whatever makes it again");
-    for (const kube::Resource* kind : {&kube::resources::claims, &kube::resources::datasets, &kube::resources::node_datasets, &kube::resources::backends})
+    if (!user.empty())
+        return Error(ErrorKind::busy, "uses a dataset", "pod " + user, "delete it first, and whatever makes it again");
+    for (const kube::Resource* kind : {&kube::resources::claims, &kube::resources::datasets,
+                                       &kube::resources::node_datasets, &kube::resources::backends})
         ZCDP_CHECK(remove_all(api, *kind, options, say, stop));
     ZCDP_CHECK(clean_nodes(api));
     ZCDP_TRY(auto objects, manifest_objects(options));

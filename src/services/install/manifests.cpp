@@ -22,19 +22,28 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::array kResources{
-    kube::resources::namespaces, kube::resources::crds, kube::resources::service_accounts, kube::resources::services,
-    kube::resources::deployments, kube::resources::daemon_sets, kube::resources::webhooks, kube::resources::roles,
+    kube::resources::namespaces,
+    kube::resources::crds,
+    kube::resources::service_accounts,
+    kube::resources::services,
+    kube::resources::deployments,
+    kube::resources::daemon_sets,
+    kube::resources::webhooks,
+    kube::resources::roles,
     kube::Resource{"rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true},
     kube::Resource{"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false},
     kube::Resource{"rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false},
     kube::Resource{"storage.k8s.io", "v1", "csidrivers", "CSIDriver", false},
     kube::Resource{"policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", true},
-    kube::Resource{"admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", false},
-    kube::Resource{"admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", false},
+    kube::Resource{"admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy",
+                   false},
+    kube::Resource{"admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings",
+                   "ValidatingAdmissionPolicyBinding", false},
 };
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+        text.replace(at, from.size(), to);
 }
 
 /// A plain scalar by YAML's core schema; a quoted one is text.
@@ -69,7 +78,8 @@ std::string manifests_yaml(const InstallOptions& options) {
     std::string text(zcdp_manifests_begin, zcdp_manifests_end);
     replace_all(text, "image: zcdp:latest", "image: " + options.image);
     if (!options.cluster_ranges.empty()) {
-        replace_all(text, "args: [controller, ", "args: [controller, --cluster-range, \"" + options.cluster_ranges + "\", ");
+        replace_all(text, "args: [controller, ",
+                    "args: [controller, --cluster-range, \"" + options.cluster_ranges + "\", ");
         replace_all(text, "args: [agent, ", "args: [agent, --cluster-range, \"" + options.cluster_ranges + "\", ");
     }
     return text;
@@ -88,7 +98,9 @@ Result<std::vector<json::object>> manifest_objects(const InstallOptions& options
 
 const kube::Resource* resource_of(const json::object& object) {
     for (const kube::Resource& resource : kResources)
-        if (object.at("kind") == json::value(resource.kind) && object.at("apiVersion") == json::value(resource.api_version())) return &resource;
+        if (object.at("kind") == json::value(resource.kind) &&
+            object.at("apiVersion") == json::value(resource.api_version()))
+            return &resource;
     return nullptr;
 }
 

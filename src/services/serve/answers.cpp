@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "uri.hpp"
-#include "zcdp/base/percent.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::s3door {
 namespace {
@@ -72,7 +72,8 @@ Answer error_answer(int status, std::string_view code, std::string_view message,
 }
 
 Answer list_buckets(const std::vector<std::string>& buckets) {
-    std::string body = std::string(kHead) + "<ListAllMyBucketsResult " + std::string(kNamespace) + "><Owner><ID>zcdp</ID><DisplayName>zcdp</DisplayName></Owner><Buckets>";
+    std::string body = std::string(kHead) + "<ListAllMyBucketsResult " + std::string(kNamespace) +
+                       "><Owner><ID>zcdp</ID><DisplayName>zcdp</DisplayName></Owner><Buckets>";
     for (const std::string& bucket : buckets) {
         body += "<Bucket>";
         field(body, "Name", bucket);
@@ -81,9 +82,7 @@ Answer list_buckets(const std::vector<std::string>& buckets) {
     return xml(body + "</Buckets></ListAllMyBucketsResult>");
 }
 
-std::string token_for(std::string_view from) {
-    return "z" + to_hex_of(from);
-}
+std::string token_for(std::string_view from) { return "z" + to_hex_of(from); }
 
 bool from_token(std::string_view token, std::string& from) {
     if (!token.starts_with('z') || token.size() % 2 != 1) return false;

@@ -11,7 +11,7 @@ namespace zcdp::s3door {
 
 struct Answer {
     int status = 200;
-    std::string headers;       ///< whole lines, each with its end
+    std::string headers;  ///< whole lines, each with its end
     std::string body;
 };
 

@@ -14,7 +14,8 @@ constexpr auto kLookAgain = std::chrono::seconds(2);
 
 class FolderBucket final : public Buckets {
   public:
-    FolderBucket(std::string name, Fd root) : name_(std::move(name)), root_(std::make_shared<const Fd>(std::move(root))) {}
+    FolderBucket(std::string name, Fd root)
+        : name_(std::move(name)), root_(std::make_shared<const Fd>(std::move(root))) {}
     std::vector<std::string> names() override { return {name_}; }
     Result<std::shared_ptr<const Fd>> open(const std::string& name) override { return name == name_ ? root_ : nullptr; }
 
@@ -96,6 +97,8 @@ Result<std::unique_ptr<Buckets>> make_folder_bucket(const std::string& directory
     return std::unique_ptr<Buckets>(std::make_unique<FolderBucket>(name, std::move(*root)));
 }
 
-std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store, Fs& fs) { return std::make_unique<StoreBuckets>(std::move(store), fs); }
+std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store, Fs& fs) {
+    return std::make_unique<StoreBuckets>(std::move(store), fs);
+}
 
 }  // namespace zcdp::s3door

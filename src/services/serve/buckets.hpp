@@ -22,8 +22,8 @@ class Buckets {
 /// Errors: not_found, denied.
 Result<std::unique_ptr<Buckets>> make_folder_bucket(const std::string& directory, const std::string& name, Fs& fs);
 
-/// Each Ready snapshot by the first 32 digits of its id; a pinned one also by its name, as a bucket may be called. What is
-/// evicted while somebody reads it stays readable through the descriptors that are open.
+/// Each Ready snapshot by the first 32 digits of its id; a pinned one also by its name, as a bucket may be called. What
+/// is evicted while somebody reads it stays readable through the descriptors that are open.
 std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store, Fs& fs);
 
 /// "s3://models/llama-3/" -> "models-llama-3": small letters, digits, dots and hyphens, 3 to 63 of them. Pure.

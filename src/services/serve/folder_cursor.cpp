@@ -55,7 +55,8 @@ Result<bool> FolderCursor::advance(Level& level) {
     if (!first) return false;
     if (*first > level.behind) level.behind = *first;
     const auto begin = level.names.begin();
-    level.next = static_cast<size_t>(std::lower_bound(begin + static_cast<ptrdiff_t>(level.next), level.names.end(), level.behind) - begin);
+    level.next = static_cast<size_t>(
+        std::lower_bound(begin + static_cast<ptrdiff_t>(level.next), level.names.end(), level.behind) - begin);
     if (level.next < level.names.size()) return true;
     if (level.at_end) return false;
     auto more = windows_.names(level.fd.get(), level.behind, names_most_, page_);

@@ -16,7 +16,9 @@ constexpr size_t kKeptOverheadBytes = 512;
 
 bool same(const timespec& a, const timespec& b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
-bool same_times(const struct stat& a, const struct stat& b) { return same(a.st_mtim, b.st_mtim) && same(a.st_ctim, b.st_ctim); }
+bool same_times(const struct stat& a, const struct stat& b) {
+    return same(a.st_mtim, b.st_mtim) && same(a.st_ctim, b.st_ctim);
+}
 
 size_t bytes_of(const NameWindow& window) { return window.memory_bytes() + kKeptOverheadBytes; }
 
@@ -106,7 +108,9 @@ SysResult<std::shared_ptr<const NameWindow>> FolderWindows::read(int folder, std
     const bool counts = left_out_ && from.empty();  // the first window's reading sees all that the others do
     const auto seen = fs_.scan(folder, [&](const SeenEntry& entry) {
         // Most of them, before they are looked at closely.
-        if (entry.type == DT_REG && !builder.wants(entry.name) && (!counts || check_path(entry.name) == PathProblem::none)) return true;
+        if (entry.type == DT_REG && !builder.wants(entry.name) &&
+            (!counts || check_path(entry.name) == PathProblem::none))
+            return true;
         const std::string name = key_part(fs_, folder, entry);
         if (!name.empty()) builder.add(name);
         else if (counts) left_out.add(fs_, folder, entry);

@@ -1,6 +1,6 @@
-// The sorted names of folders for listings, however many a folder has: a listing of N names reads the folder some N / window
-// times from end to end and not once a page, for the windows (zcdp/base/name_window.hpp) of the last listings are kept.
-// Thread rule: any thread.
+// The sorted names of folders for listings, however many a folder has: a listing of N names reads the folder some N /
+// window times from end to end and not once a page, for the windows (zcdp/base/name_window.hpp) of the last listings
+// are kept. Thread rule: any thread.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "left_out.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
-#include "left_out.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/name_window.hpp"
 
@@ -45,7 +45,8 @@ class FolderWindows {
 
     /// Marks the begin of a page: what is read from here on may be used again for it even if the folder changes.
     uint64_t begin_page();
-    /// Up to `most` key parts >= `from` of the open folder; none only at the end. What was read before `page` began is used again if the folder has not changed since.
+    /// Up to `most` key parts >= `from` of the open folder; none only at the end. What was read before `page` began is
+    /// used again if the folder has not changed since.
     SysResult<Names> names(int folder, std::string_view from, size_t most, uint64_t page);
     size_t kept_bytes() const;
 
@@ -53,10 +54,10 @@ class FolderWindows {
     using FolderId = std::pair<dev_t, ino_t>;
     struct Kept {
         FolderId folder;
-        struct stat before {};   ///< of the folder, just before it was read
-        uint64_t number = 0;     ///< reads begun are numbered
-        int64_t read_ns = 0;     ///< monotonic
-        bool settled = false;    ///< a change after the read shows in the folder's times
+        struct stat before{};  ///< of the folder, just before it was read
+        uint64_t number = 0;   ///< reads begun are numbered
+        int64_t read_ns = 0;   ///< monotonic
+        bool settled = false;  ///< a change after the read shows in the folder's times
         std::shared_ptr<const NameWindow> window;
     };
     using Place = std::list<Kept>::iterator;

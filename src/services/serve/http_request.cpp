@@ -22,7 +22,8 @@ std::string_view trimmed(std::string_view value) {
 }
 
 bool plain(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
 }
 
 }  // namespace

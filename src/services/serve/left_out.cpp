@@ -23,7 +23,10 @@ void LeftOut::add(Fs& fs, int folder, const SeenEntry& entry) {
 }
 
 LeftOutBook::LeftOutBook(Metrics& metrics, Logger& log)
-    : entries_(metrics.gauge("zcdp_serve_left_out_entries", "Symlinks, special files and names that are no keys, which zcdp serve does not show, in the folders listed so far.")), log_(log) {}
+    : entries_(metrics.gauge("zcdp_serve_left_out_entries",
+                             "Symlinks, special files and names that are no keys, which zcdp serve does not show, in "
+                             "the folders listed so far.")),
+      log_(log) {}
 
 void LeftOutBook::note(FolderId folder, const LeftOut& found) {
     const std::scoped_lock lock(mutex_);
@@ -39,7 +42,11 @@ void LeftOutBook::note(FolderId folder, const LeftOut& found) {
     entries_.set(all_.total());
     if (all_.total() < 2 * said_ || all_.total() == said_) return;
     said_ = all_.total();
-    log_.warn("entries are left out of the bucket, in the folders listed so far", {{"symlinks", all_.links}, {"special_files", all_.special}, {"names_that_are_no_keys", all_.names}, {"such_as", found.example}});
+    log_.warn("entries are left out of the bucket, in the folders listed so far",
+              {{"symlinks", all_.links},
+               {"special_files", all_.special},
+               {"names_that_are_no_keys", all_.names},
+               {"such_as", found.example}});
 }
 
 }  // namespace zcdp::s3door

@@ -1,5 +1,5 @@
-// What zcdp serve does not show of a directory, counted as listings come upon it: symlinks, sockets and their like, and names
-// that are no keys. Thread rule: any thread.
+// What zcdp serve does not show of a directory, counted as listings come upon it: symlinks, sockets and their like, and
+// names that are no keys. Thread rule: any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -29,8 +29,8 @@ class LeftOutBook {
   public:
     using FolderId = std::pair<dev_t, ino_t>;
     LeftOutBook(Metrics& metrics, Logger& log);
-    /// What a whole reading of the folder found; a later one replaces it. Says so in the log when the total has doubled since
-    /// it was said last: a million such folders are no million lines.
+    /// What a whole reading of the folder found; a later one replaces it. Says so in the log when the total has doubled
+    /// since it was said last: a million such folders are no million lines.
     void note(FolderId folder, const LeftOut& found);
 
   private:

@@ -1,5 +1,5 @@
-// One page of a listing, decided from keys that come in raw byte order: prefix, delimiter, where to start, where to stop
-// (AWS: ListObjectsV2). Pure but for the cursor it is given.
+// One page of a listing, decided from keys that come in raw byte order: prefix, delimiter, where to start, where to
+// stop (AWS: ListObjectsV2). Pure but for the cursor it is given.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,8 @@ struct ListQuery {
     std::string delimiter;  ///< empty: none
     std::string from;       ///< keys >= this; see after_marker
     size_t max_keys = 1000;
-    bool may_pause = true;  ///< a page without entries may still be truncated: version 2 clients go on, version 1's do not
+    bool may_pause =
+        true;  ///< a page without entries may still be truncated: version 2 clients go on, version 1's do not
 };
 
 struct ListEntry {

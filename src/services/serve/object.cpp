@@ -10,7 +10,9 @@ namespace {
 constexpr int64_t kLastSecond = 253'402'300'799;  ///< of the year 9999
 
 /// A file can be of any time, and nanoseconds since 1970 end in 2262 as a signed number.
-uint64_t nanoseconds(const timespec& t) { return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec); }
+uint64_t nanoseconds(const timespec& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(t.tv_nsec);
+}
 
 }  // namespace
 

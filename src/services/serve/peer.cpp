@@ -25,8 +25,10 @@ Result<TlsServer> make_tls_server(const std::string& certificate_file, const std
     if (!context) return Error(ErrorKind::failed, "TLS cannot be set up");
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
     SSL_CTX_set_mode(context.get(), SSL_MODE_AUTO_RETRY);
-    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1) return Error(ErrorKind::usage, "is no certificate in PEM", certificate_file);
-    if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1) return Error(ErrorKind::usage, "is no private key of the certificate", key_file);
+    if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1)
+        return Error(ErrorKind::usage, "is no certificate in PEM", certificate_file);
+    if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1)
+        return Error(ErrorKind::usage, "is no private key of the certificate", key_file);
     return context;
 }
 
@@ -56,7 +58,8 @@ void Peer::linger() {
     uint64_t left = kLingerBytesMax;
     std::vector<char> unread(64 << 10);
     while (left > 0) {
-        const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
+        const auto wait =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
         pollfd ready{socket_.get(), POLLIN, 0};
         if (wait <= 0 || ::poll(&ready, 1, static_cast<int>(wait)) <= 0) return;
         const ssize_t got = ::recv(socket_.get(), unread.data(), unread.size(), 0);
@@ -77,8 +80,9 @@ bool Peer::skip(uint64_t bytes) {
 
 bool Peer::send(std::string_view bytes, bool more) {
     while (!bytes.empty()) {
-        const ssize_t put = ssl_ ? SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 30)))
-                                 : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+        const ssize_t put =
+            ssl_ ? SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1 << 30)))
+                 : ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (put < 0 && !ssl_ && errno == EINTR) continue;
         if (put <= 0) return false;
         bytes.remove_prefix(static_cast<size_t>(put));
@@ -108,7 +112,8 @@ bool Peer::send_file(int file, uint64_t offset, uint64_t length) {
 bool Peer::receive() {
     char bytes[8192];
     while (true) {
-        const ssize_t got = ssl_ ? SSL_read(ssl_.get(), bytes, sizeof bytes) : ::recv(socket_.get(), bytes, sizeof bytes, 0);
+        const ssize_t got =
+            ssl_ ? SSL_read(ssl_.get(), bytes, sizeof bytes) : ::recv(socket_.get(), bytes, sizeof bytes, 0);
         if (got < 0 && !ssl_ && errno == EINTR) continue;
         if (got <= 0) return false;
         buffer_.append(bytes, static_cast<size_t>(got));

@@ -28,15 +28,15 @@ class Peer {
     /// The handshake; false when it fails.
     bool start_tls(SSL_CTX* context);
 
-    /// The next request's header with its empty line; "" when the peer is gone, silent or sends nonsense at length. Empty lines
-    /// before it are passed over (RFC 9112 2.2).
+    /// The next request's header with its empty line; "" when the peer is gone, silent or sends nonsense at length.
+    /// Empty lines before it are passed over (RFC 9112 2.2).
     std::string next_header();
     /// Whether that was because it has no end within the limit.
     bool header_is_too_long() const;
     /// Passes over a request's body.
     bool skip(uint64_t bytes);
-    /// After an answer to what was not read: waits a moment until the peer has seen it. To close a socket with bytes unread would
-    /// reset the connection, and may take the answer with it.
+    /// After an answer to what was not read: waits a moment until the peer has seen it. To close a socket with bytes
+    /// unread would reset the connection, and may take the answer with it.
     void linger();
     /// `more`: another part follows at once.
     bool send(std::string_view bytes, bool more);

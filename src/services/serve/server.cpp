@@ -36,12 +36,21 @@ constexpr auto kPatience = std::chrono::seconds(2);
 
 class S3Server final : public Server {
   public:
-    S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, TlsServer tls, Fs& fs, Clock& clock, Metrics& metrics, Logger& log)
-        : options_(options), buckets_(std::move(buckets)), tls_(std::move(tls)), fs_(fs), clock_(clock), log_(log),
+    S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, TlsServer tls, Fs& fs, Clock& clock,
+             Metrics& metrics, Logger& log)
+        : options_(options),
+          buckets_(std::move(buckets)),
+          tls_(std::move(tls)),
+          fs_(fs),
+          clock_(clock),
+          log_(log),
           requests_(metrics.counter("zcdp_serve_requests_total", "Requests answered by zcdp serve.")),
           bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")),
           left_out_(metrics, log),
-          windows_(fs, clock, metrics.counter("zcdp_serve_folder_reads_total", "Folders that zcdp serve read from end to end for listings."), {}, &left_out_) {}
+          windows_(fs, clock,
+                   metrics.counter("zcdp_serve_folder_reads_total",
+                                   "Folders that zcdp serve read from end to end for listings."),
+                   {}, &left_out_) {}
 
     Result<> bind();
     const std::string& url() const override { return url_; }
@@ -71,7 +80,7 @@ class S3Server final : public Server {
     std::condition_variable ended_;
     std::map<uint64_t, int> sockets_;  ///< open ones, by the connection's number
     uint64_t accepted_ = 0;
-    size_t running_ = 0;               ///< threads
+    size_t running_ = 0;  ///< threads
 };
 
 Result<> S3Server::bind() {
@@ -92,9 +101,11 @@ Result<> S3Server::bind() {
     socklen_t length = sizeof bound;
     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&bound), &length);
     char text[INET6_ADDRSTRLEN], port[8];
-    ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, text, sizeof text, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, text, sizeof text, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV);
     const char* scheme = tls_ ? "https" : "http";
-    url_ = bound.ss_family == AF_INET6 ? fmt::format("{}://[{}]:{}", scheme, text, port) : fmt::format("{}://{}:{}", scheme, text, port);
+    url_ = bound.ss_family == AF_INET6 ? fmt::format("{}://[{}]:{}", scheme, text, port)
+                                       : fmt::format("{}://{}:{}", scheme, text, port);
     return {};
 }
 
@@ -126,7 +137,8 @@ Result<> S3Server::run(const std::atomic<bool>& stop) {
 
 /// For what is no request: an answer, and the end of the connection.
 void give_up(Peer& peer, std::string_view status) {
-    if (peer.send(fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status), false)) peer.linger();
+    if (peer.send(fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status), false))
+        peer.linger();
 }
 
 void S3Server::serve(uint64_t number, int socket) {
@@ -145,7 +157,8 @@ void S3Server::serve(uint64_t number, int socket) {
                     break;
                 }
                 // A body is of no use here. A long one, or one that asks first, is answered unread.
-                if (request->body_in_chunks || request->body_bytes > kBodyBytesMax || !request->header("expect").empty()) {
+                if (request->body_in_chunks || request->body_bytes > kBodyBytesMax ||
+                    !request->header("expect").empty()) {
                     if (answer(peer, *request)) peer.linger();
                     break;
                 }
@@ -165,24 +178,55 @@ void S3Server::serve(uint64_t number, int socket) {
 void S3Server::log_access(const HttpRequest& request, int status, uint64_t bytes) {
     requests_.add();
     bytes_.add(bytes);
-    log_.info("request", {{"method", request.method}, {"target", request.target}, {"status", status}, {"bytes", bytes}});
+    log_.info("request",
+              {{"method", request.method}, {"target", request.target}, {"status", status}, {"bytes", bytes}});
 }
 
 bool S3Server::send(Peer& peer, const HttpRequest& request, const Answer& answer) {
     const bool head = request.method == "HEAD" || answer.status == 304;
     log_access(request, answer.status, head ? 0 : answer.body.size());
-    const std::string header = fmt::format("HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Length: {}\r\n\r\n", answer.status,
-                                           reason_phrase(answer.status), http_date(clock_.unix_s()), answer.headers, answer.body.size());
+    const std::string header =
+        fmt::format("HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Length: {}\r\n\r\n", answer.status,
+                    reason_phrase(answer.status), http_date(clock_.unix_s()), answer.headers, answer.body.size());
     if (!peer.send(header, !head && !answer.body.empty())) return false;
     return head || peer.send(answer.body, false);
 }
 
-/// What a question is of when it is of no listing and of no bytes, docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html: to
-/// take one for the other would be a wrong answer.
-constexpr const char* kOtherQuestions[] = {
-    "accelerate", "acl", "analytics", "attributes", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle", "logging",
-    "metadataConfiguration", "metadataTable", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock",
-    "replication", "requestPayment", "restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versions", "website"};
+/// What a question is of when it is of no listing and of no bytes,
+/// docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html: to take one for the other would be a wrong answer.
+constexpr const char* kOtherQuestions[] = {"accelerate",
+                                           "acl",
+                                           "analytics",
+                                           "attributes",
+                                           "cors",
+                                           "delete",
+                                           "encryption",
+                                           "intelligent-tiering",
+                                           "inventory",
+                                           "legal-hold",
+                                           "lifecycle",
+                                           "logging",
+                                           "metadataConfiguration",
+                                           "metadataTable",
+                                           "metrics",
+                                           "notification",
+                                           "object-lock",
+                                           "ownershipControls",
+                                           "policy",
+                                           "policyStatus",
+                                           "publicAccessBlock",
+                                           "replication",
+                                           "requestPayment",
+                                           "restore",
+                                           "retention",
+                                           "select",
+                                           "session",
+                                           "tagging",
+                                           "torrent",
+                                           "uploadId",
+                                           "uploads",
+                                           "versions",
+                                           "website"};
 
 /// There is one version of each object, "null" to who asks by version, and it is one part.
 Answer refuse_object(const Target& target) {
@@ -204,17 +248,22 @@ Answer S3Server::refuse(const HttpRequest& request, const Target& target) const 
             case SignatureVerdict::unknown_key:
                 return error_answer(403, "InvalidAccessKeyId", "The access key is not known here.", target.path);
             case SignatureVerdict::skewed:
-                return error_answer(403, "RequestTimeTooSkewed", "The request's time is too far from the server's.", target.path);
-            case SignatureVerdict::expired: return error_answer(403, "AccessDenied", "Request has expired.", target.path);
+                return error_answer(403, "RequestTimeTooSkewed", "The request's time is too far from the server's.",
+                                    target.path);
+            case SignatureVerdict::expired:
+                return error_answer(403, "AccessDenied", "Request has expired.", target.path);
             case SignatureVerdict::wrong:
-                return error_answer(403, "SignatureDoesNotMatch", "The signature is not that of the secret key.", target.path);
+                return error_answer(403, "SignatureDoesNotMatch", "The signature is not that of the secret key.",
+                                    target.path);
         }
     }
     if (request.method != "GET" && request.method != "HEAD")
         return error_answer(405, "MethodNotAllowed", "This bucket is read-only.", target.path);
     for (const char* sub : kOtherQuestions)
-        if (target.find(sub)) return error_answer(501, "NotImplemented", "zcdp serve only lists and reads.", target.path);
-    if (target.bucket.empty() && !target.key.empty()) return error_answer(404, "NoSuchBucket", "The path has no bucket before its second '/'.", target.path);
+        if (target.find(sub))
+            return error_answer(501, "NotImplemented", "zcdp serve only lists and reads.", target.path);
+    if (target.bucket.empty() && !target.key.empty())
+        return error_answer(404, "NoSuchBucket", "The path has no bucket before its second '/'.", target.path);
     return target.key.empty() ? Answer() : refuse_object(target);
 }
 
@@ -242,9 +291,11 @@ Answer S3Server::list(const Target& target, int root) {
     query.max_keys = request.max_keys, query.may_pause = request.version_2;
     if (!request.token.empty()) {
         if (!from_token(request.token, query.from))
-            return error_answer(400, "InvalidArgument", "The continuation token is none of this server's.", target.path);
+            return error_answer(400, "InvalidArgument", "The continuation token is none of this server's.",
+                                target.path);
     } else {
-        query.from = after_marker(request.version_2 ? request.start_after : request.marker, query.prefix, query.delimiter);
+        query.from =
+            after_marker(request.version_2 ? request.start_after : request.marker, query.prefix, query.delimiter);
     }
     FolderCursor cursor(fs_, windows_, root, query);
     const auto page = list_page(query, cursor);
@@ -256,7 +307,9 @@ Answer S3Server::list(const Target& target, int root) {
 }
 
 bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& target, int root) {
-    const auto missing = [&] { return send(peer, request, error_answer(404, "NoSuchKey", "There is no such key.", target.path)); };
+    const auto missing = [&] {
+        return send(peer, request, error_answer(404, "NoSuchKey", "There is no such key.", target.path));
+    };
     if (target.key.ends_with('/')) return missing();
     auto file = fs_.open_beneath(root, target.key.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file || target.key.find('\0') != std::string::npos) {
@@ -268,13 +321,17 @@ bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& targ
     if (!st || !S_ISREG(st->st_mode)) return missing();
     const ObjectStat object = object_stat(*st);
     const std::string tag = etag(object);
-    std::string headers = fmt::format("ETag: {}\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", tag, http_date(object.modified_s()));
-    const Conditions conditions{request.header("if-match"), request.header("if-none-match"), request.header("if-modified-since"),
-                                request.header("if-unmodified-since"), request.header("if-range")};
+    std::string headers =
+        fmt::format("ETag: {}\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", tag, http_date(object.modified_s()));
+    const Conditions conditions{request.header("if-match"), request.header("if-none-match"),
+                                request.header("if-modified-since"), request.header("if-unmodified-since"),
+                                request.header("if-range")};
     switch (evaluate_conditions(conditions, tag, object.modified_s())) {
         case Verdict::not_modified: return send(peer, request, {304, headers, ""});
         case Verdict::failed:
-            return send(peer, request, error_answer(412, "PreconditionFailed", "A condition of the request does not hold.", target.path));
+            return send(
+                peer, request,
+                error_answer(412, "PreconditionFailed", "A condition of the request does not hold.", target.path));
         case Verdict::proceed: break;
     }
     RangeAnswer range = evaluate_range(request.header("range"), conditions.if_range, tag, object.size_bytes);
@@ -286,41 +343,49 @@ bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& targ
     const bool part = range.kind == RangeKind::part;
     if (!part) range.offset = 0, range.length = object.size_bytes;
     const int status = part ? 206 : 200;
-    if (part) headers += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.offset, range.offset + range.length - 1, object.size_bytes);
+    if (part)
+        headers += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.offset, range.offset + range.length - 1,
+                               object.size_bytes);
     const bool head = request.method == "HEAD";
     log_access(request, status, head ? 0 : range.length);
     const std::string header = fmt::format(
-        "HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n", status,
-        reason_phrase(status), http_date(clock_.unix_s()), headers, range.length);
+        "HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Type: application/octet-stream\r\nContent-Length: "
+        "{}\r\n\r\n",
+        status, reason_phrase(status), http_date(clock_.unix_s()), headers, range.length);
     if (!peer.send(header, !head && range.length > 0)) return false;
     return head || peer.send_file(file->get(), range.offset, range.length);
 }
 
 bool S3Server::answer(Peer& peer, const HttpRequest& request) {
     const auto target = parse_target(request.target);
-    if (!target) return send(peer, request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
+    if (!target)
+        return send(peer, request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
     if (const Answer refused = refuse(request, *target); refused.status != 200) return send(peer, request, refused);
     if (target->bucket.empty()) return send(peer, request, list_buckets(buckets_->names()));
     const auto root = buckets_->open(target->bucket);
-    if (!root) return send(peer, request, error_answer(500, "InternalError", "The store cannot be read.", target->path));
-    if (!*root) return send(peer, request, error_answer(404, "NoSuchBucket", "There is no such bucket here.", target->path));
+    if (!root)
+        return send(peer, request, error_answer(500, "InternalError", "The store cannot be read.", target->path));
+    if (!*root)
+        return send(peer, request, error_answer(404, "NoSuchBucket", "There is no such bucket here.", target->path));
     if (!target->key.empty()) return object(peer, request, *target, (*root)->get());
     if (target->find("location"))
-        return send(peer, request, {200, "Content-Type: application/xml\r\n",
-                                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint "
-                                    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
+        return send(peer, request,
+                    {200, "Content-Type: application/xml\r\n",
+                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint "
+                     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
     if (target->find("versioning"))
-        return send(peer, request, {200, "Content-Type: application/xml\r\n",
-                                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<VersioningConfiguration "
-                                    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
+        return send(peer, request,
+                    {200, "Content-Type: application/xml\r\n",
+                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<VersioningConfiguration "
+                     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
     if (request.method == "HEAD") return send(peer, request, {});
     return send(peer, request, list(*target, (*root)->get()));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics, Logger& log,
-                                             std::unique_ptr<store::Store> store) {
+Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics,
+                                             Logger& log, std::unique_ptr<store::Store> store) {
     std::unique_ptr<Buckets> buckets;
     if (store) {
         buckets = make_store_buckets(std::move(store), fs);

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "src/services/serve/uri.hpp"
-#include "zcdp/base/percent.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::s3door {
 namespace {
@@ -33,8 +33,8 @@ int64_t unix_of(std::string_view amz) {
 /// What a request says about its own signature.
 struct Claim {
     std::string access_key, scope, date, signed_headers, signature, payload;
-    Query query;                ///< what is signed of it
-    int64_t lasts_s = 0;        ///< presigned: since `date`; 0: in a header
+    Query query;          ///< what is signed of it
+    int64_t lasts_s = 0;  ///< presigned: since `date`; 0: in a header
 };
 
 std::string canonical_query(const Query& query) {
@@ -78,9 +78,14 @@ std::optional<Claim> claim_in_header(const HttpRequest& request, const Target& t
     const std::string credential(part_of(authorization, "Credential"));
     const size_t slash = std::min(credential.find('/'), credential.size());
     const std::string_view payload = request.header("x-amz-content-sha256");
-    return Claim{credential.substr(0, slash), credential.substr(std::min(slash + 1, credential.size())), std::string(request.header("x-amz-date")),
-                 std::string(part_of(authorization, "SignedHeaders")), std::string(part_of(authorization, "Signature")),
-                 payload.empty() ? "UNSIGNED-PAYLOAD" : std::string(payload), target.query, 0};
+    return Claim{credential.substr(0, slash),
+                 credential.substr(std::min(slash + 1, credential.size())),
+                 std::string(request.header("x-amz-date")),
+                 std::string(part_of(authorization, "SignedHeaders")),
+                 std::string(part_of(authorization, "Signature")),
+                 payload.empty() ? "UNSIGNED-PAYLOAD" : std::string(payload),
+                 target.query,
+                 0};
 }
 
 std::optional<Claim> claim_in_query(const Target& target) {
@@ -91,8 +96,14 @@ std::optional<Claim> claim_in_query(const Target& target) {
     if (value("X-Amz-Algorithm") != "AWS4-HMAC-SHA256" || value("X-Amz-Signature").empty()) return std::nullopt;
     const std::string credential = value("X-Amz-Credential"), lasts = value("X-Amz-Expires");
     const size_t slash = std::min(credential.find('/'), credential.size());
-    Claim claim{credential.substr(0, slash), credential.substr(std::min(slash + 1, credential.size())), value("X-Amz-Date"), value("X-Amz-SignedHeaders"),
-                value("X-Amz-Signature"), "UNSIGNED-PAYLOAD", target.query, 0};
+    Claim claim{credential.substr(0, slash),
+                credential.substr(std::min(slash + 1, credential.size())),
+                value("X-Amz-Date"),
+                value("X-Amz-SignedHeaders"),
+                value("X-Amz-Signature"),
+                "UNSIGNED-PAYLOAD",
+                target.query,
+                0};
     std::erase_if(claim.query, [](const auto& pair) { return pair.first == "X-Amz-Signature"; });
     int64_t seconds = 0;
     const auto [end, error] = std::from_chars(lasts.data(), lasts.data() + lasts.size(), seconds);
@@ -120,7 +131,8 @@ SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys
     if (claim->access_key != keys.access_key) return SignatureVerdict::unknown_key;
     if (const auto verdict = judge_time(*claim, now_unix_s); verdict != SignatureVerdict::right) return verdict;
     const std::string_view scope = claim->scope;
-    if (scope.size() < 9 || scope.substr(0, 8) != std::string_view(claim->date).substr(0, 8)) return SignatureVerdict::wrong;
+    if (scope.size() < 9 || scope.substr(0, 8) != std::string_view(claim->date).substr(0, 8))
+        return SignatureVerdict::wrong;
     const bool host_signed = (";" + claim->signed_headers + ";").find(";host;") != std::string::npos;
     if (!host_signed || !scope.ends_with("/s3/aws4_request")) return SignatureVerdict::wrong;
 
@@ -133,7 +145,7 @@ SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys
     key = hmac_sha256(key, "s3");
     key = hmac_sha256(key, "aws4_request");
     return equal_in_constant_time(to_hex(hmac_sha256(key, to_sign)), claim->signature) ? SignatureVerdict::right
-                                                                                        : SignatureVerdict::wrong;
+                                                                                       : SignatureVerdict::wrong;
 }
 
 }  // namespace zcdp::s3door

@@ -15,8 +15,8 @@ struct KeyPair {
 
 enum class SignatureVerdict { right, missing, unknown_key, wrong, skewed, expired };
 
-/// The request's time may differ from `now_unix_s` by 15 minutes; a presigned one holds as long as it says, a week at most. The payload's hash is taken as stated: there are no
-/// bodies here.
+/// The request's time may differ from `now_unix_s` by 15 minutes; a presigned one holds as long as it says, a week at
+/// most. The payload's hash is taken as stated: there are no bodies here.
 SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys, int64_t now_unix_s);
 
 }  // namespace zcdp::s3door

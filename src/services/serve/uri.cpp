@@ -47,7 +47,8 @@ std::optional<Target> parse_target(std::string_view text) {
     auto path = decoded(text.substr(0, question), false);
     if (!path) return std::nullopt;
     Target target;
-    if (question != std::string_view::npos && !parse_query(text.substr(question + 1), target.query)) return std::nullopt;
+    if (question != std::string_view::npos && !parse_query(text.substr(question + 1), target.query))
+        return std::nullopt;
     const size_t slash = path->find('/', 1);
     target.bucket = path->substr(1, slash == std::string::npos ? slash : slash - 1);
     if (slash != std::string::npos) target.key = path->substr(slash + 1);

@@ -21,7 +21,8 @@ struct Target {
     const std::string* find(std::string_view name) const;
 };
 
-/// Origin form, or absolute form, of which the path counts (RFC 9112 3.2); nullopt for anything else and for bad percent-encoding.
+/// Origin form, or absolute form, of which the path counts (RFC 9112 3.2); nullopt for anything else and for bad
+/// percent-encoding.
 std::optional<Target> parse_target(std::string_view target);
 
 }  // namespace zcdp::s3door

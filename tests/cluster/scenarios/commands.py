@@ -1,4 +1,5 @@
 """zcdp status, explain, install, uninstall, sync on a node and ahead of pods; kubectl's columns."""
+
 import json
 
 from tests.cluster.kit import ZCDP, run
@@ -17,6 +18,7 @@ def explain_names_the_one_step_that_blocks(kit, scene):
     def explain(*args):
         done = run(ZCDP, "explain", "--json", *args, "-n", scene.ns, check=False)
         return json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.pod_object("p", claim="set"))
     kit.check("no claim", explain("pod", "p")["step"] == "claim", explain("pod", "p"))
@@ -32,7 +34,11 @@ def explain_names_the_one_step_that_blocks(kit, scene):
     done = run(ZCDP, "explain", "pod", "nobody", "-n", scene.ns, check=False)
     kit.check("what is not there is exit code 4", done.returncode == 4 and "nobody" in done.stderr, done)
     status = json.loads(run(ZCDP, "status", "--json", "-n", scene.ns).stdout)
-    kit.check("status has the dataset and its node", status["datasets"][0]["nodes"][0]["phase"] == "Ready" and status["agents_ready"] == status["nodes"], status)
+    kit.check(
+        "status has the dataset and its node",
+        status["datasets"][0]["nodes"][0]["phase"] == "Ready" and status["agents_ready"] == status["nodes"],
+        status,
+    )
     kit.check("and as a table", "set" in run(ZCDP, "status").stdout)
 
 
@@ -41,39 +47,71 @@ def kubectl_shows_where_how_far_and_how_big(kit, scene):
     kit.apply(scene.dataset_object("set", placement={"replicas": 1}), scene.claim_object("set"))
     kit.wait("ready", lambda: scene.dataset("set").get("phase") == "Ready")
     table = kit.kubectl("-n", scene.ns, "get", "datasets")
-    kit.check("columns of datasets", all(word in table for word in ("PHASE", "NODES", "SIZE", "Ready", "1/1", "1.91 MiB")), table)
-    kit.check("short names", "set" in kit.kubectl("-n", scene.ns, "get", "dsc,zds") and "Ensure" in kit.kubectl("get", "nd"))
-    kit.wait("events say what happened", lambda: {"Listed", "Syncing", "Synced"} <= {reason for _, reason, _ in scene.events("Dataset", "set")})
+    kit.check(
+        "columns of datasets",
+        all(word in table for word in ("PHASE", "NODES", "SIZE", "Ready", "1/1", "1.91 MiB")),
+        table,
+    )
+    kit.check(
+        "short names", "set" in kit.kubectl("-n", scene.ns, "get", "dsc,zds") and "Ensure" in kit.kubectl("get", "nd")
+    )
+    kit.wait(
+        "events say what happened",
+        lambda: {"Listed", "Syncing", "Synced"} <= {reason for _, reason, _ in scene.events("Dataset", "set")},
+    )
 
 
 def what_the_schema_forbids_is_refused_with_a_reason(kit, scene):
     for what, change, words in [
-            ("a backend of a type that there is not", scene.backend_object(type="tape"), "Unsupported value"),
-            ("an Azure backend without an account", scene.backend_object(type="azure"), "account is the storage account"),
-            ("a web server with a bucket", scene.backend_object(type="http"), "has no bucket"),
-            ("an endpoint with a path", scene.backend_object(endpoint="http://h/x"), "without a path"),
-            ("a prefix that climbs", scene.dataset_object("d", "../x/"), ".. as a part"),
-            ("an absolute prefix", scene.dataset_object("d", "/x/"), "must not start with a slash"),
-            ("backend and uri at once", scene.dataset_object("d") | {"spec": {"source": {"backend": "b", "uri": "s3://x/"}}}, "exactly one of backend"),
-            ("replicas that are no number", scene.dataset_object("d", placement={"replicas": "Many"}), "a number, All or OnDemand"),
-            ("a relative mount path", scene.claim_object("c", mountPath="data"), "must be absolute"),
-            ("a subPath that climbs", scene.claim_object("c", subPath="a/../.."), "must be relative"),
-            ("a policy that there is not", scene.claim_object("c", policy="Maybe"), "policy"),
-            ("a duration that is none", scene.dataset_object("d", retention={"ttl": "soon"}), "ttl")]:
+        ("a backend of a type that there is not", scene.backend_object(type="tape"), "Unsupported value"),
+        ("an Azure backend without an account", scene.backend_object(type="azure"), "account is the storage account"),
+        ("a web server with a bucket", scene.backend_object(type="http"), "has no bucket"),
+        ("an endpoint with a path", scene.backend_object(endpoint="http://h/x"), "without a path"),
+        ("a prefix that climbs", scene.dataset_object("d", "../x/"), ".. as a part"),
+        ("an absolute prefix", scene.dataset_object("d", "/x/"), "must not start with a slash"),
+        (
+            "backend and uri at once",
+            scene.dataset_object("d") | {"spec": {"source": {"backend": "b", "uri": "s3://x/"}}},
+            "exactly one of backend",
+        ),
+        (
+            "replicas that are no number",
+            scene.dataset_object("d", placement={"replicas": "Many"}),
+            "a number, All or OnDemand",
+        ),
+        ("a relative mount path", scene.claim_object("c", mountPath="data"), "must be absolute"),
+        ("a subPath that climbs", scene.claim_object("c", subPath="a/../.."), "must be relative"),
+        ("a policy that there is not", scene.claim_object("c", policy="Maybe"), "policy"),
+        ("a duration that is none", scene.dataset_object("d", retention={"ttl": "soon"}), "ttl"),
+    ]:
         refused = kit.refused(change)
         kit.check(what, words in refused, refused or "it was taken")
     kit.apply(scene.claim_object("c"))
-    kit.check("a claim's dataset cannot be changed", "make another claim" in kit.refused(scene.claim_object("c", dataset="other")))
+    kit.check(
+        "a claim's dataset cannot be changed",
+        "make another claim" in kit.refused(scene.claim_object("c", dataset="other")),
+    )
 
 
 def csi_sanity_passes(kit, scene):
     """Every Identity and Node case; those that first make a volume need the Controller service, which there is none of."""
     from tests.support.harness import CACHE
+
     needs_controller = {"should remove target path", "should fail when volume does not exist on the specified path"}
     node = kit.get("nodes")[0]["metadata"]["name"]
     report = kit.folder / "sanity.json"
-    run(CACHE / "bin/csi-sanity", "-csi.endpoint", f"unix://{kit.zk}/{node}/kubelet/plugins_registry/zcdp.io-reg.sock", "-csi.mountdir", kit.folder / "m", "-csi.stagingdir", kit.folder / "s",
-        "--ginkgo.focus=Node Service|Identity Service", f"--ginkgo.json-report={report}", check=False)
+    run(
+        CACHE / "bin/csi-sanity",
+        "-csi.endpoint",
+        f"unix://{kit.zk}/{node}/kubelet/plugins_registry/zcdp.io-reg.sock",
+        "-csi.mountdir",
+        kit.folder / "m",
+        "-csi.stagingdir",
+        kit.folder / "s",
+        "--ginkgo.focus=Node Service|Identity Service",
+        f"--ginkgo.json-report={report}",
+        check=False,
+    )
     passed, without_controller = 0, set()
     for suite in json.loads(report.read_text()):
         for case in suite["SpecReports"]:
@@ -83,12 +121,18 @@ def csi_sanity_passes(kit, scene):
             if case["State"] == "passed":
                 passed += 1
             elif case["State"] == "failed":
-                kit.check(f"{name}: only for want of CreateVolume", name in needs_controller and "Unimplemented" in case["Failure"]["Message"], case["Failure"]["Message"])
+                kit.check(
+                    f"{name}: only for want of CreateVolume",
+                    name in needs_controller and "Unimplemented" in case["Failure"]["Message"],
+                    case["Failure"]["Message"],
+                )
                 without_controller.add(name)
             elif case["State"] == "skipped":
                 print(f"       skipped: {'/'.join(groups)}: {name}: {case['Failure']['Message']}")
     kit.check("13 cases pass", passed >= 13, passed)
-    kit.check("the two that need a Controller service are these", without_controller == needs_controller, without_controller)
+    kit.check(
+        "the two that need a Controller service are these", without_controller == needs_controller, without_controller
+    )
 
 
 def a_prefetch_fills_nodes_before_any_pod(kit, scene):
@@ -98,7 +142,11 @@ def a_prefetch_fills_nodes_before_any_pod(kit, scene):
         kit.kubectl("label", "node", node, f"pool={scene.ns}")
     kit.apply(scene.dataset_object("set"))
     done = run(ZCDP, "sync", "dataset/set", "-n", scene.ns, "--nodes", f"pool={scene.ns}", timeout=120)
-    kit.check("both nodes have it when the command ends", scene.ready_nodes("set") == nodes, (scene.ready_nodes("set"), done.stderr))
+    kit.check(
+        "both nodes have it when the command ends",
+        scene.ready_nodes("set") == nodes,
+        (scene.ready_nodes("set"), done.stderr),
+    )
     for node in nodes:
         kit.kubectl("label", "node", node, "pool-")
 
@@ -107,9 +155,15 @@ def commands_of_a_node_go_through_its_agent(kit, scene):
     scene.write("set/", {"x": b"on the node"})
     node = kit.get("nodes")[0]["metadata"]["name"]
     env = f"AWS_ACCESS_KEY_ID=cluster-key AWS_SECRET_ACCESS_KEY=cluster-secret-key {ZCDP}"
-    done = kit.in_node(node, "sh", "-c", f"{env} sync --endpoint http://10.203.0.1:{scene.port} --path-style s3://data/set/")
+    done = kit.in_node(
+        node, "sh", "-c", f"{env} sync --endpoint http://10.203.0.1:{scene.port} --path-style s3://data/set/"
+    )
     path = done.stdout.strip()
-    kit.check("zcdp sync on the node prints the ready tree", kit.in_node(node, "cat", f"{path}/x").stdout == "on the node", done)
+    kit.check(
+        "zcdp sync on the node prints the ready tree",
+        kit.in_node(node, "cat", f"{path}/x").stdout == "on the node",
+        done,
+    )
     listed = kit.in_node(node, "sh", "-c", f"{ZCDP} store ls --json").stdout
     kit.check("zcdp store ls sees it", path.split("/")[-2] in listed, listed)
     snapshot = path.split("/")[-2]

@@ -1,4 +1,5 @@
 """What breaks, and what must not: each fault on the real cluster."""
+
 import json
 import time
 
@@ -12,8 +13,11 @@ READER = "while :; do sha256sum -c /tmp/sum >/dev/null 2>&1 || echo BROKEN; echo
 def _reader(kit, scene, node=None):
     """A pod that checksums without pause."""
     scene.write("set/", {"x": 4_000_000, "y": 1_000})
-    kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="r"),
-              scene.pod_object("reader", app="r", node=node, command="cd /data && sha256sum x y > /tmp/sum && " + READER))
+    kit.apply(
+        scene.dataset_object("set"),
+        scene.claim_object("set", app="r"),
+        scene.pod_object("reader", app="r", node=node, command="cd /data && sha256sum x y > /tmp/sum && " + READER),
+    )
     scene.running("reader")
 
 
@@ -25,16 +29,23 @@ def _reads_on(kit, scene, what):
 
 def _kubelets_heard_of_since(kit, moment):
     leases = kit.get("leases", ns="kube-node-lease")
-    return all(lease["spec"]["renewTime"] > moment for lease in leases) and all(is_ready(node) for node in kit.get("nodes"))
+    return all(lease["spec"]["renewTime"] > moment for lease in leases) and all(
+        is_ready(node) for node in kit.get("nodes")
+    )
 
 
 def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
     _reader(kit, scene)
     node = scene.node_of("reader")
     kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
-    kit.wait("the agent is back", lambda: kit.agent_ready(node) and kit.agent_on(node)["status"]["containerStatuses"][0]["restartCount"] > 0)
+    kit.wait(
+        "the agent is back",
+        lambda: kit.agent_ready(node) and kit.agent_on(node)["status"]["containerStatuses"][0]["restartCount"] > 0,
+    )
     _reads_on(kit, scene, "kill -9 of the agent")
-    kit.kubectl("-n", "zcdp-system", "delete", "pod", kit.agent_on(node)["metadata"]["name"], "--grace-period=0", "--force")
+    kit.kubectl(
+        "-n", "zcdp-system", "delete", "pod", kit.agent_on(node)["metadata"]["name"], "--grace-period=0", "--force"
+    )
     kit.wait("another agent is there", lambda: kit.agent_ready(node), 90)
     _reads_on(kit, scene, "the agent's pod was replaced")
     kit.apply(scene.pod_object("next", app="r", node=node))
@@ -45,7 +56,10 @@ def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
     kit.check("its mount is there", uid in kit.mounted(node), kit.mounted(node))
     scene.delete("pod", "reader")
     kit.wait("and an adopted mount can be unmounted", lambda: not uid in kit.mounted(node))
-    kit.wait("the agent counts the other pod alone", lambda: [pod["name"] for pod in scene.held("set")[0]["status"].get("pods", [])] == ["next"])
+    kit.wait(
+        "the agent counts the other pod alone",
+        lambda: [pod["name"] for pod in scene.held("set")[0]["status"].get("pods", [])] == ["next"],
+    )
 
 
 def the_agents_image_changes_by_a_rollout_while_pods_read(kit, scene):
@@ -55,7 +69,11 @@ def the_agents_image_changes_by_a_rollout_while_pods_read(kit, scene):
     kit.load_image("docker.io/library/zcdp:next")
     kit.install("--image", "zcdp:next", restart=False)
     agent = kit.agent_on(node)
-    kit.check("another agent runs another image", agent["metadata"]["uid"] != before and agent["spec"]["containers"][0]["image"] == "zcdp:next", agent["spec"]["containers"][0]["image"])
+    kit.check(
+        "another agent runs another image",
+        agent["metadata"]["uid"] != before and agent["spec"]["containers"][0]["image"] == "zcdp:next",
+        agent["spec"]["containers"][0]["image"],
+    )
     _reads_on(kit, scene, "a rollout of the agents")
     kit.apply(scene.pod_object("next", app="r", node=node))
     scene.running("next")
@@ -69,7 +87,12 @@ def kubelet_restarts_and_publishes_again(kit, scene):
     kit.cluster("restart", node)
     time.sleep(5)
     _reads_on(kit, scene, "a restart of kubelet")
-    mounts = kit.in_node(node, "sh", "-c", f"grep -c ' /var/lib/kubelet/pods/{scene.get('pod', 'reader')['metadata']['uid']}/volumes/kubernetes.io~csi' /proc/self/mountinfo").stdout.strip()
+    mounts = kit.in_node(
+        node,
+        "sh",
+        "-c",
+        f"grep -c ' /var/lib/kubelet/pods/{scene.get('pod', 'reader')['metadata']['uid']}/volumes/kubernetes.io~csi' /proc/self/mountinfo",
+    ).stdout.strip()
     kit.check("mounted once", mounts == "1", mounts)
 
 
@@ -79,7 +102,11 @@ def the_leading_controller_may_be_killed(kit, scene):
     for _ in range(3):
         holder = kit.get("lease", "zcdp-controller", "zcdp-system")["spec"]["holderIdentity"]
         kit.kubectl("-n", "zcdp-system", "delete", "pod", holder, "--grace-period=0", "--force")
-        kit.wait("another one leads", lambda: kit.get("lease", "zcdp-controller", "zcdp-system")["spec"]["holderIdentity"] not in ("", holder), 60)
+        kit.wait(
+            "another one leads",
+            lambda: kit.get("lease", "zcdp-controller", "zcdp-system")["spec"]["holderIdentity"] not in ("", holder),
+            60,
+        )
     kit.wait("and everything is where it should be", lambda: len(scene.ready_nodes("set")) == len(kit.get("nodes")), 60)
     kit.apply(scene.pod_object("p", app="w"))
     scene.running("p")
@@ -89,13 +116,29 @@ def the_leading_controller_may_be_killed(kit, scene):
 
 def wrong_credentials_name_themselves_and_heal_without_anybody(kit, scene):
     scene.write("set/", {"x": 100_000})
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": scene.ns, "namespace": "zcdp-system"}, "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": "wrong"}}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": scene.ns, "namespace": "zcdp-system"},
+        "stringData": {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": "wrong"},
+    }
     kit.apply(secret)
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
-    kit.wait("the dataset's condition says AccessDenied", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "AccessDenied")
-    kit.wait("the backend's says it, too", lambda: any(c["reason"] == "AccessDenied" for c in kit.get("storagebackend", scene.backend).get("status", {}).get("conditions", [])))
+    kit.wait(
+        "the dataset's condition says AccessDenied",
+        lambda: scene.condition("dataset", "set", "Listed").get("reason") == "AccessDenied",
+    )
+    kit.wait(
+        "the backend's says it, too",
+        lambda: any(
+            c["reason"] == "AccessDenied"
+            for c in kit.get("storagebackend", scene.backend).get("status", {}).get("conditions", [])
+        ),
+    )
     kit.wait("an event says it", lambda: scene.has_event("Dataset", "set", "AccessDenied"))
-    kit.wait("the pod's event says it", lambda: any("AccessDenied" in message for _, _, message in scene.events("Pod", "p")))
+    kit.wait(
+        "the pod's event says it", lambda: any("AccessDenied" in message for _, _, message in scene.events("Pod", "p"))
+    )
     secret["stringData"]["AWS_SECRET_ACCESS_KEY"] = SECRET
     kit.apply(secret)
     scene.running("p", 90)
@@ -104,21 +147,39 @@ def wrong_credentials_name_themselves_and_heal_without_anybody(kit, scene):
 
 def what_is_wrong_at_the_origin_is_named(kit, scene):
     scene.write("bad/", {"ok": b"1"})
-    kit.apply(scene.dataset_object("nothing", "no-such-prefix/"), scene.backend_object(bucket="other"), scene.dataset_object("bucket", "bad/"))
-    kit.wait("a bucket that is not there", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NotFound")
+    kit.apply(
+        scene.dataset_object("nothing", "no-such-prefix/"),
+        scene.backend_object(bucket="other"),
+        scene.dataset_object("bucket", "bad/"),
+    )
+    kit.wait(
+        "a bucket that is not there", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NotFound"
+    )
     kit.apply(scene.backend_object())
-    kit.wait("a prefix without objects", lambda: scene.condition("dataset", "nothing", "Listed").get("reason") == "NotFound")
+    kit.wait(
+        "a prefix without objects", lambda: scene.condition("dataset", "nothing", "Listed").get("reason") == "NotFound"
+    )
     kit.apply(scene.backend_object(allowedNamespaces=["somebody-else"]))
-    kit.wait("a namespace that is not allowed", lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NamespaceNotAllowed")
+    kit.wait(
+        "a namespace that is not allowed",
+        lambda: scene.condition("dataset", "bucket", "Listed").get("reason") == "NamespaceNotAllowed",
+    )
     kit.apply(scene.backend_object())
-    kit.wait("and all is well without anybody", lambda: scene.condition("dataset", "bucket", "Listed").get("status") == "True")
+    kit.wait(
+        "and all is well without anybody",
+        lambda: scene.condition("dataset", "bucket", "Listed").get("status") == "True",
+    )
 
 
 def an_origin_that_is_away_is_named_and_heals(kit, scene):
     scene.write("set/", {"x": 1_000})
     scene.stop_origin()
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
-    kit.wait("the dataset's condition says OriginUnreachable", lambda: scene.condition("dataset", "set", "Listed").get("reason") == "OriginUnreachable", 90)
+    kit.wait(
+        "the dataset's condition says OriginUnreachable",
+        lambda: scene.condition("dataset", "set", "Listed").get("reason") == "OriginUnreachable",
+        90,
+    )
     kit.wait("an event says it", lambda: scene.has_event("Dataset", "set", "OriginUnreachable"))
     said = run(ZCDP, "explain", "pod", "p", "-n", scene.ns, check=False).stdout
     kit.check("zcdp explain names it, and where", "OriginUnreachable" in said and f"{HOST}:{scene.port}" in said, said)
@@ -129,8 +190,15 @@ def an_origin_that_is_away_is_named_and_heals(kit, scene):
 def a_transfer_goes_on_where_a_killed_agent_left_it(kit, scene):
     size = 120_000_000
     scene.write("set/", {"big": size})
-    kit.apply(scene.backend_object(limits={"bytesPerSecond": "10Mi", "connections": 2}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
-    kit.wait("a third is there", lambda: any(n.get("status", {}).get("bytesDone", 0) > size / 3 for n in scene.held("set")))
+    kit.apply(
+        scene.backend_object(limits={"bytesPerSecond": "10Mi", "connections": 2}),
+        scene.dataset_object("set"),
+        scene.claim_object("set", app="w"),
+        scene.pod_object("p", app="w"),
+    )
+    kit.wait(
+        "a third is there", lambda: any(n.get("status", {}).get("bytesDone", 0) > size / 3 for n in scene.held("set"))
+    )
     node = scene.held("set")[0]["spec"]["node"]
     kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
     scene.running("p", 120)
@@ -140,10 +208,22 @@ def a_transfer_goes_on_where_a_killed_agent_left_it(kit, scene):
 
 def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, scene):
     scene.write("set/", {"big": 100_000_000, "x": 1_000})  # more than the sockets hold
-    kit.apply(scene.backend_object(limits={"bytesPerSecond": "8Mi", "connections": 2}), scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
-    kit.wait("the bytes are on their way", lambda: any(n["status"].get("bytesDone", 0) > 0 for n in scene.held("set") if n.get("status")))
+    kit.apply(
+        scene.backend_object(limits={"bytesPerSecond": "8Mi", "connections": 2}),
+        scene.dataset_object("set"),
+        scene.claim_object("set", app="w"),
+        scene.pod_object("p", app="w"),
+    )
+    kit.wait(
+        "the bytes are on their way",
+        lambda: any(n["status"].get("bytesDone", 0) > 0 for n in scene.held("set") if n.get("status")),
+    )
     scene.write("set/", {"big": b"new " * 5_000_000})
-    kit.wait("the node's object says SourceChanged and which object", lambda: scene.has_error("set", "SourceChanged", "big"), 90)
+    kit.wait(
+        "the node's object says SourceChanged and which object",
+        lambda: scene.has_error("set", "SourceChanged", "big"),
+        90,
+    )
     kit.wait("an event says it", lambda: scene.has_event("Dataset", "set", "SourceChanged"))
     scene.running("p", 120)
     got = scene.exec("p", "sh", "-c", "head -c 4 /data/big; wc -c < /data/big").stdout.split()
@@ -159,15 +239,40 @@ def a_key_that_is_refused_is_named_and_heals(kit, scene):
     run(*aws, "s3", "cp", "--recursive", "--quiet", scene.folder, "s3://data/", env=admin)
 
     def allow(*resources):
-        statement = [{"Effect": "Allow", "Principal": "*", "Action": ["s3:ListBucket", "s3:GetBucketLocation"], "Resource": "arn:aws:s3:::data"},
-                     {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::data/{r}" for r in resources]}]
-        run(*aws, "s3api", "put-bucket-policy", "--bucket", "data", "--policy", json.dumps({"Version": "2012-10-17", "Statement": statement}), env=admin)
+        statement = [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+                "Resource": "arn:aws:s3:::data",
+            },
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "s3:GetObject",
+                "Resource": [f"arn:aws:s3:::data/{r}" for r in resources],
+            },
+        ]
+        run(
+            *aws,
+            "s3api",
+            "put-bucket-policy",
+            "--bucket",
+            "data",
+            "--policy",
+            json.dumps({"Version": "2012-10-17", "Statement": statement}),
+            env=admin,
+        )
 
     allow("set/open")
     backend = scene.backend_object(endpoint=endpoint, identity="Anonymous")
     del backend["spec"]["secretRef"]
     kit.apply(backend, scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
-    kit.wait("the node's object says AccessDenied and which key", lambda: scene.has_error("set", "AccessDenied", "secret"), 90)
+    kit.wait(
+        "the node's object says AccessDenied and which key",
+        lambda: scene.has_error("set", "AccessDenied", "secret"),
+        90,
+    )
     kit.wait("an event says it", lambda: scene.has_event("Dataset", "set", "AccessDenied"))
     said = run(ZCDP, "explain", "pod", "p", "-n", scene.ns, check=False).stdout
     kit.check("zcdp explain names it", "AccessDenied" in said and "secret" in said, said)
@@ -178,7 +283,11 @@ def a_key_that_is_refused_is_named_and_heals(kit, scene):
 def a_watch_history_that_is_lost_loses_no_event(kit, scene):
     scene.write("set/", {"x": 1_000})
     scene.write("late/", {"y": 2_000})
-    kit.apply(scene.dataset_object("set", placement={"replicas": "All"}), scene.claim_object("set"), scene.claim_object("late"))
+    kit.apply(
+        scene.dataset_object("set", placement={"replicas": "All"}),
+        scene.claim_object("set"),
+        scene.claim_object("late"),
+    )
     nodes = [n["metadata"]["name"] for n in kit.get("nodes")]
     kit.wait("it is everywhere", lambda: scene.ready_nodes("set") == sorted(nodes))
     for node in nodes:
@@ -196,7 +305,9 @@ def a_watch_history_that_is_lost_loses_no_event(kit, scene):
         kit.in_node(node, "sh", "-c", "kill -CONT $(pgrep -f '^/zcdp (agent|controller)')")
     kit.wait("the dataset that was deleted meanwhile is gone from all nodes", lambda: not scene.held("set"), 90)
     kit.wait("and the one that was made is on them", lambda: scene.ready_nodes("late") == sorted(nodes), 90)
-    logs = run("kubectl", "-n", "zcdp-system", "logs", "-l", "app in (zcdp-agent, zcdp-controller)", "--tail", "-1", "--prefix").stdout
+    logs = run(
+        "kubectl", "-n", "zcdp-system", "logs", "-l", "app in (zcdp-agent, zcdp-controller)", "--tail", "-1", "--prefix"
+    ).stdout
     kit.check("watches were told that their history is lost", "too old" in logs, logs[-1500:])
 
 
@@ -211,7 +322,11 @@ def the_api_server_may_be_away_for_a_minute(kit, scene):
     kit.wait("and has heard of every kubelet", lambda: _kubelets_heard_of_since(kit, back_at), 180)
     _reads_on(kit, scene, "a minute without the API server")
     scene.write("late/", {"z": 10_000})
-    kit.apply(scene.dataset_object("late", placement={"replicas": 1}), scene.claim_object("late", app="l"), scene.pod_object("l", app="l"))
+    kit.apply(
+        scene.dataset_object("late", placement={"replicas": 1}),
+        scene.claim_object("late", app="l"),
+        scene.pod_object("l", app="l"),
+    )
     kit.wait("controller and agents work again within 30 s", lambda: scene.ready_nodes("late"), 30)
     scene.running("l", 150)  # the scheduler's own back-off is a minute
 
@@ -225,7 +340,11 @@ def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene
     kit.cluster("remove", extra)
     kit.kubectl("delete", "node", extra)
     kit.wait("its NodeDatasets are gone", lambda: extra not in [n["spec"]["node"] for n in scene.held("set")], 60)
-    kit.wait("and the dataset is Ready on the others", lambda: scene.dataset("set").get("ready") == f"{len(kit.get('nodes'))}/{len(kit.get('nodes'))}", 60)
+    kit.wait(
+        "and the dataset is Ready on the others",
+        lambda: scene.dataset("set").get("ready") == f"{len(kit.get('nodes'))}/{len(kit.get('nodes'))}",
+        60,
+    )
 
 
 def a_pod_deleted_during_a_held_publish_ends_soon(kit, scene):

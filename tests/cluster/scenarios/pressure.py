@@ -1,4 +1,5 @@
 """Nodes with little disk: who goes, who stays, what is refused. Runs on a node whose store has a file system of its own."""
+
 import json
 import time
 
@@ -22,15 +23,25 @@ def under_pressure_the_least_recently_used_goes_first_and_never_what_is_mounted_
             scene.write(f"{name}/", {"x": 45_000_000})
         where = {"nodeSelector": {"kubernetes.io/hostname": node}}
         for name in ("mounted", "oldest", "older", "pinned"):
-            kit.apply(scene.dataset_object(name, placement=where, retention={"pinned": name == "pinned"}), scene.claim_object(name, app=name))
+            kit.apply(
+                scene.dataset_object(name, placement=where, retention={"pinned": name == "pinned"}),
+                scene.claim_object(name, app=name),
+            )
             kit.apply(scene.pod_object(f"p-{name}", app=name, node=node))
             scene.running(f"p-{name}")
             if name != "mounted":
                 scene.delete("pod", f"p-{name}")
             time.sleep(1.2)  # last use is kept in seconds
-        kit.wait("four datasets are there", lambda: all(scene.ready_nodes(n) == [node] for n in ("mounted", "oldest", "older", "pinned")))
+        kit.wait(
+            "four datasets are there",
+            lambda: all(scene.ready_nodes(n) == [node] for n in ("mounted", "oldest", "older", "pinned")),
+        )
         sum_before = scene.exec("p-mounted", "sha256sum", "/data/x").stdout
-        kit.apply(scene.dataset_object("new", placement=where), scene.claim_object("new", app="new"), scene.pod_object("p-new", app="new", node=node))
+        kit.apply(
+            scene.dataset_object("new", placement=where),
+            scene.claim_object("new", app="new"),
+            scene.pod_object("p-new", app="new", node=node),
+        )
         scene.running("p-new", 90)
         kit.wait("the oldest is gone", lambda: scene.ready_nodes("oldest") == [])
         kit.check("the pinned one stayed", scene.ready_nodes("pinned") == [node])
@@ -42,10 +53,21 @@ def under_pressure_the_least_recently_used_goes_first_and_never_what_is_mounted_
 
         scene.write("huge/", {f"part{i}": 90_000_000 for i in range(4)})
         kit.apply(scene.dataset_object("huge", placement={**where, "replicas": 1}))
-        kit.wait("what is larger than the disk is refused with numbers", lambda: scene.condition("dataset", "huge", "Ready").get("reason") == "NoSpace" and
-                 "360" in scene.condition("dataset", "huge", "Ready")["message"], 60)
+        kit.wait(
+            "what is larger than the disk is refused with numbers",
+            lambda: (
+                scene.condition("dataset", "huge", "Ready").get("reason") == "NoSpace"
+                and "360" in scene.condition("dataset", "huge", "Ready")["message"]
+            ),
+            60,
+        )
         kit.check("before a byte was fetched", not any("huge/part" in target for _, target, _, _ in scene.requests()))
-        kit.check("and nobody lost data for it", scene.ready_nodes("pinned") == [node] and scene.ready_nodes("new") == [node] and scene.ready_nodes("mounted") == [node])
+        kit.check(
+            "and nobody lost data for it",
+            scene.ready_nodes("pinned") == [node]
+            and scene.ready_nodes("new") == [node]
+            and scene.ready_nodes("mounted") == [node],
+        )
         for pod in scene.get("pods"):
             scene.delete("pod", pod["metadata"]["name"])
         for name in ("mounted", "oldest", "older", "pinned", "new", "huge"):
@@ -66,7 +88,11 @@ def publish_and_unpublish_storms_leave_nothing_behind(kit, scene):
         kit.apply(*pods)
         for i in range(0, 12, 3):
             kit.kubectl("-n", scene.ns, "delete", "pod", f"p{turn}-{i}", "--grace-period=0", "--force", "--wait=false")
-        kit.wait(f"round {turn}: the others run", lambda: all(scene.phase(f"p{turn}-{i}") == "Running" for i in range(12) if i % 3), 90)
+        kit.wait(
+            f"round {turn}: the others run",
+            lambda: all(scene.phase(f"p{turn}-{i}") == "Running" for i in range(12) if i % 3),
+            90,
+        )
         kit.kubectl("-n", scene.ns, "delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false")
         kit.wait(f"round {turn}: nothing is mounted", lambda: not kit.mounted(node), 90)
     kit.wait("and the agent knows it", lambda: not scene.held("set")[0]["status"].get("pods"))
@@ -128,11 +154,28 @@ def a_thousand_mounts_and_unmounts_beside_garbage_collection(kit, scene):
     scene.delete("pod", "seed")  # nothing but the storm holds a lease
     kubelet = (kit.zk / node / "kubelet.pid").read_text().strip()
     gc = f"nsenter --target {kubelet} --mount --net {ZCDP} store gc"
-    got = json.loads(csi.call(kit, node, STORM, kit.zk / node / "kubelet/pods", f"/proc/{kubelet}/root", scene.ns, "set", 250, 4, gc, timeout=280))
+    got = json.loads(
+        csi.call(
+            kit,
+            node,
+            STORM,
+            kit.zk / node / "kubelet/pods",
+            f"/proc/{kubelet}/root",
+            scene.ns,
+            "set",
+            250,
+            4,
+            gc,
+            timeout=280,
+        )
+    )
     kit.check("1,000 cycles without one error", got["failed"] == 0, got)
     kit.check("with the garbage collected beside them", got["collections"] >= 3, got)
     kit.wait("nothing is mounted", lambda: not kit.mounted(node))
-    kit.check("and the dataset is whole", kit.in_node(node, "sh", "-c", f"{ZCDP} store verify >/dev/null && echo whole").stdout.strip() == "whole")
+    kit.check(
+        "and the dataset is whole",
+        kit.in_node(node, "sh", "-c", f"{ZCDP} store verify >/dev/null && echo whole").stdout.strip() == "whole",
+    )
 
 
 def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
@@ -145,9 +188,16 @@ def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
             kit.apply(scene.dataset_object(name, placement=where))
             kit.wait(f"{name} is there", lambda: scene.ready_nodes(name) == [node], 90)
         moved = scene.object_bytes()
-        kit.check("five of 96 MB are on a disk of 400 MB, for their bytes are the same", all(scene.ready_nodes(n) == [node] for n in names))
+        kit.check(
+            "five of 96 MB are on a disk of 400 MB, for their bytes are the same",
+            all(scene.ready_nodes(n) == [node] for n in names),
+        )
         time.sleep(20)
-        kit.check("and nothing goes round in circles", scene.object_bytes() == moved and all(scene.ready_nodes(n) == [node] for n in names), scene.object_bytes() - moved)
+        kit.check(
+            "and nothing goes round in circles",
+            scene.object_bytes() == moved and all(scene.ready_nodes(n) == [node] for n in names),
+            scene.object_bytes() - moved,
+        )
         for name in names:
             scene.delete("dataset", name)
     finally:
@@ -165,7 +215,9 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
 
     def killed_at(dataset, share):
         since = scene.object_bytes()
-        kit.wait(f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120)
+        kit.wait(
+            f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120
+        )
         kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
         kit.wait("the agent is back", lambda: kit.agent_ready(node), 90)
 
@@ -177,8 +229,16 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
             before = scene.object_bytes()
             kit.apply(scene.dataset_object(name, placement=where))
             killed_at(name, 0.9)
-            kit.wait(f"{name} is ready, on a disk that has no room for it twice", lambda: scene.ready_nodes(name) == [node], 120)
-            kit.check("and was not fetched all over again", scene.object_bytes() - before < 1.3 * large, scene.object_bytes() - before)
+            kit.wait(
+                f"{name} is ready, on a disk that has no room for it twice",
+                lambda: scene.ready_nodes(name) == [node],
+                120,
+            )
+            kit.check(
+                "and was not fetched all over again",
+                scene.object_bytes() - before < 1.3 * large,
+                scene.object_bytes() - before,
+            )
             scene.delete("dataset", name)
             kit.wait(f"{name} is gone", lambda: scene.held(name) == [], 60)
         # Nobody goes on with it: it makes room for another.
@@ -188,7 +248,11 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
         killed_at("left", 0.5)
         scene.delete("dataset", "left")
         kit.apply(scene.dataset_object("next", placement=where))
-        kit.wait("what a dataset left that is no more makes room for the next", lambda: scene.ready_nodes("next") == [node], 120)
+        kit.wait(
+            "what a dataset left that is no more makes room for the next",
+            lambda: scene.ready_nodes("next") == [node],
+            120,
+        )
         scene.delete("dataset", "next")
     finally:
         kit.cluster("remove", node)

@@ -1,4 +1,5 @@
 """What zcdp set up is kept up: somebody changes or deletes it, and within 30 s it is as it has to be."""
+
 import base64
 import json
 import time
@@ -45,8 +46,20 @@ def _trusted_by_all(kit):
     answers = []
     for pod in _controllers(kit):
         address = pod["status"].get("podIP")
-        done = run("curl", "-sS", "-o", "/dev/null", "--noproxy", "*", "--cacert", bundle, "--resolve", f"zcdp-controller.zcdp-system.svc:8443:{address}",
-                   "https://zcdp-controller.zcdp-system.svc:8443/", check=False)
+        done = run(
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "--noproxy",
+            "*",
+            "--cacert",
+            bundle,
+            "--resolve",
+            f"zcdp-controller.zcdp-system.svc:8443:{address}",
+            "https://zcdp-controller.zcdp-system.svc:8443/",
+            check=False,
+        )
         answers.append(done.returncode)
     return len(answers) == 2 and not any(answers)
 
@@ -54,8 +67,10 @@ def _trusted_by_all(kit):
 def an_emptied_ca_bundle_is_written_again_before_pods_miss_their_data(kit, scene):
     _selected(kit, scene)
     good = _bundle(kit)
-    for what, change in {"emptied": [{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}],
-                         "taken out": [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]}.items():
+    for what, change in {
+        "emptied": [{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": ""}],
+        "taken out": [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}],
+    }.items():
         kit.kubectl("patch", HOOK, "zcdp", "--type=json", "-p", json.dumps(change))
         kit.wait(f"{what}, it is there again", lambda: _bundle(kit) == good, 30)
     whole = kit.get(HOOK, "zcdp")
@@ -66,25 +81,49 @@ def an_emptied_ca_bundle_is_written_again_before_pods_miss_their_data(kit, scene
     kit.wait("after kubectl replace, too", lambda: _bundle(kit) == good, 30)
     kit.check("what people set there stays", _hook(kit)["timeoutSeconds"] == 5)
     _gets_its_data(kit, scene, "second")
-    kit.kubectl("patch", HOOK, "zcdp", "--type=json", "-p", json.dumps([{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": 2}]))
+    kit.kubectl(
+        "patch",
+        HOOK,
+        "zcdp",
+        "--type=json",
+        "-p",
+        json.dumps([{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": 2}]),
+    )
 
 
 def what_zcdp_set_up_and_somebody_deletes_is_there_again(kit, scene):
     _selected(kit, scene)
-    kept = [(HOOK, "zcdp", None), ("csidriver", "zcdp.io", None), ("clusterrole", "zcdp-agent", None), ("clusterrolebinding", "zcdp-agent", None),
-            ("role", "zcdp-agent-secrets", SYSTEM), ("rolebinding", "zcdp-agent-secrets", SYSTEM), ("service", "zcdp-controller", SYSTEM),
-            ("validatingadmissionpolicy", "zcdp-agent-own-node", None), ("validatingadmissionpolicybinding", "zcdp-agent-own-node", None),
-            ("configmap", "zcdp-ca", SYSTEM), ("secret", "zcdp-controller-ca", SYSTEM)]
+    kept = [
+        (HOOK, "zcdp", None),
+        ("csidriver", "zcdp.io", None),
+        ("clusterrole", "zcdp-agent", None),
+        ("clusterrolebinding", "zcdp-agent", None),
+        ("role", "zcdp-agent-secrets", SYSTEM),
+        ("rolebinding", "zcdp-agent-secrets", SYSTEM),
+        ("service", "zcdp-controller", SYSTEM),
+        ("validatingadmissionpolicy", "zcdp-agent-own-node", None),
+        ("validatingadmissionpolicybinding", "zcdp-agent-own-node", None),
+        ("configmap", "zcdp-ca", SYSTEM),
+        ("secret", "zcdp-controller-ca", SYSTEM),
+    ]
     uids = {}
     for kind, name, ns in kept:
         uids[kind] = kit.get(kind, name, ns)["metadata"]["uid"]
         run("kubectl", "delete", kind, name, *(["-n", ns] if ns else []))
     for kind, name, ns in kept:
-        kit.wait(f"{kind} {name}", lambda: (kit.get(kind, name, ns) or {}).get("metadata", {}).get("uid") not in (None, uids[kind]), 30)
+        kit.wait(
+            f"{kind} {name}",
+            lambda: (kit.get(kind, name, ns) or {}).get("metadata", {}).get("uid") not in (None, uids[kind]),
+            30,
+        )
     kit.wait("the webhook trusts the controllers", lambda: _trusted_by_all(kit), 30)
     role = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
     kit.kubectl("-n", SYSTEM, "patch", "role", "zcdp-agent-secrets", "--type=merge", "-p", json.dumps({"rules": role}))
-    kit.wait("a right too many is taken away", lambda: all("resourceNames" in rule for rule in kit.get("role", "zcdp-agent-secrets", SYSTEM)["rules"]), 30)
+    kit.wait(
+        "a right too many is taken away",
+        lambda: all("resourceNames" in rule for rule in kit.get("role", "zcdp-agent-secrets", SYSTEM)["rules"]),
+        30,
+    )
     kit.kubectl("patch", "clusterrole", "zcdp-agent", "--type=merge", "-p", json.dumps({"rules": []}))
     kit.wait("one too few given back", lambda: len(kit.get("clusterrole", "zcdp-agent")["rules"] or []) > 3, 30)
     _gets_its_data(kit, scene, "second")
@@ -95,7 +134,9 @@ def the_ca_is_the_same_after_its_secret_was_deleted_under_running_controllers(ki
     ca, bundle = _ca(kit), _bundle(kit)
     kit.kubectl("-n", SYSTEM, "delete", "secret", "zcdp-controller-ca")
     kit.wait("its Secret is there again, the same CA", lambda: _ca(kit) == ca, 30)
-    kit.kubectl("-n", SYSTEM, "patch", "secret", "zcdp-controller-ca", "--type=json", "-p", '[{"op":"remove","path":"/data"}]')
+    kit.kubectl(
+        "-n", SYSTEM, "patch", "secret", "zcdp-controller-ca", "--type=json", "-p", '[{"op":"remove","path":"/data"}]'
+    )
     kit.wait("emptied, too", lambda: _ca(kit) == ca, 30)
     kit.check("nobody was asked to trust another", _bundle(kit) == bundle)
     kit.check("both replicas serve with it", _trusted_by_all(kit))
@@ -120,18 +161,46 @@ def a_pod_that_started_without_its_data_is_named_at_once(kit, scene):
     _selected(kit, scene)
     kit.apply(scene.dataset_object("other", "set/"), scene.claim_object("other", dataset="other", mountPath="/other"))
     selector = kit.get(HOOK, "zcdp")["webhooks"][0]["namespaceSelector"]
-    away = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", SYSTEM, scene.ns]}]}
-    kit.kubectl("patch", HOOK, "zcdp", "--type=json", "-p", json.dumps([{"op": "replace", "path": "/webhooks/0/namespaceSelector", "value": away}]))
+    away = {
+        "matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", SYSTEM, scene.ns]}
+        ]
+    }
+    kit.kubectl(
+        "patch",
+        HOOK,
+        "zcdp",
+        "--type=json",
+        "-p",
+        json.dumps([{"op": "replace", "path": "/webhooks/0/namespaceSelector", "value": away}]),
+    )
     time.sleep(2)  # API servers take a moment to hear of it
     late = scene.claim_object("late", dataset="set", app="l", mountPath="/late")
     beside = scene.pod_object("beside", app="w", claim="other")  # has one claim's data and misses another's
     beside["spec"]["containers"][0]["volumeMounts"][0]["mountPath"] = "/other"
     kit.apply(beside, late, scene.pod_object("same-second", app="l"))
     for claim, pod in {"set": "beside", "late": "same-second"}.items():
-        kit.wait(f"claim {claim} names pod {pod}", lambda: scene.condition("datasetclaim", claim, "Bound").get("reason") == "PodsMissed"
-                 and pod in scene.condition("datasetclaim", claim, "Bound")["message"], 5)
+        kit.wait(
+            f"claim {claim} names pod {pod}",
+            lambda: (
+                scene.condition("datasetclaim", claim, "Bound").get("reason") == "PodsMissed"
+                and pod in scene.condition("datasetclaim", claim, "Bound")["message"]
+            ),
+            5,
+        )
         kit.wait("an event says it", lambda: scene.has_event("DatasetClaim", claim, "PodsMissed"), 5)
-    kit.kubectl("patch", HOOK, "zcdp", "--type=json", "-p", json.dumps([{"op": "replace", "path": "/webhooks/0/namespaceSelector", "value": selector}]))
+    kit.kubectl(
+        "patch",
+        HOOK,
+        "zcdp",
+        "--type=json",
+        "-p",
+        json.dumps([{"op": "replace", "path": "/webhooks/0/namespaceSelector", "value": selector}]),
+    )
     for pod in ("beside", "same-second"):
         scene.delete("pod", pod)
-    kit.wait("and no longer when they are gone", lambda: scene.condition("datasetclaim", "set", "Bound").get("status") == "True", 10)
+    kit.wait(
+        "and no longer when they are gone",
+        lambda: scene.condition("datasetclaim", "set", "Bound").get("status") == "True",
+        10,
+    )

@@ -1,4 +1,5 @@
 """Last: zcdp leaves the cluster as it was."""
+
 from tests.cluster.kit import ZCDP, run
 
 KINDS = "crd,clusterrole,clusterrolebinding,csidriver,validatingadmissionpolicy,validatingadmissionpolicybinding,mutatingwebhookconfiguration,namespace"
@@ -10,7 +11,10 @@ def uninstall_refuses_while_a_pod_mounts_and_then_leaves_nothing(kit, scene):
     scene.running("p")
     refused = run(ZCDP, "uninstall", check=False)
     kit.check("refused, naming the pod", refused.returncode == 1 and f"{scene.ns}/p" in refused.stderr, refused)
-    kit.check("and nothing was touched", scene.exec("p", "cat", "/data/x").stdout == "1" and bool(kit.get("daemonset", "zcdp-agent", "zcdp-system")))
+    kit.check(
+        "and nothing was touched",
+        scene.exec("p", "cat", "/data/x").stdout == "1" and bool(kit.get("daemonset", "zcdp-agent", "zcdp-system")),
+    )
     scene.delete("pod", "p")
     done = run(ZCDP, "uninstall", timeout=180)
     left = [name for name in kit.kubectl("get", KINDS, "-o", "name").split() if "zcdp" in name]
@@ -19,6 +23,12 @@ def uninstall_refuses_while_a_pod_mounts_and_then_leaves_nothing(kit, scene):
     kit.check("no label on a node", not labels, labels)
     for node in kit.get("nodes"):
         name = node["metadata"]["name"]
-        kit.check(f"no data on {name}", kit.in_node(name, "sh", "-c", "find /var/lib/zcdp/cas /var/lib/zcdp/snapshots -type f | wc -l").stdout.strip() == "0")
+        kit.check(
+            f"no data on {name}",
+            kit.in_node(
+                name, "sh", "-c", "find /var/lib/zcdp/cas /var/lib/zcdp/snapshots -type f | wc -l"
+            ).stdout.strip()
+            == "0",
+        )
     kit.install()
     kit.check("and it can be installed again", bool(kit.get("daemonset", "zcdp-agent", "zcdp-system")))

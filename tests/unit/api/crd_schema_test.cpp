@@ -1,4 +1,5 @@
-// The CRDs in manifests/crds/ and the C++ types have the same fields, of the same kinds: neither can drift from the other.
+// The CRDs in manifests/crds/ and the C++ types have the same fields, of the same kinds: neither can drift from the
+// other.
 #include <yaml-cpp/yaml.h>
 
 #include <map>
@@ -25,7 +26,9 @@ void describe(const std::string& path, Fields& out) {
     else if constexpr (requires { typename T::mapped_type; }) out[path] = "map";
     else if constexpr (Described<T>) {
         T value;
-        T::fields(value, [&](const char* name, auto& member) { describe<std::remove_cvref_t<decltype(member)>>(path + "." + name, out); });
+        T::fields(value, [&](const char* name, auto& member) {
+            describe<std::remove_cvref_t<decltype(member)>>(path + "." + name, out);
+        });
     } else if constexpr (requires(T t) { t.has_value(); }) {
         describe<typename T::value_type>(path, out);
     } else {
@@ -39,7 +42,8 @@ void describe(const YAML::Node& schema, const std::string& path, Fields& out) {
     } else if (schema["additionalProperties"]) {
         out[path] = "map";
     } else if (const auto type = schema["type"].as<std::string>(); type == "object") {
-        for (const auto& property : schema["properties"]) describe(property.second, path + "." + property.first.as<std::string>(), out);
+        for (const auto& property : schema["properties"])
+            describe(property.second, path + "." + property.first.as<std::string>(), out);
     } else if (type == "array") {
         describe(schema["items"], path + "[]", out);
     } else {
@@ -57,7 +61,8 @@ void compare(const std::string& file) {
     Fields ours, theirs;
     describe<decltype(T::spec)>("spec", ours);
     describe<decltype(T::status)>("status", ours);
-    for (const char* part : {"spec", "status"}) describe(version["schema"]["openAPIV3Schema"]["properties"][part], part, theirs);
+    for (const char* part : {"spec", "status"})
+        describe(version["schema"]["openAPIV3Schema"]["properties"][part], part, theirs);
     for (const auto& [path, type] : ours) {
         INFO(path);
         REQUIRE(theirs.contains(path));
@@ -71,9 +76,15 @@ void compare(const std::string& file) {
 
 }  // namespace
 
-TEST_CASE("every field of StorageBackend is in its CRD, and the other way round") { compare<StorageBackend>("storagebackends.yaml"); }
+TEST_CASE("every field of StorageBackend is in its CRD, and the other way round") {
+    compare<StorageBackend>("storagebackends.yaml");
+}
 TEST_CASE("every field of Dataset is in its CRD, and the other way round") { compare<Dataset>("datasets.yaml"); }
-TEST_CASE("every field of DatasetClaim is in its CRD, and the other way round") { compare<DatasetClaim>("datasetclaims.yaml"); }
-TEST_CASE("every field of NodeDataset is in its CRD, and the other way round") { compare<NodeDataset>("nodedatasets.yaml"); }
+TEST_CASE("every field of DatasetClaim is in its CRD, and the other way round") {
+    compare<DatasetClaim>("datasetclaims.yaml");
+}
+TEST_CASE("every field of NodeDataset is in its CRD, and the other way round") {
+    compare<NodeDataset>("nodedatasets.yaml");
+}
 
 }  // namespace zcdp::api

@@ -7,7 +7,9 @@
 namespace zcdp::api {
 namespace {
 
-Amounts asked(const char* spec) { return pod_requests(from_json<Pod>(json::parse(std::string(R"({"spec":)") + spec + "}")).value()); }
+Amounts asked(const char* spec) {
+    return pod_requests(from_json<Pod>(json::parse(std::string(R"({"spec":)") + spec + "}")).value());
+}
 
 }  // namespace
 
@@ -30,13 +32,24 @@ TEST_CASE("quantities are read in thousandths, rounded up, with every suffix tha
 }
 
 TEST_CASE("a pod asks for its containers together, or for an init container that needs more, sidecars beside both") {
-    CHECK(amount_of(asked(R"({"containers":[{"resources":{"requests":{"cpu":"300m"}}},{"resources":{"requests":{"cpu":"1"}}},{}]})"), "cpu") == 1300);
-    CHECK(amount_of(asked(R"({"initContainers":[{"resources":{"requests":{"cpu":"2"}}}],"containers":[{"resources":{"requests":{"cpu":"1"}}}]})"), "cpu") == 2000);
-    const char* const sidecar = R"({"initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"500m"}}},{"resources":{"requests":{"cpu":"2"}}}],
+    CHECK(
+        amount_of(
+            asked(
+                R"({"containers":[{"resources":{"requests":{"cpu":"300m"}}},{"resources":{"requests":{"cpu":"1"}}},{}]})"),
+            "cpu") == 1300);
+    CHECK(
+        amount_of(
+            asked(
+                R"({"initContainers":[{"resources":{"requests":{"cpu":"2"}}}],"containers":[{"resources":{"requests":{"cpu":"1"}}}]})"),
+            "cpu") == 2000);
+    const char* const sidecar =
+        R"({"initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"500m"}}},{"resources":{"requests":{"cpu":"2"}}}],
         "containers":[{"resources":{"requests":{"cpu":"1"}}}],"overhead":{"cpu":"50m","memory":"1Mi"}})";
     CHECK(amount_of(asked(sidecar), "cpu") == 2550);
     CHECK(amount_of(asked(sidecar), "memory") == (1 << 20) * int64_t{1000});
-    CHECK(amount_of(asked(R"({"containers":[{"resources":{"requests":{"cpu":"3"}}}],"resources":{"requests":{"cpu":"4"}}})"), "cpu") == 4000);
+    CHECK(amount_of(
+              asked(R"({"containers":[{"resources":{"requests":{"cpu":"3"}}}],"resources":{"requests":{"cpu":"4"}}})"),
+              "cpu") == 4000);
     CHECK(asked("{}") == Amounts{{"pods", 1000}});
 }
 

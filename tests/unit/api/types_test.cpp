@@ -29,7 +29,8 @@ std::string refusal(const char* text) {
 }  // namespace
 
 TEST_CASE("a Dataset with every field comes back as it was") {
-    round_trip<Dataset>(R"({"metadata":{"name":"d","namespace":"n","uid":"u","resourceVersion":"7","generation":3,"creationTimestamp":"2026-01-02T03:04:05Z",
+    round_trip<Dataset>(
+        R"({"metadata":{"name":"d","namespace":"n","uid":"u","resourceVersion":"7","generation":3,"creationTimestamp":"2026-01-02T03:04:05Z",
         "labels":{"a":"b"},"annotations":{"c":"d"},"finalizers":["zcdp.io/in-use"],"ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"x","uid":"y"}]},
         "spec":{"source":{"backend":"b","prefix":"p/","version":"v2","include":["*.bin"],"exclude":["tmp/"]},"placement":{"nodeSelector":{"gpu":"a100"},"replicas":2},
         "retention":{"pinned":true,"ttl":"72h","keepSnapshots":0},"refresh":{"interval":"1h"},"snapshot":"00","paused":true},
@@ -52,15 +53,19 @@ TEST_CASE("an optional that is set is written, also when it is zero; what is emp
 }
 
 TEST_CASE("null is absent, unknown members are passed over, wrong kinds are refused with their path") {
-    CHECK(from_json<ObjectMeta>(json::parse(R"({"name":"x","creationTimestamp":null,"managedFields":[{"a":1}]})")).value().name == "x");
+    CHECK(from_json<ObjectMeta>(json::parse(R"({"name":"x","creationTimestamp":null,"managedFields":[{"a":1}]})"))
+              .value()
+              .name == "x");
     CHECK(refusal<Dataset>(R"({"spec":{"source":{"prefix":7}}})") == "spec.source.prefix is not text");
-    CHECK(refusal<Dataset>(R"({"spec":{"retention":{"keepSnapshots":-1}}})") == "spec.retention.keepSnapshots is not a whole number");
+    CHECK(refusal<Dataset>(R"({"spec":{"retention":{"keepSnapshots":-1}}})") ==
+          "spec.retention.keepSnapshots is not a whole number");
     CHECK(refusal<Dataset>(R"({"spec":[]})") == "spec is not an object");
     CHECK(refusal<Dataset>(R"({"status":{"conditions":{}}})") == "status.conditions is not a list");
 }
 
 TEST_CASE("the agent's socket: a golden a message") {
-    round_trip<SyncRequest>(R"({"source":"s3://b/","endpoint":"http://h","path_style":true,"credentials":{"AWS_ACCESS_KEY_ID":"k","AWS_SECRET_ACCESS_KEY":"s"},"sha256":"00","include":["a"],"connections":4})");
+    round_trip<SyncRequest>(
+        R"({"source":"s3://b/","endpoint":"http://h","path_style":true,"credentials":{"AWS_ACCESS_KEY_ID":"k","AWS_SECRET_ACCESS_KEY":"s"},"sha256":"00","include":["a"],"connections":4})");
     round_trip<SyncLine>(R"({"progress":{"phase":2,"bytes_total":10,"bytes_done":5}})");
     round_trip<SyncLine>(R"({"result":{"snapshot":"s","path":"/p","objects":1,"milliseconds":12}})");
     const Error error(ErrorKind::denied, "what", "object", "hint");
@@ -103,11 +108,14 @@ TEST_CASE("a condition's transition time moves only with its status") {
 
 TEST_CASE("selectors match as Kubernetes does") {
     const StringMap labels{{"a", "1"}, {"b", "x"}};
-    const auto matches = [&](const char* selector) { return from_json<LabelSelector>(json::parse(selector)).value().matches(labels); };
+    const auto matches = [&](const char* selector) {
+        return from_json<LabelSelector>(json::parse(selector)).value().matches(labels);
+    };
     CHECK(matches("{}"));
     CHECK(matches(R"({"matchLabels":{"a":"1"}})"));
     CHECK_FALSE(matches(R"({"matchLabels":{"a":"2"}})"));
-    CHECK(matches(R"({"matchExpressions":[{"key":"b","operator":"In","values":["x","y"]},{"key":"c","operator":"DoesNotExist"},{"key":"c","operator":"NotIn","values":["z"]}]})"));
+    CHECK(matches(
+        R"({"matchExpressions":[{"key":"b","operator":"In","values":["x","y"]},{"key":"c","operator":"DoesNotExist"},{"key":"c","operator":"NotIn","values":["z"]}]})"));
     CHECK_FALSE(matches(R"({"matchExpressions":[{"key":"b","operator":"NotIn","values":["x"]}]})"));
     CHECK_FALSE(matches(R"({"matchExpressions":[{"key":"b","operator":"Sometimes"}]})"));
     CHECK(SelectorExpression{"a", "Gt", {"0"}}.matches(labels));
@@ -115,14 +123,20 @@ TEST_CASE("selectors match as Kubernetes does") {
 }
 
 TEST_CASE("a pod's claims come from its annotation and its own volumes, each once") {
-    const auto pod = from_json<Pod>(json::parse(R"({"metadata":{"annotations":{"zcdp.io/claims":"b,a,,"}},"spec":{"volumes":[
+    const auto pod =
+        from_json<Pod>(json::parse(R"({"metadata":{"annotations":{"zcdp.io/claims":"b,a,,"}},"spec":{"volumes":[
         {"name":"v","csi":{"driver":"zcdp.io","volumeAttributes":{"claim":"c"}}},{"name":"w","csi":{"driver":"zcdp.io","volumeAttributes":{"claim":"a"}}},
-        {"name":"x","csi":{"driver":"other","volumeAttributes":{"claim":"no"}}},{"name":"y"}]}})")).value();
+        {"name":"x","csi":{"driver":"other","volumeAttributes":{"claim":"no"}}},{"name":"y"}]}})"))
+            .value();
     CHECK(pod.claims() == std::vector<std::string>{"a", "b", "c"});
 }
 
 TEST_CASE("a pod fits a node by its selector, affinity and tolerations") {
-    const auto node = from_json<Node>(json::parse(R"({"metadata":{"name":"n","labels":{"z":"1"}},"spec":{"taints":[{"key":"t","value":"v","effect":"NoSchedule"}]}})")).value();
+    const auto node =
+        from_json<Node>(
+            json::parse(
+                R"({"metadata":{"name":"n","labels":{"z":"1"}},"spec":{"taints":[{"key":"t","value":"v","effect":"NoSchedule"}]}})"))
+            .value();
     const auto fits = [&](const char* spec, const char* ignored = "") {
         Pod pod;
         pod.spec = from_json<PodSpec>(json::parse(spec)).value();
@@ -133,10 +147,14 @@ TEST_CASE("a pod fits a node by its selector, affinity and tolerations") {
     CHECK(fits(("{" + tolerant + "}").c_str()));
     CHECK(fits(R"({"tolerations":[{"operator":"Exists"}]})"));
     CHECK_FALSE(fits(("{" + tolerant + R"(,"nodeSelector":{"z":"2"}})").c_str()));
-    const std::string affinity = R"(,"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[)";
-    CHECK(fits(("{" + tolerant + affinity + R"({"matchFields":[{"key":"metadata.name","operator":"In","values":["n"]}]}]}}}})").c_str()));
+    const std::string affinity =
+        R"(,"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[)";
+    CHECK(fits(
+        ("{" + tolerant + affinity + R"({"matchFields":[{"key":"metadata.name","operator":"In","values":["n"]}]}]}}}})")
+            .c_str()));
     CHECK_FALSE(fits(("{" + tolerant + affinity + R"({}]}}}})").c_str()));  // an empty term selects nothing
-    const std::string ours = "{" + tolerant + affinity + R"({"matchExpressions":[{"key":"d.zcdp.io/x","operator":"In","values":["ready"]}]}]}}}})";
+    const std::string ours = "{" + tolerant + affinity +
+                             R"({"matchExpressions":[{"key":"d.zcdp.io/x","operator":"In","values":["ready"]}]}]}}}})";
     CHECK_FALSE(fits(ours.c_str()));
     CHECK(fits(ours.c_str(), "d.zcdp.io/"));
 }

@@ -31,7 +31,8 @@ TEST_CASE("open_beneath never leaves its folder: no symlink, no .., no absolute 
     REQUIRE(fs.symlink("/etc", dir.get(), "out"));
     REQUIRE(fs.symlink("b", dir.get(), "a/in"));
     CHECK(fs.open_beneath(dir.get(), "a/b/file", O_RDONLY));
-    for (const char* path : {"out/passwd", "a/in/file", "../x", "a/../../x", "/etc/passwd", "out"}) CHECK_MESSAGE(!fs.open_beneath(dir.get(), path, O_RDONLY), path);
+    for (const char* path : {"out/passwd", "a/in/file", "../x", "a/../../x", "/etc/passwd", "out"})
+        CHECK_MESSAGE(!fs.open_beneath(dir.get(), path, O_RDONLY), path);
     CHECK_FALSE(make_directories(fs, dir.get(), "out/made", 0755));
 }
 
@@ -132,8 +133,10 @@ TEST_CASE("log lines are one line, in both forms, whatever the text holds") {
     const ssize_t got = ::read(fds[0], buffer, sizeof buffer);
     ::close(fds[0]);
     const std::string out(buffer, static_cast<size_t>(got));
-    CHECK(out == "2026-01-02T03:04:05.123Z info  a\\x0ab key=\"x y\" n=5\n"
-                 "{\"time\":\"2026-01-02T03:04:05.123Z\",\"level\":\"warn\",\"message\":\"q\\\"\\\\\",\"k\":\"\\u0001\\\\xff\",\"n\":7}\n");
+    CHECK(out ==
+          "2026-01-02T03:04:05.123Z info  a\\x0ab key=\"x y\" n=5\n"
+          "{\"time\":\"2026-01-02T03:04:05.123Z\",\"level\":\"warn\",\"message\":\"q\\\"\\\\\",\"k\":"
+          "\"\\u0001\\\\xff\",\"n\":7}\n");
 }
 
 TEST_CASE("metrics come as Prometheus reads them") {
@@ -142,5 +145,6 @@ TEST_CASE("metrics come as Prometheus reads them") {
     metrics.gauge("zcdp_a", "A.").set(1);
     metrics.counter("zcdp_b_total", "B.").add();
     CHECK(metrics.prometheus_text() ==
-          "# HELP zcdp_a A.\n# TYPE zcdp_a gauge\nzcdp_a 1\n# HELP zcdp_b_total B.\n# TYPE zcdp_b_total counter\nzcdp_b_total 4\n");
+          "# HELP zcdp_a A.\n# TYPE zcdp_a gauge\nzcdp_a 1\n# HELP zcdp_b_total B.\n# TYPE zcdp_b_total "
+          "counter\nzcdp_b_total 4\n");
 }

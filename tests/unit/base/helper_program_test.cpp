@@ -35,12 +35,13 @@ Outcome run(const std::string& script, HelperLimits limits, uint64_t cancel_afte
     asio::steady_timer timer(loop);
     const auto began = steady_clock::now();
     asio::co_spawn(loop, tick(&out), [](std::exception_ptr) {});
-    asio::co_spawn(loop, run_helper_program({"/bin/sh", "-c", script}, "the helper", limits),
-                   asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, Result<std::string> result) {
-                       out.cancelled = error != nullptr;
-                       out.result = std::move(result);
-                       loop.stop();
-                   }));
+    asio::co_spawn(
+        loop, run_helper_program({"/bin/sh", "-c", script}, "the helper", limits),
+        asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr error, Result<std::string> result) {
+            out.cancelled = error != nullptr;
+            out.result = std::move(result);
+            loop.stop();
+        }));
     if (cancel_after_ms > 0) {
         timer.expires_after(std::chrono::milliseconds(cancel_after_ms));
         timer.async_wait([&](const boost::system::error_code&) { signal.emit(asio::cancellation_type::terminal); });
@@ -87,7 +88,8 @@ TEST_CASE("a helper program's signals are as usual, and it has no terminal") {
 TEST_CASE("what cannot be started is named") {
     asio::io_context loop(1);
     Result<std::string> result = Error();
-    asio::co_spawn(loop, run_helper_program({"/nonexistent/program"}, "the helper", {100, 1000}), [&](std::exception_ptr, Result<std::string> got) { result = std::move(got); });
+    asio::co_spawn(loop, run_helper_program({"/nonexistent/program"}, "the helper", {100, 1000}),
+                   [&](std::exception_ptr, Result<std::string> got) { result = std::move(got); });
     loop.run();
     REQUIRE_FALSE(result.has_value());
     CHECK(result.error().kind() == ErrorKind::usage);

@@ -1,5 +1,5 @@
-// Our SHA-256 against OpenSSL's: each engine that this core has alone, and the running hash over them, for every length up
-// to 20,000, in pieces, and several at once.
+// Our SHA-256 against OpenSSL's: each engine that this core has alone, and the running hash over them, for every length
+// up to 20,000, in pieces, and several at once.
 #include <openssl/evp.h>
 
 #include <memory>
@@ -52,7 +52,8 @@ struct Padded {
     explicit Padded(std::span<const std::byte> message) : bytes(message.begin(), message.end()) {
         bytes.push_back(std::byte{0x80});
         while (bytes.size() % kSha256BlockBytes != kSha256BlockBytes - 8) bytes.push_back(std::byte{0});
-        for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::byte>(message.size() * 8 >> shift));
+        for (int shift = 56; shift >= 0; shift -= 8)
+            bytes.push_back(static_cast<std::byte>(message.size() * 8 >> shift));
     }
     size_t blocks_left() const { return bytes.size() / kSha256BlockBytes - blocks_done; }
     Sha256Bytes digest() const {
@@ -104,7 +105,8 @@ TEST_CASE("each SHA-256 engine is OpenSSL's for every length up to 20,000, in an
             const auto other = std::span(bytes).subspan(random() % 1000, random() % kLengthMax);
             if (first % 3 == 0) messages.insert(messages.begin(), Padded(other));
             run_engine(*engine, messages, 1 + random() % engine->lanes_max);
-            if (first % 3 == 0) wrong += messages.front().digest() != reference(other), messages.erase(messages.begin());
+            if (first % 3 == 0)
+                wrong += messages.front().digest() != reference(other), messages.erase(messages.begin());
             for (size_t i = 0; i < count; ++i) wrong += messages[i].digest() != want[first + i];
             first += count;
         }

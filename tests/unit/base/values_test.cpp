@@ -11,7 +11,8 @@ using namespace zcdp;
 TEST_CASE("SHA-256 and HMAC-SHA-256 give the published vectors") {
     CHECK(to_hex(Sha256::of("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     CHECK(to_hex(Sha256::of("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    CHECK(to_hex(Sha256::of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    CHECK(to_hex(Sha256::of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) ==
+          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
     Sha256 hash;  // FIPS 180-2: a million times 'a'
     for (int i = 0; i < 1000; ++i) hash.update(std::string(1000, 'a'));
     CHECK(to_hex(hash.finish()) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
@@ -19,7 +20,8 @@ TEST_CASE("SHA-256 and HMAC-SHA-256 give the published vectors") {
     CHECK(to_hex(hmac_sha256({reinterpret_cast<const uint8_t*>(key.data()), key.size()}, "Hi There")) ==
           "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     const std::string long_key(131, '\xaa');
-    CHECK(to_hex(hmac_sha256({reinterpret_cast<const uint8_t*>(long_key.data()), long_key.size()}, "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+    CHECK(to_hex(hmac_sha256({reinterpret_cast<const uint8_t*>(long_key.data()), long_key.size()},
+                             "Test Using Larger Than Block-Size Key - Hash Key First")) ==
           "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
@@ -27,7 +29,8 @@ TEST_CASE("digests are written with their kind and read back strictly") {
     const Digest digest{DigestKind::sha256tree, Sha256::of("x")};
     CHECK(Digest::parse(digest.str()) == digest);
     CHECK(Digest::parse("sha256:" + digest.hex()) != digest);
-    for (const std::string& wrong : {std::string(), digest.hex(), "sha256:" + digest.hex().substr(1), "sha512:" + digest.hex(), "sha256:" + std::string(64, 'G'),
+    for (const std::string& wrong : {std::string(), digest.hex(), "sha256:" + digest.hex().substr(1),
+                                     "sha512:" + digest.hex(), "sha256:" + std::string(64, 'G'),
                                      "SHA256:" + digest.hex(), "sha256:" + std::string(64, 'A'), digest.str() + " "})
         CHECK_MESSAGE(!Digest::parse(wrong), wrong);
 }
@@ -54,9 +57,11 @@ TEST_CASE("dates are written and read back") {
         CHECK(parse_iso8601(iso8601(t)) == t);
     }
     CHECK(parse_iso8601("2026-01-02T03:04:05.123Z") == 1767323045);
-    for (const char* wrong : {"", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-01-02T03:04:05.Z"})
+    for (const char* wrong : {"", "2026-13-02T03:04:05Z", "2026-02-30T03:04:05Z", "2026-01-02T03:04:05",
+                              "2026-01-02 03:04:05Z", "2026-01-02T03:04:05.Z"})
         CHECK_MESSAGE(parse_iso8601(wrong) == -1, wrong);
-    for (const char* wrong : {"", "Fri, 02 Jan 2026 03:04:05", "Fri, 02 Foo 2026 03:04:05 GMT", "Friday, 02-Jan-26 03:04:05 GMT"})
+    for (const char* wrong :
+         {"", "Fri, 02 Jan 2026 03:04:05", "Fri, 02 Foo 2026 03:04:05 GMT", "Friday, 02-Jan-26 03:04:05 GMT"})
         CHECK_MESSAGE(parse_http_date(wrong) == -1, wrong);
 }
 
@@ -69,7 +74,9 @@ TEST_CASE("sizes, rates and durations between people and numbers") {
     CHECK(parse_size("100M") == 100000000);
     CHECK(parse_size("18446744073709551615") == UINT64_MAX);
     CHECK(parse_rate("10MiB/s") == 10u << 20);
-    for (const char* wrong : {"", "x", "-1", "1.", ".", "1ZiB", "1 Mi B", "18446744073709551616", "20EiB", "1e3", "MiB"}) CHECK_MESSAGE(!parse_size(wrong), wrong);
+    for (const char* wrong :
+         {"", "x", "-1", "1.", ".", "1ZiB", "1 Mi B", "18446744073709551616", "20EiB", "1e3", "MiB"})
+        CHECK_MESSAGE(!parse_size(wrong), wrong);
     CHECK(parse_duration_ms("30") == 30000);
     CHECK(parse_duration_ms("500ms") == 500);
     CHECK(parse_duration_ms("1h30m") == 5400000);

@@ -1,6 +1,6 @@
 // The client's pure parts and its machinery: errors, kubeconfigs, caches, queues, leases.
-#include <boost/json/parse.hpp>
 #include <fcntl.h>
+#include <boost/json/parse.hpp>
 
 #include "tests/support/doctest.hpp"
 #include "tests/support/sim_api.hpp"
@@ -13,7 +13,9 @@ namespace zcdp::kube {
 namespace {
 
 std::string no_environment(const char*) { return ""; }
-Result<Connection> parse(const std::string& text, const std::string& context = "") { return connection_from_kubeconfig(text, "/nowhere", context, system_fs(), no_environment); }
+Result<Connection> parse(const std::string& text, const std::string& context = "") {
+    return connection_from_kubeconfig(text, "/nowhere", context, system_fs(), no_environment);
+}
 
 const char* const kConfig = R"(
 apiVersion: v1
@@ -58,7 +60,8 @@ TEST_CASE("a kubeconfig's proxy-url, and the environment's proxy without one") {
     const std::string cluster = "- {name: two, cluster: {server: \"https://two:6443\"";
     const auto with = [&](const std::string& proxy_url) {
         std::string text = kConfig;
-        return text.replace(text.find("- {name: two, cluster: {server: \"https://two:6443\""), cluster.size(), cluster + ", proxy-url: \"" + proxy_url + "\"");
+        return text.replace(text.find("- {name: two, cluster: {server: \"https://two:6443\""), cluster.size(),
+                            cluster + ", proxy-url: \"" + proxy_url + "\"");
     };
     const auto two = *net::Endpoint::parse("https://two:6443");
     const auto proxied = parse(with("http://user:word@proxy:3128")).value();
@@ -68,7 +71,9 @@ TEST_CASE("a kubeconfig's proxy-url, and the environment's proxy without one") {
     const auto refused = parse(with("socks5://user:word@proxy:1080"));
     REQUIRE(!refused);
     CHECK(refused.error().line().find("word") == std::string::npos);
-    const auto environment = [](const char* name) -> std::string { return std::string(name) == "HTTPS_PROXY" ? "http://outer:8080" : ""; };
+    const auto environment = [](const char* name) -> std::string {
+        return std::string(name) == "HTTPS_PROXY" ? "http://outer:8080" : "";
+    };
     const auto outer = connection_from_kubeconfig(kConfig, "/nowhere", "", system_fs(), environment).value();
     REQUIRE(outer.proxies.for_endpoint(two));
     CHECK(outer.proxies.for_endpoint(two)->endpoint.host == "outer");
@@ -99,8 +104,11 @@ TEST_CASE("what a kubeconfig gets wrong is said") {
 
 TEST_CASE("an exec plugin's credentials are taken") {
     const auto with = [](const std::string& command) {
-        return parse("current-context: c\nclusters: [{name: c, cluster: {server: 'https://h'}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"
-                     "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, '" + command + "'], env: [{name: WORD, value: hello}]}}}]\n");
+        return parse(
+            "current-context: c\nclusters: [{name: c, cluster: {server: 'https://h'}}]\ncontexts: [{name: c, context: "
+            "{cluster: c, user: u}}]\n"
+            "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, '" +
+            command + "'], env: [{name: WORD, value: hello}]}}}]\n");
     };
     CHECK(with("echo \"{\\\"status\\\":{\\\"token\\\":\\\"$WORD\\\"}}\"").value().token == "hello");
     CHECK(with("exit 3").error().kind() == ErrorKind::denied);

@@ -17,7 +17,9 @@ Moment half_way() {
     moment.bytes_done = 512ull << 20, moment.bytes_total = 1ull << 30;
     moment.bytes_per_second = 256 << 20;
     moment.connections = 12;
-    moment.long_files = {{"model-00001-of-00002.safetensors", 3ull << 30, 5ull << 30}, {"日本語/モデル.bin", 1, 2}, {"bad\x1b[31m\xff", 0, 0}};
+    moment.long_files = {{"model-00001-of-00002.safetensors", 3ull << 30, 5ull << 30},
+                         {"日本語/モデル.bin", 1, 2},
+                         {"bad\x1b[31m\xff", 0, 0}};
     return moment;
 }
 
@@ -74,14 +76,21 @@ TEST_CASE("JSON strings are valid for any bytes") {
         const auto value = boost::json::parse(json_string(text), code);
         REQUIRE(!code);
         if (byte < 0x80) CHECK(value.as_string() == text);
-        else CHECK(value.as_string() == "a\xef\xbf\xbd" "b");
+        else
+            CHECK(value.as_string() ==
+                  "a\xef\xbf\xbd"
+                  "b");
     }
     CHECK(json_string("日本語 \"\\") == "\"日本語 \\\"\\\\\"");
 }
 
 TEST_CASE("a JSON object has its fields in order, each of its kind") {
     JsonObject object;
-    object.add("text", "a\"b").add("count", uint64_t{1} << 63).add("less", int64_t{-1}).add("yes", true).add("seconds", 1.5);
+    object.add("text", "a\"b")
+        .add("count", uint64_t{1} << 63)
+        .add("less", int64_t{-1})
+        .add("yes", true)
+        .add("seconds", 1.5);
     object.add("list", std::vector<std::string>{"x", "y"}).raw("raw", "{}");
     const auto value = boost::json::parse(object.str()).as_object();
     CHECK(value.at("text").as_string() == "a\"b");

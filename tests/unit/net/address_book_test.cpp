@@ -17,7 +17,8 @@ struct Fixture {
     uint64_t now = kS;
 
     Fixture() {
-        for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"}) endpoints.emplace_back(boost::asio::ip::make_address(text), 80);
+        for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"})
+            endpoints.emplace_back(boost::asio::ip::make_address(text), 80);
         book.set(endpoints);
         for (int i = 0; i < 4; ++i) all.push_back(open());
     }
@@ -48,7 +49,8 @@ TEST_CASE_FIXTURE(Fixture, "connections spread evenly over addresses that serve 
     CHECK(share() == 10);
 }
 
-TEST_CASE_FIXTURE(Fixture, "an address whose answers come late three times in a row is avoided, one that is late at times is not") {
+TEST_CASE_FIXTURE(
+    Fixture, "an address whose answers come late three times in a row is avoided, one that is late at times is not") {
     others_answer(10, 20);
     for (int i = 0; i < 10; ++i) answers(*all[0], 2, 1000), answers(*all[0], 1, 20);
     CHECK_FALSE(all[0]->avoided);
@@ -66,7 +68,9 @@ TEST_CASE_FIXTURE(Fixture, "where all answer late, or late by little, none is av
     CHECK_FALSE(all[0]->avoided);
 }
 
-TEST_CASE_FIXTURE(Fixture, "an avoided address is tried by one connection at a time, ever less often, and taken back when it serves well") {
+TEST_CASE_FIXTURE(
+    Fixture,
+    "an avoided address is tried by one connection at a time, ever less often, and taken back when it serves well") {
     others_answer(10, 20);
     answers(*all[0], 3, 1000);
     CHECK_FALSE(book.wants_connection(now));
@@ -86,7 +90,9 @@ TEST_CASE_FIXTURE(Fixture, "an avoided address is tried by one connection at a t
     CHECK_FALSE(all[0]->avoided);
 }
 
-TEST_CASE_FIXTURE(Fixture, "an address whose bodies come at less than two fifths of another's rate is avoided, and what is left of them moved") {
+TEST_CASE_FIXTURE(Fixture,
+                  "an address whose bodies come at less than two fifths of another's rate is avoided, and what is left "
+                  "of them moved") {
     for (int i = 0; i < 100; ++i) {
         for (size_t a = 1; a < 4; ++a) book.body_came(*all[a], 1 << 20, 20 * kMs, now);
         book.body_came(*all[0], 64 << 10, 30 * kMs, now);
@@ -165,7 +171,9 @@ TEST_CASE_FIXTURE(Fixture, "after a request that stalled the next connections go
 
 TEST_CASE("a long answer makes curious about addresses that were never tried, each once") {
     AddressBook book;
-    const auto ip = [](const char* text) { return boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address(text), 80); };
+    const auto ip = [](const char* text) {
+        return boost::asio::ip::tcp::endpoint(boost::asio::ip::make_address(text), 80);
+    };
     book.set(std::vector{ip("10.0.0.1"), ip("10.0.0.2")});
     const auto first = book.next(kS, {});
     book.answered(*first, 100, kS);

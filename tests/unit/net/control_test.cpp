@@ -42,7 +42,10 @@ Answer get(const std::string& url, const std::string& target, TlsOptions tls = {
         auto body = co_await (*got)->read_all(64 << 20);
         answer->body = body ? *body : body.error().line();
     };
-    asio::co_spawn(loop, ask(client.get(), url, target, &out), [&](std::exception_ptr) { client->close(); loop.stop(); });
+    asio::co_spawn(loop, ask(client.get(), url, target, &out), [&](std::exception_ptr) {
+        client->close();
+        loop.stop();
+    });
     loop.run();
     return out;
 }
@@ -73,8 +76,10 @@ ServerResponse handler(const ServerRequest& request) {
 }  // namespace
 
 TEST_CASE("ranges of addresses: IPv4, IPv6, IPv4 within IPv6, and what is no range") {
-    const auto rules = AddressRules::parse({"10.0.0.0/8", "169.254.169.254/32", "fe80::/10", "192.168.1.128/25"}).value();
-    for (const char* denied : {"10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%eth0", "febf::1", "192.168.1.200"}) {
+    const auto rules =
+        AddressRules::parse({"10.0.0.0/8", "169.254.169.254/32", "fe80::/10", "192.168.1.128/25"}).value();
+    for (const char* denied :
+         {"10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1%eth0", "febf::1", "192.168.1.200"}) {
         INFO(denied);
         CHECK_FALSE(rules.allows(denied));
     }
@@ -93,7 +98,8 @@ TEST_CASE("ranges of addresses: IPv4, IPv6, IPv4 within IPv6, and what is no ran
 TEST_CASE("loopback is an address or localhost, never a name that only looks like it") {
     for (const char* url : {"http://localhost:9000", "http://127.0.0.1", "http://127.8.9.10:1", "http://[::1]:9000"})
         CHECK_MESSAGE(Endpoint::parse(url).value().is_loopback(), url);
-    for (const char* url : {"http://127.evil.example", "http://127.0.0.1.evil.example", "http://localhost.example", "http://10.0.0.1", "http://[::2]"})
+    for (const char* url : {"http://127.evil.example", "http://127.0.0.1.evil.example", "http://localhost.example",
+                            "http://10.0.0.1", "http://[::2]"})
         CHECK_MESSAGE(!Endpoint::parse(url).value().is_loopback(), url);
 }
 
@@ -118,14 +124,17 @@ TEST_CASE("the server's answers, byte for byte: kept open when asked for, chunks
     HttpServerOptions options;
     options.listen = "127.0.0.1:0";
     const auto server = HttpServer::open(options, handler, log).value();
-    CHECK(raw(server->port(), "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") ==
+    CHECK(raw(server->port(),
+              "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") ==
           "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nGET /a"
           "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 6\r\n\r\nGET /b");
     CHECK(raw(server->port(), "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n") ==
           "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nConnection: keep-alive\r\nContent-Length: 6\r\n\r\nGET /a"
           "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nGET /b");
     const std::string streamed = raw(server->port(), "GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    CHECK(streamed.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\naaa"));
+    CHECK(
+        streamed.starts_with("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: "
+                             "close\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\naaa"));
     CHECK(streamed.ends_with("vvv\r\n0\r\n\r\n"));
 }
 
@@ -158,7 +167,13 @@ TEST_CASE("our CA's certificates verify for their names only, and a rotated one 
 }
 
 TEST_CASE("base64 as RFC 4648 has it, and nothing else") {
-    for (const auto& [plain, coded] : {std::pair{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}}) {
+    for (const auto& [plain, coded] : {std::pair{"", ""},
+                                       {"f", "Zg=="},
+                                       {"fo", "Zm8="},
+                                       {"foo", "Zm9v"},
+                                       {"foob", "Zm9vYg=="},
+                                       {"fooba", "Zm9vYmE="},
+                                       {"foobar", "Zm9vYmFy"}}) {
         CHECK(to_base64(plain) == coded);
         CHECK(from_base64(coded) == plain);
     }

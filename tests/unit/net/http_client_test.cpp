@@ -15,8 +15,8 @@ using namespace zcdp::net;
 
 namespace {
 
-/// Accepts connections one after another, reads a request from each, and says what the script has for it. An answer that
-/// ends in "<close>" closes the connection; one that ends in "<stall>" keeps it open and silent.
+/// Accepts connections one after another, reads a request from each, and says what the script has for it. An answer
+/// that ends in "<close>" closes the connection; one that ends in "<stall>" keeps it open and silent.
 class ScriptedServer {
   public:
     explicit ScriptedServer(std::vector<std::vector<std::string>> connections) : connections_(std::move(connections)) {
@@ -107,9 +107,10 @@ struct Fixture {
         Answer answer;
         Request request;
         request.method = method;
-        asio::co_spawn(context, one(&http(), endpoint, request, Deadline::in_ms(deadline_ms), &answer), [](std::exception_ptr e) {
-            if (e) std::rethrow_exception(e);
-        });
+        asio::co_spawn(context, one(&http(), endpoint, request, Deadline::in_ms(deadline_ms), &answer),
+                       [](std::exception_ptr e) {
+                           if (e) std::rethrow_exception(e);
+                       });
         context.restart();
         context.run();
         return answer;
@@ -149,7 +150,9 @@ TEST_CASE_FIXTURE(Fixture, "a fresh connection that is closed without an answer 
 }
 
 TEST_CASE_FIXTURE(Fixture, "chunked bodies are put together, and their trailers dropped") {
-    ScriptedServer server({{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nT: v\r\n\r\n", ok("next")}});
+    ScriptedServer server(
+        {{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nT: v\r\n\r\n",
+          ok("next")}});
     CHECK(get(server.endpoint).body == "hello world");
     CHECK(get(server.endpoint).body == "next");
     CHECK(metrics.counter("zcdp_http_connections_total", "").value() == 1);
@@ -210,7 +213,8 @@ TEST_CASE_FIXTURE(Fixture, "what servers write in their own way, and other clien
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nab",
         "HTTP/1.1 200 OK\r\nContent-Length: 77\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n<close>",
         "HTTP/1.1 200 OK\r\nA: " + std::string(100'000, 'x') + "\r\nContent-Length: 2\r\n\r\nab",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n000000000000000000000000000001 ;x\r\na\r\n1\nb\n0000\nT: v\n\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n000000000000000000000000000001 ;x\r\na\r\n1\nb\n0000\nT: "
+        "v\n\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=\"y\"\nab\r\n0;last\r\n\r\n",
     };
     options.limits.header_bytes_max = 200 << 10;
@@ -245,8 +249,9 @@ TEST_CASE_FIXTURE(Fixture, "a body slower than the minimum rate is given up long
 }
 
 TEST_CASE_FIXTURE(Fixture, "HEAD, 204 and 304 have no body whatever their length says; 100 is passed over") {
-    ScriptedServer server({{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
-                            "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n" + ok("after")}});
+    ScriptedServer server(
+        {{"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
+          "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n" + ok("after")}});
     CHECK(get(server.endpoint, 5000, "HEAD").status == 200);
     CHECK(get(server.endpoint).status == 204);
     CHECK(get(server.endpoint).status == 304);
@@ -265,8 +270,9 @@ TEST_CASE("endpoints are read strictly and written canonically") {
     CHECK(Endpoint::parse("https://host:8443")->authority() == "host:8443");
     CHECK(Endpoint::parse("http://[::1]:9000")->authority() == "[::1]:9000");
     CHECK(Endpoint::parse("HTTPS://Host.Example:443")->url() == "https://host.example");
-    for (const char* wrong : {"", "host", "ftp://host", "http://", "http://user@host", "http://host:0", "http://host:70000", "http://host:x",
-                              "http://host/path", "http://ho st", "http://[::1", "http://[zz]"})
+    for (const char* wrong :
+         {"", "host", "ftp://host", "http://", "http://user@host", "http://host:0", "http://host:70000",
+          "http://host:x", "http://host/path", "http://ho st", "http://[::1", "http://[zz]"})
         CHECK_MESSAGE(!Endpoint::parse(wrong), wrong);
 }
 
@@ -277,8 +283,9 @@ TEST_CASE("a service may lie below a path: encoded as it was written, without th
     CHECK(BaseUrl::parse("https://Host/Storage/v1/s3")->url() == "https://host/Storage/v1/s3");
     CHECK(BaseUrl::parse("https://host/a b/%2f/c+d@e/\xc3\xa9")->path == "/a%20b/%2f/c+d@e/%C3%A9");
     CHECK(BaseUrl::parse("https://host/a")->endpoint == Endpoint::parse("https://host").value());
-    for (const char* wrong : {"", "host/a", "https:///a", "https://user@host/a", "https://host/a?b", "https://host/?b", "https://host/a#b", "https://host?a",
-                              "https://host/a/../b", "https://host/%2e%2E", "https://host/./a", "https://host/a%", "https://host/a%2", "https://host/a\nb"})
+    for (const char* wrong : {"", "host/a", "https:///a", "https://user@host/a", "https://host/a?b", "https://host/?b",
+                              "https://host/a#b", "https://host?a", "https://host/a/../b", "https://host/%2e%2E",
+                              "https://host/./a", "https://host/a%", "https://host/a%2", "https://host/a\nb"})
         CHECK_MESSAGE(BaseUrl::parse(wrong).error().kind() == ErrorKind::usage, wrong);
     CHECK(BaseUrl::parse("https://host/a?token=secret").error().line().find("secret") == std::string::npos);
 }

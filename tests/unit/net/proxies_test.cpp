@@ -21,7 +21,8 @@ TEST_CASE("a proxy is written as URL or as HOST:PORT, and only http proxies are 
     CHECK(Proxy::parse("http://[::1]:8080").value().endpoint.host == "::1");
     CHECK(Proxy::parse("http://me:pa%3Ass%40@p:1").value().authorization == "Basic bWU6cGE6c3NA");
     CHECK(Proxy::parse("http://p:1").value().authorization.empty());
-    for (const char* bad : {"https://p:1", "socks5://u:secret@p:1", "http://", "http://p:0", "http://p:1/path", "http://u:secret@p:x", ""}) {
+    for (const char* bad : {"https://p:1", "socks5://u:secret@p:1", "http://", "http://p:0", "http://p:1/path",
+                            "http://u:secret@p:x", ""}) {
         CAPTURE(bad);
         const auto proxy = Proxy::parse(bad);
         REQUIRE(!proxy);
@@ -40,8 +41,9 @@ TEST_CASE("each scheme has its proxy") {
 
 TEST_CASE("this machine and link-local addresses are asked directly") {
     const auto proxies = Proxies::parse("s:1", "s:1", "").value();
-    for (const char* url : {"http://127.0.0.1:9000", "http://127.8.8.8", "http://[::1]:80", "http://localhost:1", "http://x.localhost",
-                            "http://169.254.169.254", "http://169.254.170.23", "http://[fd00:ec2::254]"}) {
+    for (const char* url :
+         {"http://127.0.0.1:9000", "http://127.8.8.8", "http://[::1]:80", "http://localhost:1", "http://x.localhost",
+          "http://169.254.169.254", "http://169.254.170.23", "http://[fd00:ec2::254]"}) {
         CAPTURE(url);
         CHECK(through(proxies, url).empty());
     }
@@ -49,13 +51,15 @@ TEST_CASE("this machine and link-local addresses are asked directly") {
 }
 
 TEST_CASE("exceptions are names with all below them, addresses, ranges and ports") {
-    const auto proxies = Proxies::parse("s:1", "s:1", "example.com, .inner.org,*.wild.net 10.0.0.0/8,one.net:8080,192.0.2.7").value();
-    for (const char* url : {"https://example.com", "https://a.b.EXAMPLE.com", "https://x.inner.org", "https://x.wild.net", "http://10.9.8.7",
-                            "http://one.net:8080", "http://192.0.2.7:90"}) {
+    const auto proxies =
+        Proxies::parse("s:1", "s:1", "example.com, .inner.org,*.wild.net 10.0.0.0/8,one.net:8080,192.0.2.7").value();
+    for (const char* url : {"https://example.com", "https://a.b.EXAMPLE.com", "https://x.inner.org",
+                            "https://x.wild.net", "http://10.9.8.7", "http://one.net:8080", "http://192.0.2.7:90"}) {
         CAPTURE(url);
         CHECK(through(proxies, url).empty());
     }
-    for (const char* url : {"https://notexample.com", "https://example.com.evil.org", "http://11.0.0.1", "http://one.net:81", "http://192.0.2.8"}) {
+    for (const char* url : {"https://notexample.com", "https://example.com.evil.org", "http://11.0.0.1",
+                            "http://one.net:81", "http://192.0.2.8"}) {
         CAPTURE(url);
         CHECK(through(proxies, url) == "s:1");
     }
@@ -63,8 +67,10 @@ TEST_CASE("exceptions are names with all below them, addresses, ranges and ports
 }
 
 TEST_CASE("addresses of IPv6 among the exceptions: as they are spelt, with brackets, with a port") {
-    const auto proxies = Proxies::parse("s:1", "s:1", "2001:db8::7,[2001:db8::8],[2001:db8::9]:8080,2001:db8:1::/48").value();
-    for (const char* url : {"http://[2001:db8::7]", "http://[2001:DB8:0:0::7]:81", "http://[2001:db8::8]", "http://[2001:db8::9]:8080", "http://[2001:db8:1::5]"}) {
+    const auto proxies =
+        Proxies::parse("s:1", "s:1", "2001:db8::7,[2001:db8::8],[2001:db8::9]:8080,2001:db8:1::/48").value();
+    for (const char* url : {"http://[2001:db8::7]", "http://[2001:DB8:0:0::7]:81", "http://[2001:db8::8]",
+                            "http://[2001:db8::9]:8080", "http://[2001:db8:1::5]"}) {
         CAPTURE(url);
         CHECK(through(proxies, url).empty());
     }
@@ -74,7 +80,9 @@ TEST_CASE("addresses of IPv6 among the exceptions: as they are spelt, with brack
     }
 }
 
-TEST_CASE("a proxy for all else is for what has none of its own; one of another kind is an error of what would go through it") {
+TEST_CASE(
+    "a proxy for all else is for what has none of its own; one of another kind is an error of what would go through "
+    "it") {
     auto both = Proxies::parse("", "p:2", "direct.org").value();
     both.set_for_others("http://me:pw@a:3");
     CHECK(through(both, "https://example.com") == "a:3");
@@ -92,5 +100,7 @@ TEST_CASE("a proxy for all else is for what has none of its own; one of another 
     const auto refused = socks.check(Endpoint::parse("http://example.com").value());
     REQUIRE(!refused);
     CHECK(refused.error().kind() == ErrorKind::usage);
-    CHECK(refused.error().line() == "10.0.0.1:1080: ALL_PROXY is a proxy of a kind that zcdp does not speak (socks5h); set HTTPS_PROXY and HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
+    CHECK(refused.error().line() ==
+          "10.0.0.1:1080: ALL_PROXY is a proxy of a kind that zcdp does not speak (socks5h); set HTTPS_PROXY and "
+          "HTTP_PROXY to an http:// proxy, or NO_PROXY, or unset ALL_PROXY");
 }

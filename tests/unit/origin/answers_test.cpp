@@ -34,7 +34,9 @@ class Answer final : public net::Response {
 
 constexpr int64_t kNow = 1'800'000'000;
 
-uint64_t pause(int status, std::vector<net::Header> headers) { return retry_after_ms_of(Answer(status, std::move(headers)), kNow); }
+uint64_t pause(int status, std::vector<net::Header> headers) {
+    return retry_after_ms_of(Answer(status, std::move(headers)), kNow);
+}
 
 /// Fed in pieces of every size up to the whole.
 Result<ListPage> parse(const std::string& text) {
@@ -42,14 +44,17 @@ Result<ListPage> parse(const std::string& text) {
     for (size_t piece = 1; piece <= text.size(); piece = piece * 3 + 1) {
         s3::ListParser parser;
         Result<> fed;
-        for (size_t at = 0; at < text.size() && fed; at += piece) fed = parser.feed(std::string_view(text).substr(at, piece));
+        for (size_t at = 0; at < text.size() && fed; at += piece)
+            fed = parser.feed(std::string_view(text).substr(at, piece));
         last = fed ? parser.finish() : Result<ListPage>(fed.error());
     }
     return last;
 }
 
 std::string listing(const std::string& inside) { return "<ListBucketResult>" + inside + "</ListBucketResult>"; }
-std::string object(const std::string& key) { return "<Contents><Key>" + key + "</Key><Size>1</Size><ETag>\"t\"</ETag></Contents>"; }
+std::string object(const std::string& key) {
+    return "<Contents><Key>" + key + "</Key><Size>1</Size><ETag>\"t\"</ETag></Contents>";
+}
 
 }  // namespace
 
@@ -58,11 +63,13 @@ TEST_CASE("how long an answer asks to be left alone, in every form") {
     CHECK(pause(503, {{"retry-after", "7"}}) == 7000);
     CHECK(pause(503, {{"retry-after", "0"}}) == 0);
     CHECK(pause(503, {{"retry-after", "86400"}}) == 300'000);
-    for (const char* none : {"soon", "-3", "1.5", "Thu, 99 Xyz 2026 00:00:00 GMT", "99999999999999999999999"}) CHECK_MESSAGE(pause(503, {{"retry-after", none}}) == 0, none);
+    for (const char* none : {"soon", "-3", "1.5", "Thu, 99 Xyz 2026 00:00:00 GMT", "99999999999999999999999"})
+        CHECK_MESSAGE(pause(503, {{"retry-after", none}}) == 0, none);
     CHECK(pause(429, {{"retry-after", http_date(kNow + 90)}}) == 90'000);
     CHECK(pause(429, {{"retry-after", http_date(kNow - 90)}}) == 0);
     CHECK(pause(429, {{"retry-after", http_date(kNow + 90'000)}}) == 300'000);
-    CHECK(pause(429, {{"retry-after", http_date(kNow + 90)}, {"date", http_date(kNow + 60)}}) == 30'000);  // the server's clock, not ours
+    CHECK(pause(429, {{"retry-after", http_date(kNow + 90)}, {"date", http_date(kNow + 60)}}) ==
+          30'000);  // the server's clock, not ours
     CHECK(pause(503, {{"x-ms-retry-after-ms", "250"}, {"retry-after", "9"}}) == 250);
     CHECK(pause(429, {{"ratelimit", "\"resolvers\";r=0;t=42"}}) == 42'000);
     CHECK(pause(429, {{"ratelimit", "\"api\";r=0;t=5, \"pages\";r=3;t=200, \"files\";r=0;t=8"}}) == 8'000);
@@ -72,10 +79,14 @@ TEST_CASE("how long an answer asks to be left alone, in every form") {
 }
 
 TEST_CASE("XML: what says nothing is passed over, CDATA is text, a document type is refused") {
-    const auto leaves = xml_leaves("\r\n<?xml version=\"1.0\"?><!-- a -- b --><?x y?>\n<a><!----><b>1<!-- > -->2<![CDATA[<&]]>3</b ><?pi?></a><!-- end -->\n");
+    const auto leaves = xml_leaves(
+        "\r\n<?xml version=\"1.0\"?><!-- a -- b --><?x y?>\n<a><!----><b>1<!-- > -->2<![CDATA[<&]]>3</b "
+        "><?pi?></a><!-- end -->\n");
     REQUIRE(leaves);
     CHECK(*leaves == std::vector<std::pair<std::string, std::string>>{{"b", "12<&3"}});
-    for (const char* wrong : {"<!DOCTYPE a><a/>", "<a><!ENTITY x \"y\"></a>", "<![CDATA[x]]><a/>", "<a><!-- </a>", "<a><![CDATA[</a>", "<a><?x</a>", "<a><!-></a>"}) CHECK_MESSAGE(!xml_leaves(wrong), wrong);
+    for (const char* wrong : {"<!DOCTYPE a><a/>", "<a><!ENTITY x \"y\"></a>", "<![CDATA[x]]><a/>", "<a><!-- </a>",
+                              "<a><![CDATA[</a>", "<a><?x</a>", "<a><!-></a>"})
+        CHECK_MESSAGE(!xml_leaves(wrong), wrong);
     std::string many;
     for (int i = 0; i < 300'000; ++i) many += "<!---->\n";
     CHECK(xml_leaves(many + "<a/>"));
@@ -83,9 +94,15 @@ TEST_CASE("XML: what says nothing is passed over, CDATA is text, a document type
 }
 
 TEST_CASE("S3 listings: whether there is more, in words of the service's own") {
-    for (const char* yes : {"true", "True", "TRUE", "1", " true\n"}) CHECK_MESSAGE(parse(listing("<IsTruncated>" + std::string(yes) + "</IsTruncated><NextContinuationToken>t</NextContinuationToken>"))->truncated, yes);
-    for (const char* no : {"false", "False", "0"}) CHECK_MESSAGE(!parse(listing("<IsTruncated>" + std::string(no) + "</IsTruncated>"))->truncated, no);
-    for (const char* neither : {"", "yes", "2", "truefalse"}) CHECK_MESSAGE(!parse(listing("<IsTruncated>" + std::string(neither) + "</IsTruncated>")), neither);
+    for (const char* yes : {"true", "True", "TRUE", "1", " true\n"})
+        CHECK_MESSAGE(parse(listing("<IsTruncated>" + std::string(yes) +
+                                    "</IsTruncated><NextContinuationToken>t</NextContinuationToken>"))
+                          ->truncated,
+                      yes);
+    for (const char* no : {"false", "False", "0"})
+        CHECK_MESSAGE(!parse(listing("<IsTruncated>" + std::string(no) + "</IsTruncated>"))->truncated, no);
+    for (const char* neither : {"", "yes", "2", "truefalse"})
+        CHECK_MESSAGE(!parse(listing("<IsTruncated>" + std::string(neither) + "</IsTruncated>")), neither);
     CHECK(parse(listing("<NextContinuationToken>t</NextContinuationToken>"))->truncated);
     CHECK_FALSE(parse(listing(""))->truncated);
     const auto page = parse(listing("<Contents>\n<Key> a </Key>\n<Size>\n 12 </Size><ETag> \"t\" </ETag></Contents>"));
@@ -106,15 +123,18 @@ TEST_CASE("S3 listings: a page of the first ListObjects goes on at its marker") 
     CHECK(next_of(more + "<EncodingType>url</EncodingType>" + object("a+b%2B")) == "a b+");
     CHECK(next_of(more + "<NextMarker>n%20m</NextMarker><EncodingType>url</EncodingType>" + object("a")) == "n m");
     CHECK(next_of(more + object("a") + "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>") == "d/");
-    CHECK(next_of("<IsTruncated>true</IsTruncated>" + object("a")) == "a");  // one of the second version, without its token
-    CHECK_FALSE(parse(listing(more)));                                      // nothing to go on at
+    CHECK(next_of("<IsTruncated>true</IsTruncated>" + object("a")) ==
+          "a");                         // one of the second version, without its token
+    CHECK_FALSE(parse(listing(more)));  // nothing to go on at
     CHECK(parse(listing("<Marker>a</Marker><IsTruncated>false</IsTruncated>" + object("b")))->next_token.empty());
 }
 
 TEST_CASE("Azure listings: a marker is a folder when it is empty, and its bytes are never dropped") {
     const auto blob = [](const char* name, const char* size, const char* more) {
         azure::ListParser parser;
-        const std::string text = std::string("<EnumerationResults><Blobs><Blob><Name>") + name + "</Name><Properties><Etag>t</Etag><Content-Length>" + size + "</Content-Length>" + more + "</Blob></Blobs></EnumerationResults>";
+        const std::string text = std::string("<EnumerationResults><Blobs><Blob><Name>") + name +
+                                 "</Name><Properties><Etag>t</Etag><Content-Length>" + size + "</Content-Length>" +
+                                 more + "</Blob></Blobs></EnumerationResults>";
         REQUIRE(parser.feed(text));
         return parser.finish().value().entries.at(0);
     };

@@ -24,10 +24,10 @@ std::string noise(size_t n) {
 /// One bit at a time, straight from the definition.
 uint64_t slow(CrcKind kind, std::string_view bytes) {
     const int bits = kind == CrcKind::crc64nvme || kind == CrcKind::crc64xz ? 64 : 32;
-    const uint64_t polynomial = kind == CrcKind::crc32    ? 0xedb88320ull
-                                : kind == CrcKind::crc32c ? 0x82f63b78ull
+    const uint64_t polynomial = kind == CrcKind::crc32     ? 0xedb88320ull
+                                : kind == CrcKind::crc32c  ? 0x82f63b78ull
                                 : kind == CrcKind::crc64xz ? 0xc96c5795d7870f42ull
-                                                          : 0x9a6c9329ac4bc9b5ull;
+                                                           : 0x9a6c9329ac4bc9b5ull;
     const uint64_t ones = bits == 64 ? ~0ull : 0xffffffffull;
     uint64_t v = ones;
     for (char c : bytes) {
@@ -37,7 +37,9 @@ uint64_t slow(CrcKind kind, std::string_view bytes) {
     return v ^ ones;
 }
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 }  // namespace
 

@@ -45,13 +45,15 @@ struct Asks {
     Asks() {
         OriginOptions options;
         options.anonymous = true;
-        const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
+        const Machine machine{
+            system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
         shared = std::make_shared<gcs::Shared>("b", "p/", options, machine);
         REQUIRE(shared->configure());
         protocol = make_gcs_protocol(shared);
     }
     std::vector<Call> all() {
-        return {protocol->page_call({"/", "p/a b", ""}), protocol->page_call({"", "", "t=1"}), protocol->head_call("p/a b"), protocol->read_call("p/a b", {"a b", "17", 7, 0, 7}, false)};
+        return {protocol->page_call({"/", "p/a b", ""}), protocol->page_call({"", "", "t=1"}),
+                protocol->head_call("p/a b"), protocol->read_call("p/a b", {"a b", "17", 7, 0, 7}, false)};
     }
 };
 
@@ -71,7 +73,8 @@ std::string from_base64url(std::string text) {
 
 TEST_CASE("a page has its objects with size and generation, the one it starts at left out") {
     const auto page = page_of(R"({"kind":"storage#objects","nextPageToken":"T","prefixes":["p/d/"],"items":[
-        {"name":"p/a","size":"5","generation":"17"},{"name":"p/b/","size":"0","generation":"18"},{"name":"p/c \u00e9\n","size":7,"generation":"19"}]})", "p/a");
+        {"name":"p/a","size":"5","generation":"17"},{"name":"p/b/","size":"0","generation":"18"},{"name":"p/c \u00e9\n","size":7,"generation":"19"}]})",
+                              "p/a");
     REQUIRE(page);
     REQUIRE(page->entries.size() == 2);
     CHECK(page->entries[0].kind == EntryKind::directory);
@@ -85,8 +88,10 @@ TEST_CASE("a page has its objects with size and generation, the one it starts at
 }
 
 TEST_CASE("what is no page is refused") {
-    for (const char* bad : {"", "[]", "{", R"({"items":[7]})", R"({"items":[{"size":"1","generation":"1"}]})", R"({"items":[{"name":"a","generation":"1"}]})",
-                            R"({"items":[{"name":"a","size":"-1","generation":"1"}]})", R"({"items":[{"name":"a","size":"1"}]})", R"({"items":[{"name":"a","size":"1x","generation":"1"}]})"}) {
+    for (const char* bad :
+         {"", "[]", "{", R"({"items":[7]})", R"({"items":[{"size":"1","generation":"1"}]})",
+          R"({"items":[{"name":"a","generation":"1"}]})", R"({"items":[{"name":"a","size":"-1","generation":"1"}]})",
+          R"({"items":[{"name":"a","size":"1"}]})", R"({"items":[{"name":"a","size":"1x","generation":"1"}]})"}) {
         CAPTURE(bad);
         const auto page = page_of(bad);
         REQUIRE(!page);
@@ -110,7 +115,8 @@ TEST_CASE("each error has its kind and its remedy") {
     CHECK(error_of(unpaid, "gs://b").kind() == ErrorKind::denied);
     CHECK(error_of(unpaid, "gs://b").hint() == "give --billing-project PROJECT");
     CHECK(error_of(error(400, "invalid"), "gs://b").kind() == ErrorKind::failed);
-    const auto parsed = gcs::parse_error(404, R"({"error":{"code":404,"message":"No such object","errors":[{"reason":"notFound"}]}})");
+    const auto parsed =
+        gcs::parse_error(404, R"({"error":{"code":404,"message":"No such object","errors":[{"reason":"notFound"}]}})");
     CHECK(parsed.reason == "notFound");
     CHECK(parsed.message == "No such object");
     CHECK(gcs::parse_error(502, "<html>").message.empty());
@@ -130,9 +136,15 @@ TEST_CASE("checksums: CRC32C before MD5, and nothing that is malformed") {
 
 TEST_CASE("listing, metadata and media are asked for by these URLs, each with the project that is billed") {
     Asks asks;
-    const std::vector<std::string> targets{"/storage/v1/b/b/o?delimiter=%2F&fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&prefix=p%2F&startOffset=p%2Fa%20b",
-                                           "/storage/v1/b/b/o?fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&pageToken=t%3D1&prefix=p%2F",
-                                           "/storage/v1/b/b/o/p%2Fa%20b?fields=size%2Cgeneration%2Ccrc32c%2Cmd5Hash", "/storage/v1/b/b/o/p%2Fa%20b?alt=media&ifGenerationMatch=17"};
+    const std::vector<std::string> targets{
+        "/storage/v1/b/b/"
+        "o?delimiter=%2F&fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&prefix="
+        "p%2F&startOffset=p%2Fa%20b",
+        "/storage/v1/b/b/"
+        "o?fields=items%28name%2Csize%2Cgeneration%29%2Cprefixes%2CnextPageToken&maxResults=1000&pageToken=t%3D1&"
+        "prefix=p%2F",
+        "/storage/v1/b/b/o/p%2Fa%20b?fields=size%2Cgeneration%2Ccrc32c%2Cmd5Hash",
+        "/storage/v1/b/b/o/p%2Fa%20b?alt=media&ifGenerationMatch=17"};
     const auto calls = asks.all();
     for (size_t i = 0; i < calls.size(); ++i) {
         const auto plain = request_of("b", calls[i], "", "");
@@ -150,18 +162,22 @@ TEST_CASE("listing, metadata and media are asked for by these URLs, each with th
 }
 
 TEST_CASE("credentials files: the three kinds, and what is missing is said") {
-    const auto user = parse_account(R"({"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"})");
+    const auto user =
+        parse_account(R"({"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"})");
     REQUIRE(user);
     CHECK(user->quota_project == "");
-    CHECK(parse_account(R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"me-1"})")->quota_project == "me-1");
+    CHECK(parse_account(R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"me-1"})")
+              ->quota_project == "me-1");
     CHECK(user->token_url == "https://oauth2.googleapis.com/token");
-    const auto external = parse_account(R"({"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts.googleapis.com/v1/token",
+    const auto external = parse_account(
+        R"({"type":"external_account","audience":"a","subject_token_type":"t","token_url":"https://sts.googleapis.com/v1/token",
         "credential_source":{"file":"/t","format":{"type":"json","subject_token_field_name":"token"}}})");
     REQUIRE(external);
     CHECK(external->subject_field == "token");
-    for (const char* bad : {"", "{}", R"({"type":"gdch_service_account"})", R"({"type":"service_account","client_email":"e"})",
-                            R"({"type":"external_account","audience":"a","credential_source":{"executable":{}}})",
-                            R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"a\r\nX: y"})"})
+    for (const char* bad :
+         {"", "{}", R"({"type":"gdch_service_account"})", R"({"type":"service_account","client_email":"e"})",
+          R"({"type":"external_account","audience":"a","credential_source":{"executable":{}}})",
+          R"({"type":"authorized_user","client_id":"c","refresh_token":"r","quota_project_id":"a\r\nX: y"})"})
         CHECK(!parse_account(bad));
 }
 
@@ -171,7 +187,9 @@ TEST_CASE("a service account's assertion is signed by its key, for the token ser
     const std::string jwt = service_account_jwt(account, 1000).value();
     const size_t first = jwt.find('.'), second = jwt.rfind('.');
     const std::string claims = from_base64url(jwt.substr(first + 1, second - first - 1));
-    CHECK(claims == R"({"iss":"me@project","scope":"https://www.googleapis.com/auth/devstorage.read_only","aud":"https://token","iat":1000,"exp":4600})");
+    CHECK(
+        claims ==
+        R"({"iss":"me@project","scope":"https://www.googleapis.com/auth/devstorage.read_only","aud":"https://token","iat":1000,"exp":4600})");
     BIO* bio = BIO_new_mem_buf(account.private_key_pem.data(), -1);
     EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
     EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -186,6 +204,8 @@ TEST_CASE("a service account's assertion is signed by its key, for the token ser
 
 TEST_CASE("tokens come with their end; what has none is refused") {
     CHECK(parse_token(R"({"access_token":"T","expires_in":100})", 1000).value().expires_unix_s == 1100);
-    CHECK(parse_token(R"({"accessToken":"T","expireTime":"2026-01-02T03:04:05Z"})", 1000).value().expires_unix_s == parse_iso8601("2026-01-02T03:04:05Z"));
-    for (const char* bad : {"", "{}", R"({"access_token":""})", R"({"access_token":"a\r\nX: y"})"}) CHECK(!parse_token(bad, 0));
+    CHECK(parse_token(R"({"accessToken":"T","expireTime":"2026-01-02T03:04:05Z"})", 1000).value().expires_unix_s ==
+          parse_iso8601("2026-01-02T03:04:05Z"));
+    for (const char* bad : {"", "{}", R"({"access_token":""})", R"({"access_token":"a\r\nX: y"})"})
+        CHECK(!parse_token(bad, 0));
 }

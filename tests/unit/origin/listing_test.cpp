@@ -15,7 +15,9 @@ Result<ListPage> parse(std::string_view text, size_t piece = 7) {
     return parser.finish();
 }
 
-std::string object(const std::string& key, const std::string& more = "<ETag>\"e\"</ETag>") { return "<Contents><Key>" + key + "</Key>" + more + "<Size>5</Size></Contents>"; }
+std::string object(const std::string& key, const std::string& more = "<ETag>\"e\"</ETag>") {
+    return "<Contents><Key>" + key + "</Key>" + more + "<Size>5</Size></Contents>";
+}
 std::string listing(const std::string& inside) { return "<ListBucketResult>" + inside + "</ListBucketResult>"; }
 std::string encoded(const std::string& keys) { return listing("<EncodingType>url</EncodingType>" + keys); }
 
@@ -37,19 +39,27 @@ std::vector<Entry> entries(const Keys& names) { return children(names, {}).entri
 
 }  // namespace
 
-TEST_CASE("what says nothing changes nothing: marks, instructions, comments, CDATA, prefixes, unknown elements, white space") {
+TEST_CASE(
+    "what says nothing changes nothing: marks, instructions, comments, CDATA, prefixes, unknown elements, white "
+    "space") {
     for (const size_t piece : {1u, 7u, 100'000u}) {
         CAPTURE(piece);
-        const auto page = parse("\xef\xbb\xbf \n<?xml version='1.0'?>\r\n<!-- a <gateway> --><?pi x?><n:ListBucketResult xmlns:n='u'>\n<n:KeyCount>17</n:KeyCount>"
-                                "<n:Contents><n:Key>a<!-- - -->&amp;<![CDATA[<b>]]></n:Key><n:ETag>e</n:ETag><n:Size> 5\n</n:Size><n:Weird x='1'><n:Deep/></n:Weird></n:Contents>\n"
-                                "<n:IsTruncated> True </n:IsTruncated><n:NextContinuationToken>t</n:NextContinuationToken></n:ListBucketResult>\n<!-- end -->", piece);
+        const auto page = parse(
+            "\xef\xbb\xbf \n<?xml version='1.0'?>\r\n<!-- a <gateway> --><?pi x?><n:ListBucketResult "
+            "xmlns:n='u'>\n<n:KeyCount>17</n:KeyCount>"
+            "<n:Contents><n:Key>a<!-- - -->&amp;<![CDATA[<b>]]></n:Key><n:ETag>e</n:ETag><n:Size> 5\n</n:Size><n:Weird "
+            "x='1'><n:Deep/></n:Weird></n:Contents>\n"
+            "<n:IsTruncated> True "
+            "</n:IsTruncated><n:NextContinuationToken>t</n:NextContinuationToken></n:ListBucketResult>\n<!-- end -->",
+            piece);
         CHECK(keys(page) == Keys{"a&<b>"});
         CHECK(page->entries[0].tag == "e");
         CHECK(page->entries[0].size_bytes == 5);
         CHECK(page->truncated);
         CHECK(page->next_token == "t");
     }
-    for (const std::string& bad : {std::string("<!DOCTYPE x><ListBucketResult/>"), "<!--" + std::string(20'000, '-'), std::string("<ListBucketResult><![CDATA[x"), std::string("x<ListBucketResult/>"),
+    for (const std::string& bad : {std::string("<!DOCTYPE x><ListBucketResult/>"), "<!--" + std::string(20'000, '-'),
+                                   std::string("<ListBucketResult><![CDATA[x"), std::string("x<ListBucketResult/>"),
                                    std::string("<![CDATA[x]]><ListBucketResult/>")})
         CHECK(parse(bad).error().kind() == ErrorKind::refused);
     std::string comments;
@@ -58,20 +68,25 @@ TEST_CASE("what says nothing changes nothing: marks, instructions, comments, CDA
 }
 
 TEST_CASE("keys are decoded as the service has encoded them") {
-    CHECK(keys(parse(encoded(object("a+b%2Bc%3D") + object("d+e")))) == Keys{"a b+c=", "d e"});       // AWS
-    CHECK(keys(parse(encoded(object("a%20b+c") + object("d+e")))) == Keys{"a b+c", "d+e"});            // a space is %20, so '+' is itself
-    CHECK(keys(parse(encoded(object("x=1,y:2") + object("d+e")))) == Keys{"x=1,y:2", "d+e"});          // and where AWS would have encoded more
-    CHECK(keys(parse(encoded(object("a+b")))) == Keys{"a b"});                                         // nothing tells: AWS
-    CHECK(keys(parse(encoded(object("100%") + object("a%20b") + object("c+d")))) == Keys{"100%", "a%20b", "c+d"});  // says that it encodes, and does not
+    CHECK(keys(parse(encoded(object("a+b%2Bc%3D") + object("d+e")))) == Keys{"a b+c=", "d e"});  // AWS
+    CHECK(keys(parse(encoded(object("a%20b+c") + object("d+e")))) ==
+          Keys{"a b+c", "d+e"});  // a space is %20, so '+' is itself
+    CHECK(keys(parse(encoded(object("x=1,y:2") + object("d+e")))) ==
+          Keys{"x=1,y:2", "d+e"});                              // and where AWS would have encoded more
+    CHECK(keys(parse(encoded(object("a+b")))) == Keys{"a b"});  // nothing tells: AWS
+    CHECK(keys(parse(encoded(object("100%") + object("a%20b") + object("c+d")))) ==
+          Keys{"100%", "a%20b", "c+d"});  // says that it encodes, and does not
     CHECK(keys(parse(encoded(object("a b%2Bc") + object("d+e")))) == Keys{"a b%2Bc", "d+e"});
     CHECK(keys(parse(listing(object("a+b%20") + "<EncodingType/>"))) == Keys{"a+b%20"});
     CHECK(parse(listing("<EncodingType>base64</EncodingType>")).error().kind() == ErrorKind::refused);
 }
 
 TEST_CASE("an object without a tag has its time for one; a folder's marker needs neither") {
-    const auto page = parse(listing(object("d/", "") + object("a", "<LastModified>2024-01-02T03:04:05.250Z</LastModified><ETag></ETag>") +
-                                    object("b", "<LastModified>2024-01-02T03:04:00.000+00:00</LastModified>") + object("c", "<LastModified>2024-01-02T03:04:05Z</LastModified><ETag>&quot;e&quot;</ETag>") +
-                                    "<Contents><Key>e/</Key></Contents>"));
+    const auto page = parse(
+        listing(object("d/", "") + object("a", "<LastModified>2024-01-02T03:04:05.250Z</LastModified><ETag></ETag>") +
+                object("b", "<LastModified>2024-01-02T03:04:00.000+00:00</LastModified>") +
+                object("c", "<LastModified>2024-01-02T03:04:05Z</LastModified><ETag>&quot;e&quot;</ETag>") +
+                "<Contents><Key>e/</Key></Contents>"));
     CHECK(keys(page) == Keys{"d/", "a", "b", "c", "e/"});
     CHECK(page->entries[0].tag == "");
     CHECK(page->entries[0].kind == EntryKind::directory);
@@ -81,32 +96,39 @@ TEST_CASE("an object without a tag has its time for one; a folder's marker needs
     CHECK(time_of_tag(page->entries[1].tag) == 1704164645);
     CHECK(time_of_tag("2024-01-02T03:04:05Z") == std::nullopt);
     CHECK(time_of_tag("modified yesterday") == std::nullopt);
-    for (const char* more : {"", "<ETag/>", "<LastModified>yesterday</LastModified>"}) CHECK(parse(listing(object("a", more))).error().kind() == ErrorKind::refused);
+    for (const char* more : {"", "<ETag/>", "<LastModified>yesterday</LastModified>"})
+        CHECK(parse(listing(object("a", more))).error().kind() == ErrorKind::refused);
     CHECK(parse(listing("<Contents><Key>a</Key><ETag>e</ETag></Contents>")).error().kind() == ErrorKind::refused);
 }
 
 TEST_CASE("what is more is found by the token, by the older ListObjects' marker, else by the last key") {
     const auto next = [](const std::string& inside) { return parse(listing(inside)).value(); };
-    CHECK_FALSE(next(object("a") + "<IsTruncated>false</IsTruncated><NextContinuationToken>t</NextContinuationToken>").truncated);
-    CHECK(next(object("a") + "<NextContinuationToken>t</NextContinuationToken>").next_token == "t");  // no IsTruncated at all
+    CHECK_FALSE(next(object("a") + "<IsTruncated>false</IsTruncated><NextContinuationToken>t</NextContinuationToken>")
+                    .truncated);
+    CHECK(next(object("a") + "<NextContinuationToken>t</NextContinuationToken>").next_token ==
+          "t");  // no IsTruncated at all
     CHECK_FALSE(next(object("a") + "<NextContinuationToken/>").truncated);
-    const auto token = next("<IsTruncated>true</IsTruncated><NextContinuationToken>t+%41</NextContinuationToken>" + object("a"));
+    const auto token =
+        next("<IsTruncated>true</IsTruncated><NextContinuationToken>t+%41</NextContinuationToken>" + object("a"));
     CHECK(token.next_token == "t+%41");
     CHECK_FALSE(token.token_is_key);
     const auto key = next("<IsTruncated>true</IsTruncated>" + object("a") + object("b"));
     CHECK(key.next_token == "b");
     CHECK(key.token_is_key);
-    const auto marker = next("<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextMarker>b%20c</NextMarker>" + object("a"));
+    const auto marker = next(
+        "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextMarker>b%20c</NextMarker>" + object("a"));
     CHECK(marker.next_token == "b c");
     CHECK(marker.token_is_key);
-    CHECK(parse(listing("<IsTruncated>true</IsTruncated>")).error().kind() == ErrorKind::refused);  // and no way to go on
+    CHECK(parse(listing("<IsTruncated>true</IsTruncated>")).error().kind() ==
+          ErrorKind::refused);  // and no way to go on
 }
 
 TEST_CASE("an error instead of a page is shown as it is, and has its code's status") {
     const std::string text = "<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>less</Message></Error>";
     for (const size_t piece : {1u, 1000u}) {
         s3::ListParser parser;
-        for (size_t at = 0; at < text.size(); at += piece) REQUIRE(parser.feed(std::string_view(text).substr(at, piece)));
+        for (size_t at = 0; at < text.size(); at += piece)
+            REQUIRE(parser.feed(std::string_view(text).substr(at, piece)));
         CHECK(parser.finish().error().kind() == ErrorKind::refused);
         CHECK(parser.refusal() == text);
     }
@@ -151,7 +173,8 @@ TEST_CASE("there are no points where a service lists its children in another ord
 }
 
 TEST_CASE("an archived object is refused input: restore it") {
-    const auto error = s3::error_of({403, "InvalidObjectState", "not valid for the object's storage class", "", ""}, "s3://b/k");
+    const auto error =
+        s3::error_of({403, "InvalidObjectState", "not valid for the object's storage class", "", ""}, "s3://b/k");
     CHECK(error.kind() == ErrorKind::refused);
     CHECK(error.line().find("archived") != std::string::npos);
     CHECK(error.line().find("restore") != std::string::npos);

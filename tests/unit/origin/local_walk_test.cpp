@@ -23,7 +23,9 @@ struct CountingFs : test::ForwardingFs {
     CountingFs() : ForwardingFs(system_fs()) {}
     SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override {
         ++scans;
-        return ForwardingFs::scan(dir, [&](const SeenEntry& entry) { return more({entry.name, hide_types ? static_cast<unsigned char>(DT_UNKNOWN) : entry.type, entry.inode}); });
+        return ForwardingFs::scan(dir, [&](const SeenEntry& entry) {
+            return more({entry.name, hide_types ? static_cast<unsigned char>(DT_UNKNOWN) : entry.type, entry.inode});
+        });
     }
     SysResult<struct stat> stat(int dir, const char* path) override {
         touched.push_back(path);
@@ -36,7 +38,7 @@ struct CountingFs : test::ForwardingFs {
     }
     std::vector<std::string> touched;
     std::set<std::string> locked;  ///< folders that cannot be opened
-    bool hide_types = false;  ///< as some file systems do
+    bool hide_types = false;       ///< as some file systems do
     int scans = 0;
 };
 
@@ -47,7 +49,8 @@ struct Tree {
         if (!path.ends_with('/')) std::ofstream(whole) << "x";
         if (!path.starts_with(".zcdp/")) want.push_back(path);
     }
-    std::vector<std::string> listed(size_t window_bytes, const Selection& selection = everything(), bool follow = false) {
+    std::vector<std::string> listed(size_t window_bytes, const Selection& selection = everything(),
+                                    bool follow = false) {
         fs.scans = 0;
         const auto root = fs.open(AT_FDCWD, folder.path().c_str(), O_RDONLY | O_DIRECTORY, 0);
         fs.touched.clear();
@@ -67,7 +70,9 @@ struct Tree {
 
 /// By sets of names.
 struct Chosen final : Selection {
-    Verdict of(std::string_view path) const override { return refused.contains(path) ? Verdict::refuse : left.contains(path) ? Verdict::leave : Verdict::take; }
+    Verdict of(std::string_view path) const override {
+        return refused.contains(path) ? Verdict::refuse : left.contains(path) ? Verdict::leave : Verdict::take;
+    }
     bool may_hold(std::string_view folder) const override { return !closed.contains(folder); }
     std::set<std::string, std::less<>> left, refused, closed;
 };
@@ -77,12 +82,14 @@ struct Chosen final : Selection {
 TEST_CASE("a folder of any size is listed in order, whatever fits in memory at once") {
     Tree tree;
     for (int i = 0; i < 2500; ++i) tree.add("many/" + std::to_string(i * 7919 % 2500));
-    for (const char* path : {"many.txt", "many-", "a", "empty/", "sub/empty/", "sub/x", "sub.", ".zcdp/own", "d/.zcdp/kept", "z"})
+    for (const char* path :
+         {"many.txt", "many-", "a", "empty/", "sub/empty/", "sub/x", "sub.", ".zcdp/own", "d/.zcdp/kept", "z"})
         tree.add(path);
     std::ranges::sort(tree.want);
     for (const bool hidden : {false, true}) {
         tree.fs.hide_types = hidden;
-        for (const size_t window : {size_t{1}, size_t{100}, size_t{5000}, Walk::kWindowBytes}) CHECK(tree.listed(window) == tree.want);
+        for (const size_t window : {size_t{1}, size_t{100}, size_t{5000}, Walk::kWindowBytes})
+            CHECK(tree.listed(window) == tree.want);
     }
 }
 
@@ -97,7 +104,9 @@ TEST_CASE("a folder that fits is read once, a larger one once for each window") 
 
 TEST_CASE("what is not wanted is neither looked at nor opened, and what is no path is listed by its name") {
     Tree tree;
-    for (const char* path : {"a", "bad", "closed/x", "closed/deep/y", "empty-closed/", "left-empty/", "open/left", "open/z"}) tree.add(path);
+    for (const char* path :
+         {"a", "bad", "closed/x", "closed/deep/y", "empty-closed/", "left-empty/", "open/left", "open/z"})
+        tree.add(path);
     Chosen chosen;
     chosen.left = {"a", "closed/", "empty-closed/", "left-empty/", "open/left"};
     chosen.refused = {"bad"};

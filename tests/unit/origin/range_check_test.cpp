@@ -6,9 +6,13 @@
 namespace zcdp::origin {
 namespace {
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
 
-ObjectChecksum crc_of(std::string_view text) { return {ObjectChecksum::Kind::crc64nvme, crc_raw(CrcKind::crc64nvme, Crc::of(CrcKind::crc64nvme, text))}; }
+ObjectChecksum crc_of(std::string_view text) {
+    return {ObjectChecksum::Kind::crc64nvme, crc_raw(CrcKind::crc64nvme, Crc::of(CrcKind::crc64nvme, text))};
+}
 
 }  // namespace
 

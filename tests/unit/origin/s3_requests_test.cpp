@@ -17,9 +17,12 @@ struct Prepares {
     std::unique_ptr<Protocol> protocol;
 
     explicit Prepares(const char* source, OriginOptions options = {}) {
-        options.credentials = {{"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "secret"}, {"AWS_SESSION_TOKEN", "token"}};
-        const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
-        shared = std::make_shared<Shared>(parse_location(source).value(), options, machine, AwsSettings::read(options, machine).value());
+        options.credentials = {
+            {"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "secret"}, {"AWS_SESSION_TOKEN", "token"}};
+        const Machine machine{
+            system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
+        shared = std::make_shared<Shared>(parse_location(source).value(), options, machine,
+                                          AwsSettings::read(options, machine).value());
         REQUIRE(shared->configure());
         protocol = make_s3_protocol(shared);
     }
@@ -35,7 +38,8 @@ struct Prepares {
     }
 
   private:
-    static Task<> into(std::optional<Result<Prepared>>* out, Protocol* protocol, const Call* call, net::HttpClient* http) {
+    static Task<> into(std::optional<Result<Prepared>>* out, Protocol* protocol, const Call* call,
+                       net::HttpClient* http) {
         auto prepared = co_await protocol->prepare(*call, *http);
         out->emplace(std::move(prepared));
     }
@@ -84,7 +88,8 @@ TEST_CASE("a version is asked for by every request, and is part of the tag") {
     // The same bytes under another version, or of a bucket without versions, have another tag.
     CHECK(Prepares("s3://b/d/k?versionId=c").protocol->tag_of(answer) != info.tag);
     CHECK(Prepares("s3://b/d/").protocol->tag_of(answer) == "e");
-    CHECK(protocol.info_of(Answer({{"etag", "\"e\""}, {"x-amz-version-id", "other"}}), "", "d/k x").error().kind() == ErrorKind::refused);
+    CHECK(protocol.info_of(Answer({{"etag", "\"e\""}, {"x-amz-version-id", "other"}}), "", "d/k x").error().kind() ==
+          ErrorKind::refused);
     CHECK(protocol.info_of(Answer({{"etag", "\"e\""}}), "", "d/k x").error().kind() == ErrorKind::refused);
 }
 
@@ -104,7 +109,9 @@ TEST_CASE("without a '/' at its end a source is a folder, until it is found to b
     CHECK(top.shared->prefix() == "k/");
     top.shared->is_object = true;
     CHECK(top.shared->prefix().empty());
-    for (const auto& [source, prefix] : {std::pair("s3://b", ""), std::pair("s3://b/", ""), std::pair("s3://b/models/", "models/"), std::pair("s3://b/d/k?versionId=c", "d/")}) {
+    for (const auto& [source, prefix] :
+         {std::pair("s3://b", ""), std::pair("s3://b/", ""), std::pair("s3://b/models/", "models/"),
+          std::pair("s3://b/d/k?versionId=c", "d/")}) {
         INFO(source);
         Prepares other(source);
         CHECK(other.shared->object.empty());
@@ -117,7 +124,8 @@ TEST_CASE("what was listed under a time is read as unmodified since then, and it
     Protocol& protocol = *prepares.protocol;
     const auto since = [&](const char* tag) {
         const auto read = prepares.of(protocol.read_call("d/k", {"k", tag, 7, 0, 7}, true)).request;
-        CHECK(header(read, "If-Match") == (std::string(tag).starts_with("modified ") ? "" : "\"" + std::string(tag) + "\""));
+        CHECK(header(read, "If-Match") ==
+              (std::string(tag).starts_with("modified ") ? "" : "\"" + std::string(tag) + "\""));
         return header(read, "If-Unmodified-Since");
     };
     CHECK(since("modified 2024-01-02T03:04:05Z") == "Tue, 02 Jan 2024 03:04:05 GMT");
@@ -158,7 +166,8 @@ TEST_CASE("extras that a service refuses are left out, of this call, and of all 
     };
     const auto judge = [](Protocol& protocol, Call& call, int status, const char* code, const char* message = "") {
         Tried tried;
-        const std::string body = std::string("<Error><Code>") + code + "</Code><Message>" + message + "</Message></Error>";
+        const std::string body =
+            std::string("<Error><Code>") + code + "</Code><Message>" + message + "</Message></Error>";
         return protocol.judge(call, {}, Refusal(status), body, "o", tried).remedy;
     };
     using Remedy = Verdict::Remedy;
@@ -225,7 +234,10 @@ TEST_CASE("a directory bucket's requests carry the session's token in its own he
     const std::string authorization = header(page.request, "Authorization");
     CHECK(page.endpoint.host == "data--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com");
     CHECK(authorization.starts_with("AWS4-HMAC-SHA256 Credential=SESSION/"));
-    CHECK(authorization.find("/us-west-2/s3express/aws4_request,SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-s3session-token,") != std::string::npos);
+    CHECK(
+        authorization.find("/us-west-2/s3express/"
+                           "aws4_request,SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-s3session-token,") !=
+        std::string::npos);
     CHECK(header(page.request, "x-amz-s3session-token") == "its-token");
     CHECK(header(page.request, "x-amz-security-token").empty());
     CHECK_FALSE(prepares.protocol->can_start_after());

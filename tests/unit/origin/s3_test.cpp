@@ -2,8 +2,8 @@
 #include <deque>
 
 #include "src/origin/remote/answers.hpp"
-#include "src/origin/remote/points.hpp"
 #include "src/origin/remote/given.hpp"
+#include "src/origin/remote/points.hpp"
 #include "src/origin/s3/address.hpp"
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/location.hpp"
@@ -22,7 +22,9 @@ namespace {
 
 const Credentials kExample{"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "", 0};
 
-AwsFiles aws_files(const std::string& config, const std::string& credentials) { return AwsFiles::parse(config, "config", credentials, "credentials").value(); }
+AwsFiles aws_files(const std::string& config, const std::string& credentials) {
+    return AwsFiles::parse(config, "config", credentials, "credentials").value();
+}
 
 std::string signature(const SigningInput& input, const Credentials& credentials = kExample) {
     Signer signer;
@@ -45,7 +47,8 @@ TEST_CASE("SigV4 gives the signatures of the examples in the S3 API reference") 
     object.extra_headers = {{"range", "bytes=0-9"}};
     CHECK(signature(object) == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
     CHECK(signature(example("/", "lifecycle=")) == "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-    CHECK(signature(example("/", "max-keys=2&prefix=J")) == "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+    CHECK(signature(example("/", "max-keys=2&prefix=J")) ==
+          "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
 TEST_CASE("the signing key follows day, region and secret; the session token is signed") {
@@ -67,9 +70,15 @@ TEST_CASE("keys are encoded byte by byte") {
 
 TEST_CASE("the AWS files are read as botocore reads them") {
     const std::string config =
-        "\xef\xbb\xbf# a comment\n[default]\nRegion = us-east-1 # home\n\n[profile dev]\r\nregion=eu-central-1\r\nendpoint_url : http://127.0.0.1:9000\r\ns3 =\n\n  addressing_style = path\n"
-        "  ; another\n  use_dualstack_endpoint=true\noutput = json\n[profile \"my lab\"]\n   region = x\n   services = s\n[ services s ]\ns3 = none of them\n[services s]\ns3 =\n endpoint_url = http://s3\n[other]\nregion = no\n";
-    const AwsFiles files = AwsFiles::parse(config, "config", "[dev]\naws_secret_access_key = S=+/ \nregion = x\n more\n[profile odd]\na = b\n", "credentials").value();
+        "\xef\xbb\xbf# a comment\n[default]\nRegion = us-east-1 # home\n\n[profile "
+        "dev]\r\nregion=eu-central-1\r\nendpoint_url : http://127.0.0.1:9000\r\ns3 =\n\n  addressing_style = path\n"
+        "  ; another\n  use_dualstack_endpoint=true\noutput = json\n[profile \"my lab\"]\n   region = x\n   services = "
+        "s\n[ services s ]\ns3 = none of them\n[services s]\ns3 =\n endpoint_url = http://s3\n[other]\nregion = no\n";
+    const AwsFiles files =
+        AwsFiles::parse(config, "config",
+                        "[dev]\naws_secret_access_key = S=+/ \nregion = x\n more\n[profile odd]\na = b\n",
+                        "credentials")
+            .value();
     CHECK(files.names() == std::vector<std::string>{"default", "dev", "my lab", "profile odd"});
     CHECK(files.profile("default").settings == Settings{{"region", "us-east-1 # home"}});
     CHECK(without_comment("us-east-1 # home") == "us-east-1");
@@ -86,7 +95,11 @@ TEST_CASE("the AWS files are read as botocore reads them") {
     CHECK_FALSE(files.has("other"));
     CHECK(files.profile("other").settings.empty());
     // What stands in [DEFAULT] stands everywhere; a whole [default] takes the place of a [profile default] before it.
-    const AwsFiles defaults = AwsFiles::parse("[DEFAULT]\nregion = d\n[profile default]\noutput = json\n[default]\nrole_arn = r\n[profile a]\nregion = a\n", "", "", "").value();
+    const AwsFiles defaults = AwsFiles::parse(
+                                  "[DEFAULT]\nregion = d\n[profile default]\noutput = json\n[default]\nrole_arn = "
+                                  "r\n[profile a]\nregion = a\n",
+                                  "", "", "")
+                                  .value();
     CHECK(defaults.profile("default").settings == Settings{{"region", "d"}, {"role_arn", "r"}});
     CHECK(defaults.profile("a").settings == Settings{{"region", "a"}});
 }
@@ -108,14 +121,16 @@ TEST_CASE("what the AWS tools cannot read is refused with file and line, and no 
 }
 
 TEST_CASE("white space around what is given is no part of it; what breaks a header is refused by name") {
-    for (const char* given : {"KEY", " KEY\n", "KEY\r\n", "\tKEY ", "\xef\xbb\xbfKEY", "\xc2\xa0KEY\xe3\x80\x80", "\xef\xbb\xbf KEY\x1f"}) {
+    for (const char* given :
+         {"KEY", " KEY\n", "KEY\r\n", "\tKEY ", "\xef\xbb\xbfKEY", "\xc2\xa0KEY\xe3\x80\x80", "\xef\xbb\xbf KEY\x1f"}) {
         CHECK_MESSAGE(clean_secret(given, "NAME").value() == "KEY", given);
         CHECK_MESSAGE(clean_header_secret(given, "NAME").value() == "KEY", given);
     }
     CHECK(clean_secret(" \n", "NAME").value().empty());
     CHECK(clean_header_secret("", "NAME").value().empty());
     CHECK(clean_secret("of two words", "NAME").value() == "of two words");
-    for (const std::string& given : {std::string("SEC\nRET"), std::string("SEC\x1bRET"), std::string("SEC\0RET", 7), std::string("SEC\x7fRET")}) {
+    for (const std::string& given :
+         {std::string("SEC\nRET"), std::string("SEC\x1bRET"), std::string("SEC\0RET", 7), std::string("SEC\x7fRET")}) {
         const auto refused = clean_secret(given, "NAME");
         REQUIRE_FALSE(refused);
         CHECK(refused.error().kind() == ErrorKind::usage);
@@ -127,7 +142,9 @@ TEST_CASE("white space around what is given is no part of it; what breaks a head
 }
 
 TEST_CASE("each kind of refusal has its remedy") {
-    const auto remedy = [](int status, const char* code, const char* region = "") { return remedy_of({status, code, "", region, ""}); };
+    const auto remedy = [](int status, const char* code, const char* region = "") {
+        return remedy_of({status, code, "", region, ""});
+    };
     CHECK(remedy(503, "SlowDown") == Remedy::slow_down);
     CHECK(remedy(429, "") == Remedy::slow_down);
     CHECK(remedy(500, "InternalError") == Remedy::retry);
@@ -145,17 +162,24 @@ TEST_CASE("each kind of refusal has its remedy") {
 }
 
 TEST_CASE("a service that wants the bucket in its host is understood by its code or its words") {
-    const auto remedy = [](int status, const char* code, const char* message) { return remedy_of({status, code, message, "", ""}); };
-    for (const char* code : {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})
+    const auto remedy = [](int status, const char* code, const char* message) {
+        return remedy_of({status, code, message, "", ""});
+    };
+    for (const char* code :
+         {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})
         CHECK_MESSAGE(remedy(403, code, "") == Remedy::use_host, code);
-    for (const char* message : {"must be addressed using virtual-hosted style", "Please use Virtual Host addressing", "addressed using OSS third level domain.", "path-style access is not supported",
+    for (const char* message : {"must be addressed using virtual-hosted style", "Please use Virtual Host addressing",
+                                "addressed using OSS third level domain.", "path-style access is not supported",
                                 "PathStyle is forbidden here"})
         CHECK_MESSAGE(remedy(400, "InvalidRequest", message) == Remedy::use_host, message);
     // AWS's own word is about the region; a server's trouble is no wish; a path is not a style.
-    CHECK(remedy(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint.") == Remedy::none);
+    CHECK(remedy(301, "PermanentRedirect",
+                 "The bucket you are attempting to access must be addressed using the specified endpoint.") ==
+          Remedy::none);
     CHECK(remedy(500, "InternalError", "virtual host is down") == Remedy::retry);
     CHECK(remedy(403, "AccessDenied", "the path is not yours") == Remedy::none);
-    CHECK(error_of({403, "PathStyleDomainForbidden", "", "", ""}, "s3://b/k").hint().find("--path-style") != std::string::npos);
+    CHECK(error_of({403, "PathStyleDomainForbidden", "", "", ""}, "s3://b/k").hint().find("--path-style") !=
+          std::string::npos);
 }
 
 TEST_CASE("Content-Range, ETags and base64 are read strictly") {
@@ -163,7 +187,8 @@ TEST_CASE("Content-Range, ETags and base64 are read strictly") {
     REQUIRE(range);
     CHECK(range->first == 8388608);
     CHECK(range->total == 20000000);
-    for (const char* wrong : {"", "bytes */5", "bytes 0-4", "bytes 0-4/**", "bytes a-4/5", "items 0-4/5", "bytes 0-4/5x"})
+    for (const char* wrong :
+         {"", "bytes */5", "bytes 0-4", "bytes 0-4/**", "bytes a-4/5", "items 0-4/5", "bytes 0-4/5x"})
         CHECK_MESSAGE(!parse_content_range(wrong), wrong);
     CHECK(!parse_content_range("bytes 0-4/*")->total_known);
     CHECK(plain_tag("\"abc\"") == "abc");
@@ -174,14 +199,16 @@ TEST_CASE("Content-Range, ETags and base64 are read strictly") {
 }
 
 TEST_CASE("container and web identity answers give credentials with their end, or an error") {
-    const auto json = parse_json_credentials(R"({"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2026-01-02T03:04:05Z"})");
+    const auto json = parse_json_credentials(
+        R"({"AccessKeyId":"A","SecretAccessKey":"S","Token":"T","Expiration":"2026-01-02T03:04:05Z"})");
     REQUIRE(json);
     CHECK(json->session_token == "T");
     CHECK(json->expires_unix_s == parse_iso8601("2026-01-02T03:04:05Z"));
     CHECK_FALSE(parse_json_credentials("[]"));
     CHECK_FALSE(parse_json_credentials("{\"Code\":\"Failed\"}"));
     const auto sts = parse_sts_answer(
-        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>S"
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>A</"
+        "AccessKeyId><SecretAccessKey>S"
         "</SecretAccessKey><SessionToken>T</SessionToken><Expiration>2026-01-02T03:04:05Z</Expiration></Credentials>"
         "</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>");
     REQUIRE(sts);
@@ -251,8 +278,9 @@ TEST_CASE("a source is a prefix, or one version of one object") {
     // A '?' alone makes no query, and a folder's '/' ends all doubt.
     CHECK(parse_location("s3://b/who?").value().prefix == "who?");
     CHECK(parse_location("s3://b/q?a=b/").value().prefix == "q?a=b/");
-    for (const char* wrong : {"s3://", "s3://?versionId=A", "s3://b?versionId=A", "s3://b/?versionId=A", "s3://b/p/?versionId=A", "s3://b/k?versionId=",
-                              "s3://b/k?versionId=A&x=1", "s3://b/k?x=1", "s3://b/k?versionid=A", "s3://../k"}) {
+    for (const char* wrong :
+         {"s3://", "s3://?versionId=A", "s3://b?versionId=A", "s3://b/?versionId=A", "s3://b/p/?versionId=A",
+          "s3://b/k?versionId=", "s3://b/k?versionId=A&x=1", "s3://b/k?x=1", "s3://b/k?versionid=A", "s3://../k"}) {
         INFO(wrong);
         const auto refused = parse_location(wrong);
         REQUIRE_FALSE(refused);
@@ -262,7 +290,9 @@ TEST_CASE("a source is a prefix, or one version of one object") {
 }
 
 TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found") {
-    const auto kind = [](int status, const char* code) { return error_of_version({status, code, "", "", ""}, "s3://b/k?versionId=A").kind(); };
+    const auto kind = [](int status, const char* code) {
+        return error_of_version({status, code, "", "", ""}, "s3://b/k?versionId=A").kind();
+    };
     CHECK(kind(404, "NoSuchVersion") == ErrorKind::not_found);
     CHECK(kind(400, "InvalidArgument") == ErrorKind::not_found);
     CHECK(kind(405, "MethodNotAllowed") == ErrorKind::not_found);
@@ -272,9 +302,12 @@ TEST_CASE("a version that there is not, in S3's and MinIO's words, is not found"
 }
 
 TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
-    const auto address = [](const char* source, const Addressing& how) { return address_of(parse_location(source).value(), how, "eu-central-1").value(); };
+    const auto address = [](const char* source, const Addressing& how) {
+        return address_of(parse_location(source).value(), how, "eu-central-1").value();
+    };
     CHECK(address("s3://data/p", {}).endpoint.url() == "https://data.s3.eu-central-1.amazonaws.com");
-    CHECK(address("s3://data/p", {"", Style::automatic, true, false}).endpoint.url() == "https://data.s3.dualstack.eu-central-1.amazonaws.com");
+    CHECK(address("s3://data/p", {"", Style::automatic, true, false}).endpoint.url() ==
+          "https://data.s3.dualstack.eu-central-1.amazonaws.com");
     CHECK(address("s3://b/p", {"", Style::path, false, false}).path_prefix == "/b");
     CHECK(address("s3://b.c/p", {}).path_prefix == "/b.c");
     CHECK(address("s3://b/p", {"http://127.0.0.1:9000", Style::automatic, false, false}).path_prefix == "/b");
@@ -282,44 +315,70 @@ TEST_CASE("buckets are named in AWS's host, in the path of other endpoints") {
     CHECK(address(("s3://" + std::string(63, 'b')).c_str(), {}).path_prefix.empty());
     CHECK(address(("s3://" + std::string(64, 'b')).c_str(), {}).path_prefix == "/" + std::string(64, 'b'));
     // So may those with capitals and '_', which no host's name keeps: written back, it would name another bucket.
-    for (const char* bucket : {"Data", "da_ta", "d"}) CHECK_MESSAGE(address(("s3://" + std::string(bucket)).c_str(), {}).path_prefix == "/" + std::string(bucket), bucket);
+    for (const char* bucket : {"Data", "da_ta", "d"})
+        CHECK_MESSAGE(address(("s3://" + std::string(bucket)).c_str(), {}).path_prefix == "/" + std::string(bucket),
+                      bucket);
     // Other endpoints have it in the path, below their own; in the host when somebody says so.
-    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).path_prefix == "/s3/v1/b");
-    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).service_url == "https://host.example/s3/v1");
-    CHECK(address("s3://data/p", {"http://host.example:81/s3", Style::host, false, false}).endpoint.url() == "http://data.host.example:81");
+    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).path_prefix ==
+          "/s3/v1/b");
+    CHECK(address("s3://b/p", {"https://host.example/s3/v1/", Style::automatic, false, false}).service_url ==
+          "https://host.example/s3/v1");
+    CHECK(address("s3://data/p", {"http://host.example:81/s3", Style::host, false, false}).endpoint.url() ==
+          "http://data.host.example:81");
     CHECK(address("s3://data/p", {"http://host.example:81/s3", Style::host, false, false}).path_prefix == "/s3");
     CHECK(address("s3://data/p", {"http://minio:9000", Style::host, false, false}).endpoint.host == "data.minio");
-    CHECK(address("s3://da.ta/p", {"https://host.example", Style::host, false, false}).endpoint.host == "da.ta.host.example");
+    CHECK(address("s3://da.ta/p", {"https://host.example", Style::host, false, false}).endpoint.host ==
+          "da.ta.host.example");
     for (const char* bucket : {"s3://Data/p", "s3://da_ta/p", "s3://d..a/p", "s3://-da/p", "s3://da/p"})
-        CHECK_MESSAGE(address_of(parse_location(bucket).value(), {"https://host.example", Style::host, false, false}, "r").error().kind() == ErrorKind::usage, bucket);
+        CHECK_MESSAGE(
+            address_of(parse_location(bucket).value(), {"https://host.example", Style::host, false, false}, "r")
+                    .error()
+                    .kind() == ErrorKind::usage,
+            bucket);
     for (const char* endpoint : {"http://10.0.0.1", "http://[::1]:9000"})
-        CHECK_MESSAGE(address_of(parse_location("s3://data/p").value(), {endpoint, Style::host, false, false}, "r").error().kind() == ErrorKind::usage, endpoint);
-    CHECK(address("s3://data/p", {"", Style::automatic, true, true}).endpoint.url() == "https://data.s3-fips.dualstack.eu-central-1.amazonaws.com");
-    const auto private_link = address("s3://data/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Style::automatic, false, false});
+        CHECK_MESSAGE(address_of(parse_location("s3://data/p").value(), {endpoint, Style::host, false, false}, "r")
+                              .error()
+                              .kind() == ErrorKind::usage,
+                      endpoint);
+    CHECK(address("s3://data/p", {"", Style::automatic, true, true}).endpoint.url() ==
+          "https://data.s3-fips.dualstack.eu-central-1.amazonaws.com");
+    const auto private_link = address(
+        "s3://data/p", {"https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com", Style::automatic, false, false});
     CHECK(private_link.endpoint.host == "data.bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
     CHECK(private_link.service_url == "https://bucket.vpce-1a2b.s3.us-east-1.vpce.amazonaws.com");
 }
 
 TEST_CASE("an access point's ARN gives the host, path and signing region of AWS's examples") {
     // The S3 user guide, "Using access points", and the endpoint rules' own examples.
-    const auto where = parse_location("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint/models/llama").value();
+    const auto where =
+        parse_location("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint/models/llama").value();
     CHECK(where.bucket == "arn:aws:s3:us-west-2:123456789012:accesspoint/myendpoint");
     CHECK(where.prefix == "models/llama");
     const Address plain = address_of(where, {}, "us-east-1").value();
     CHECK(plain.endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
     CHECK(plain.path_prefix.empty());
     CHECK(plain.region == "us-west-2");
-    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com");
-    CHECK(address_of(where, {"https://beta.example.com", Style::automatic, false, false}, "us-east-1").value().endpoint.url() == "https://myendpoint-123456789012.beta.example.com");
+    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-east-1").value().endpoint.url() ==
+          "https://myendpoint-123456789012.s3-accesspoint.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"https://beta.example.com", Style::automatic, false, false}, "us-east-1")
+              .value()
+              .endpoint.url() == "https://myendpoint-123456789012.beta.example.com");
     CHECK(address_of(where, {"", Style::path, false, false}, "us-east-1").error().kind() == ErrorKind::usage);
     for (const char* endpoint : {"http://127.0.0.1:9000", "http://localhost", "http://minio:9000", "http://[::1]:80"})
-        CHECK_MESSAGE(address_of(where, {endpoint, Style::automatic, false, false}, "us-east-1").error().kind() == ErrorKind::usage, endpoint);
+        CHECK_MESSAGE(address_of(where, {endpoint, Style::automatic, false, false}, "us-east-1").error().kind() ==
+                          ErrorKind::usage,
+                      endpoint);
 
-    const auto host = [](const char* source) { return address_of(parse_location(source).value(), {}, "us-east-1").value().endpoint.host; };
-    CHECK(host("s3://arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:myendpoint") == "myendpoint-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn");
-    CHECK(host("s3://arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/myendpoint/") == "myendpoint-123456789012.s3-accesspoint.us-gov-west-1.amazonaws.com");
+    const auto host = [](const char* source) {
+        return address_of(parse_location(source).value(), {}, "us-east-1").value().endpoint.host;
+    };
+    CHECK(host("s3://arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:myendpoint") ==
+          "myendpoint-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn");
+    CHECK(host("s3://arn:aws-us-gov:s3:us-gov-west-1:123456789012:accesspoint/myendpoint/") ==
+          "myendpoint-123456789012.s3-accesspoint.us-gov-west-1.amazonaws.com");
     // An alias is a bucket's name.
-    CHECK(host("s3://my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/p") == "my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias.s3.us-east-1.amazonaws.com");
+    CHECK(host("s3://my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/p") ==
+          "my-access-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias.s3.us-east-1.amazonaws.com");
     const auto version = parse_location("s3://arn:aws:s3:us-west-2:1:accesspoint/a/d/k?versionId=V").value();
     CHECK(version.object == "d/k");
     CHECK(version.prefix == "d/");
@@ -333,29 +392,41 @@ TEST_CASE("ARNs that cannot be read are refused by name") {
         return refused.error().what();
     };
     CHECK(why("s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/p").find("SigV4A") != std::string::npos);
-    CHECK(why("s3://arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/mybanner").find("Object Lambda") != std::string::npos);
-    CHECK(why("s3://arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/reports").find("Outposts") != std::string::npos);
-    CHECK(why("s3://arn:aws:not-s3:us-west-2:123456789012:accesspoint:myendpoint").find("another service") != std::string::npos);
+    CHECK(why("s3://arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/mybanner").find("Object Lambda") !=
+          std::string::npos);
+    CHECK(why("s3://arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/reports").find("Outposts") !=
+          std::string::npos);
+    CHECK(why("s3://arn:aws:not-s3:us-west-2:123456789012:accesspoint:myendpoint").find("another service") !=
+          std::string::npos);
     CHECK(why("s3://arn:aws:s3:::bucket/key").find("no access point") != std::string::npos);
     CHECK(why("s3://arn:aws:s3:us-west-2:123456789012:").find("no access point") != std::string::npos);
-    CHECK(why(("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/" + std::string(51, 'a')).c_str()).find("malformed") != std::string::npos);
-    CHECK(why(("s3://arn:aws:s3:" + std::string(33, 'r') + ":123456789012:accesspoint/a").c_str()).find("malformed") != std::string::npos);
+    CHECK(
+        why(("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/" + std::string(51, 'a')).c_str()).find("malformed") !=
+        std::string::npos);
+    CHECK(why(("s3://arn:aws:s3:" + std::string(33, 'r') + ":123456789012:accesspoint/a").c_str()).find("malformed") !=
+          std::string::npos);
     CHECK(why("s3://arn:aws:s3/x").find("no whole ARN") != std::string::npos);
     CHECK(why("s3://arn:aws-iso:s3:us-iso-east-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
     CHECK(why("s3://arn:aws:s3:cn-north-1:123456789012:accesspoint/a").find("partition") != std::string::npos);
-    for (const char* wrong : {"s3://arn:aws:s3:us-west-2:123456789012:accesspoint/", "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:ap_name",
-                              "s3://arn:aws:s3:us-west-2:123456_789012:accesspoint:apname", "s3://arn:aws:s3:us-west -2:123456789012:accesspoint:myendpoint",
+    for (const char* wrong : {"s3://arn:aws:s3:us-west-2:123456789012:accesspoint/",
+                              "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:ap_name",
+                              "s3://arn:aws:s3:us-west-2:123456_789012:accesspoint:apname",
+                              "s3://arn:aws:s3:us-west -2:123456789012:accesspoint:myendpoint",
                               "s3://arn:aws:s3:us-west-2:123456789012:accesspoint:myendpoint:more-data"})
         CHECK_MESSAGE(why(wrong).find("malformed") != std::string::npos, wrong);
 }
 
 TEST_CASE("a chain of profiles gives the roles in the order in which they are assumed") {
-    const AwsFiles files = aws_files("[profile last]\nrole_arn = L\nsource_profile = middle\nexternal_id = x\n[profile middle]\nrole_arn = M\nsource_profile = keys\n"
-                             "role_session_name = me\nduration_seconds = 3600\n[profile plain]\nregion = r\n"
-                             "[profile own]\nrole_arn = O\nsource_profile = own\naws_access_key_id = A\naws_secret_access_key = S\n"
-                             "[profile both]\nrole_arn = B\nsource_profile = own\n[profile instance]\nrole_arn = I\ncredential_source = Ec2InstanceMetadata\n"
-                             "[profile token]\nrole_arn = T\nweb_identity_token_file = /t\n[profile after]\nrole_arn = N\nsource_profile = token\n",
-                             "[keys]\naws_access_key_id = A\naws_secret_access_key = S\n");
+    const AwsFiles files = aws_files(
+        "[profile last]\nrole_arn = L\nsource_profile = middle\nexternal_id = x\n[profile middle]\nrole_arn = "
+        "M\nsource_profile = keys\n"
+        "role_session_name = me\nduration_seconds = 3600\n[profile plain]\nregion = r\n"
+        "[profile own]\nrole_arn = O\nsource_profile = own\naws_access_key_id = A\naws_secret_access_key = S\n"
+        "[profile both]\nrole_arn = B\nsource_profile = own\n[profile instance]\nrole_arn = I\ncredential_source = "
+        "Ec2InstanceMetadata\n"
+        "[profile token]\nrole_arn = T\nweb_identity_token_file = /t\n[profile after]\nrole_arn = N\nsource_profile = "
+        "token\n",
+        "[keys]\naws_access_key_id = A\naws_secret_access_key = S\n");
     const auto chain = [&](const char* name) { return role_chain(files, name).value(); };
     const auto last = chain("last");
     REQUIRE(last.roles.size() == 2);
@@ -379,7 +450,9 @@ TEST_CASE("a chain of profiles gives the roles in the order in which they are as
 }
 
 TEST_CASE("a profile's keys keep the session token of their own file") {
-    const AwsFiles files = aws_files("[profile a]\nregion = r\naws_access_key_id = A\naws_secret_access_key = S\naws_session_token = T\n", "[a]\naws_access_key_id = B\naws_secret_access_key = U\n");
+    const AwsFiles files =
+        aws_files("[profile a]\nregion = r\naws_access_key_id = A\naws_secret_access_key = S\naws_session_token = T\n",
+                  "[a]\naws_access_key_id = B\naws_secret_access_key = U\n");
     CHECK(files.in_credentials("a") == Settings{{"aws_access_key_id", "B"}, {"aws_secret_access_key", "U"}});
     CHECK(files.in_config("a").at("aws_session_token") == "T");
     CHECK(files.profile("a").settings.at("aws_access_key_id") == "B");
@@ -392,16 +465,23 @@ TEST_CASE("chains of profiles that lead nowhere are refused by name") {
         CHECK(refused.error().kind() == ErrorKind::usage);
         return refused.error().line();
     };
-    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\n[profile b]\nrole_arn=2\nsource_profile=c\n[profile c]\nrole_arn=3\nsource_profile=b\n", "a") ==
-          "profile c: closes a loop: its source_profile b leads back to it");
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\n[profile b]\nrole_arn=2\nsource_profile=c\n[profile "
+              "c]\nrole_arn=3\nsource_profile=b\n",
+              "a") == "profile c: closes a loop: its source_profile b leads back to it");
     CHECK(why("[profile a]\nrole_arn=1\nsource_profile=a\n", "a").find("loop") != std::string::npos);
     CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\n", "a").find("there is not: b") != std::string::npos);
     CHECK(why("[profile a]\nrole_arn=1\n", "a").find("neither") != std::string::npos);
-    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\ncredential_source=Environment\n", "a").find("both") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\ncredential_source=Environment\n", "a").find("both") !=
+          std::string::npos);
     CHECK(why("[profile a]\nrole_arn=1\ncredential_source=Moon\n", "a").find("Moon") != std::string::npos);
-    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\nmfa_serial=m\n", "a").find("mfa_serial") != std::string::npos);
+    CHECK(why("[profile a]\nrole_arn=1\nsource_profile=b\nmfa_serial=m\n", "a").find("mfa_serial") !=
+          std::string::npos);
     for (const char* duration : {"899", "43201", "hour", "-900"})
-        CHECK_MESSAGE(why(std::string("[profile a]\nrole_arn=1\ncredential_source=Environment\nduration_seconds=") + duration + "\n", "a").find("duration") != std::string::npos, duration);
+        CHECK_MESSAGE(why(std::string("[profile a]\nrole_arn=1\ncredential_source=Environment\nduration_seconds=") +
+                              duration + "\n",
+                          "a")
+                              .find("duration") != std::string::npos,
+                      duration);
 }
 
 TEST_CASE("STS is asked in the region, and AssumeRole is signed with everything that is said") {
@@ -414,11 +494,16 @@ TEST_CASE("STS is asked in the region, and AssumeRole is signed with everything 
     with.session_token = "T";
     const auto request = assume_role_request({"arn:aws:iam::1:role/a b", "me", "x&y", 900}, with, sts, 1'369'353'600);
     CHECK(request.method == "POST");
-    CHECK(request.body == "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%20b&RoleSessionName=me&ExternalId=x%26y&DurationSeconds=900");
+    CHECK(request.body ==
+          "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fa%20b&RoleSessionName=me&"
+          "ExternalId=x%26y&DurationSeconds=900");
     std::string authorization;
     for (const auto& [name, value] : request.headers)
         if (name == "Authorization") authorization = value;
-    CHECK(authorization.find("/20130524/eu-west-1/sts/aws4_request,SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token,") != std::string::npos);
+    CHECK(authorization.find(
+              "/20130524/eu-west-1/sts/"
+              "aws4_request,SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-amz-security-token,") !=
+          std::string::npos);
 }
 
 TEST_CASE("a directory bucket is asked at its zone's host, for the service s3express") {
@@ -426,16 +511,22 @@ TEST_CASE("a directory bucket is asked at its zone's host, for the service s3exp
     const auto where = parse_location("s3://amzn-s3-demo-bucket--usw2-az1--x-s3/set").value();
     CHECK(where.zone == "usw2-az1");
     const Address plain = address_of(where, {}, "us-west-2").value();
-    CHECK(plain.endpoint.url() == "https://amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com");
+    CHECK(plain.endpoint.url() ==
+          "https://amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com");
     CHECK(plain.path_prefix.empty());
     CHECK(plain.service == "s3express");
     CHECK(plain.region == "us-west-2");
-    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-west-2").value().endpoint.host == "amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.dualstack.us-west-2.amazonaws.com");
+    CHECK(address_of(where, {"", Style::automatic, true, false}, "us-west-2").value().endpoint.host ==
+          "amzn-s3-demo-bucket--usw2-az1--x-s3.s3express-usw2-az1.dualstack.us-west-2.amazonaws.com");
     CHECK(address_of(where, {"", Style::path, false, false}, "us-west-2").error().kind() == ErrorKind::usage);
-    CHECK(address_of(where, {"http://127.0.0.1:9000", Style::automatic, false, false}, "us-west-2").value().path_prefix == "/amzn-s3-demo-bucket--usw2-az1--x-s3");
+    CHECK(
+        address_of(where, {"http://127.0.0.1:9000", Style::automatic, false, false}, "us-west-2").value().path_prefix ==
+        "/amzn-s3-demo-bucket--usw2-az1--x-s3");
     CHECK(parse_location("s3://a--b--usw2-lax1-az1--x-s3").value().zone == "usw2-lax1-az1");
     CHECK(parse_location("s3://my-point--use1-az4--xa-s3").value().zone == "use1-az4");
     CHECK(address_of(parse_location("s3://b--use1-az4--x-s4").value(), {}, "us-east-1").value().service == "s3");
-    for (const char* wrong : {"s3://data--x-s3/", "s3://--usw2-az1--x-s3", "s3://a----x-s3", "s3://A--usw2-az1--x-s3", "s3://a--abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-12--x-s3", "s3://b--usw2-az1--x-s3/k?versionId=A"})
+    for (const char* wrong : {"s3://data--x-s3/", "s3://--usw2-az1--x-s3", "s3://a----x-s3", "s3://A--usw2-az1--x-s3",
+                              "s3://a--abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-12--x-s3",
+                              "s3://b--usw2-az1--x-s3/k?versionId=A"})
         CHECK_MESSAGE(parse_location(wrong).error().kind() == ErrorKind::usage, wrong);
 }

@@ -52,29 +52,38 @@ using Words = std::vector<std::string>;
 
 TEST_CASE("a token's end by the three ways to say it; an end that is past is not made good") {
     CHECK(parse_token(R"({"access_token":"T","expires_on":"5000"})", 1000).value().expires_unix_s == 5000);
-    CHECK(parse_token(R"({"access_token":"T","expires_in":"60","expires_on":"5000"})", 1000).value().expires_unix_s == 1060);
+    CHECK(parse_token(R"({"access_token":"T","expires_in":"60","expires_on":"5000"})", 1000).value().expires_unix_s ==
+          1060);
     CHECK(parse_token(R"({"access_token":"T"})", 1000).value().expires_unix_s == 4600);
     CHECK(parse_token(R"({"access_token":"T","expires_in":0})", 1000).value().expires_unix_s == 1000);
-    CHECK(parse_token(R"({"access_token":"T","expires_on":"18446744073709551615"})", 1000).value().expires_unix_s == 1000 + (1 << 30));
-    CHECK(parse_token(R"({"accessToken":"T","expireTime":"2001-01-01T00:00:00Z"})", 2'000'000'000).value().expires_unix_s == 978307200);
+    CHECK(parse_token(R"({"access_token":"T","expires_on":"18446744073709551615"})", 1000).value().expires_unix_s ==
+          1000 + (1 << 30));
+    CHECK(parse_token(R"({"accessToken":"T","expireTime":"2001-01-01T00:00:00Z"})", 2'000'000'000)
+              .value()
+              .expires_unix_s == 978307200);
 }
 
 TEST_CASE("what may stand in a header") {
     CHECK(is_header_word("eyJ0.x-_~+/="));
-    for (const std::string& bad : {std::string(), std::string("a b"), std::string("a\nb"), std::string("a\r"), std::string("\x7f"), std::string("\xc3\xa9"), std::string(70'000, 'x')})
+    for (const std::string& bad : {std::string(), std::string("a b"), std::string("a\nb"), std::string("a\r"),
+                                   std::string("\x7f"), std::string("\xc3\xa9"), std::string(70'000, 'x')})
         CHECK(!is_header_word(bad));
 }
 
 TEST_CASE("why a service refuses, in its own word") {
     CHECK(refusal_word(R"({"error":"invalid_grant","error_description":"secret"})") == "invalid_grant");
     CHECK(refusal_word(R"({"Code":"AssumeRoleUnauthorizedAccess"})") == "AssumeRoleUnauthorizedAccess");
-    CHECK(refusal_word("<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>m</Message></Error></ErrorResponse>") == "ExpiredTokenException");
+    CHECK(refusal_word(
+              "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>m</Message></Error></ErrorResponse>") ==
+          "ExpiredTokenException");
     CHECK(refusal_word("<html><p>no</p></html>") == "");
     CHECK(refusal_word(R"({"error":"a\nb"})") == "a\\x0ab");
 }
 
-TEST_CASE("a machine's own service that gives nothing: there may be none, unless it has given before or wants to wait") {
-    const Error timeout(ErrorKind::timeout, "in time", "http://169.254.169.254"), later(ErrorKind::throttled, "HTTP 503", "http://169.254.169.254");
+TEST_CASE(
+    "a machine's own service that gives nothing: there may be none, unless it has given before or wants to wait") {
+    const Error timeout(ErrorKind::timeout, "in time", "http://169.254.169.254"),
+        later(ErrorKind::throttled, "HTTP 503", "http://169.254.169.254");
     CHECK(none_found(timeout, false, "do").kind() == ErrorKind::denied);
     CHECK(none_found(timeout, false, "do").line().find("http://169.254.169.254") != std::string::npos);
     CHECK(none_found(timeout, true, "do").kind() == ErrorKind::timeout);
@@ -119,7 +128,9 @@ TEST_CASE("those that come ended are tried for a while; the server has a say") {
     CHECK(service.get() == Words{"token3"});
 }
 
-TEST_CASE("a service that fails: what holds is used and the service left alone for a while; else everybody who waits hears of it") {
+TEST_CASE(
+    "a service that fails: what holds is used and the service left alone for a while; else everybody who waits hears "
+    "of it") {
     Service service;
     CHECK(!service.tokens.has_given());
     service.get();

@@ -45,7 +45,8 @@ TEST_CASE("a uri with a versionId is that one version of that one object") {
     CHECK(where.bucket == "b");
     CHECK(where.object == "models/llama.bin");
     CHECK(where.version == "L4kqtJlcp+1=");
-    // A folder of such a name is written with its slash; another query is left to the origin to refuse, as on the command line.
+    // A folder of such a name is written with its slash; another query is left to the origin to refuse, as on the
+    // command line.
     CHECK(read_from(backend, "s3://b/q?a=b/") == "s3://b/q?a=b/");
     CHECK(origin::s3::parse_location(read_from(backend, "s3://b/q?a=b")).error().kind() == ErrorKind::usage);
     CHECK(read_from(backend, "s3://b/who?") == "s3://b/who?");
@@ -79,7 +80,8 @@ TEST_CASE("a version is a folder below what the source names") {
         return prefix_of(backend.spec, source).value_or("none");
     };
     CHECK(prefix("s3", {"b", "a/b", "v2", "", {}, {}}) == "a/b/v2/");
-    CHECK(prefix("s3", {"b", "a/b", "", "", {}, {}}) == "a/b/");  // a backend's prefix is a folder with or without its slash
+    CHECK(prefix("s3", {"b", "a/b", "", "", {}, {}}) ==
+          "a/b/");  // a backend's prefix is a folder with or without its slash
     CHECK(prefix("s3", {"b", "", "", "", {}, {}}).empty());
     CHECK(prefix("s3", {"", "", "v2", "s3://b/a", {}, {}}) == "a/v2/");
     CHECK(prefix("s3", {"", "", "", "s3://b/a/model.bin", {}, {}}) == "a/model.bin");  // a folder, or that one object
@@ -99,7 +101,10 @@ TEST_CASE("a version is a folder below what the source names") {
 
 TEST_CASE("a hub's repository, with an ORG or without") {
     const auto backend = backend_of("hf", "");
-    for (const auto& [uri, id] : std::vector<std::pair<std::string, std::string>>{{"hf://org/name@v1/a", "models/org/name"}, {"hf://gpt2", "models/gpt2"}, {"hf://datasets/squad@v1", "datasets/squad"}}) {
+    for (const auto& [uri, id] :
+         std::vector<std::pair<std::string, std::string>>{{"hf://org/name@v1/a", "models/org/name"},
+                                                          {"hf://gpt2", "models/gpt2"},
+                                                          {"hf://datasets/squad@v1", "datasets/squad"}}) {
         INFO(uri);
         CHECK(read_from(backend, uri) == uri + "/");
         CHECK(origin::http::parse_repository(read_from(backend, uri)).value().id == id);
@@ -108,11 +113,30 @@ TEST_CASE("a hub's repository, with an ORG or without") {
 }
 
 TEST_CASE("no uri leads out of the backend's bucket") {
-    const std::vector<std::string> rests{"", "/", "/k", "x/k", "-x/k", ":k", "/../other/k", "/a/../../other/k", "/..", "/./k", "/..?versionId=1", "/../other/k?versionId=1",
-                                         "?versionId=1", "/?versionId=1", "/k?versionId=", "/k?versionId=1&x=2", "/arn:aws:s3:us-west-2:1:accesspoint/other/k", "//k", "@other/k", "#/k"};
+    const std::vector<std::string> rests{"",
+                                         "/",
+                                         "/k",
+                                         "x/k",
+                                         "-x/k",
+                                         ":k",
+                                         "/../other/k",
+                                         "/a/../../other/k",
+                                         "/..",
+                                         "/./k",
+                                         "/..?versionId=1",
+                                         "/../other/k?versionId=1",
+                                         "?versionId=1",
+                                         "/?versionId=1",
+                                         "/k?versionId=",
+                                         "/k?versionId=1&x=2",
+                                         "/arn:aws:s3:us-west-2:1:accesspoint/other/k",
+                                         "//k",
+                                         "@other/k",
+                                         "#/k"};
     for (const std::string bucket : {"b", "arn", kArn}) {
         const auto backend = backend_of("s3", bucket);
-        for (const std::string other : {"b", "arn", "other", kArn, "arn:aws:s3:us-west-2:123456789012:accesspoint/model"})
+        for (const std::string other :
+             {"b", "arn", "other", kArn, "arn:aws:s3:us-west-2:123456789012:accesspoint/model"})
             for (const std::string& rest : rests) {
                 const std::string uri = "s3://" + other + rest;
                 INFO(bucket << " " << uri);
@@ -126,7 +150,8 @@ TEST_CASE("no uri leads out of the backend's bucket") {
     api::StorageBackend web = backend_of("http", "");
     web.spec.endpoint = "https://host";
     CHECK(read_from(web, "https://host/a/b.bin") == "https://host/a/b.bin");
-    for (const char* uri : {"https://host/a/../b", "https://host/a/%2e%2E/b", "https://host/..", "https://host/a%2f..%2fb"}) {
+    for (const char* uri :
+         {"https://host/a/../b", "https://host/a/%2e%2E/b", "https://host/..", "https://host/a%2f..%2fb"}) {
         const ResolvedSource source = resolved(web, uri);
         INFO(uri);
         CHECK_FALSE(source.backend);
@@ -137,17 +162,22 @@ TEST_CASE("no uri leads out of the backend's bucket") {
 
 TEST_CASE("what the API server takes as a bucket is one bucket or one access point") {
     const YAML::Node crd = YAML::LoadFile(std::string(ZCDP_SOURCE_DIR) + "/manifests/crds/storagebackends.yaml");
-    const YAML::Node bucket = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["bucket"];
+    const YAML::Node bucket =
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["bucket"];
     const std::regex pattern(bucket["pattern"].as<std::string>());
-    for (const std::string good : {"b", "My_bucket.1", "my-alias-s3alias", "n--usw2-az1--x-s3", kArn, "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/a"}) {
+    for (const std::string good : {"b", "My_bucket.1", "my-alias-s3alias", "n--usw2-az1--x-s3", kArn,
+                                   "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/a"}) {
         INFO(good);
         CHECK(std::regex_match(good, pattern));
         const auto where = origin::s3::parse_location(source_of(backend_of("s3", good), "p/").value()).value();
         CHECK(where.bucket == good);
         CHECK(where.prefix == "p/");
     }
-    for (const std::string wrong : {"", ".b", "a/b", "a:b", "arn:aws:s3:::b", "arn:aws:s3:us-west-2:1:accesspoint/a", "arn:aws:s3:us-west-2:123456789012:accesspoint/a/b",
-                                    "arn:aws:s3::123456789012:accesspoint/a.mrap", "arn:aws:s3-outposts:us-west-2:123456789012:accesspoint/a", "arn:aws:s3:us-west-2:123456789012:accesspoint/a?b"}) {
+    for (const std::string wrong :
+         {"", ".b", "a/b", "a:b", "arn:aws:s3:::b", "arn:aws:s3:us-west-2:1:accesspoint/a",
+          "arn:aws:s3:us-west-2:123456789012:accesspoint/a/b", "arn:aws:s3::123456789012:accesspoint/a.mrap",
+          "arn:aws:s3-outposts:us-west-2:123456789012:accesspoint/a",
+          "arn:aws:s3:us-west-2:123456789012:accesspoint/a?b"}) {
         INFO(wrong);
         CHECK_FALSE(std::regex_match(wrong, pattern));
     }

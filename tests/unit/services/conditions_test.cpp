@@ -45,13 +45,20 @@ TEST_CASE("ranges: first and last, open ends, suffixes, and what is none") {
         RangeKind kind;
         uint64_t offset, length;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {"bytes=0-0", RangeKind::part, 0, 1}, {"bytes=10-19", RangeKind::part, 10, 10}, {"bytes=90-", RangeKind::part, 90, 10},
-             {"bytes=90-1000", RangeKind::part, 90, 10}, {"bytes=-5", RangeKind::part, 95, 5}, {"bytes=-1000", RangeKind::part, 0, 100},
-             {"bytes=100-", RangeKind::unsatisfiable, 0, 0}, {"bytes=-0", RangeKind::unsatisfiable, 0, 0},
-             {"", RangeKind::whole, 0, 0}, {"bytes=9-3", RangeKind::whole, 0, 0}, {"bytes=a-b", RangeKind::whole, 0, 0},
-             {"lines=0-1", RangeKind::whole, 0, 0}, {"bytes=0-1,5-6", RangeKind::whole, 0, 0},
-             {"bytes=99999999999999999999-", RangeKind::whole, 0, 0}}) {
+    for (const Row& row : std::initializer_list<Row>{{"bytes=0-0", RangeKind::part, 0, 1},
+                                                     {"bytes=10-19", RangeKind::part, 10, 10},
+                                                     {"bytes=90-", RangeKind::part, 90, 10},
+                                                     {"bytes=90-1000", RangeKind::part, 90, 10},
+                                                     {"bytes=-5", RangeKind::part, 95, 5},
+                                                     {"bytes=-1000", RangeKind::part, 0, 100},
+                                                     {"bytes=100-", RangeKind::unsatisfiable, 0, 0},
+                                                     {"bytes=-0", RangeKind::unsatisfiable, 0, 0},
+                                                     {"", RangeKind::whole, 0, 0},
+                                                     {"bytes=9-3", RangeKind::whole, 0, 0},
+                                                     {"bytes=a-b", RangeKind::whole, 0, 0},
+                                                     {"lines=0-1", RangeKind::whole, 0, 0},
+                                                     {"bytes=0-1,5-6", RangeKind::whole, 0, 0},
+                                                     {"bytes=99999999999999999999-", RangeKind::whole, 0, 0}}) {
         CAPTURE(row.text);
         const RangeAnswer answer = range(row.text);
         const bool huge = std::string_view(row.text).size() > 20;  // beyond 64 bits: none, or one that is not there

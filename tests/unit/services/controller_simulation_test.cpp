@@ -1,11 +1,12 @@
-// The production reconcile code against a simulated cluster: an API server with conflicts, lost answers, lagging, repeated
-// and restarted watches; two controllers that share a lease and restart; nodes that die, return and join; pods that come
-// and go; an origin that changes. Invariants hold at every step; once the chaos ends, everybody gets what they can have.
+// The production reconcile code against a simulated cluster: an API server with conflicts, lost answers, lagging,
+// repeated and restarted watches; two controllers that share a lease and restart; nodes that die, return and join; pods
+// that come and go; an origin that changes. Invariants hold at every step; once the chaos ends, everybody gets what
+// they can have.
 //
 // Each history has its seed: `ZCDP_SIMULATIONS=100000` runs more, `ZCDP_SEED=N` one of them, aloud.
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -26,8 +27,8 @@ using namespace zcdp::services;
 namespace res = kube::resources;
 
 constexpr int kChaosSteps = 250, kCalmSteps = 600, kQuietSteps = 60;
-constexpr int64_t kKubeletLagNs = 1'900'000'000;       // until a kubelet knows its node's labels
-constexpr int64_t kSchedulerLagNs = 1'000'000'000;     // what the scheduler takes at most before a pod counts as stuck
+constexpr int64_t kKubeletLagNs = 1'900'000'000;    // until a kubelet knows its node's labels
+constexpr int64_t kSchedulerLagNs = 1'000'000'000;  // what the scheduler takes at most before a pod counts as stuck
 
 /// What the origin has now, by dataset name; each version of one is a folder, and kMissing is none.
 constexpr const char* kMissing = "v22";
@@ -45,7 +46,8 @@ struct SimOrigin {
 
 class SimLister final : public Lister {
   public:
-    SimLister(SimOrigin& origin, Clock& clock, kube::WorkQueue& queue) : origin_(origin), clock_(clock), queue_(queue) {}
+    SimLister(SimOrigin& origin, Clock& clock, kube::WorkQueue& queue)
+        : origin_(origin), clock_(clock), queue_(queue) {}
     void start(const api::Dataset& dataset, const ResolvedSource& source) override {
         Job& job = jobs_[dataset.metadata.uid];
         if (job.outcome.running) return;
@@ -61,15 +63,20 @@ class SimLister final : public Lister {
         for (auto& [uid, job] : jobs_)
             if (!job.outcome.running) job.outcome = {};
     }
-    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const std::string&) override { return Error(ErrorKind::not_found, "simulated"); }
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const std::string&) override {
+        return Error(ErrorKind::not_found, "simulated");
+    }
     void step() {
         for (auto& [uid, job] : jobs_) {
             if (!job.outcome.running) continue;
             job.outcome = {};
             job.outcome.source = job.source;
             job.outcome.ended_unix_s = clock_.unix_s();
-            if (job.prefix.ends_with(std::string(kMissing) + "/")) job.outcome.error = Error(ErrorKind::not_found, "simulated", job.prefix);
-            else if (origin_.reachable) job.outcome.revision = origin_.revision(job.name, job.prefix), job.outcome.objects = 3, job.outcome.bytes = 1000;
+            if (job.prefix.ends_with(std::string(kMissing) + "/"))
+                job.outcome.error = Error(ErrorKind::not_found, "simulated", job.prefix);
+            else if (origin_.reachable)
+                job.outcome.revision = origin_.revision(job.name, job.prefix), job.outcome.objects = 3,
+                job.outcome.bytes = 1000;
             else job.outcome.error = Error(ErrorKind::unreachable, "simulated");
             queue_.add("dataset/" + job.key);
         }
@@ -90,23 +97,30 @@ class SimLister final : public Lister {
 struct SimNode {
     std::string name;
     bool alive = true, exists = true;
-    std::map<std::string, TransferView> transfers;     // NodeDataset name
-    std::map<std::string, std::string> mounted;        // pod uid -> NodeDataset name
-    int64_t dead_until_ns = -1'000'000'000'000;        // monotonic: when it came back last
-    std::map<std::string, int64_t> labelled_ns;        // since when it carries its labels
-    std::set<std::string> admitted;                    // pod uids that its kubelet took
+    std::map<std::string, TransferView> transfers;  // NodeDataset name
+    std::map<std::string, std::string> mounted;     // pod uid -> NodeDataset name
+    int64_t dead_until_ns = -1'000'000'000'000;     // monotonic: when it came back last
+    std::map<std::string, int64_t> labelled_ns;     // since when it carries its labels
+    std::set<std::string> admitted;                 // pod uids that its kubelet took
 };
 
 /// A controller replica: own caches, own queue, own luck; `restart` forgets all of it.
 struct SimController {
-    SimController(SimServer& server, SimOrigin& origin, ManualClock& clock, Random& random, Metrics& metrics, Logger& log, std::string identity)
-        : api(server, random), queue(clock, random), lister(origin, clock, queue), events(api, "sim", "sim", clock, random, log),
-          lease(api, {"zcdp-system", "zcdp-controller", identity, 15, 10'000, 2'000}, clock, log), name(std::move(identity)),
+    SimController(SimServer& server, SimOrigin& origin, ManualClock& clock, Random& random, Metrics& metrics,
+                  Logger& log, std::string identity)
+        : api(server, random),
+          queue(clock, random),
+          lister(origin, clock, queue),
+          events(api, "sim", "sim", clock, random, log),
+          lease(api, {"zcdp-system", "zcdp-controller", identity, 15, 10'000, 2'000}, clock, log),
+          name(std::move(identity)),
           reconciler({api, world, lister, events, clock, metrics, log, [this] { return lease.is_leader(); }, [] {}}) {
         Reconciler::route(world, queue);
-        watches.emplace_back(server, "storagebackends", world.backends), watches.emplace_back(server, "datasets", world.datasets);
+        watches.emplace_back(server, "storagebackends", world.backends),
+            watches.emplace_back(server, "datasets", world.datasets);
         watches.emplace_back(server, "datasetclaims", world.claims), watches.emplace_back(server, "nodes", world.nodes);
-        watches.emplace_back(server, "nodedatasets", world.node_datasets), watches.emplace_back(server, "csinodes", world.csi_nodes);
+        watches.emplace_back(server, "nodedatasets", world.node_datasets),
+            watches.emplace_back(server, "csinodes", world.csi_nodes);
         watches.emplace_back(server, "pods", world.pods);
         for (SimWatch& watch : watches) watch.relist();
     }
@@ -132,9 +146,18 @@ struct SimController {
 
 class History {
   public:
-    explicit History(uint64_t seed) : random_(seed), clock_(1'800'000'000'000'000'000), server_(clock_), log_(clock_, 2, LogLevel::off, LogFormat::text), kubectl_(server_, random_) {
+    explicit History(uint64_t seed)
+        : random_(seed),
+          clock_(1'800'000'000'000'000'000),
+          server_(clock_),
+          log_(clock_, 2, LogLevel::off, LogFormat::text),
+          kubectl_(server_, random_) {
         server_.on_gone = [this](const std::string& plural, const json::object& object) { check_gone(plural, object); };
-        kubectl_.create(res::backends, "", object(R"({"metadata":{"name":"b"},"spec":{"type":"s3","bucket":"x","allowedNamespaces":["*"]}})"), "", "").value();
+        kubectl_
+            .create(res::backends, "",
+                    object(R"({"metadata":{"name":"b"},"spec":{"type":"s3","bucket":"x","allowedNamespaces":["*"]}})"),
+                    "", "")
+            .value();
         for (int i = 0; i < 3; ++i) add_node();
         for (int i = 0; i < 2; ++i) start_controller(i);
     }
@@ -154,8 +177,10 @@ class History {
     size_t pick(size_t count) { return static_cast<size_t>(random_.below(count)); }
 
     json::object new_node(const std::string& name, size_t room) {
-        return object(R"({"metadata":{"name":")" + name + R"(","labels":{"host":")" + name + R"("}},"spec":{},"status":{"conditions":[{"type":"Ready","status":"True"}],"allocatable":{"pods":")" +
-                      std::to_string(room) + R"("}}})");
+        return object(
+            R"({"metadata":{"name":")" + name + R"(","labels":{"host":")" + name +
+            R"("}},"spec":{},"status":{"conditions":[{"type":"Ready","status":"True"}],"allocatable":{"pods":")" +
+            std::to_string(room) + R"("}}})");
     }
     void add_node() { add_node(2 + pick(12)); }
     void add_node(size_t room) {
@@ -169,14 +194,17 @@ class History {
         node.alive = ready;
         if (json::object* found = server_.find("nodes", node.name)) {
             json::object next = *found;
-            next["status"].as_object()["conditions"] = json::parse(std::string(R"([{"type":"Ready","status":")") + (ready ? "True" : "Unknown") + R"(","lastTransitionTime":")" + iso8601(clock_.unix_s()) + "\"}]");
+            next["status"].as_object()["conditions"] =
+                json::parse(std::string(R"([{"type":"Ready","status":")") + (ready ? "True" : "Unknown") +
+                            R"(","lastTransitionTime":")" + iso8601(clock_.unix_s()) + "\"}]");
             server_.put("nodes", std::move(next));
         }
     }
     void start_controller(int index) {
         const std::string identity = "c" + std::to_string(index) + "-" + std::to_string(++restarts_);
         if (controllers_.size() <= static_cast<size_t>(index)) controllers_.resize(static_cast<size_t>(index) + 1);
-        controllers_[static_cast<size_t>(index)] = std::make_unique<SimController>(server_, origin_, clock_, random_, metrics_, log_, identity);
+        controllers_[static_cast<size_t>(index)] =
+            std::make_unique<SimController>(server_, origin_, clock_, random_, metrics_, log_, identity);
         SimController* controller = controllers_[static_cast<size_t>(index)].get();
         controller->api.on_write = [this, controller](const std::string& plural) {
             if (plural != "leases") check_writer(*controller);
@@ -193,9 +221,11 @@ class History {
     /// What a living node's pod has mounted never goes. A node that was away may have been given up: it is told anew.
     void check_gone(const std::string& plural, const json::object& gone) {
         if (plural != "nodedatasets") return;
-        const std::string name(gone.at("metadata").at("name").as_string()), node(gone.at("spec").at("node").as_string());
+        const std::string name(gone.at("metadata").at("name").as_string()),
+            node(gone.at("spec").at("node").as_string());
         for (const SimNode& one : nodes_)
-            if (one.name == node && one.alive && one.exists && clock_.monotonic_ns() - one.dead_until_ns > 120'000'000'000)
+            if (one.name == node && one.alive && one.exists &&
+                clock_.monotonic_ns() - one.dead_until_ns > 120'000'000'000)
                 for (const auto& [pod, mounted] : one.mounted)
                     if (mounted == name) breach("mounted " + name + " went away from " + node);
     }
@@ -203,22 +233,36 @@ class History {
     // --- what happens in a cluster ---
     void chaos() {
         switch (pick(24)) {
-            case 0: if (datasets_ < 4) add_dataset(); break;
-            case 1: case 2: case 3: add_pod(); break;
-            case 4: case 5: delete_pod(); break;
+            case 0:
+                if (datasets_ < 4) add_dataset();
+                break;
+            case 1:
+            case 2:
+            case 3: add_pod(); break;
+            case 4:
+            case 5: delete_pod(); break;
             case 6: set_ready(nodes_[pick(nodes_.size())], false); break;
-            case 7: case 8: revive(); break;
-            case 9: if (nodes_.size() < 6) add_node(); break;
+            case 7:
+            case 8: revive(); break;
+            case 9:
+                if (nodes_.size() < 6) add_node();
+                break;
             case 10: delete_node(); break;
             case 11: start_controller(static_cast<int>(pick(2))); break;
-            case 12: if (datasets_ > 0) ++origin_.generation["d" + std::to_string(pick(static_cast<size_t>(datasets_)))]; break;
+            case 12:
+                if (datasets_ > 0) ++origin_.generation["d" + std::to_string(pick(static_cast<size_t>(datasets_)))];
+                break;
             case 13: origin_.reachable = !origin_.reachable; break;
-            case 14: if (datasets_ > 0 && pick(4) == 0) server_.remove("datasets", "ns/d" + std::to_string(pick(static_cast<size_t>(datasets_)))); break;
+            case 14:
+                if (datasets_ > 0 && pick(4) == 0)
+                    server_.remove("datasets", "ns/d" + std::to_string(pick(static_cast<size_t>(datasets_))));
+                break;
             case 15: relist(); break;
             case 16: clock_.advance_ns(static_cast<int64_t>(pick(20)) * 1'000'000'000); break;
             case 17: clock_.jump_ns((static_cast<int64_t>(pick(7'200)) - 3'600) * 1'000'000'000); break;
             case 18: lose_data(); break;
-            case 19: case 20: edit_dataset(); break;
+            case 19:
+            case 20: edit_dataset(); break;
             default: break;
         }
     }
@@ -226,10 +270,22 @@ class History {
         const std::string name = "d" + std::to_string(datasets_++);
         static const char* replicas[] = {"\"OnDemand\"", "1", "2", "\"All\""};
         static const char* policies[] = {"Prefer", "Require", "WaitForData"};
-        (void)kubectl_.create(res::datasets, "ns", object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"source":{"backend":"b","prefix":")" + name +
-            R"("},"placement":{"replicas":)" + replicas[pick(4)] + R"(},"refresh":{"interval":"30s"},"retention":{"ttl":")" + (pick(2) ? "40s" : "1h") + R"("}}})"), "", "").has_value();
-        (void)kubectl_.create(res::claims, "ns", object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"dataset":")" + name + R"(","mountPath":"/)" + name +
-            R"(","policy":")" + policies[pick(3)] + R"(","podSelector":{"matchLabels":{")" + name + R"(":"yes"}}}})"), "", "").has_value();
+        (void)kubectl_
+            .create(
+                res::datasets, "ns",
+                object(R"({"metadata":{"name":")" + name +
+                       R"(","namespace":"ns"},"spec":{"source":{"backend":"b","prefix":")" + name +
+                       R"("},"placement":{"replicas":)" + replicas[pick(4)] +
+                       R"(},"refresh":{"interval":"30s"},"retention":{"ttl":")" + (pick(2) ? "40s" : "1h") + R"("}}})"),
+                "", "")
+            .has_value();
+        (void)kubectl_
+            .create(res::claims, "ns",
+                    object(R"({"metadata":{"name":")" + name + R"(","namespace":"ns"},"spec":{"dataset":")" + name +
+                           R"(","mountPath":"/)" + name + R"(","policy":")" + policies[pick(3)] +
+                           R"(","podSelector":{"matchLabels":{")" + name + R"(":"yes"}}}})"),
+                    "", "")
+            .has_value();
     }
     /// To a version that is there, to one that is not, or back to some snapshot of the history.
     void edit_dataset() {
@@ -240,22 +296,28 @@ class History {
         static const char* versions[] = {"v1", "v2", kMissing};
         spec["snapshot"] = "";
         const auto parsed = api::from_json<api::Dataset>(next).value();
-        if (pick(3) == 0 && !parsed.status.history.empty()) spec["snapshot"] = parsed.status.history[pick(parsed.status.history.size())].snapshot;
+        if (pick(3) == 0 && !parsed.status.history.empty())
+            spec["snapshot"] = parsed.status.history[pick(parsed.status.history.size())].snapshot;
         else spec["source"].as_object()["version"] = versions[pick(3)];
         server_.put("datasets", std::move(next));
     }
     /// Through the webhook's own code, as the API server would.
     void add_pod() {
         if (datasets_ == 0) return;
-        json::object pod = object(R"({"metadata":{"name":"p)" + std::to_string(next_pod_++) + R"(","namespace":"ns","labels":{}},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Pending"}})");
+        json::object pod = object(
+            R"({"metadata":{"name":"p)" + std::to_string(next_pod_++) +
+            R"(","namespace":"ns","labels":{}},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Pending"}})");
         for (int i = 0; i < datasets_; ++i)
             if (pick(2)) pod["metadata"].as_object()["labels"].as_object()["d" + std::to_string(i)] = "yes";
         Objects<api::DatasetClaim> claims;
         std::vector<PodClaimInput> inputs;
-        for (const auto& [key, raw] : server_.objects["datasetclaims"]) claims.push_back(std::make_shared<const api::DatasetClaim>(api::from_json<api::DatasetClaim>(raw).value()));
+        for (const auto& [key, raw] : server_.objects["datasetclaims"])
+            claims.push_back(std::make_shared<const api::DatasetClaim>(api::from_json<api::DatasetClaim>(raw).value()));
         for (const auto& claim : claims_for(pod, claims)) {
             const json::object* raw = server_.find("datasets", "ns/" + claim->spec.dataset);
-            inputs.push_back({claim, raw ? std::make_shared<const api::Dataset>(api::from_json<api::Dataset>(*raw).value()) : nullptr});
+            inputs.push_back(
+                {claim,
+                 raw ? std::make_shared<const api::Dataset>(api::from_json<api::Dataset>(*raw).value()) : nullptr});
         }
         if (!mutate_pod(pod, inputs)) breach("the webhook refused a good pod");
         json::object again = pod;
@@ -326,10 +388,15 @@ class History {
         json::value& list = pod["status"].as_object()["conditions"];
         if (!list.is_array()) list = json::array();
         json::array& conditions = list.get_array();
-        conditions.erase(std::remove_if(conditions.begin(), conditions.end(), [](const json::value& one) { return one.at("type") == json::value("PodScheduled"); }), conditions.end());
+        conditions.erase(
+            std::remove_if(conditions.begin(), conditions.end(),
+                           [](const json::value& one) { return one.at("type") == json::value("PodScheduled"); }),
+            conditions.end());
         conditions.push_back(object(condition));
     }
-    static size_t room_of(const json::object& node) { return std::stoul(std::string(node.at("status").at("allocatable").at("pods").as_string())); }
+    static size_t room_of(const json::object& node) {
+        return std::stoul(std::string(node.at("status").at("allocatable").at("pods").as_string()));
+    }
     size_t pods_on(const std::string& node) const {
         size_t count = 0;
         const auto pods = server_.objects.find("pods");
@@ -340,20 +407,24 @@ class History {
         }
         return count;
     }
-    /// What a cluster autoscaler does: it adds a node if that helps a pod that no node takes. It knows the labels that a new node
-    /// has, and ours are not among them.
+    /// What a cluster autoscaler does: it adds a node if that helps a pod that no node takes. It knows the labels that
+    /// a new node has, and ours are not among them.
     void autoscale() {
         const auto fresh = api::from_json<api::Node>(new_node("fresh", 4)).value();
         for (const std::string& key : keys_of("pods"))
-            if (const api::Pod pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() && pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh)) return add_node(4);
+            if (const api::Pod pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() &&
+                                                  pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh))
+                return add_node(4);
     }
     /// kubelet takes a pod, or refuses it for good, by the labels that it has heard of.
     bool admits(SimNode& node, const std::string& key, const api::Pod& pod) {
-        if (pod.status.phase == "Failed" || node.admitted.contains(pod.metadata.uid)) return pod.status.phase != "Failed";
+        if (pod.status.phase == "Failed" || node.admitted.contains(pod.metadata.uid))
+            return pod.status.phase != "Failed";
         auto known = api::from_json<api::Node>(*server_.find("nodes", node.name)).value();
         std::erase_if(known.metadata.labels, [&](const auto& label) {
             const auto since = node.labelled_ns.find(label.first);
-            return label.first.starts_with(api::kDataLabelPrefix) && (since == node.labelled_ns.end() || clock_.monotonic_ns() - since->second < kKubeletLagNs);
+            return label.first.starts_with(api::kDataLabelPrefix) &&
+                   (since == node.labelled_ns.end() || clock_.monotonic_ns() - since->second < kKubeletLagNs);
         });
         if (api::pod_fits(pod, known)) {
             json::object next = *server_.find("pods", key);
@@ -362,7 +433,8 @@ class History {
             return node.admitted.insert(pod.metadata.uid).second;
         }
         const int64_t on_its_way_ns = clock_.monotonic_ns() - opened_ns_[pod.metadata.uid];
-        if (!stuck_.contains(pod.metadata.uid) && on_its_way_ns <= kSchedulerLagNs) breach(key + " was refused by kubelet: NodeAffinity" + picture(key));
+        if (!stuck_.contains(pod.metadata.uid) && on_its_way_ns <= kSchedulerLagNs)
+            breach(key + " was refused by kubelet: NodeAffinity" + picture(key));
         json::object next = *server_.find("pods", key);
         next["status"].as_object()["phase"] = "Failed";
         server_.put("pods", std::move(next));
@@ -376,11 +448,13 @@ class History {
             const json::object none;
             const json::object& labels = raw ? raw->at("metadata").at("labels").as_object() : none;
             std::erase_if(node.labelled_ns, [&](const auto& entry) { return !labels.contains(entry.first); });
-            for (const auto& label : labels) node.labelled_ns.try_emplace(std::string(label.key()), clock_.monotonic_ns());
+            for (const auto& label : labels)
+                node.labelled_ns.try_emplace(std::string(label.key()), clock_.monotonic_ns());
         }
         for (const auto& [key, raw] : server_.objects["pods"]) {
             const json::value* gates = raw.at("spec").as_object().if_contains("schedulingGates");
-            if (!gates || gates->as_array().empty()) opened_ns_.try_emplace(std::string(raw.at("metadata").at("uid").as_string()), clock_.monotonic_ns());
+            if (!gates || gates->as_array().empty())
+                opened_ns_.try_emplace(std::string(raw.at("metadata").at("uid").as_string()), clock_.monotonic_ns());
         }
     }
     /// kubelet and the agent's volumes: a pod runs when all its datasets' present revisions are there.
@@ -388,7 +462,8 @@ class History {
         for (const std::string& key : keys_of("pods")) {
             const json::object& raw = *server_.find("pods", key);
             const json::value* place = raw.at("spec").as_object().if_contains("nodeName");
-            if (!place || place->as_string() != node.name || raw.at("status").at("phase").as_string() == "Running") continue;
+            if (!place || place->as_string() != node.name || raw.at("status").at("phase").as_string() == "Running")
+                continue;
             const api::Pod pod = pod_of(key);
             if (pod.metadata.deleting() || !admits(node, key, pod)) continue;
             std::vector<std::string> needed;
@@ -396,7 +471,8 @@ class History {
             for (const std::string& claim : pod.claims()) {
                 const json::object* dataset_raw = server_.find("datasets", "ns/" + claim);
                 const auto dataset = dataset_raw ? api::from_json<api::Dataset>(*dataset_raw).value() : api::Dataset();
-                const std::string name = api::node_dataset_name(node.name, dataset.metadata.uid, dataset.status.revision);
+                const std::string name =
+                    api::node_dataset_name(node.name, dataset.metadata.uid, dataset.status.revision);
                 const auto at = node.transfers.find(name);
                 ready = ready && dataset_raw && at != node.transfers.end() && at->second.phase == TransferPhase::ready;
                 needed.push_back(name);
@@ -410,8 +486,11 @@ class History {
     }
     void stop_pods(SimNode& node) {
         std::set<std::string> living;
-        for (const auto& [key, raw] : server_.objects["pods"]) living.insert(std::string(raw.at("metadata").at("uid").as_string()));
-        std::erase_if(node.mounted, [&](const auto& entry) { return !living.contains(entry.first.substr(0, entry.first.find('/'))); });
+        for (const auto& [key, raw] : server_.objects["pods"])
+            living.insert(std::string(raw.at("metadata").at("uid").as_string()));
+        std::erase_if(node.mounted, [&](const auto& entry) {
+            return !living.contains(entry.first.substr(0, entry.first.find('/')));
+        });
     }
     /// The agent: the production decider over a store that is a map.
     void agent(SimNode& node) {
@@ -421,7 +500,9 @@ class History {
             if (raw.at("spec").at("node").as_string() != node.name) continue;
             const auto object_now = api::from_json<api::NodeDataset>(json::value(raw)).value();
             const auto at = node.transfers.find(name);
-            NodeDatasetView view{object_now, at == node.transfers.end() ? std::nullopt : std::optional(at->second), {}, false, false, clock_.unix_s()};
+            NodeDatasetView view{object_now, at == node.transfers.end() ? std::nullopt : std::optional(at->second),
+                                 {},         false,
+                                 false,      clock_.unix_s()};
             view.in_store = at != node.transfers.end() && at->second.phase == TransferPhase::ready;
             view.evicted_for_space = object_now.status.phase == "Ready" && !view.in_store;
             for (const auto& [pod, mounted] : node.mounted)
@@ -430,8 +511,11 @@ class History {
             if (decision.action == NodeDatasetDecision::Action::ensure) {
                 TransferView& transfer = node.transfers[name];
                 // Only where it was listed is it found.
-                if (!origin_.folders[object_now.spec.revision].contains(object_now.spec.source.prefix)) breach(name + " looks for its revision in " + object_now.spec.source.prefix);
-                transfer.phase = transfer.phase == TransferPhase::waiting ? TransferPhase::running : pick(3) ? transfer.phase : TransferPhase::ready;
+                if (!origin_.folders[object_now.spec.revision].contains(object_now.spec.source.prefix))
+                    breach(name + " looks for its revision in " + object_now.spec.source.prefix);
+                transfer.phase = transfer.phase == TransferPhase::waiting ? TransferPhase::running
+                                 : pick(3)                                ? transfer.phase
+                                                                          : TransferPhase::ready;
                 transfer.snapshot = SimOrigin::snapshot(object_now.spec.revision);
                 transfer.finished_unix_s = clock_.unix_s();
                 view.transfer = transfer;
@@ -446,14 +530,20 @@ class History {
             }
             api::NodeDataset changed = object_now;
             changed.status = node_dataset_status(view, decision.phase);
-            if (changed.status != object_now.status) (void)api.replace(res::node_datasets, api::object_json(changed), "status").has_value();
-            if (decision.release) (void)api.patch(res::node_datasets, "", name, kube::PatchKind::merge, object(R"({"metadata":{"finalizers":null}})"), "").has_value();
+            if (changed.status != object_now.status)
+                (void)api.replace(res::node_datasets, api::object_json(changed), "status").has_value();
+            if (decision.release)
+                (void)api
+                    .patch(res::node_datasets, "", name, kube::PatchKind::merge,
+                           object(R"({"metadata":{"finalizers":null}})"), "")
+                    .has_value();
         }
     }
     void step_controller(SimController& controller, double failures) {
         controller.api.failure_rate = failures;
         for (SimWatch& watch : controller.watches)
-            if (failures == 0 || pick(3) > 0) watch.pump(failures == 0 ? 1'000 : pick(4) + 1, failures > 0 && pick(5) == 0);
+            if (failures == 0 || pick(3) > 0)
+                watch.pump(failures == 0 ? 1'000 : pick(4) + 1, failures > 0 && pick(5) == 0);
         if (clock_.monotonic_ns() >= controller.lease_due_ns) {
             const bool leads = controller.lease.step();
             if (leads && !controller.led) controller.lister.forget_outcomes(), controller.queue_everything();
@@ -509,7 +599,8 @@ class History {
         settle();
         for (const auto& [key, raw] : server_.objects["pods"]) check_served(key);
         for (const auto& [name, raw] : server_.objects["nodedatasets"])
-            if (!server_.find("nodes", std::string(raw.at("spec").at("node").as_string()))) breach(name + " is of a node that is gone" + picture(""));
+            if (!server_.find("nodes", std::string(raw.at("spec").at("node").as_string())))
+                breach(name + " is of a node that is gone" + picture(""));
     }
     /// Until nobody has written anything but leases and listing times for a while.
     void settle() {
@@ -522,7 +613,8 @@ class History {
     std::string essence() {
         std::string out;
         for (const char* plural : {"pods", "nodes", "nodedatasets", "datasetclaims"})
-            for (const auto& [name, raw] : server_.objects[plural]) out += std::string(raw.at("metadata").at("resourceVersion").as_string()) + ",";
+            for (const auto& [name, raw] : server_.objects[plural])
+                out += std::string(raw.at("metadata").at("resourceVersion").as_string()) + ",";
         return out;
     }
     void check_served(const std::string& key) {
@@ -530,9 +622,11 @@ class History {
         if (pod.status.phase == "Running" || pod.status.phase == "Failed") return;
         for (const std::string& claim : pod.claims()) {
             const json::object* raw = server_.find("datasets", "ns/" + claim);
-            if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp")) return;  // its dataset is gone: it cannot be served
+            if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp"))
+                return;  // its dataset is gone: it cannot be served
             const auto dataset = api::from_json<api::Dataset>(*raw).value();
-            if (dataset.status.revision.empty() && dataset.spec.source.version == kMissing) return;  // nor when there never was any
+            if (dataset.status.revision.empty() && dataset.spec.source.version == kMissing)
+                return;  // nor when there never was any
         }
         breach(key + " was never served" + picture(key));
     }
@@ -541,9 +635,14 @@ class History {
         const json::object* pod = server_.find("pods", key);
         std::string out = pod ? "\n  pod " + json::serialize(*pod) : "";
         for (const char* plural : {"datasets", "nodedatasets", "nodes"})
-            for (const auto& [name, raw] : server_.objects[plural]) out += "\n  " + std::string(plural) + " " + name + " " + json::serialize(raw.at("spec")) + json::serialize(raw.contains("status") ? raw.at("status") : json::value()).substr(0, 300);
-        for (const SimNode& node : nodes_) out += "\n  " + node.name + (node.alive ? " alive" : " dead") + (node.exists ? "" : " gone");
-        for (const auto& one : controllers_) out += "\n  " + one->name + " queue " + std::to_string(one->queue.depth()) + (one->lease.is_leader() ? " leads" : "");
+            for (const auto& [name, raw] : server_.objects[plural])
+                out += "\n  " + std::string(plural) + " " + name + " " + json::serialize(raw.at("spec")) +
+                       json::serialize(raw.contains("status") ? raw.at("status") : json::value()).substr(0, 300);
+        for (const SimNode& node : nodes_)
+            out += "\n  " + node.name + (node.alive ? " alive" : " dead") + (node.exists ? "" : " gone");
+        for (const auto& one : controllers_)
+            out += "\n  " + one->name + " queue " + std::to_string(one->queue.depth()) +
+                   (one->lease.is_leader() ? " leads" : "");
         return out;
     }
 
@@ -557,9 +656,9 @@ class History {
     std::vector<SimNode> nodes_;
     std::vector<std::unique_ptr<SimController>> controllers_;
     std::vector<std::string> broken_;
-    uint64_t looked_at_ = 0;                      // server_.writes of the last look at labels
-    std::set<std::string> stuck_;                 // uids of pods that the scheduler found no node for
-    std::map<std::string, int64_t> opened_ns_;    // when pods had no gates any more, by uid
+    uint64_t looked_at_ = 0;                    // server_.writes of the last look at labels
+    std::set<std::string> stuck_;               // uids of pods that the scheduler found no node for
+    std::map<std::string, int64_t> opened_ns_;  // when pods had no gates any more, by uid
     int next_node_ = 1, next_pod_ = 1, datasets_ = 0, restarts_ = 0;
 };
 

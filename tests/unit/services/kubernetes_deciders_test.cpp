@@ -26,8 +26,10 @@ std::shared_ptr<const api::Dataset> dataset(const char* text) {
     return std::make_shared<const api::Dataset>(api::from_json<api::Dataset>(json::parse(text)).value());
 }
 
-const char* const kPod = R"({"metadata":{"name":"p","labels":{"app":"train"}},"spec":{"initContainers":[{"name":"i"}],"containers":[{"name":"c","volumeMounts":[{"name":"own","mountPath":"/own/"}]},{"name":"s"}]}})";
-const char* const kClaim = R"({"metadata":{"name":"llama","namespace":"n"},"spec":{"dataset":"llama","mountPath":"/data/","podSelector":{"matchLabels":{"app":"train"}}}})";
+const char* const kPod =
+    R"({"metadata":{"name":"p","labels":{"app":"train"}},"spec":{"initContainers":[{"name":"i"}],"containers":[{"name":"c","volumeMounts":[{"name":"own","mountPath":"/own/"}]},{"name":"s"}]}})";
+const char* const kClaim =
+    R"({"metadata":{"name":"llama","namespace":"n"},"spec":{"dataset":"llama","mountPath":"/data/","podSelector":{"matchLabels":{"app":"train"}}}})";
 const char* const kDataset = R"({"metadata":{"name":"llama","namespace":"n","uid":"u1"},"status":{"bytes":300}})";
 
 }  // namespace
@@ -37,10 +39,12 @@ TEST_CASE("the webhook adds a read-only volume and a mount to every container, i
     REQUIRE(mutate_pod(pod, {{claim(kClaim), dataset(kDataset)}}).has_value());
     const std::string volume = api::volume_name("llama");
     CHECK(json::serialize(pod.at("spec").at("volumes")) ==
-          R"([{"name":")" + volume + R"(","csi":{"driver":"zcdp.io","readOnly":true,"volumeAttributes":{"claim":"llama"}}}])");
+          R"([{"name":")" + volume +
+              R"(","csi":{"driver":"zcdp.io","readOnly":true,"volumeAttributes":{"claim":"llama"}}}])");
     for (const char* list : {"initContainers", "containers"})
         for (const json::value& container : pod.at("spec").at(list).as_array())
-            CHECK(json::serialize(container.at("volumeMounts").as_array().back()) == R"({"name":")" + volume + R"(","mountPath":"/data","readOnly":true})");
+            CHECK(json::serialize(container.at("volumeMounts").as_array().back()) ==
+                  R"({"name":")" + volume + R"(","mountPath":"/data","readOnly":true})");
     CHECK(pod.at("metadata").at("annotations").at("zcdp.io/claims") == "llama");
     json::object again = pod;
     REQUIRE(mutate_pod(again, {{claim(kClaim), dataset(kDataset)}}).has_value());
@@ -75,13 +79,21 @@ TEST_CASE("a selected pod that has none of the containers the claim names is mad
     CHECK_FALSE(pod.at("metadata").at("annotations").as_object().contains("zcdp.io/claims"));
     CHECK(api::from_json<api::Pod>(json::value(pod))->passed_over() == std::vector<std::string>{"llama"});
     // A second claim of the same pod is not touched by that.
-    const auto other = claim(R"({"metadata":{"name":"other","namespace":"n"},"spec":{"dataset":"other","mountPath":"/other"}})");
+    const auto other =
+        claim(R"({"metadata":{"name":"other","namespace":"n"},"spec":{"dataset":"other","mountPath":"/other"}})");
     json::object both = object(kPod);
-    REQUIRE(mutate_pod(both, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}, {other, nullptr}}).has_value());
+    REQUIRE(mutate_pod(both, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}, {other, nullptr}})
+                .has_value());
     CHECK(both.at("metadata").at("annotations").at("zcdp.io/claims") == "other");
     CHECK(both.at("spec").at("volumes").as_array().size() == 1);
 
-    const ClaimDecision decision = decide_claim({one, dataset(kDataset), {}, {}, {std::make_shared<const api::Pod>(api::from_json<api::Pod>(json::value(pod)).value())}, 0});
+    const ClaimDecision decision =
+        decide_claim({one,
+                      dataset(kDataset),
+                      {},
+                      {},
+                      {std::make_shared<const api::Pod>(api::from_json<api::Pod>(json::value(pod)).value())},
+                      0});
     const api::Condition* bound = api::find_condition(decision.status.conditions, "Bound");
     CHECK(bound->status == "True");
     CHECK(bound->reason == "PodsPassedOver");
@@ -98,7 +110,9 @@ TEST_CASE("a mount path that is taken is refused, naming both sides, also when i
     CHECK(refused.error().what().find("llama") != std::string::npos);
 }
 
-TEST_CASE("policies: Prefer weighs by bytes, Require and WaitForData gate and ask for nothing yet, Ignore does nothing of it") {
+TEST_CASE(
+    "policies: Prefer weighs by bytes, Require and WaitForData gate and ask for nothing yet, Ignore does nothing of "
+    "it") {
     const auto with_policy = [](const char* policy) {
         auto one = api::DatasetClaim(*claim(kClaim));
         one.spec.policy = policy;
@@ -116,9 +130,12 @@ TEST_CASE("policies: Prefer weighs by bytes, Require and WaitForData gate and as
 }
 
 TEST_CASE("two claims share the weight by their bytes") {
-    const auto second = claim(R"({"metadata":{"name":"small","namespace":"n"},"spec":{"dataset":"small","mountPath":"/small"}})");
+    const auto second =
+        claim(R"({"metadata":{"name":"small","namespace":"n"},"spec":{"dataset":"small","mountPath":"/small"}})");
     json::object pod = object(kPod);
-    REQUIRE(mutate_pod(pod, {{claim(kClaim), dataset(kDataset)}, {second, dataset(R"({"metadata":{"name":"small","uid":"u2"},"status":{"bytes":100}})")}}).has_value());
+    REQUIRE(mutate_pod(pod, {{claim(kClaim), dataset(kDataset)},
+                             {second, dataset(R"({"metadata":{"name":"small","uid":"u2"},"status":{"bytes":100}})")}})
+                .has_value());
     const std::string affinity = json::serialize(pod.at("spec").at("affinity"));
     CHECK(affinity.find("\"weight\":75") != std::string::npos);
     CHECK(affinity.find("\"weight\":25") != std::string::npos);
@@ -126,7 +143,8 @@ TEST_CASE("two claims share the weight by their bytes") {
 }
 
 TEST_CASE("opening the gate takes ours only, and asks for the labels in every required term") {
-    const json::object pod = object(R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"other"},{"name":"zcdp.io/data"}],
+    const json::object pod = object(
+        R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"other"},{"name":"zcdp.io/data"}],
         "affinity":{"podAffinity":{"x":1},"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"Exists"}]},{}]}}}}})");
     const std::string patch = json::serialize(open_gate_patch(pod, {"d.zcdp.io/x"}));
     CHECK(patch.find(R"({"op":"test","path":"/metadata/resourceVersion","value":"9"})") != std::string::npos);
@@ -139,7 +157,9 @@ TEST_CASE("opening the gate takes ours only, and asks for the labels in every re
 }
 
 TEST_CASE("a gate that opens though no node could take the pod wishes for the label and asks for nothing") {
-    const std::string patch = json::serialize(open_gate_patch(object(R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"zcdp.io/data"}]}})"), {}, {"d.zcdp.io/x"}));
+    const std::string patch = json::serialize(open_gate_patch(
+        object(R"({"metadata":{"resourceVersion":"9"},"spec":{"schedulingGates":[{"name":"zcdp.io/data"}]}})"), {},
+        {"d.zcdp.io/x"}));
     CHECK(patch.find("preferred") != std::string::npos);
     CHECK(patch.find("d.zcdp.io/x") != std::string::npos);
     CHECK(patch.find("required") == std::string::npos);
@@ -162,20 +182,23 @@ TEST_CASE("the agents' Role names exactly the backends' Secrets, never the CA's 
     api::StorageBackend one, evil;
     one.spec.secret_ref.name = "s", one.spec.ca_bundle_ref.name = "m";
     evil.spec.secret_ref.name = "zcdp-controller-ca";
-    const std::string rules = json::serialize(agent_rules({std::make_shared<const api::StorageBackend>(one), std::make_shared<const api::StorageBackend>(evil)}));
+    const std::string rules = json::serialize(agent_rules(
+        {std::make_shared<const api::StorageBackend>(one), std::make_shared<const api::StorageBackend>(evil)}));
     CHECK(rules.find(R"("resourceNames":["s"])") != std::string::npos);
     CHECK(rules.find(R"("resourceNames":["m","zcdp-ca"])") != std::string::npos);
     CHECK(rules.find("zcdp-controller-ca") == std::string::npos);
 }
 
-TEST_CASE("a backend's endpoint never reaches the node itself or a metadata service, and the cluster only if it says so") {
+TEST_CASE(
+    "a backend's endpoint never reaches the node itself or a metadata service, and the cluster only if it says so") {
     api::StorageBackend backend;
     backend.spec.type = "s3", backend.spec.bucket = "b";
     const auto allows = [&](const char* address) {
         const auto access = plain_access(backend, "p/", {"zcdp-system", {"10.96.0.0/12"}}).value();
         return net::AddressRules::parse(access.options.denied_addresses).value().allows(address);
     };
-    for (const char* address : {"169.254.169.254", "127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1", "0.0.0.0", "fd00:ec2::254", "10.96.0.1"}) {
+    for (const char* address : {"169.254.169.254", "127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1", "0.0.0.0",
+                                "fd00:ec2::254", "10.96.0.1"}) {
         INFO(address);
         CHECK_FALSE(allows(address));
     }
@@ -192,9 +215,16 @@ TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones lef
     const std::string id(64, 'a');
     const std::string table =
         "35 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\n"
-        "90 35 8:1 /var/lib/zcdp/snapshots/" + id + "/tree /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~csi/d/mount ro,nosuid,nodev shared:9 - ext4 /dev/sda rw\n"
-        "91 35 8:1 /snapshots/" + id + "/tree/sub\\040dir /var/lib/kubelet/pods/u-2/volumes/kubernetes.io~csi/e/mount rw - ext4 /dev/sdb rw\n"
-        "92 35 8:1 /snapshots/" + id + "/treehouse /elsewhere ro - ext4 /dev/sdb rw\n"
+        "90 35 8:1 /var/lib/zcdp/snapshots/" +
+        id +
+        "/tree /var/lib/kubelet/pods/u-1/volumes/kubernetes.io~csi/d/mount ro,nosuid,nodev shared:9 - ext4 /dev/sda "
+        "rw\n"
+        "91 35 8:1 /snapshots/" +
+        id +
+        "/tree/sub\\040dir /var/lib/kubelet/pods/u-2/volumes/kubernetes.io~csi/e/mount rw - ext4 /dev/sdb rw\n"
+        "92 35 8:1 /snapshots/" +
+        id +
+        "/treehouse /elsewhere ro - ext4 /dev/sdb rw\n"
         "93 35 8:1 /snapshots/zz/tree /elsewhere ro - ext4 /dev/sdb rw\nbroken line\n";
     const auto mounts = data_mounts(table);
     REQUIRE(mounts.size() == 2);
@@ -206,7 +236,8 @@ TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones lef
     CHECK(pod_uid_of("/var/lib/kubelet/pods/x/y/volumes/kubernetes.io~csi/d/mount").empty());
 }
 
-TEST_CASE("the agent: evicts what is not wanted, adopts what is there, and does not fetch again what had to make room") {
+TEST_CASE(
+    "the agent: evicts what is not wanted, adopts what is there, and does not fetch again what had to make room") {
     api::NodeDataset object;
     object.spec.wanted = "Ensure";
     using Action = NodeDatasetDecision::Action;
@@ -241,8 +272,10 @@ struct ListedDataset {
         view.holding = [](const api::Pod&, const std::string&) { return PodHolding(); };
         view.room = [](const api::Pod&, const api::Node&) { return true; };
         for (size_t i = 0; i < nodes; ++i) {
-            const std::string text = R"({"metadata":{"name":"n)" + std::to_string(i) + R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
-            view.nodes.push_back(std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(text)).value()));
+            const std::string text = R"({"metadata":{"name":"n)" + std::to_string(i) +
+                                     R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
+            view.nodes.push_back(
+                std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(text)).value()));
         }
     }
     std::shared_ptr<api::StorageBackend> backend = std::make_shared<api::StorageBackend>();

@@ -1,5 +1,5 @@
-// Listings of folders through windows of their names: the windows against a plain sort, pages against the whole truth, and
-// how often a folder is read for them.
+// Listings of folders through windows of their names: the windows against a plain sort, pages against the whole truth,
+// and how often a folder is read for them.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -34,7 +34,8 @@ Names random_names(SeededRandom& random, size_t count) {
     std::set<std::string> names;
     while (names.size() < count) {
         std::string name;
-        for (uint64_t left = 1 + random.below(random.below(8) == 0 ? 200 : 6); left > 0; --left) name += "!./0aZ\x7e\xc3"[random.below(8)];
+        for (uint64_t left = 1 + random.below(random.below(8) == 0 ? 200 : 6); left > 0; --left)
+            name += "!./0aZ\x7e\xc3"[random.below(8)];
         names.insert(name);
     }
     Names out(names.begin(), names.end());
@@ -56,7 +57,8 @@ Names all_of(const NameWindow& window) {
 
 /// A bucket in memory with windows so small that its folders need many.
 struct Bucket {
-    explicit Bucket(FolderWindowLimits wanted = {300, 2000}) : limits(wanted), windows(std::make_unique<FolderWindows>(system_fs(), clock, reads, limits)) {}
+    explicit Bucket(FolderWindowLimits wanted = {300, 2000})
+        : limits(wanted), windows(std::make_unique<FolderWindows>(system_fs(), clock, reads, limits)) {}
     void add(const std::string& key) {
         const std::filesystem::path path = temp.path() + "/" + key;
         std::filesystem::create_directories(path.parent_path());
@@ -114,7 +116,9 @@ TEST_CASE("a window holds the smallest names from a start on, whatever the order
     SeededRandom random(7);
     for (int round = 0; round < 300; ++round) {
         const Names names = random_names(random, random.below(400));
-        const std::string from = names.empty() || random.below(4) == 0 ? "" : names[random.below(names.size())] + (random.below(2) ? "" : "0");
+        const std::string from = names.empty() || random.below(4) == 0
+                                     ? ""
+                                     : names[random.below(names.size())] + (random.below(2) ? "" : "0");
         const size_t bytes_max = 100 + random.below(6000);
         const NameWindow window = window_of(names, from, bytes_max);
         Names sorted = names;
@@ -130,7 +134,8 @@ TEST_CASE("a window holds the smallest names from a start on, whatever the order
         REQUIRE(window.complete() == (have.empty() || have.back() == sorted.back()));
         REQUIRE((window.memory_bytes() <= bytes_max + 64 || window.size() == 1));
         // No more is left out than has to be: one name more would not fit.
-        if (!window.complete()) REQUIRE(window.memory_bytes() + begin[static_cast<ptrdiff_t>(have.size())].size() + 8 > bytes_max);
+        if (!window.complete())
+            REQUIRE(window.memory_bytes() + begin[static_cast<ptrdiff_t>(have.size())].size() + 8 > bytes_max);
         // It never says that it knows what it does not.
         for (int probe = 0; probe < 20 && !names.empty(); ++probe) {
             const std::string& name = names[random.below(names.size())];
@@ -205,8 +210,11 @@ TEST_CASE("pages of random trees give what a plain sort of the keys gives") {
             if (random.below(2)) query.prefix = some.substr(0, random.below(some.size() + 1));
             query.delimiter = std::array{"", "/", "/", "-", "a", "x/"}[random.below(6)];
             query.max_keys = 1 + random.below(random.below(3) ? 8 : 300);
-            if (random.below(2)) query.from = after_marker(all[random.below(all.size())].substr(0, 1 + random.below(16)), query.prefix, query.delimiter);
-            INFO("prefix ", query.prefix, " delimiter ", query.delimiter, " from ", query.from, " max ", query.max_keys);
+            if (random.below(2))
+                query.from = after_marker(all[random.below(all.size())].substr(0, 1 + random.below(16)), query.prefix,
+                                          query.delimiter);
+            INFO("prefix ", query.prefix, " delimiter ", query.delimiter, " from ", query.from, " max ",
+                 query.max_keys);
             REQUIRE(bucket.list(query) == bucket.truth(query));
         }
     }
@@ -216,7 +224,8 @@ TEST_CASE("prefixes that are no folders of the bucket list nothing") {
     Bucket bucket;
     for (const char* key : {"a/b/c", "a/d", "e", ".zcdp/own"}) bucket.add(key);
     std::filesystem::create_symlink("a", bucket.temp.path() + "/link");
-    for (const char* prefix : {"a//", "a//b", "./", "../", "a/../", "a/./b", "/", "/a", "link/", "e/", "nothere/", ".zcdp/", ".zcdp/o", ".z"}) {
+    for (const char* prefix : {"a//", "a//b", "./", "../", "a/../", "a/./b", "/", "/a", "link/", "e/", "nothere/",
+                               ".zcdp/", ".zcdp/o", ".z"}) {
         INFO(prefix);
         CHECK(bucket.list({.prefix = prefix}).empty());
     }
@@ -228,7 +237,9 @@ TEST_CASE("prefixes that are no folders of the bucket list nothing") {
 TEST_CASE("a folder is a common prefix while keys of it lie behind the start, and no longer") {
     Bucket bucket;
     for (const char* key : {"a/b/c", "a/d", "e"}) bucket.add(key);
-    const auto behind = [&](std::string_view marker) { return bucket.list({.delimiter = "/", .from = after_marker(marker, "", "/")}); };
+    const auto behind = [&](std::string_view marker) {
+        return bucket.list({.delimiter = "/", .from = after_marker(marker, "", "/")});
+    };
     CHECK(behind("") == Names{"a/", "e"});
     CHECK(behind("a") == Names{"a/", "e"});
     CHECK(behind("a/b/c") == Names{"a/", "e"});
@@ -312,7 +323,8 @@ TEST_CASE("listings at the same time share their windows") {
     std::vector<Names> have(6);
     {
         std::vector<std::jthread> threads;
-        for (size_t i = 0; i < have.size(); ++i) threads.emplace_back([&, i] { have[i] = bucket.list({.max_keys = 40 + i}); });
+        for (size_t i = 0; i < have.size(); ++i)
+            threads.emplace_back([&, i] { have[i] = bucket.list({.max_keys = 40 + i}); });
     }
     for (const Names& each : have) CHECK(each == bucket.truth({}));
     CHECK(bucket.windows->kept_bytes() <= 1500);

@@ -1,4 +1,5 @@
-// The listing that the controller made, and when an agent asks the origin all the same: where the source may be one object.
+// The listing that the controller made, and when an agent asks the origin all the same: where the source may be one
+// object.
 #include "src/services/cluster/listed_origin.hpp"
 
 #include <fcntl.h>
@@ -33,8 +34,12 @@ class Counting final : public origin::Origin {
         ++*listed_;
         return std::make_unique<Pages>(Entries{{"x", origin::EntryKind::file, 1, "of the origin"}});
     }
-    Task<Result<origin::ObjectInfo>> head(std::string) override { co_return Error(ErrorKind::failed, "not asked here"); }
-    Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec) override { co_return Error(ErrorKind::failed, "not asked here"); }
+    Task<Result<origin::ObjectInfo>> head(std::string) override {
+        co_return Error(ErrorKind::failed, "not asked here");
+    }
+    Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec) override {
+        co_return Error(ErrorKind::failed, "not asked here");
+    }
     Task<bool> retry_after(const Error&, uint32_t) override { co_return false; }
     uint32_t concurrency() const override { return 1; }
 
@@ -59,8 +64,11 @@ std::pair<Entries, int> listed(const std::vector<std::string>& paths, bool may_b
     auto file = std::make_shared<Fd>(::memfd_create("listing", MFD_CLOEXEC));
     REQUIRE(::write(file->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
     std::pair<Entries, int> out{{}, 0};
-    const auto factory = with_listing([&out](asio::any_io_executor) -> Result<std::unique_ptr<origin::Origin>> { return std::make_unique<Counting>(&out.second); },
-                                      file, system_fs(), may_be_object);
+    const auto factory = with_listing(
+        [&out](asio::any_io_executor) -> Result<std::unique_ptr<origin::Origin>> {
+            return std::make_unique<Counting>(&out.second);
+        },
+        file, system_fs(), may_be_object);
     asio::io_context loop(1);
     const auto origin = factory(loop.get_executor()).value();
     const auto listing = origin->list(origin::everything());

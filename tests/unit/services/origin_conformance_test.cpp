@@ -54,7 +54,8 @@ OriginFactory factory_of(Surroundings& around, const std::string& source, Origin
 }
 
 void conforms(OriginFixture& fixture, OriginFactory factory) {
-    for (const std::string& violation : OriginConformance(fixture, std::move(factory)).violations()) FAIL_CHECK(violation);
+    for (const std::string& violation : OriginConformance(fixture, std::move(factory)).violations())
+        FAIL_CHECK(violation);
 }
 
 enum class Breach { order, missing, size, tag_ignored, range, short_body, long_body, not_found };
@@ -68,7 +69,9 @@ class LyingBody final : public Body {
         if (breach_ == Breach::long_body && got && *got == 0 && !added_) added_ = true, got = size_t{1};
         co_return got;
     }
-    Task<Result<>> resume(Error broken, uint32_t attempt) override { return below_->resume(std::move(broken), attempt); }
+    Task<Result<>> resume(Error broken, uint32_t attempt) override {
+        return below_->resume(std::move(broken), attempt);
+    }
     const ObjectChecksum& checksum() const override { return below_->checksum(); }
 
   private:
@@ -101,7 +104,9 @@ class LyingOrigin final : public Origin {
   public:
     LyingOrigin(std::unique_ptr<Origin> below, Breach breach) : below_(std::move(below)), breach_(breach) {}
     OriginIdentity identity() const override { return below_->identity(); }
-    std::unique_ptr<Listing> list(const Selection& selection) override { return std::make_unique<LyingListing>(below_->list(selection), breach_); }
+    std::unique_ptr<Listing> list(const Selection& selection) override {
+        return std::make_unique<LyingListing>(below_->list(selection), breach_);
+    }
     Task<Result<ObjectInfo>> head(std::string path) override {
         auto info = co_await below_->head(path);
         if (breach_ == Breach::not_found && !info) co_return Error(ErrorKind::failed, "something");
@@ -117,7 +122,9 @@ class LyingOrigin final : public Origin {
         if (!body) co_return body;
         co_return std::make_unique<LyingBody>(std::move(*body), breach_);
     }
-    Task<bool> retry_after(const Error& error, uint32_t attempt) override { return below_->retry_after(error, attempt); }
+    Task<bool> retry_after(const Error& error, uint32_t attempt) override {
+        return below_->retry_after(error, attempt);
+    }
     uint32_t concurrency() const override { return below_->concurrency(); }
 
   private:

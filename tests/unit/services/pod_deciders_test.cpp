@@ -1,8 +1,8 @@
 // What becomes of a pod that waits for its data: its gate, the turns of gates and labels, its room, and what it says.
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -25,15 +25,20 @@ constexpr int64_t kS = 1'000'000'000;
 const std::string kLabel = api::data_label("u1");
 
 template <class T>
-std::shared_ptr<const T> shared(const std::string& text) { return std::make_shared<const T>(api::from_json<T>(json::parse(text)).value()); }
+std::shared_ptr<const T> shared(const std::string& text) {
+    return std::make_shared<const T>(api::from_json<T>(json::parse(text)).value());
+}
 
 /// A node in a pool; it carries the dataset's label if told so.
 std::shared_ptr<const api::Node> node(const std::string& name, const std::string& pool, bool labelled) {
-    return shared<api::Node>(R"({"metadata":{"name":")" + name + R"(","labels":{"pool":")" + pool + "\"" + (labelled ? ",\"" + kLabel + R"(":"ready")" : "") +
-                             R"(}},"status":{"conditions":[{"type":"Ready","status":"True"}],"allocatable":{"cpu":"4","pods":"10"}}})");
+    return shared<api::Node>(
+        R"({"metadata":{"name":")" + name + R"(","labels":{"pool":")" + pool + "\"" +
+        (labelled ? ",\"" + kLabel + R"(":"ready")" : "") +
+        R"(}},"status":{"conditions":[{"type":"Ready","status":"True"}],"allocatable":{"cpu":"4","pods":"10"}}})");
 }
 std::shared_ptr<const api::NodeDataset> held(const std::string& on, const std::string& status) {
-    return shared<api::NodeDataset>(R"({"metadata":{"name":"nd"},"spec":{"node":")" + on + R"(","wanted":"Ensure","revision":"r"},"status":)" + status + "}");
+    return shared<api::NodeDataset>(R"({"metadata":{"name":"nd"},"spec":{"node":")" + on +
+                                    R"(","wanted":"Ensure","revision":"r"},"status":)" + status + "}");
 }
 
 /// A pod that waits for one dataset, an hour after it was made.
@@ -41,12 +46,19 @@ struct Waiting {
     api::Pod pod;
     std::set<std::string> full;
     int64_t closed_ns = 0, now_s = 1'000'003'600;
-    PodClaim claim{"llama", shared<api::DatasetClaim>(R"({"metadata":{"name":"llama"},"spec":{"dataset":"set","policy":"WaitForData"}})"),
-                   shared<api::Dataset>(R"({"metadata":{"name":"set","uid":"u1"},"status":{"revision":"r"}})"), {held("n1", R"({"phase":"Ready"})")}};
+    PodClaim claim{
+        "llama",
+        shared<api::DatasetClaim>(R"({"metadata":{"name":"llama"},"spec":{"dataset":"set","policy":"WaitForData"}})"),
+        shared<api::Dataset>(R"({"metadata":{"name":"set","uid":"u1"},"status":{"revision":"r"}})"),
+        {held("n1", R"({"phase":"Ready"})")}};
     PodDecision decide(Objects<api::Node> nodes) {
         pod.metadata.creation_timestamp = iso8601(1'000'000'000);
-        return decide_pod({pod, {claim}, std::move(nodes), [this](const api::Node& one) { return !full.contains(one.metadata.name); },
-                           [this](const std::string&) { return closed_ns; }, now_s});
+        return decide_pod({pod,
+                           {claim},
+                           std::move(nodes),
+                           [this](const api::Node& one) { return !full.contains(one.metadata.name); },
+                           [this](const std::string&) { return closed_ns; },
+                           now_s});
     }
 };
 
@@ -109,13 +121,17 @@ TEST_CASE("a waiting pod says which claim, dataset, reason and how far; what is 
         const auto out = one.decide({node("n1", "a", false)}).says;
         return out ? (out->wrong ? "!" : "") + out->reason + ": " + out->message : "";
     };
-    CHECK(says(R"({"phase":"Syncing","bytesDone":42,"bytesTotal":100})") == "Syncing: claim llama, dataset set: node n1 has 42 percent of 100 B");
+    CHECK(says(R"({"phase":"Syncing","bytesDone":42,"bytesTotal":100})") ==
+          "Syncing: claim llama, dataset set: node n1 has 42 percent of 100 B");
     CHECK(says(R"({"phase":"Syncing","bytesDone":42,"bytesTotal":100})", 1).empty());
     CHECK(says(R"({"phase":"Syncing"})") == "Syncing: claim llama, dataset set: node n1 has begun to fetch it");
-    CHECK(says(R"({"phase":"Failed","lastError":{"reason":"AccessDenied","message":"no"}})", 1) == "!AccessDenied: claim llama, dataset set: node n1: no");
-    one.claim.dataset = shared<api::Dataset>(R"({"metadata":{"name":"set","uid":"u1"},"status":{"revision":"r","bytes":100}})");
+    CHECK(says(R"({"phase":"Failed","lastError":{"reason":"AccessDenied","message":"no"}})", 1) ==
+          "!AccessDenied: claim llama, dataset set: node n1: no");
+    one.claim.dataset =
+        shared<api::Dataset>(R"({"metadata":{"name":"set","uid":"u1"},"status":{"revision":"r","bytes":100}})");
     CHECK(says(R"({"phase":"Syncing"})") == "Syncing: claim llama, dataset set: node n1 has 0 percent of 100 B");
-    one.claim.dataset = shared<api::Dataset>(R"({"metadata":{"name":"set","uid":"u1"},"status":{"conditions":[{"type":"Listed","status":"False","reason":"NotFound","message":"no bucket x"}]}})");
+    one.claim.dataset = shared<api::Dataset>(
+        R"({"metadata":{"name":"set","uid":"u1"},"status":{"conditions":[{"type":"Listed","status":"False","reason":"NotFound","message":"no bucket x"}]}})");
     CHECK(says("{}", 0) == "!NotFound: claim llama, dataset set: no bucket x");
     one.claim.dataset = nullptr;
     CHECK(says("{}", 0) == "!DatasetNotFound: claim llama: there is no Dataset set in this namespace");
@@ -164,7 +180,9 @@ TEST_CASE("gates and labels take turns: no gate for two seconds after a label, n
     CHECK(turns.closed_ns(kLabel, now + 2 * kS) == 0);
 }
 
-TEST_CASE("a label that waited and is not put after all does not keep the gates closed, and one seen first after a takeover is new") {
+TEST_CASE(
+    "a label that waited and is not put after all does not keep the gates closed, and one seen first after a takeover "
+    "is new") {
     LabelTurns turns;
     turns.see(*node("n1", "a", true), 100 * kS);
     CHECK(turns.closed_ns(kLabel, 101 * kS) == kS);
@@ -187,12 +205,15 @@ TEST_CASE("a label stays on its node while a pod is on its way there, and not fo
     turns.opening({kLabel}, 110 * kS);
     CHECK(turns.before_removal_ns("n2", kLabel, false, 110 * kS + 1) > 0);
     const std::string volume = R"("volumes":[{"csi":{"driver":"zcdp.io","volumeAttributes":{"claim":"c"}}}])";
-    CHECK(is_arriving(*shared<api::Pod>(R"({"spec":{"nodeName":"n1",)" + volume + R"(},"status":{"phase":"Pending"}})")));
-    CHECK_FALSE(is_arriving(*shared<api::Pod>(R"({"spec":{"nodeName":"n1",)" + volume + R"(},"status":{"phase":"Pending","startTime":"t"}})")));
+    CHECK(
+        is_arriving(*shared<api::Pod>(R"({"spec":{"nodeName":"n1",)" + volume + R"(},"status":{"phase":"Pending"}})")));
+    CHECK_FALSE(is_arriving(*shared<api::Pod>(R"({"spec":{"nodeName":"n1",)" + volume +
+                                              R"(},"status":{"phase":"Pending","startTime":"t"}})")));
     CHECK_FALSE(is_arriving(*shared<api::Pod>(R"({"spec":{"nodeName":"n1"},"status":{"phase":"Pending"}})")));
 }
 
-TEST_CASE("a controller that stood still takes no label's old wait for a right to be put beside a gate that has just gone") {
+TEST_CASE(
+    "a controller that stood still takes no label's old wait for a right to be put beside a gate that has just gone") {
     LabelTurns turns;
     turns.opening({kLabel}, 100 * kS);
     CHECK(turns.before_put_ns(kLabel, true, 100 * kS) > 0);
@@ -214,20 +235,30 @@ TEST_CASE("a label that is to go waits for each gate that has just gone, however
 }
 
 TEST_CASE("between gate and node: ungated, unbound, asking for the label, and not given up by the scheduler") {
-    const std::string affinity = R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":")" + kLabel + R"(","operator":"In","values":["ready"]}]}]}}})";
+    const std::string affinity =
+        R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":")" +
+        kLabel + R"(","operator":"In","values":["ready"]}]}]}}})";
     CHECK(is_between(*shared<api::Pod>(R"({"spec":{)" + affinity + "}}"), kLabel));
     CHECK_FALSE(is_between(*shared<api::Pod>(R"({"spec":{)" + affinity + "}}"), "d.zcdp.io/other"));
     CHECK_FALSE(is_between(*shared<api::Pod>(R"({"spec":{"nodeName":"n1",)" + affinity + "}}"), kLabel));
-    CHECK_FALSE(is_between(*shared<api::Pod>(R"({"spec":{"schedulingGates":[{"name":"other"}],)" + affinity + "}}"), kLabel));
-    CHECK_FALSE(is_between(*shared<api::Pod>(R"({"spec":{)" + affinity + R"(},"status":{"conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable"}]}})"), kLabel));
+    CHECK_FALSE(
+        is_between(*shared<api::Pod>(R"({"spec":{"schedulingGates":[{"name":"other"}],)" + affinity + "}}"), kLabel));
+    CHECK_FALSE(is_between(
+        *shared<api::Pod>(
+            R"({"spec":{)" + affinity +
+            R"(},"status":{"conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable"}]}})"),
+        kLabel));
     CHECK_FALSE(is_between(*shared<api::Pod>(R"({"spec":{}})"), kLabel));
 }
 
 TEST_CASE("room: what pods of the same or a higher priority leave, less what is promised to others") {
     World world;
     const auto put = [&](const char* uid, const char* on, const char* cpu, int priority, const char* phase) {
-        world.pods.put(json::parse(R"({"metadata":{"name":")" + std::string(uid) + R"(","namespace":"n","uid":")" + uid + R"("},"spec":{"nodeName":")" + on + R"(","priority":)" + std::to_string(priority) +
-                                   R"(,"containers":[{"resources":{"requests":{"cpu":")" + cpu + R"("}}}]},"status":{"phase":")" + phase + "\"}}").as_object());
+        world.pods.put(json::parse(R"({"metadata":{"name":")" + std::string(uid) + R"(","namespace":"n","uid":")" +
+                                   uid + R"("},"spec":{"nodeName":")" + on + R"(","priority":)" +
+                                   std::to_string(priority) + R"(,"containers":[{"resources":{"requests":{"cpu":")" +
+                                   cpu + R"("}}}]},"status":{"phase":")" + phase + "\"}}")
+                           .as_object());
     };
     put("one", "n1", "3", 0, "Running");
     put("ended", "n1", "3", 0, "Succeeded");
@@ -257,35 +288,55 @@ TEST_CASE("room: what pods of the same or a higher priority leave, less what is 
 
 TEST_CASE("mounts inside a claim's mount are found: the closest one around counts, and Kubernetes' own count, too") {
     const auto find = [](const std::string& mounts) {
-        const json::object pod = json::parse(R"({"spec":{"volumes":[{"name":"d","csi":{"driver":"zcdp.io","volumeAttributes":{"claim":"llama"}}},{"name":"e","emptyDir":{}},{"name":"h","hostPath":{}}],
-            "containers":[{"name":"c","volumeMounts":[)" + mounts + "]}]}}").as_object();
+        const json::object pod =
+            json::parse(
+                R"({"spec":{"volumes":[{"name":"d","csi":{"driver":"zcdp.io","volumeAttributes":{"claim":"llama"}}},{"name":"e","emptyDir":{}},{"name":"h","hostPath":{}}],
+            "containers":[{"name":"c","volumeMounts":[)" +
+                mounts + "]}]}}")
+                .as_object();
         std::string out;
-        for (const NestedMount& one : nested_mounts(pod)) out += one.path + ">" + one.folder + (one.directory ? "/ " : " ");
+        for (const NestedMount& one : nested_mounts(pod))
+            out += one.path + ">" + one.folder + (one.directory ? "/ " : " ");
         return out;
     };
     CHECK(find(R"({"name":"d","mountPath":"/data"},{"name":"e","mountPath":"/data/cache"})") == "/data/cache>cache/ ");
     CHECK(find(R"({"name":"d","mountPath":"/data/"},{"name":"e","mountPath":"/data//a/./b/"})") == "/data/a/b>a/b/ ");
     CHECK(find(R"({"name":"d","mountPath":"/data"},{"name":"e","mountPath":"/database"})").empty());
     CHECK(find(R"({"name":"d","mountPath":"/data/set"},{"name":"e","mountPath":"/data"})").empty());
-    CHECK(find(R"({"name":"d","mountPath":"/data"},{"name":"e","mountPath":"/data/a"},{"name":"e","mountPath":"/data/a/b"})") == "/data/a>a/ ");
-    CHECK(find(R"({"name":"d","mountPath":"/data","subPath":"v1"},{"name":"e","mountPath":"/data/a"})") == "/data/a>v1/a/ ");
-    CHECK(find(R"({"name":"d","mountPath":"/data"},{"name":"e","subPath":"f","mountPath":"/data/a"},{"name":"h","mountPath":"/data/b"})") == "/data/a>a /data/b>b ");
-    CHECK(find(R"({"name":"d","mountPath":"/etc"})") == "/etc/hostname>hostname /etc/hosts>hosts /etc/resolv.conf>resolv.conf ");
+    CHECK(
+        find(
+            R"({"name":"d","mountPath":"/data"},{"name":"e","mountPath":"/data/a"},{"name":"e","mountPath":"/data/a/b"})") ==
+        "/data/a>a/ ");
+    CHECK(find(R"({"name":"d","mountPath":"/data","subPath":"v1"},{"name":"e","mountPath":"/data/a"})") ==
+          "/data/a>v1/a/ ");
+    CHECK(
+        find(
+            R"({"name":"d","mountPath":"/data"},{"name":"e","subPath":"f","mountPath":"/data/a"},{"name":"h","mountPath":"/data/b"})") ==
+        "/data/a>a /data/b>b ");
+    CHECK(find(R"({"name":"d","mountPath":"/etc"})") ==
+          "/etc/hostname>hostname /etc/hosts>hosts /etc/resolv.conf>resolv.conf ");
     CHECK(find(R"({"name":"e","mountPath":"/data"},{"name":"e","mountPath":"/data/a"})").empty());
 }
 
 TEST_CASE("the webhook warns of a mount inside a claim's and tells the volume, again and again the same") {
-    const auto claim = shared<api::DatasetClaim>(R"({"metadata":{"name":"llama"},"spec":{"dataset":"set","mountPath":"/data"}})");
-    json::object pod = json::parse(R"({"spec":{"volumes":[{"name":"e","emptyDir":{}}],"containers":[{"name":"c","volumeMounts":[{"name":"e","mountPath":"/data/cache"}]}]}})").as_object();
+    const auto claim =
+        shared<api::DatasetClaim>(R"({"metadata":{"name":"llama"},"spec":{"dataset":"set","mountPath":"/data"}})");
+    json::object pod =
+        json::parse(
+            R"({"spec":{"volumes":[{"name":"e","emptyDir":{}}],"containers":[{"name":"c","volumeMounts":[{"name":"e","mountPath":"/data/cache"}]}]}})")
+            .as_object();
     const auto warnings = mutate_pod(pod, {{claim, nullptr}}).value();
     REQUIRE(warnings.size() == 1);
-    CHECK(warnings[0] == "container c mounts volume e at /data/cache, inside /data, where claim llama shows a read-only dataset: the pod starts only if the dataset has the folder cache");
+    CHECK(warnings[0] ==
+          "container c mounts volume e at /data/cache, inside /data, where claim llama shows a read-only dataset: the "
+          "pod starts only if the dataset has the folder cache");
     const json::value& attributes = pod.at("spec").at("volumes").as_array().back().at("csi").at("volumeAttributes");
     const auto told = read_below(std::string(attributes.at("below").as_string()));
     REQUIRE(told.size() == 1);
     CHECK(told[0].path == "/data/cache");
     CHECK(told[0].claim_path == "/data");
-    CHECK(told[0].remedy() == "mount e elsewhere than below /data, or give the dataset a folder cache (one file in it is enough)");
+    CHECK(told[0].remedy() ==
+          "mount e elsewhere than below /data, or give the dataset a folder cache (one file in it is enough)");
     json::object again = pod;
     CHECK(mutate_pod(again, {{claim, nullptr}}).value() == warnings);
     CHECK(again == pod);
@@ -294,7 +345,8 @@ TEST_CASE("the webhook warns of a mount inside a claim's and tells the volume, a
 }
 
 TEST_CASE("what a tree has at a path: folders, files, nothing, and links as they lead") {
-    const std::filesystem::path tree = std::filesystem::temp_directory_path() / ("zcdp-place-" + std::to_string(::getpid()));
+    const std::filesystem::path tree =
+        std::filesystem::temp_directory_path() / ("zcdp-place-" + std::to_string(::getpid()));
     std::filesystem::create_directories(tree / "a/b");
     std::ofstream(tree / "file") << "x";
     std::filesystem::create_directory_symlink("a", tree / "to-a");

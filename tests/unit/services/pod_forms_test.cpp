@@ -13,10 +13,16 @@ namespace json = boost::json;
 json::object object(const std::string& text) { return json::parse(text).as_object(); }
 
 std::shared_ptr<const api::DatasetClaim> claim(const std::string& selector) {
-    return std::make_shared<const api::DatasetClaim>(api::from_json<api::DatasetClaim>(object(R"({"metadata":{"name":"llama","namespace":"n"},"spec":{"dataset":"llama","mountPath":"/data")" + selector + "}}")).value());
+    return std::make_shared<const api::DatasetClaim>(
+        api::from_json<api::DatasetClaim>(
+            object(R"({"metadata":{"name":"llama","namespace":"n"},"spec":{"dataset":"llama","mountPath":"/data")" +
+                   selector + "}}"))
+            .value());
 }
 
-bool is_selected(const std::string& selector, const std::string& pod) { return !claims_for(object(pod), Objects<api::DatasetClaim>{claim(selector)}).empty(); }
+bool is_selected(const std::string& selector, const std::string& pod) {
+    return !claims_for(object(pod), Objects<api::DatasetClaim>{claim(selector)}).empty();
+}
 
 }  // namespace
 
@@ -31,22 +37,29 @@ TEST_CASE("nulls in the place of lists and maps are as if they were not there, a
     CHECK(pod.at("spec").at("containers").as_array()[0].at("volumeMounts").as_array().size() == 1);
     CHECK(pod.at("spec").at("schedulingGates").as_array().size() == 1);
     CHECK(pod.at("spec").at("initContainers").is_null());
-    for (const json::value& step : pod_patch(before, pod)) CHECK_MESSAGE(step.at("op") == json::value("replace"), json::serialize(step));
+    for (const json::value& step : pod_patch(before, pod))
+        CHECK_MESSAGE(step.at("op") == json::value("replace"), json::serialize(step));
 }
 
 TEST_CASE("a pod without a name or labels is selected by what it has, in every form of a selector") {
     const std::string plain = R"({"metadata":{"generateName":"job-"},"spec":{"containers":[{"name":"c"}]}})";
-    const std::string labelled = R"({"metadata":{"generateName":"job-","labels":{"app":"train","tier":""}},"spec":{"containers":[{"name":"c"}]}})";
-    CHECK_FALSE(is_selected("", plain));                                                               // no selector selects nothing
-    CHECK(is_selected(R"(,"podSelector":{})", plain));                                                 // an empty one everything, as everywhere in Kubernetes
+    const std::string labelled =
+        R"({"metadata":{"generateName":"job-","labels":{"app":"train","tier":""}},"spec":{"containers":[{"name":"c"}]}})";
+    CHECK_FALSE(is_selected("", plain));                // no selector selects nothing
+    CHECK(is_selected(R"(,"podSelector":{})", plain));  // an empty one everything, as everywhere in Kubernetes
     CHECK(is_selected(R"(,"podSelector":{"matchLabels":{"app":"train","tier":""}})", labelled));
     CHECK_FALSE(is_selected(R"(,"podSelector":{"matchLabels":{"app":"train"}})", plain));
-    CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["a","train"]}]})", labelled));
-    CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["train"]}]})", plain));  // also what has no such label
-    CHECK_FALSE(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["train"]}]})", labelled));
+    CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["a","train"]}]})",
+                      labelled));
+    CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["train"]}]})",
+                      plain));  // also what has no such label
+    CHECK_FALSE(is_selected(
+        R"(,"podSelector":{"matchExpressions":[{"key":"app","operator":"NotIn","values":["train"]}]})", labelled));
     CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"tier","operator":"Exists"}]})", labelled));
     CHECK(is_selected(R"(,"podSelector":{"matchExpressions":[{"key":"gpu","operator":"DoesNotExist"}]})", labelled));
-    CHECK(is_selected("", R"({"metadata":{"generateName":"job-"},"spec":{"containers":[{"name":"c"}],"volumes":[{"name":"v","csi":{"driver":"zcdp.io","readOnly":true,"volumeAttributes":{"claim":"llama"}}}]}})"));
+    CHECK(is_selected(
+        "",
+        R"({"metadata":{"generateName":"job-"},"spec":{"containers":[{"name":"c"}],"volumes":[{"name":"v","csi":{"driver":"zcdp.io","readOnly":true,"volumeAttributes":{"claim":"llama"}}}]}})"));
 }
 
 TEST_CASE("a container's own subPath or read-only mount of another place is left as it is") {

@@ -1,4 +1,5 @@
-// A revision is fetched from where it was listed, whatever the spec says by then, and what new pods see stays whole meanwhile.
+// A revision is fetched from where it was listed, whatever the spec says by then, and what new pods see stays whole
+// meanwhile.
 #include <boost/json/parse.hpp>
 
 #include "src/services/controller/revision_source.hpp"
@@ -16,10 +17,13 @@ constexpr int64_t kNow = 1'800'000'000;
 /// A Dataset with version v1, listed and Ready on node n0, wanted on both nodes; `decide` carries the status on.
 struct Cluster {
     Cluster() {
-        dataset.metadata.uid = "d1", dataset.metadata.namespace_ = "ns", dataset.metadata.name = "set", dataset.metadata.finalizers = {api::kInUseFinalizer};
-        dataset.spec.source.backend = "b", dataset.spec.source.prefix = "set", dataset.spec.source.version = "v1", dataset.spec.source.include = {"*.bin"};
+        dataset.metadata.uid = "d1", dataset.metadata.namespace_ = "ns", dataset.metadata.name = "set",
+        dataset.metadata.finalizers = {api::kInUseFinalizer};
+        dataset.spec.source.backend = "b", dataset.spec.source.prefix = "set", dataset.spec.source.version = "v1",
+        dataset.spec.source.include = {"*.bin"};
         dataset.spec.placement.replicas.text = "All";
-        backend.metadata.name = "b", backend.spec.type = "s3", backend.spec.bucket = "data", backend.spec.allowed_namespaces = {"ns"};
+        backend.metadata.name = "b", backend.spec.type = "s3", backend.spec.bucket = "data",
+        backend.spec.allowed_namespaces = {"ns"};
         add_node("n0");
         listed(kFirst);
         const api::NodeDataset first = decide().create.at(0);
@@ -28,18 +32,31 @@ struct Cluster {
     }
     void add_node(const std::string& name) {
         nodes.push_back(std::make_shared<const api::Node>(
-            api::from_json<api::Node>(json::parse(R"({"metadata":{"name":")" + name + R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})")).value()));
+            api::from_json<api::Node>(json::parse(R"({"metadata":{"name":")" + name +
+                                                  R"("},"status":{"conditions":[{"type":"Ready","status":"True"}]}})"))
+                .value()));
     }
     Objects<api::StorageBackend> backends() const { return {std::make_shared<const api::StorageBackend>(backend)}; }
     std::string key() const { return source_key(resolve_source(dataset, backends())); }
     void listed(const std::string& revision) { listing = {key(), false, kNow, std::nullopt, revision, 2, 10}; }
-    void not_there() { listing = {key(), false, kNow, Error(ErrorKind::not_found, "there is no object below this prefix", "s3://data/set/" + dataset.spec.source.version + "/"), "", 0, 0}; }
+    void not_there() {
+        listing = {key(),
+                   false,
+                   kNow,
+                   Error(ErrorKind::not_found, "there is no object below this prefix",
+                         "s3://data/set/" + dataset.spec.source.version + "/"),
+                   "",
+                   0,
+                   0};
+    }
     void hold(api::NodeDataset object, const char* phase, const std::string& snapshot = "") {
         object.status.phase = phase, object.status.snapshot = snapshot;
         held.push_back(std::make_shared<const api::NodeDataset>(std::move(object)));
     }
     DatasetDecision decide() {
-        DatasetView view{dataset, resolve_source(dataset, backends()), {}, {}, nodes, held, listing, {}, {}, {}, {}, kNow, backends()};
+        DatasetView view{
+            dataset,   resolve_source(dataset, backends()), {}, {}, nodes, held, listing, {}, {}, {}, {}, kNow,
+            backends()};
         view.load = [](const std::string&) { return uint64_t{0}; };
         view.has_agent = [](const std::string&) { return true; };
         view.holding = [](const api::Pod&, const std::string&) { return PodHolding(); };
@@ -114,7 +131,8 @@ TEST_CASE("a backend that no longer allows the namespace gives it nothing, also 
 
 TEST_CASE("what an older version wrote as one text is read as the source that it was") {
     Cluster cluster;
-    cluster.dataset.status.history = {api::DatasetVersion{kFirst, kSnapshot, 2, 10, "", "b/set/v1/\n+*.bin\n-tmp/**", "", "", {}, {}}};
+    cluster.dataset.status.history = {
+        api::DatasetVersion{kFirst, kSnapshot, 2, 10, "", "b/set/v1/\n+*.bin\n-tmp/**", "", "", {}, {}}};
     cluster.dataset.spec.source.version = "v22";
     cluster.not_there();
     cluster.add_node("n1");
@@ -127,7 +145,8 @@ TEST_CASE("what an older version wrote as one text is read as the source that it
     CHECK(decision.status.history[0].prefix == "set/v1/");
 }
 
-TEST_CASE("an object that waits with the prefix of another version is sent to its own; one that is Ready is left alone") {
+TEST_CASE(
+    "an object that waits with the prefix of another version is sent to its own; one that is Ready is left alone") {
     Cluster cluster;
     api::NodeDataset wrong = *cluster.held[0];
     wrong.spec.node = "n1", wrong.spec.source.prefix = "set/v22/";
@@ -174,7 +193,9 @@ TEST_CASE("going back to an older snapshot: fetched from its own folder, and new
     CHECK(decision.status.snapshot == kSnapshot);
 }
 
-TEST_CASE("the history drops the oldest, never what new pods see or what spec.snapshot names, and does not outgrow an object") {
+TEST_CASE(
+    "the history drops the oldest, never what new pods see or what spec.snapshot names, and does not outgrow an "
+    "object") {
     Cluster cluster;
     cluster.dataset.spec.source.include = std::vector<std::string>(100, std::string(1000, 'g'));
     for (int i = 0; i < 60; ++i) {

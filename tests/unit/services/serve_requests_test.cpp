@@ -29,7 +29,7 @@ TEST_CASE("a request whose body has no stated length is understood as one") {
 
 TEST_CASE("files of any time have a time that can be shown, and tags that differ") {
     const auto at = [](int64_t second) {
-        struct stat st {};
+        struct stat st{};
         st.st_mtim.tv_sec = second, st.st_size = 1, st.st_ino = 1;
         return object_stat(st);
     };

@@ -1,4 +1,5 @@
-// What zcdp set up stays as it has to be, whoever changes it: certificates, the webhook's configuration, the agents' rights.
+// What zcdp set up stays as it has to be, whoever changes it: certificates, the webhook's configuration, the agents'
+// rights.
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -19,16 +20,21 @@ using namespace zcdp::services;
 /// An API server, and controllers that look after themselves.
 struct Cluster {
     explicit Cluster() {
-        api.create(kube::resources::config_maps, "zcdp-system", json::parse(R"({"metadata":{"name":"other","namespace":"zcdp-system"}})").as_object(), "", "").value();
+        api.create(kube::resources::config_maps, "zcdp-system",
+                   json::parse(R"({"metadata":{"name":"other","namespace":"zcdp-system"}})").as_object(), "", "")
+            .value();
     }
     struct Replica {
         Replica(Cluster& cluster, bool leads_now)
-            : leads(leads_now), role(cluster.api, "zcdp-system", cluster.world),
-              keeper({cluster.api, "zcdp-system", role, cluster.clock, cluster.metrics, cluster.log, [this] { return leads; }, [this](const net::KeyPair& pair) {
-                  certificate = pair.certificate_pem;
-                  ++served;
-                  return Result<>();
-              }}) {}
+            : leads(leads_now),
+              role(cluster.api, "zcdp-system", cluster.world),
+              keeper({cluster.api, "zcdp-system", role, cluster.clock, cluster.metrics, cluster.log,
+                      [this] { return leads; },
+                      [this](const net::KeyPair& pair) {
+                          certificate = pair.certificate_pem;
+                          ++served;
+                          return Result<>();
+                      }}) {}
         bool leads;
         std::string certificate;
         int served = 0;
@@ -41,8 +47,18 @@ struct Cluster {
         return *found;
     }
     std::string ca() { return secret_value(at("secrets", "zcdp-system/zcdp-controller-ca"), "ca.crt"); }
-    std::string bundle() { return from_base64(at("mutatingwebhookconfigurations", "zcdp").at("webhooks").at(0).at("clientConfig").at("caBundle").as_string()).value(); }
-    std::string published() { return std::string(at("configmaps", "zcdp-system/zcdp-ca").at("data").at("ca.crt").as_string()); }
+    std::string bundle() {
+        return from_base64(at("mutatingwebhookconfigurations", "zcdp")
+                               .at("webhooks")
+                               .at(0)
+                               .at("clientConfig")
+                               .at("caBundle")
+                               .as_string())
+            .value();
+    }
+    std::string published() {
+        return std::string(at("configmaps", "zcdp-system/zcdp-ca").at("data").at("ca.crt").as_string());
+    }
 
     ManualClock clock{1'800'000'000'000'000'000};
     SeededRandom random{1};
@@ -55,9 +71,15 @@ struct Cluster {
 
 /// Of every kept kind and name, as the API server has them once a leader has looked.
 const std::vector<std::pair<const char*, const char*>> kKept{
-    {"mutatingwebhookconfigurations", "zcdp"}, {"csidrivers", "zcdp.io"}, {"clusterroles", "zcdp-agent"}, {"clusterrolebindings", "zcdp-agent"},
-    {"roles", "zcdp-system/zcdp-agent-secrets"}, {"rolebindings", "zcdp-system/zcdp-agent-secrets"}, {"services", "zcdp-system/zcdp-controller"},
-    {"validatingadmissionpolicies", "zcdp-agent-own-node"}, {"validatingadmissionpolicybindings", "zcdp-agent-own-node"}};
+    {"mutatingwebhookconfigurations", "zcdp"},
+    {"csidrivers", "zcdp.io"},
+    {"clusterroles", "zcdp-agent"},
+    {"clusterrolebindings", "zcdp-agent"},
+    {"roles", "zcdp-system/zcdp-agent-secrets"},
+    {"rolebindings", "zcdp-system/zcdp-agent-secrets"},
+    {"services", "zcdp-system/zcdp-controller"},
+    {"validatingadmissionpolicies", "zcdp-agent-own-node"},
+    {"validatingadmissionpolicybindings", "zcdp-agent-own-node"}};
 
 }  // namespace
 
@@ -78,7 +100,8 @@ TEST_CASE("each object that zcdp set up is made again when it is deleted, and th
         CHECK(cluster.server.find(plural, key));
     }
     CHECK(cluster.bundle() == cluster.ca());
-    for (const char* kind : {"deployments", "daemonsets", "namespaces"}) CHECK(cluster.server.objects[kind].empty());  // these are people's
+    for (const char* kind : {"deployments", "daemonsets", "namespaces"})
+        CHECK(cluster.server.objects[kind].empty());  // these are people's
     for (const auto& [key, role] : cluster.server.objects["clusterroles"]) CHECK(key == "zcdp-agent");
 }
 
@@ -133,7 +156,9 @@ TEST_CASE("what the webhook cannot work without is put back: its rules, its serv
     }
 }
 
-TEST_CASE("the CA's Secret deleted or damaged under running controllers: the same CA is there again, nobody changes certificates") {
+TEST_CASE(
+    "the CA's Secret deleted or damaged under running controllers: the same CA is there again, nobody changes "
+    "certificates") {
     Cluster cluster;
     Cluster::Replica leader(cluster, true), other(cluster, false);
     REQUIRE(leader.keeper.look().has_value());
@@ -163,7 +188,8 @@ TEST_CASE("the CA's Secret deleted or damaged under running controllers: the sam
     CHECK(cluster.published() == ca);
 }
 
-TEST_CASE("the Secret is deleted and the leader restarts: another CA, and the one that was trusted before stays trusted") {
+TEST_CASE(
+    "the Secret is deleted and the leader restarts: another CA, and the one that was trusted before stays trusted") {
     Cluster cluster;
     std::string first;
     Cluster::Replica other(cluster, false);
@@ -215,7 +241,9 @@ TEST_CASE("a CA is renewed a year before it ends, and serves until then where no
 
 TEST_CASE("the agents' Role is looked at, not only remembered: rights that were added or taken away are put right") {
     Cluster cluster;
-    cluster.world.backends.put(json::parse(R"({"metadata":{"name":"b","uid":"1","resourceVersion":"1"},"spec":{"secretRef":{"name":"key"}}})").as_object());
+    cluster.world.backends.put(
+        json::parse(R"({"metadata":{"name":"b","uid":"1","resourceVersion":"1"},"spec":{"secretRef":{"name":"key"}}})")
+            .as_object());
     Cluster::Replica leader(cluster, true);
     REQUIRE(leader.keeper.look().has_value());
     const json::value good = cluster.at("roles", "zcdp-system/zcdp-agent-secrets").at("rules");
@@ -230,7 +258,9 @@ TEST_CASE("the agents' Role is looked at, not only remembered: rights that were 
 }
 
 TEST_CASE("what an API server adds or leaves out is no damage") {
-    const auto says_so = [](const char* have, const char* wanted) { return says(json::parse(have), json::parse(wanted)); };
+    const auto says_so = [](const char* have, const char* wanted) {
+        return says(json::parse(have), json::parse(wanted));
+    };
     CHECK(says_so(R"({"a":1,"b":{"c":[{"name":"x","more":2},{"name":"y"}]}})", R"({"b":{"c":[{"name":"x"}]}})"));
     CHECK(says_so(R"({"a":1})", R"({"a":1,"f":false,"l":[],"s":""})"));
     CHECK_FALSE(says_so(R"({"a":1})", R"({"a":1,"f":true})"));
@@ -249,7 +279,8 @@ TEST_CASE("the controller may give agents only rights that it has itself, and ke
             for (const json::value& group : rule.at("apiGroups").as_array())
                 for (const json::value& resource : rule.at("resources").as_array())
                     for (const json::value& verb : rule.at("verbs").as_array())
-                        if (!rule.as_object().contains("resourceNames")) out.push_back(json::serialize(json::array{group, resource, verb}));
+                        if (!rule.as_object().contains("resourceNames"))
+                            out.push_back(json::serialize(json::array{group, resource, verb}));
         return out;
     };
     for (const json::object& one : manifest_objects({}).value()) {
@@ -267,12 +298,20 @@ TEST_CASE("the controller may give agents only rights that it has itself, and ke
     }
 }
 
-TEST_CASE("a pod that a claim selects and that has not its data is missed, also beside another claim, and in the claim's own second") {
-    const auto claim = api::from_json<api::DatasetClaim>(json::parse(R"({"metadata":{"name":"b","namespace":"n","creationTimestamp":"2026-01-01T00:00:10Z"},
-        "spec":{"dataset":"d","podSelector":{"matchLabels":{"app":"w"}}}})")).value();
+TEST_CASE(
+    "a pod that a claim selects and that has not its data is missed, also beside another claim, and in the claim's own "
+    "second") {
+    const auto claim =
+        api::from_json<api::DatasetClaim>(
+            json::parse(R"({"metadata":{"name":"b","namespace":"n","creationTimestamp":"2026-01-01T00:00:10Z"},
+        "spec":{"dataset":"d","podSelector":{"matchLabels":{"app":"w"}}}})"))
+            .value();
     const auto pod = [](const char* claims, const char* made, const char* app = "w", const char* phase = "Running") {
-        return api::from_json<api::Pod>(json::parse(std::string(R"({"metadata":{"name":"p","namespace":"n","labels":{"app":")") + app + R"("},"creationTimestamp":")" + made +
-            R"(","annotations":{"zcdp.io/claims":")" + claims + R"("}},"status":{"phase":")" + phase + "\"}}")).value();
+        return api::from_json<api::Pod>(
+                   json::parse(std::string(R"({"metadata":{"name":"p","namespace":"n","labels":{"app":")") + app +
+                               R"("},"creationTimestamp":")" + made + R"(","annotations":{"zcdp.io/claims":")" +
+                               claims + R"("}},"status":{"phase":")" + phase + "\"}}"))
+            .value();
     };
     CHECK(is_missed(pod("", "2026-01-01T00:00:11Z"), claim));
     CHECK(is_missed(pod("", "2026-01-01T00:00:10Z"), claim));

@@ -22,8 +22,8 @@ std::string vector_manifest() {
         return std::string(bytes.begin(), bytes.end());
     };
     const auto u64 = [](char value) { return std::string(1, value) + std::string(7, '\0'); };
-    return "zcdp manifest 1\n" + std::string("\0\5a.txt\6", 8) + digest("hello\n") + "\4\7bin/run\n" + digest("#!/bin/sh\n") +
-           "\1\6empty/" + "\2\4link\5a.txt" + "\xff" + u64(2) + u64(1) + u64(1) + u64(16);
+    return "zcdp manifest 1\n" + std::string("\0\5a.txt\6", 8) + digest("hello\n") + "\4\7bin/run\n" +
+           digest("#!/bin/sh\n") + "\1\6empty/" + "\2\4link\5a.txt" + "\xff" + u64(2) + u64(1) + u64(1) + u64(16);
 }
 constexpr const char* kVectorId = "0495ed99a075b020fdc8ba419740974e5285fa0d1334d5a0644c9231187367ca";
 
@@ -43,7 +43,9 @@ std::string compressed(std::string_view text) {
     return out;
 }
 
-void put(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary | std::ios::trunc) << content; }
+void put(const std::string& path, std::string_view content) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
 std::string get(const std::string& path) {
     const auto text = read_file(system_fs(), AT_FDCWD, path.c_str(), 64 << 20);
     REQUIRE(text);
@@ -68,7 +70,8 @@ TEST_CASE("digests: the vectors of docs/formats.md") {
           "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     const std::vector<std::byte> zeros(kChunkBytes);
     const std::vector<Sha256Bytes> chunks{Sha256::of(zeros), Sha256::of(std::span(zeros).first(1))};
-    CHECK(digest_of_chunks(chunks).str() == "sha256tree:63af2582fbcfb2d99bb9e647355c3f58d108117d10c72d35bf2441fff6f3cff8");
+    CHECK(digest_of_chunks(chunks).str() ==
+          "sha256tree:63af2582fbcfb2d99bb9e647355c3f58d108117d10c72d35bf2441fff6f3cff8");
 }
 
 TEST_CASE("manifest: the vector of docs/formats.md, written and read") {
@@ -212,7 +215,8 @@ TEST_CASE("meta: cut off at every byte, the snapshot is there all the same") {
     const std::string meta = temp.root() + "/snapshots/" + id.str() + "/meta", whole = get(meta);
     for (size_t length = 0; length < whole.size(); ++length) {
         put(meta, std::string_view(whole).substr(0, length));
-        for (const char* file : {"index.db", "index.db-wal", "index.db-shm"}) std::filesystem::remove(temp.root() + "/" + file);
+        for (const char* file : {"index.db", "index.db-wal", "index.db-shm"})
+            std::filesystem::remove(temp.root() + "/" + file);
         auto store = temp.open();
         const auto found = store->find(id.str());
         REQUIRE(found);

@@ -1,5 +1,5 @@
-// The store against a small model of it, under a hundred thousand random operations with file system faults and reopenings
-// among them. The seed is printed; ZCDP_SEED repeats a run.
+// The store against a small model of it, under a hundred thousand random operations with file system faults and
+// reopenings among them. The seed is printed; ZCDP_SEED repeats a run.
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -60,7 +60,8 @@ class Machine {
         const auto all = store_->list();
         REQUIRE(all);
         for (const auto& [id, snapshot] : model_.snapshots) {
-            const auto found = std::find_if(all->begin(), all->end(), [&](const SnapshotInfo& info) { return info.id.str() == id; });
+            const auto found =
+                std::find_if(all->begin(), all->end(), [&](const SnapshotInfo& info) { return info.id.str() == id; });
             REQUIRE(found != all->end());
             REQUIRE(found->state == SnapshotState::ready);
             REQUIRE(found->pinned == snapshot.pinned);
@@ -91,7 +92,8 @@ class Machine {
         } else if (kind < 8 && !snapshot.leases.empty()) {
             if (noted(store_->release(*snapshot.leases.begin()))) snapshot.leases.erase(snapshot.leases.begin());
         } else {
-            const auto& content = std::next(snapshot.files.begin(), static_cast<ptrdiff_t>(random_.below(snapshot.files.size())))->second;
+            const auto& content =
+                std::next(snapshot.files.begin(), static_cast<ptrdiff_t>(random_.below(snapshot.files.size())))->second;
             REQUIRE(store_->has_blob(temp_.ref(content)));
         }
     }
@@ -99,7 +101,8 @@ class Machine {
     Files random_files() {
         Files files;
         for (uint64_t i = 1 + random_.below(4); i > 0; --i)
-            files["d" + std::to_string(random_.below(3)) + "/f" + std::to_string(random_.below(5))] = "content " + std::to_string(random_.below(kContents));
+            files["d" + std::to_string(random_.below(3)) + "/f" + std::to_string(random_.below(5))] =
+                "content " + std::to_string(random_.below(kContents));
         return files;
     }
 

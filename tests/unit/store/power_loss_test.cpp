@@ -1,5 +1,6 @@
-// Power is cut at each changing call of a run that makes, pins, evicts and collects, or the call fails. Whatever had been
-// acknowledged must be there, whole, when the store is opened on what the disk kept; nothing that is wrong may be visible.
+// Power is cut at each changing call of a run that makes, pins, evicts and collects, or the call fails. Whatever had
+// been acknowledged must be there, whole, when the store is opened on what the disk kept; nothing that is wrong may be
+// visible.
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -25,7 +26,7 @@ using Files = std::map<std::string, std::string>;
 struct Promised {
     std::map<std::string, Files> snapshots;
     std::map<std::string, bool> pinned;
-    std::set<std::string> in_doubt;  ///< ids whose eviction or pinning was under way
+    std::set<std::string> in_doubt;             ///< ids whose eviction or pinning was under way
     std::map<std::string, std::string> tagged;  ///< key -> content
 };
 
@@ -129,7 +130,8 @@ void check_promised(const std::string& root, const Promised& promised, bool inde
         REQUIRE(store.for_each_tag(kScope, "", "", [&](const TagRow& row) {
             const auto tagged = promised.tagged.find(row.key);
             if (tagged != promised.tagged.end() && TempStore::ref(tagged->second).digest == row.digest)
-                REQUIRE(std::filesystem::exists(root + "/cas/sha256/" + row.digest.hex().substr(0, 2) + "/" + row.digest.hex().substr(2)));
+                REQUIRE(std::filesystem::exists(root + "/cas/sha256/" + row.digest.hex().substr(0, 2) + "/" +
+                                                row.digest.hex().substr(2)));
             return true;
         }));
     const auto scrubbed = store.verify(std::nullopt, [](uint64_t) {});
@@ -155,7 +157,8 @@ void cut_everywhere(BarrierKind promise, StoreOptions::Barrier barrier, bool lon
         fs.lay_down(kept.path());
         for (const char* name : {"index.db", "index.db-wal"})
             if (std::filesystem::exists(live.path() + "/" + name))
-                std::filesystem::copy_file(live.path() + "/" + name, kept.path() + "/" + name, std::filesystem::copy_options::overwrite_existing);
+                std::filesystem::copy_file(live.path() + "/" + name, kept.path() + "/" + name,
+                                           std::filesystem::copy_options::overwrite_existing);
         check_promised(kept.path(), promised, false);
     }
     MESSAGE("power cut at ", cuts, " calls");
@@ -170,8 +173,12 @@ TEST_CASE("power loss at every call, a file system of which only what is synced 
 TEST_CASE("power loss at every call, a journal that commits all metadata") {
     cut_everywhere(BarrierKind::journal, StoreOptions::Barrier::automatic, false, 1);
 }
-TEST_CASE("power loss at every call, syncfs") { cut_everywhere(BarrierKind::syncfs, StoreOptions::Barrier::syncfs, false, 1); }
-TEST_CASE("power loss with a long file") { cut_everywhere(BarrierKind::journal, StoreOptions::Barrier::automatic, true, 7); }
+TEST_CASE("power loss at every call, syncfs") {
+    cut_everywhere(BarrierKind::syncfs, StoreOptions::Barrier::syncfs, false, 1);
+}
+TEST_CASE("power loss with a long file") {
+    cut_everywhere(BarrierKind::journal, StoreOptions::Barrier::automatic, true, 7);
+}
 TEST_CASE("a disk that fails at one call, whichever") {
     for (const int number : {EIO, ENOSPC, EDQUOT, EROFS}) {
         for (uint64_t nth = 1;; ++nth) {

@@ -1,8 +1,8 @@
 // Room on a small disk: what counts as there, what goes first, what never goes, and who is named when nothing may go.
-#include "tests/support/doctest.hpp"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tests/support/doctest.hpp"
 
 #include <filesystem>
 #include <set>
@@ -32,7 +32,8 @@ class SmallDisk final : public test::ForwardingFs {
         std::set<ino_t> seen;
         for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
             struct stat st;
-            if (::lstat(entry.path().c_str(), &st) == 0 && S_ISREG(st.st_mode) && seen.insert(st.st_ino).second && entry.path().string().find("index.db") == std::string::npos)
+            if (::lstat(entry.path().c_str(), &st) == 0 && S_ISREG(st.st_mode) && seen.insert(st.st_ino).second &&
+                entry.path().string().find("index.db") == std::string::npos)
                 used += static_cast<uint64_t>(st.st_blocks) * 512;
         }
         return FsSpace{total_bytes, total_bytes - std::min(used, total_bytes), 0, 0};
@@ -48,7 +49,8 @@ struct Bench {
     std::set<std::string> partials() const {
         std::set<std::string> names;
         for (const auto& entry : std::filesystem::directory_iterator(temp.root() + "/partial"))
-            if (const std::string name = entry.path().filename(); name.starts_with("p-") && !name.ends_with(".map")) names.insert(name);
+            if (const std::string name = entry.path().filename(); name.starts_with("p-") && !name.ends_with(".map"))
+                names.insert(name);
         return names;
     }
     /// Left by a sync that was killed: all of its room is taken. Its name.
@@ -58,7 +60,8 @@ struct Bench {
         for (const std::string& name : partials()) {
             if (before.contains(name)) continue;
             const timespec at{::time(nullptr) - age_s, 0}, both[2] = {at, at};
-            for (const std::string& path : {partial(name), partial(name) + ".map"}) REQUIRE(::utimensat(AT_FDCWD, path.c_str(), both, 0) == 0);
+            for (const std::string& path : {partial(name), partial(name) + ".map"})
+                REQUIRE(::utimensat(AT_FDCWD, path.c_str(), both, 0) == 0);
             return name;
         }
         FAIL("no partial file");
@@ -105,11 +108,13 @@ TEST_CASE("only what a partial file has allocated counts") {
     CHECK(store->hold_partial(*store->hold(), kScope, "big", "t", 24 * kMiB) == 8 * kMiB);
 }
 
-TEST_CASE("abandoned partial files go before anybody is refused, the least recently written first, and before snapshots") {
+TEST_CASE(
+    "abandoned partial files go before anybody is refused, the least recently written first, and before snapshots") {
     Bench bench(64 * kMiB);
     auto store = bench.temp.open();
     const auto ready = bench.temp.snapshot(*store, {{"x", text_of('x', 8 * kMiB)}});
-    const std::string young = bench.leave_partial(*store, "young", 16 * kMiB, 60), old = bench.leave_partial(*store, "old", 16 * kMiB, 600);
+    const std::string young = bench.leave_partial(*store, "young", 16 * kMiB, 60),
+                      old = bench.leave_partial(*store, "old", 16 * kMiB, 600);
     CHECK(store->usage()->evictable_bytes >= 40 * kMiB);
     REQUIRE(store->reserve(30 * kMiB, 1));
     CHECK(bench.partials() == std::set<std::string>{young});
@@ -125,7 +130,8 @@ TEST_CASE("what cannot fit costs nobody a partial file, and nobody is named who 
     Bench bench(64 * kMiB);
     auto store = bench.temp.open();
     bench.leave_partial(*store, "part/of it", 16 * kMiB, 3700);
-    const auto pinned = bench.temp.snapshot(*store, {{"x", text_of('x', 4 * kMiB)}}), used = bench.temp.snapshot(*store, {{"y", text_of('y', 2 * kMiB)}});
+    const auto pinned = bench.temp.snapshot(*store, {{"x", text_of('x', 4 * kMiB)}}),
+               used = bench.temp.snapshot(*store, {{"y", text_of('y', 2 * kMiB)}});
     REQUIRE(store->pin(pinned.id, true));
     REQUIRE(store->lease(used.id, "pod", 0));
     REQUIRE(replace_file(system_fs(), AT_FDCWD, bench.temp.root() + "/quarantine/1-a-b", text_of('q', 1 * kMiB), 0644));
@@ -135,8 +141,9 @@ TEST_CASE("what cannot fit costs nobody a partial file, and nobody is named who 
     const std::string what = refused.error().what();
     CAPTURE(what);
     CHECK(bench.partials().size() == 1);
-    for (const char* part : {"2 snapshots 6 MiB (pinned 4 MiB, in use 2 MiB)", "1 unfinished download 16 MiB (http://origin/bucket/part/of it, 1h01m",
-                             "quarantine 1 MiB", "others on the disk 10 MiB", "could evict 16"})
+    for (const char* part : {"2 snapshots 6 MiB (pinned 4 MiB, in use 2 MiB)",
+                             "1 unfinished download 16 MiB (http://origin/bucket/part/of it, 1h01m", "quarantine 1 MiB",
+                             "others on the disk 10 MiB", "could evict 16"})
         CHECK(what.find(part) != std::string::npos);
     CHECK(what.find("blobs of no snapshot") == std::string::npos);
     CHECK(refused.error().line().find('\n') == std::string::npos);
@@ -169,7 +176,8 @@ TEST_CASE("files of a sync that never ended go as well, but not those that a run
     const std::string wanted = text_of('w', 8 * kMiB), left = text_of('l', 8 * kMiB);
     {
         auto incoming = store->incoming();
-        for (const auto& text : {wanted, left}) REQUIRE((*incoming)->stage(bench.temp.ref(text), bench.temp.bytes(text)));
+        for (const auto& text : {wanted, left})
+            REQUIRE((*incoming)->stage(bench.temp.ref(text), bench.temp.bytes(text)));
         REQUIRE((*incoming)->commit(kScope, {}));
     }
     auto again = store->hold();
@@ -208,7 +216,8 @@ TEST_CASE("where nobody waits for room, a download between two attempts keeps it
 TEST_CASE("gc frees partial files, but not younger ones than asked for, and none that is being filled") {
     Bench bench(640 * kMiB);
     auto store = bench.temp.open();
-    const std::string young = bench.leave_partial(*store, "young", 2 * kMiB, 60), old = bench.leave_partial(*store, "old", 2 * kMiB, 3600);
+    const std::string young = bench.leave_partial(*store, "young", 2 * kMiB, 60),
+                      old = bench.leave_partial(*store, "old", 2 * kMiB, 3600);
     auto incoming = store->incoming();
     auto filled = (*incoming)->open_partial(kScope, "filled", "t", 2 * kMiB);
     CHECK(*store->gc(3600, 600) >= 2 * kMiB);
@@ -226,7 +235,8 @@ TEST_CASE("a filter of digests knows all that it was given, and few others") {
     constexpr uint64_t kMany = 200'000;
     for (uint64_t i = 0; i < kMany; ++i) filter.add(digest(i));
     uint64_t missed = 0, others = 0;
-    for (uint64_t i = 0; i < kMany; ++i) missed += !filter.may_have(digest(i)), others += filter.may_have(digest(kMany + i));
+    for (uint64_t i = 0; i < kMany; ++i)
+        missed += !filter.may_have(digest(i)), others += filter.may_have(digest(kMany + i));
     CHECK(missed == 0);
     CHECK(others < kMany / 1000);
 }

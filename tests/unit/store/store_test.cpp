@@ -1,8 +1,8 @@
 // The store from outside: what goes in comes out, survives reopening, and makes room by its rules.
-#include "tests/support/doctest.hpp"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tests/support/doctest.hpp"
 
 #include <algorithm>
 
@@ -72,7 +72,8 @@ TEST_CASE("tags come back in key order, by prefix and from a key on") {
     TempStore temp;
     auto store = temp.open();
     std::vector<TagRow> rows;
-    for (const char* key : {"p/b", "p/a", "q/z", "p/a-x", "p/a/b"}) rows.push_back({key, "tag", 1, temp.ref("1").digest});
+    for (const char* key : {"p/b", "p/a", "q/z", "p/a-x", "p/a/b"})
+        rows.push_back({key, "tag", 1, temp.ref("1").digest});
     REQUIRE(store->put_tags(kScope, rows));
     std::vector<std::string> seen;
     REQUIRE(store->for_each_tag(kScope, "p/", "p/a-", [&](const TagRow& row) {
@@ -188,11 +189,14 @@ TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of t
     constexpr uint64_t kChunks = 18, kSize = (kChunks - 1) * kChunkBytes + 5'000'001;
     std::string content(kSize, 'x');
     for (uint64_t chunk = 0; chunk < kChunks; ++chunk) content[chunk * kChunkBytes] = static_cast<char>('A' + chunk);
-    const auto chunk_of = [&](uint64_t chunk) { return std::string_view(content).substr(chunk * kChunkBytes, kChunkBytes); };
+    const auto chunk_of = [&](uint64_t chunk) {
+        return std::string_view(content).substr(chunk * kChunkBytes, kChunkBytes);
+    };
     auto incoming = store->incoming();
     auto file = (*incoming)->open_partial(kScope, "big", "tag", kSize);
     // O_DIRECT needs an aligned buffer.
-    const std::unique_ptr<std::byte, decltype(&std::free)> aligned(static_cast<std::byte*>(std::aligned_alloc(4096, kChunkBytes)), &std::free);
+    const std::unique_ptr<std::byte, decltype(&std::free)> aligned(
+        static_cast<std::byte*>(std::aligned_alloc(4096, kChunkBytes)), &std::free);
     std::vector<Sha256Bytes> chunks;
     for (uint64_t chunk = 0; chunk < kChunks; ++chunk) {
         chunks.push_back(Sha256::of(chunk_of(chunk)));

@@ -76,7 +76,8 @@ TEST_CASE("and an origin that gives no more is asked for few more") {
     CHECK(most <= 48);
 }
 
-/// Ten minutes of requests on a wire whose rate wavers by `waver`, a part of it, from window to window: the mean limit of the second half.
+/// Ten minutes of requests on a wire whose rate wavers by `waver`, a part of it, from window to window: the mean limit
+/// of the second half.
 double mean_of_requests(uint64_t seed, double per_request, double most, double waver) {
     SeededRandom random(seed);
     ClimbingLimit limit(32, 256, ClimbingLimit::kOfRequests);
@@ -84,7 +85,8 @@ double mean_of_requests(uint64_t seed, double per_request, double most, double w
     double sum = 0;
     uint64_t at_ns = 1;
     for (int i = 0; i < kWindows; ++i, at_ns += ClimbingLimit::kWindowNs) {
-        limit.moved(static_cast<uint64_t>(std::min(per_request * limit.now(), most) * (1 - waver * random.unit())), at_ns);
+        limit.moved(static_cast<uint64_t>(std::min(per_request * limit.now(), most) * (1 - waver * random.unit())),
+                    at_ns);
         if (i >= kWindows / 2) sum += limit.now();
     }
     return sum / (kWindows / 2.0);
@@ -95,8 +97,8 @@ TEST_CASE("rates that waver, as on a busy machine, move the limit neither up nor
         for (const double waver : {0.0, 0.1, 0.2, 0.3, 0.5}) {
             CAPTURE(seed);
             CAPTURE(waver);
-            CHECK(mean_of_requests(seed, 1e6, 32e6, waver) <= 64);     // full with 32
-            CHECK(mean_of_requests(seed, 1e6, 1e9, waver) >= 192);     // never full
+            CHECK(mean_of_requests(seed, 1e6, 32e6, waver) <= 64);  // full with 32
+            CHECK(mean_of_requests(seed, 1e6, 1e9, waver) >= 192);  // never full
             const double half_way = mean_of_requests(seed, 1e6, 100e6, waver);
             CHECK(half_way >= 80);
             CHECK(half_way <= 160);

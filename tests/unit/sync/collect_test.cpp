@@ -58,8 +58,11 @@ using Paths = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("the order of a listing changes nothing: list, revision, sums, refusals") {
-    std::vector<origin::Entry> entries{folder(""), file("7", 0), file("7-x", 3), file("7.no", 9), folder("7/"), file("7/501/810.jpg", 4), folder("7/502/"), folder("7/503/"), file("7/503/146.jpg", 5),
-                                       file("a", 6), file("a/b", 7), file("b//c", 8), folder("empty/"), file("z", 2)};
+    std::vector<origin::Entry> entries{folder(""),       file("7", 0),     file("7-x", 3),
+                                       file("7.no", 9),  folder("7/"),     file("7/501/810.jpg", 4),
+                                       folder("7/502/"), folder("7/503/"), file("7/503/146.jpg", 5),
+                                       file("a", 6),     file("a/b", 7),   file("b//c", 8),
+                                       folder("empty/"), file("z", 2)};
     const Collected want = collect(entries);
     CHECK(want.in_order);
     CHECK(want.paths == Paths{"7-x", "7/501/810.jpg", "7/502/", "7/503/146.jpg", "a", "empty/", "z"});
@@ -79,7 +82,8 @@ TEST_CASE("the order of a listing changes nothing: list, revision, sums, refusal
 }
 
 TEST_CASE("an empty object that is named like a folder gives way to it when bad keys are skipped, and is named") {
-    const std::vector<origin::Entry> entries{file("7", 0), file("7-x"), file("7/5", 0), file("7/5/x"), file("7/6"), file("8", 0), file("8-x")};
+    const std::vector<origin::Entry> entries{file("7", 0), file("7-x"),  file("7/5", 0), file("7/5/x"),
+                                             file("7/6"),  file("8", 0), file("8-x")};
     const Collected skip = collect(entries);
     CHECK(skip.paths == Paths{"7-x", "7/5/x", "7/6", "8", "8-x"});
     CHECK(skip.keys == Paths{"7 (is empty and named like a folder)", "7/5 (is empty and named like a folder)"});
@@ -97,7 +101,8 @@ TEST_CASE("an empty object that is named like a folder gives way to it when bad 
 
 TEST_CASE("a key that comes twice is one, unless it is not the same") {
     for (const bool apart : {false, true}) {
-        std::vector<origin::Entry> same{file("a"), file("a"), file("b")}, other{file("a"), file("a", 1, "u"), file("b")};
+        std::vector<origin::Entry> same{file("a"), file("a"), file("b")},
+            other{file("a"), file("a", 1, "u"), file("b")};
         if (apart) std::swap(same[1], same[2]), std::swap(other[1], other[2]);
         CHECK(collect(same).paths == Paths{"a", "b"});
         CHECK(collect(same).refused == 0);
@@ -116,7 +121,8 @@ TEST_CASE("a sorter merges what it held, what it wrote, and runs of others") {
     auto head = open_scratch(system_fs(), temp.path(), system_random());
     SpoolWriter run(system_fs(), head->get());
     std::sort(shuffled.begin(), shuffled.begin() + 3'000);
-    for (int i = 0; i < 3'000; ++i) REQUIRE(run.add(file(shuffled[static_cast<size_t>(i)], 5, "tag" + shuffled[static_cast<size_t>(i)])));
+    for (int i = 0; i < 3'000; ++i)
+        REQUIRE(run.add(file(shuffled[static_cast<size_t>(i)], 5, "tag" + shuffled[static_cast<size_t>(i)])));
     REQUIRE(run.finish());
     EntrySorter sorter(system_fs(), system_random(), temp.path(), 100'000);
     sorter.add_run(head->get(), run.count());

@@ -2,8 +2,8 @@
 #include <fcntl.h>
 
 #include "src/sync/dest_state.hpp"
-#include "tests/support/temp_folder.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace zcdp;
 using namespace zcdp::sync;
@@ -13,10 +13,12 @@ namespace {
 
 std::vector<DestRecord> records() {
     std::vector<DestRecord> all(3);
-    all[0].entry.path = "a", all[0].entry.size_bytes = 5, all[0].entry.digest = {DigestKind::sha256, Sha256::of(std::string_view("hello"))};
+    all[0].entry.path = "a", all[0].entry.size_bytes = 5,
+    all[0].entry.digest = {DigestKind::sha256, Sha256::of(std::string_view("hello"))};
     all[0].tag = "tag \"quoted\"", all[0].mtime_ns = 1'700'000'000'123'456'789, all[0].inode = 42;
     all[1].entry.path = "link", all[1].entry.kind = store::FileKind::symlink, all[1].entry.symlink_target = "a";
-    all[2].entry.path = "long", all[2].entry.size_bytes = kChunkBytes + 1, all[2].extra = true, all[2].entry.executable = true;
+    all[2].entry.path = "long", all[2].entry.size_bytes = kChunkBytes + 1, all[2].extra = true,
+    all[2].entry.executable = true;
     all[2].entry.chunks = {Sha256::of(std::string_view("1")), Sha256::of(std::string_view("2"))};
     all[2].entry.digest = digest_of_chunks(all[2].entry.chunks);
     return all;
@@ -24,9 +26,9 @@ std::vector<DestRecord> records() {
 
 bool same(const DestRecord& a, const DestRecord& b) {
     return a.entry.path == b.entry.path && a.entry.kind == b.entry.kind && a.entry.executable == b.entry.executable &&
-           a.entry.size_bytes == b.entry.size_bytes && a.entry.digest == b.entry.digest && a.entry.chunks == b.entry.chunks &&
-           a.entry.symlink_target == b.entry.symlink_target && a.tag == b.tag && a.mtime_ns == b.mtime_ns && a.inode == b.inode &&
-           a.extra == b.extra;
+           a.entry.size_bytes == b.entry.size_bytes && a.entry.digest == b.entry.digest &&
+           a.entry.chunks == b.entry.chunks && a.entry.symlink_target == b.entry.symlink_target && a.tag == b.tag &&
+           a.mtime_ns == b.mtime_ns && a.inode == b.inode && a.extra == b.extra;
 }
 
 /// How many records are read, each the one that was written.

@@ -19,7 +19,9 @@ bool by_the_rules(std::string_view glob, std::string_view path, bool at_componen
         const bool components = at_component && glob.starts_with("**/");
         for (size_t i = 0; i <= path.size(); ++i) {
             const bool begins = i == 0 ? at_component : path[i - 1] == '/';
-            if (components ? i > 0 && begins && by_the_rules(glob.substr(3), path.substr(i), true) : by_the_rules(glob.substr(2), path.substr(i), begins)) return true;
+            if (components ? i > 0 && begins && by_the_rules(glob.substr(3), path.substr(i), true)
+                           : by_the_rules(glob.substr(2), path.substr(i), begins))
+                return true;
         }
         return false;
     }
@@ -74,7 +76,8 @@ TEST_CASE("a folder that a glob names is one whose whole name it is, and at the 
 }
 
 TEST_CASE("an empty folder is left out with all that could be in it") {
-    for (const char* glob : {"lost+found/", "/lost+found/", "lost+found/**", "lost+found", "*", "**"}) CHECK_FALSE(Filter({}, {glob}).wants("lost+found/"));
+    for (const char* glob : {"lost+found/", "/lost+found/", "lost+found/**", "lost+found", "*", "**"})
+        CHECK_FALSE(Filter({}, {glob}).wants("lost+found/"));
     CHECK(Filter({}, {"lost+found/*.tmp"}).wants("lost+found/"));
     CHECK(Filter({"sub/"}, {}).wants("sub/"));
     CHECK(Filter({"a/b"}, {}).wants("a/b/"));
@@ -87,15 +90,38 @@ TEST_CASE("a folder is not entered when nothing below it can be wanted") {
         const char* folder;
         bool may_hold;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {{"a/*/c.txt"}, {}, "", true}, {{"a/*/c.txt"}, {}, "a/", true}, {{"a/*/c.txt"}, {}, "a/x/", true}, {{"a/*/c.txt"}, {}, "b/", false},
-             {{"a/*/c.txt"}, {}, "a/x/c.txt/", false}, {{"a/*/c.txt"}, {}, "a/x/y/", false}, {{"a/**"}, {}, "a/x/y/", true}, {{"a/**"}, {}, "ab/", false},
-             {{"**/c.txt"}, {}, "b/x/", true}, {{"*.txt"}, {}, "b/x/", true}, {{"/b/"}, {}, "b/x/", true}, {{"/b/"}, {}, "a/b/", false}, {{"b/"}, {}, "a/", true},
-             {{"[ab]/x"}, {}, "b/", true}, {{"[ab]/x"}, {}, "c/", false}, {{"a/x", "b/x"}, {}, "b/", true}, {{"/x"}, {}, "b/", false},
-             {{}, {"dir/"}, "dir/", false}, {{}, {"dir/"}, "a/dir/b/", false}, {{}, {"dir/"}, "adir/", true}, {{}, {"/dir/"}, "a/dir/", true},
-             {{}, {"*"}, "", false}, {{}, {"**"}, "", false}, {{}, {"/**"}, "a/", false}, {{}, {"/*"}, "a/", true}, {{}, {"*.txt"}, "a/", true},
-             {{}, {"a/**/*"}, "a/", false}, {{}, {"a/**/*"}, "a/b/", false}, {{}, {"a/*"}, "a/", true}, {{}, {"a/**/x"}, "a/", true}, {{}, {"node_modules"}, "node_modules/", true},
-             {{"a/x"}, {"a/"}, "a/", false}}) {
+    for (const Row& row : std::initializer_list<Row>{{{"a/*/c.txt"}, {}, "", true},
+                                                     {{"a/*/c.txt"}, {}, "a/", true},
+                                                     {{"a/*/c.txt"}, {}, "a/x/", true},
+                                                     {{"a/*/c.txt"}, {}, "b/", false},
+                                                     {{"a/*/c.txt"}, {}, "a/x/c.txt/", false},
+                                                     {{"a/*/c.txt"}, {}, "a/x/y/", false},
+                                                     {{"a/**"}, {}, "a/x/y/", true},
+                                                     {{"a/**"}, {}, "ab/", false},
+                                                     {{"**/c.txt"}, {}, "b/x/", true},
+                                                     {{"*.txt"}, {}, "b/x/", true},
+                                                     {{"/b/"}, {}, "b/x/", true},
+                                                     {{"/b/"}, {}, "a/b/", false},
+                                                     {{"b/"}, {}, "a/", true},
+                                                     {{"[ab]/x"}, {}, "b/", true},
+                                                     {{"[ab]/x"}, {}, "c/", false},
+                                                     {{"a/x", "b/x"}, {}, "b/", true},
+                                                     {{"/x"}, {}, "b/", false},
+                                                     {{}, {"dir/"}, "dir/", false},
+                                                     {{}, {"dir/"}, "a/dir/b/", false},
+                                                     {{}, {"dir/"}, "adir/", true},
+                                                     {{}, {"/dir/"}, "a/dir/", true},
+                                                     {{}, {"*"}, "", false},
+                                                     {{}, {"**"}, "", false},
+                                                     {{}, {"/**"}, "a/", false},
+                                                     {{}, {"/*"}, "a/", true},
+                                                     {{}, {"*.txt"}, "a/", true},
+                                                     {{}, {"a/**/*"}, "a/", false},
+                                                     {{}, {"a/**/*"}, "a/b/", false},
+                                                     {{}, {"a/*"}, "a/", true},
+                                                     {{}, {"a/**/x"}, "a/", true},
+                                                     {{}, {"node_modules"}, "node_modules/", true},
+                                                     {{"a/x"}, {"a/"}, "a/", false}}) {
         CAPTURE(row.include);
         CAPTURE(row.exclude);
         CAPTURE(row.folder);

@@ -37,7 +37,8 @@ void feed(PieceCrcs& crcs, const std::string& content, SeededRandom& random) {
 
 std::string composite(origin::CrcKind kind, const std::string& content, uint64_t part_bytes) {
     std::string sums;
-    for (size_t at = 0; at < content.size(); at += part_bytes) sums += origin::crc_raw(kind, origin::Crc::of(kind, content.substr(at, part_bytes)));
+    for (size_t at = 0; at < content.size(); at += part_bytes)
+        sums += origin::crc_raw(kind, origin::Crc::of(kind, content.substr(at, part_bytes)));
     return origin::crc_raw(kind, origin::Crc::of(kind, sums));
 }
 
@@ -58,14 +59,16 @@ TEST_CASE("the CRC of the whole and the composite follow from pieces, wherever p
 
 TEST_CASE("an object that ends with a chunk and with a part has as many pieces as both, and no more") {
     SeededRandom random(8);
-    for (const size_t size : {size_t{1}, size_t{kChunkBytes - 1}, size_t{kChunkBytes}, size_t{kChunkBytes + 1}, size_t{2 * kChunkBytes}}) {
+    for (const size_t size :
+         {size_t{1}, size_t{kChunkBytes - 1}, size_t{kChunkBytes}, size_t{kChunkBytes + 1}, size_t{2 * kChunkBytes}}) {
         const std::string content = bytes_of(random, size);
         for (const uint64_t part_bytes : {uint64_t{0}, uint64_t{kChunkBytes}, uint64_t{size}, uint64_t{4 << 20}}) {
             CAPTURE(size);
             CAPTURE(part_bytes);
             PieceCrcs crcs(origin::CrcKind::crc32c, size, part_bytes);
             feed(crcs, content, random);
-            CHECK(crcs.whole() == origin::crc_raw(origin::CrcKind::crc32c, origin::Crc::of(origin::CrcKind::crc32c, content)));
+            CHECK(crcs.whole() ==
+                  origin::crc_raw(origin::CrcKind::crc32c, origin::Crc::of(origin::CrcKind::crc32c, content)));
             if (part_bytes > 0) CHECK(crcs.of_parts() == composite(origin::CrcKind::crc32c, content, part_bytes));
         }
     }
@@ -102,7 +105,8 @@ TEST_CASE("the sum of one part's sum is that of an object in one part") {
     const auto bytes = std::as_bytes(std::span(text));
     const Digest digest{DigestKind::sha256, Sha256::of(text)};
     const std::string crc = origin::crc_raw(origin::CrcKind::crc32, origin::Crc::of(origin::CrcKind::crc32, text));
-    origin::ObjectChecksum claimed{Kind::crc32, origin::crc_raw(origin::CrcKind::crc32, origin::Crc::of(origin::CrcKind::crc32, crc)), 1};
+    origin::ObjectChecksum claimed{
+        Kind::crc32, origin::crc_raw(origin::CrcKind::crc32, origin::Crc::of(origin::CrcKind::crc32, crc)), 1};
     CHECK(verify_content(bytes, digest, claimed));
     claimed.raw[3] ^= 1;
     CHECK_FALSE(verify_content(bytes, digest, claimed));

@@ -53,13 +53,28 @@ TEST_CASE("globs match as --help says") {
         const char *glob, *path;
         bool matches;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {"*.bin", "a.bin", true}, {"*.bin", "x/y/a.bin", true}, {"*.bin", "a.bin.txt", false}, {"x/*.bin", "x/a.bin", true},
-             {"x/*.bin", "x/y/a.bin", false}, {"x/**/a.bin", "x/a.bin", true}, {"x/**/a.bin", "x/y/z/a.bin", true},
-             {"**/a.bin", "a.bin", true}, {"/a.bin", "x/a.bin", false}, {"/a.bin", "a.bin", true}, {"train/", "train/x/y", true},
-             {"train/", "x/train/y", true}, {"train/", "training/y", false}, {"a?c", "abc", true}, {"a?c", "a/c", false},
-             {"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false}, {"\\*", "*", true}, {"\\*", "x", false}, {"*", "", true},
-             {"a*b*c*d*e*f*g*h", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false}}) {
+    for (const Row& row :
+         std::initializer_list<Row>{{"*.bin", "a.bin", true},
+                                    {"*.bin", "x/y/a.bin", true},
+                                    {"*.bin", "a.bin.txt", false},
+                                    {"x/*.bin", "x/a.bin", true},
+                                    {"x/*.bin", "x/y/a.bin", false},
+                                    {"x/**/a.bin", "x/a.bin", true},
+                                    {"x/**/a.bin", "x/y/z/a.bin", true},
+                                    {"**/a.bin", "a.bin", true},
+                                    {"/a.bin", "x/a.bin", false},
+                                    {"/a.bin", "a.bin", true},
+                                    {"train/", "train/x/y", true},
+                                    {"train/", "x/train/y", true},
+                                    {"train/", "training/y", false},
+                                    {"a?c", "abc", true},
+                                    {"a?c", "a/c", false},
+                                    {"[a-c]x", "bx", true},
+                                    {"[!a-c]x", "bx", false},
+                                    {"\\*", "*", true},
+                                    {"\\*", "x", false},
+                                    {"*", "", true},
+                                    {"a*b*c*d*e*f*g*h", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false}}) {
         CAPTURE(row.glob);
         CAPTURE(row.path);
         CHECK(Filter({row.glob}, {}).wants(row.path) == row.matches);
@@ -68,7 +83,8 @@ TEST_CASE("globs match as --help says") {
     CHECK_FALSE(Filter({"*.bin"}, {"secret/"}).wants("secret/a.bin"));
 }
 
-TEST_CASE("intake drops folders that have something in them, keeps empty ones, and leaves the prefix's own marker out") {
+TEST_CASE(
+    "intake drops folders that have something in them, keeps empty ones, and leaves the prefix's own marker out") {
     Taken taken({folder(""), file("a"), folder("d/"), file("d/x"), folder("e/"), file("f")});
     CHECK(taken.paths == std::vector<std::string>{"a", "d/x", "e/", "f"});
     CHECK(taken.intake.tally().files() == 3);
@@ -77,8 +93,8 @@ TEST_CASE("intake drops folders that have something in them, keeps empty ones, a
 
 TEST_CASE("intake refuses what is no path, by name and with its reason, and goes on") {
     const std::string long_part(256, 'x');
-    const Taken taken({file("../up"), file("/abs"), file("a"), file("a-x"), file("a/b"), file("a//b"), file("b/../c"), file("c\x01"),
-                       file(std::string("n\0l", 3)), file("ok"), file("\xff\xfe"), file(long_part)});
+    const Taken taken({file("../up"), file("/abs"), file("a"), file("a-x"), file("a/b"), file("a//b"), file("b/../c"),
+                       file("c\x01"), file(std::string("n\0l", 3)), file("ok"), file("\xff\xfe"), file(long_part)});
     CHECK(taken.paths == std::vector<std::string>{"a", "a-x", "ok"});
     CHECK(taken.refusals.count() == 9);
     CHECK(taken.refusals.keys()[0].find("'..'") != std::string::npos);
@@ -88,7 +104,9 @@ TEST_CASE("intake refuses what is no path, by name and with its reason, and goes
 }
 
 TEST_CASE("the revision depends on every path, size and tag, and on nothing else") {
-    const auto revision = [&](std::vector<origin::Entry> entries) { return Taken(std::move(entries)).intake.tally().revision(); };
+    const auto revision = [&](std::vector<origin::Entry> entries) {
+        return Taken(std::move(entries)).intake.tally().revision();
+    };
     const auto base = revision({file("a", 1, "t"), file("b", 2, "u")});
     CHECK(base == revision({file("a", 1, "t"), file("b", 2, "u")}));
     CHECK(base != revision({file("a", 1, "t"), file("b", 2, "v")}));
@@ -104,7 +122,8 @@ TEST_CASE("a spool gives back what was put in, any number of times") {
     SpoolWriter writer(system_fs(), scratch->get());
     for (int i = 0; i < 20'000; ++i) {
         SpoolEntry record;
-        record.entry = file("some/folder/" + std::to_string(100'000 + i), static_cast<uint64_t>(i) << 30, "tag" + std::to_string(i));
+        record.entry = file("some/folder/" + std::to_string(100'000 + i), static_cast<uint64_t>(i) << 30,
+                            "tag" + std::to_string(i));
         record.entry.executable = i % 2 == 0;
         if (i % 3 == 0) record.knowledge = Knowledge::present, record.digest.bytes[0] = static_cast<uint8_t>(i);
         REQUIRE(writer.add(record));
@@ -134,7 +153,10 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
     temp.snapshot(*store, {{"x", "12345"}});
     const std::string md5 = "827ccb0eea8a706c4c34a16891f84e7b";
     const Digest digest = temp.ref("12345").digest;
-    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest}, {"p/gone", "t", 4, temp.ref("gone").digest}, {"p/parts", md5 + "-2", 5, digest}, {"p/time", "65a1b2c3-5", 5, digest}}));
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest},
+                                                           {"p/gone", "t", 4, temp.ref("gone").digest},
+                                                           {"p/parts", md5 + "-2", 5, digest},
+                                                           {"p/time", "65a1b2c3-5", 5, digest}}));
     const auto judge = [&](const store::TagScope& scope, origin::Entry entry, bool of_parts = true) {
         auto scratch = open_scratch(system_fs(), temp.root(), system_random());
         SpoolWriter spool(system_fs(), scratch->get());
@@ -176,12 +198,25 @@ TEST_CASE("a tag is of the content when it has the form of an MD5, or of an MD5 
         std::string tag;
         TagKind kind;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {md5, TagKind::md5}, {md5 + "-1", TagKind::of_parts}, {md5 + "-640", TagKind::of_parts}, {md5 + "-10000", TagKind::of_parts},
-             {md5 + "-10001", TagKind::opaque}, {md5 + "-0", TagKind::opaque}, {md5 + "-01", TagKind::opaque}, {md5 + "-", TagKind::opaque},
-             {md5 + "-2x", TagKind::opaque}, {md5 + "-gzip", TagKind::opaque}, {md5 + ":1366221443", TagKind::opaque}, {"W/" + md5 + "-2", TagKind::opaque},
-             {"65a1b2c3-1f4", TagKind::opaque}, {"65a1b2c3-500", TagKind::opaque}, {"1705123456.5-500-77", TagKind::opaque}, {"", TagKind::opaque},
-             {"2024-01-02T03:04:05.000Z", TagKind::opaque}, {md5.substr(1) + "-2", TagKind::opaque}, {md5.substr(1) + "G-2", TagKind::opaque}}) {
+    for (const Row& row : std::initializer_list<Row>{{md5, TagKind::md5},
+                                                     {md5 + "-1", TagKind::of_parts},
+                                                     {md5 + "-640", TagKind::of_parts},
+                                                     {md5 + "-10000", TagKind::of_parts},
+                                                     {md5 + "-10001", TagKind::opaque},
+                                                     {md5 + "-0", TagKind::opaque},
+                                                     {md5 + "-01", TagKind::opaque},
+                                                     {md5 + "-", TagKind::opaque},
+                                                     {md5 + "-2x", TagKind::opaque},
+                                                     {md5 + "-gzip", TagKind::opaque},
+                                                     {md5 + ":1366221443", TagKind::opaque},
+                                                     {"W/" + md5 + "-2", TagKind::opaque},
+                                                     {"65a1b2c3-1f4", TagKind::opaque},
+                                                     {"65a1b2c3-500", TagKind::opaque},
+                                                     {"1705123456.5-500-77", TagKind::opaque},
+                                                     {"", TagKind::opaque},
+                                                     {"2024-01-02T03:04:05.000Z", TagKind::opaque},
+                                                     {md5.substr(1) + "-2", TagKind::opaque},
+                                                     {md5.substr(1) + "G-2", TagKind::opaque}}) {
         CAPTURE(row.tag);
         CHECK(kind_of_tag(row.tag, 1 << 30) == row.kind);
     }
@@ -189,7 +224,8 @@ TEST_CASE("a tag is of the content when it has the form of an MD5, or of an MD5 
     CHECK(kind_of_tag(md5 + "-1", 0) == TagKind::of_parts);
 }
 
-TEST_CASE("another tag, and a content of the size is here: a sum may tell; and what partial files have is counted once") {
+TEST_CASE(
+    "another tag, and a content of the size is here: a sum may tell; and what partial files have is counted once") {
     TempStore temp;
     auto store = temp.open();
     const store::TagScope me{"e", "b", "me"}, other{"e", "b", "other"}, elsewhere{"e", "b2", "me"};
@@ -197,7 +233,9 @@ TEST_CASE("another tag, and a content of the size is here: a sum may tell; and w
     const Digest digest{DigestKind::sha256tree, Sha256::of("tree")};
     REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"v1/x", "t1", size, digest, "crc64nvme:00"}}));
     REQUIRE(store->put_tags(other, std::vector<store::TagRow>{{"v1/y", "t2", size, digest, "sha256:11"}}));
-    const auto digests = [&](const store::TagScope& scope, const std::string& sum, bool anybodys) { return store->sums_like(scope, sum, size, anybodys)->size(); };
+    const auto digests = [&](const store::TagScope& scope, const std::string& sum, bool anybodys) {
+        return store->sums_like(scope, sum, size, anybodys)->size();
+    };
     CHECK(digests(me, "crc64nvme:00", false) == 1);
     CHECK(store->sums_like(me, "crc64nvme:00", size, false)->at(0) == digest);
     CHECK(digests(other, "crc64nvme:00", false) == 0);
@@ -205,7 +243,8 @@ TEST_CASE("another tag, and a content of the size is here: a sum may tell; and w
     CHECK(digests(me, "sha256:11", false) == 0);
     CHECK(digests(elsewhere, "sha256:11", true) == 0);
     CHECK(store->sums_like(me, "crc64nvme:00", size + 1, false)->empty());
-    const auto judge = [&](const store::TagScope& scope, std::vector<origin::Entry> entries, PlanTotals* totals = nullptr) {
+    const auto judge = [&](const store::TagScope& scope, std::vector<origin::Entry> entries,
+                           PlanTotals* totals = nullptr) {
         auto scratch = open_scratch(system_fs(), temp.root(), system_random());
         SpoolWriter spool(system_fs(), scratch->get());
         origin::OriginIdentity identity;
@@ -340,7 +379,8 @@ TEST_CASE("a destination's state comes back in order, the journal over the state
         DestStateWriter writer(system_fs(), Fd(::openat(dir.get(), name, O_RDWR | O_CREAT | O_TRUNC, 0600)), name);
         for (const auto& [path, inode] : rows) {
             DestRecord record;
-            record.entry.path = path, record.inode = inode, record.tag = "t", record.entry.size_bytes = 3, record.mtime_ns = 5;
+            record.entry.path = path, record.inode = inode, record.tag = "t", record.entry.size_bytes = 3,
+            record.mtime_ns = 5;
             REQUIRE(writer.add(record));
         }
         REQUIRE(writer.flush(true));
