@@ -19,7 +19,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.cluster.kit import Kit, Scene, run  # noqa: E402
-from tests.support.harness import ZCDP, skip  # noqa: E402
+from tests.support.harness import skip  # noqa: E402
 
 
 def scenarios(wanted):

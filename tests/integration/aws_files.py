@@ -663,7 +663,7 @@ def where():
     row(
         "the credentials file's s3 block takes the place of the config file's",
         asked(at="https://s3.eu-west-1.amazonaws.com/data"),
-        f"[default]\ns3 =\n  use_dualstack_endpoint = true\n",
+        "[default]\ns3 =\n  use_dualstack_endpoint = true\n",
         f"[default]\n{KEYS}s3 =\n  addressing_style = path\n",
     )
     dual = asked(at="https://data.s3.dualstack.eu-west-1.amazonaws.com")

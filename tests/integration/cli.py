@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from tests.support import servers
-from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
 
 
 def help_and_usage(bench):

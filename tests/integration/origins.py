@@ -3,7 +3,6 @@
 """Every kind of origin on a real server: the conformance suite; one dataset copied to all gives one snapshot, byte for byte;
 wrong credentials are refused; a second sync from another kind fetches nothing that its rules allow to reuse."""
 
-import json
 import os
 import shlex
 import subprocess

@@ -3,10 +3,8 @@
 """A directory of the user's: new, existing, changed, interrupted; copies, links, without a store; never a foreign file
 touched, never a byte outside."""
 
-import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 

@@ -4,7 +4,6 @@
 names the object and the cause; never a wrong byte, never beyond its time, never with much memory."""
 
 import os
-import re
 import time
 
 from tests.support import certs, hostile_xml
@@ -261,7 +260,6 @@ def listings(bench, server):
     for name, make in hostile_xml.PAGES.items():
         made = make()
         if not isinstance(made, bytes):
-            pages = made
             server.fault = lambda request, found: (
                 [("send", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"), ("send", make()), ("close",)]
                 if request.listing

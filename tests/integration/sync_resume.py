@@ -3,7 +3,6 @@
 """kill -9 in the middle of a 2 GiB object, then again: the second run fetches at most the missing chunks plus one per
 connection, counted at the server. And Ctrl-C: within two seconds, kept, resumed."""
 
-import os
 import signal
 import subprocess
 import time

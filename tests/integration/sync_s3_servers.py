@@ -4,7 +4,6 @@
 
 import os
 import shutil
-import subprocess
 
 from tests.support import servers
 from tests.support.counting_proxy import CountingProxy

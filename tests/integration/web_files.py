@@ -8,7 +8,7 @@ import hashlib
 import itertools
 
 from tests.support.harness import Bench, bytes_of, sums
-from tests.support.pages import Pages, Reply, file, html
+from tests.support.pages import Pages, Reply, file
 
 BIG = bytes_of(7, 9 << 20)  # two chunks
 SMALL = b"weights" * 1000

@@ -3,9 +3,9 @@
 import hashlib
 
 from tests.support import certs
-from tests.support.fault_server import FaultServer
+from tests.support.fault_server import FaultServer, answer
 
-from .kit import Web, answer, report, run, s3
+from .kit import Web, report, run
 
 FILES = {"set/a.txt": b"a"}
 WANT = {"a.txt": hashlib.sha256(b"a").hexdigest()}
@@ -70,7 +70,7 @@ def a_name_with_letters_of_its_own(bench):
     "proxies are read as curl reads them",
 )
 def spellings_of_a_proxy(bench):
-    server = FaultServer(bench, FILES)
+    FaultServer(bench, FILES)
     wrong = {}
     for n, written in enumerate(
         ("127.0.0.1:{}", "http://127.0.0.1:{}/", "HTTP://127.0.0.1:{}", "http://user:p%40ss@127.0.0.1:{}")

@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-import pathlib
 import subprocess
 import threading
 import time
 
 from tests.support.fault_server import FaultServer
-from tests.support.harness import ZCDP, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, clean_env, sums, write_tree
 
 from .kit import report, run, s3
 

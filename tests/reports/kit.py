@@ -1,7 +1,7 @@
 """What the replays share: `@report(source, right)` registers one, `Web` is a server of bytes as they are written, `answer` an answer with
 a length. The servers of stores lie in tests/support."""
 
-from tests.support.fault_server import FaultServer, Object, answer
+from tests.support.fault_server import FaultServer
 from tests.support.harness import sums
 
 REPORTS = []

@@ -1,7 +1,6 @@
 """How stores list what they have."""
 
 import hashlib
-import json
 from urllib.parse import quote
 
 from tests.support import dialects

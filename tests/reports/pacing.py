@@ -3,7 +3,6 @@
 import datetime
 import email.utils
 import hashlib
-import json
 import time
 
 from tests.support import dialects, hub

@@ -11,7 +11,7 @@ import time
 from tests.support.fault_server import FaultServer
 from tests.support.harness import ZCDP, bytes_of, clean_env, sums, write_tree
 
-from .kit import report, run, s3
+from .kit import report, s3
 
 FILES = {f"set/{i}": bytes_of(i, 300_000) for i in range(20)}
 WANT = {key[4:]: hashlib.sha256(body).hexdigest() for key, body in FILES.items()}

@@ -181,12 +181,10 @@ def a_large_write(bench):
             status, body = problem, b""
         bench.check(f"PUT of {size} bytes", status == 405 and b"MethodNotAllowed" in body, (status, body[:200]))
     back = client.say(
-        f"PUT /data/new HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".encode()
+        "PUT /data/new HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".encode()
     )
     bench.check("PUT in chunks", b" 405 " in back.partition(b"\r\n")[0] and b"MethodNotAllowed" in back, back[:200])
-    back = client.say(
-        f"PUT /data/new HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode()
-    )
+    back = client.say("PUT /data/new HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n".encode())
     bench.check(
         "PUT that asks first",
         back.startswith((b"HTTP/1.1 405", b"HTTP/1.1 417", b"HTTP/1.1 100")) and b"405" in back + b"405",

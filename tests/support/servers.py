@@ -1,6 +1,5 @@
 """Real S3 servers on loopback: MinIO, versitygw, zcdp serve; and rclone to fill them. Built by scripts/lib/servers.sh."""
 
-import os
 import socket
 import subprocess
 import time

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.error
@@ -17,7 +16,7 @@ import urllib.parse
 import urllib.request
 
 from tests.support import google, servers, sigv4
-from tests.support.harness import CACHE, ROOT, Failed, clean_env, skip
+from tests.support.harness import Failed
 
 # No proxy of the environment, and nothing goes anywhere but to the URL.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -55,7 +55,7 @@ def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
     uid = scene.get("pod", "reader")["metadata"]["uid"]
     kit.check("its mount is there", uid in kit.mounted(node), kit.mounted(node))
     scene.delete("pod", "reader")
-    kit.wait("and an adopted mount can be unmounted", lambda: not uid in kit.mounted(node))
+    kit.wait("and an adopted mount can be unmounted", lambda: uid not in kit.mounted(node))
     kit.wait(
         "the agent counts the other pod alone",
         lambda: [pod["name"] for pod in scene.held("set")[0]["status"].get("pods", [])] == ["next"],
