@@ -11,15 +11,16 @@ import sys
 
 BELOW = {
     "base": set(),
+    "transfer": {"base"},
     "store": {"base"},
     "net": {"base"},
     "api": {"base"},
-    "origin": {"net", "base"},
+    "origin": {"net", "transfer", "base"},
     "kube": {"net", "api", "base"},
-    "sync": {"origin", "store", "net", "base"},
-    "swarm": {"net", "store", "base"},
-    "services": {"base", "store", "net", "api", "origin", "kube", "sync", "swarm"},
-    "modes": {"base", "store", "net", "api", "origin", "kube", "sync", "swarm", "services"},
+    "sync": {"origin", "store", "transfer", "net", "base"},
+    "swarm": {"net", "store", "transfer", "base"},
+    "services": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm"},
+    "modes": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "services"},
     "main": {"modes", "base"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<](?:zcdp|src)/([a-z_]+)/', re.M)

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp {
 namespace {

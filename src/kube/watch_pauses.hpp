@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {

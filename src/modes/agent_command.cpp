@@ -36,19 +36,18 @@ int serve(Context& context, const KubeFlags& kube, Work work) {
 }
 
 int run_agent(Context& context, AgentFlags& flags) {
-    return serve(context, flags.kube,
-                 [&](kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) -> Result<> {
-                     if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
-                     if (flags.agent.node.empty())
-                         return Error(ErrorKind::usage, "needs the node's name", "zcdp agent",
-                                      "--node, or NODE_NAME from spec.nodeName");
-                     flags.agent.version = ZCDP_VERSION;
-                     return services::run_agent(flags.agent, api, machine, stop);
-                 });
+    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, const std::atomic<bool>& stop) -> Result<> {
+        if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
+        if (flags.agent.node.empty())
+            return Error(ErrorKind::usage, "needs the node's name", "zcdp agent",
+                         "--node, or NODE_NAME from spec.nodeName");
+        flags.agent.version = ZCDP_VERSION;
+        return services::run_agent(flags.agent, api, machine, stop);
+    });
 }
 
 int run_controller(Context& context, ControllerFlags& flags) {
-    return serve(context, flags.kube, [&](kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop) {
+    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, const std::atomic<bool>& stop) {
         std::string& identity = flags.controller.identity;
         if (identity.empty()) identity = machine.environment("POD_NAME");
         if (identity.empty()) identity = fmt::format("pid-{}-{}", ::getpid(), context.random.hex(6));

@@ -30,7 +30,7 @@ Logger Context::logger() const {
     return {clock, STDERR_FILENO, level_of(flags), flags.log_format == "json" ? LogFormat::json : LogFormat::text};
 }
 
-origin::Machine Context::machine(Logger& log) const { return {fs, clock, random, metrics, log, environment}; }
+Machine Context::machine(Logger& log) const { return {fs, clock, random, metrics, log, environment}; }
 
 std::string store_folder(const std::string& flag) {
     if (!flag.empty()) return flag;

@@ -9,6 +9,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/options.hpp"
 
 namespace zcdp::modes {
@@ -29,7 +30,7 @@ struct Context {
     CommonFlags flags;
 
     Logger logger() const;
-    origin::Machine machine(Logger& log) const;
+    Machine machine(Logger& log) const;
 };
 
 /// A command: adds itself to the parser; `action` is what it does once everything is parsed, and returns the exit code.

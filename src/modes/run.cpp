@@ -15,6 +15,7 @@
 #include "src/modes/nearest.hpp"
 #include "src/modes/streams.hpp"
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp::modes {
 namespace {

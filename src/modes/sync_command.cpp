@@ -130,8 +130,7 @@ int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) 
 }
 
 /// An agent owns the store: it does the work, this shows it.
-int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop,
-                 const origin::Machine& machine) {
+int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop, const Machine& machine) {
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
@@ -171,7 +170,7 @@ int run_sync(Context& context, Flags& flags) {
     StopOnSignal on_signal(stop);
     Logger log = context.logger();
     if (flags.sync.source.starts_with(kDatasetPrefix)) return run_prefetch(context, flags, stop, log);
-    const origin::Machine machine = context.machine(log);
+    const Machine machine = context.machine(log);
     flags.sync.memory_bytes = *parse_size(flags.memory);
     flags.sync.placement = flags.as == "copy"   ? sync::Placement::copy
                            : flags.as == "link" ? sync::Placement::link

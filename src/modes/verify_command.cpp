@@ -64,7 +64,7 @@ int run_verify(Context& context, Flags& flags) {
     sync::Stop stop{false};
     StopOnSignal on_signal(stop);
     Logger log = context.logger();
-    const origin::Machine machine = context.machine(log);
+    const Machine machine = context.machine(log);
     flags.compare.read = !flags.no_read;
     if (auto there = find(flags.what, flags.compare); !there) return report(there.error());
     auto factory = origin::make_origin_factory(flags.source, flags.origin, machine);

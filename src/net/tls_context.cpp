@@ -8,7 +8,7 @@
 
 #include <cstdlib>
 
-#include "src/net/client_identity.hpp"
+#include "src/net/client/client_identity.hpp"
 
 // The build machine's CA bundle, for containers that have none.
 asm(R"(

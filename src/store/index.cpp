@@ -34,26 +34,26 @@ CREATE INDEX IF NOT EXISTS sums_by_size ON sums(size, sum);
 
 std::span<const uint8_t> bytes_of(const SnapshotId& id) { return id.bytes; }
 
-void read_digest(const Statement& row, int kind_column, Digest& into) {
+void read_digest(const sqlite::Statement& row, int kind_column, Digest& into) {
     into.kind = row.integer(kind_column) == 2 ? DigestKind::sha256tree : DigestKind::sha256;
     const auto bytes = row.blob(kind_column + 1);
     if (bytes.size() == into.bytes.size()) std::memcpy(into.bytes.data(), bytes.data(), bytes.size());
 }
 
-SnapshotId read_id(const Statement& row, int column) {
+SnapshotId read_id(const sqlite::Statement& row, int column) {
     SnapshotId id;
     const auto bytes = row.blob(column);
     if (bytes.size() == id.bytes.size()) std::memcpy(id.bytes.data(), bytes.data(), bytes.size());
     return id;
 }
 
-TagRow read_tag(const Statement& row) {
+TagRow read_tag(const sqlite::Statement& row) {
     TagRow tag{row.text(0), row.text(1), static_cast<uint64_t>(row.integer(2)), {}, {}};
     read_digest(row, 3, tag.digest);
     return tag;
 }
 
-SnapshotInfo read_snapshot(const Statement& row) {
+SnapshotInfo read_snapshot(const sqlite::Statement& row) {
     SnapshotInfo info;
     info.id = read_id(row, 0);
     info.state = static_cast<SnapshotState>(row.integer(1));
@@ -73,7 +73,7 @@ SnapshotInfo read_snapshot(const Statement& row) {
 
 Result<std::unique_ptr<Index>> Index::open(const std::string& path, bool writable) {
     auto index = std::unique_ptr<Index>(new Index);
-    ZCDP_TRY(index->db_, Database::open(path, writable));
+    ZCDP_TRY(index->db_, sqlite::Database::open(path, writable));
     if (writable) {
         ZCDP_CHECK(index->db_.execute("PRAGMA journal_mode = WAL"));
         ZCDP_CHECK(index->db_.execute("PRAGMA synchronous = FULL"));
@@ -81,7 +81,7 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& path, bool writabl
     }
     auto found = index->version();
     if (!found && !writable) {
-        ZCDP_TRY(index->db_, Database::open_immutable(path));
+        ZCDP_TRY(index->db_, sqlite::Database::open_immutable(path));
         found = index->version();
     }
     if (!found) return std::move(found).error();
@@ -125,7 +125,7 @@ Result<int64_t> Index::version() {
 }
 
 Result<> Index::prepare() {
-    const auto make = [this](Statement& statement, const char* sql) -> Result<> {
+    const auto make = [this](sqlite::Statement& statement, const char* sql) -> Result<> {
         ZCDP_TRY(statement, db_.prepare(sql));
         return {};
     };

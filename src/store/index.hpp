@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "src/store/sqlite.hpp"
+#include "zcdp/base/sqlite.hpp"
 #include "zcdp/store/store.hpp"
 
 namespace zcdp::store {
@@ -36,7 +36,7 @@ class Index {
         Index& index_;
     };
 
-    Result<Transaction> transaction() { return Transaction::begin(db_); }
+    Result<sqlite::Transaction> transaction() { return sqlite::Transaction::begin(db_); }
 
     // Blobs. `chunks` of more than one chunk, else empty.
     Result<> put_blob(const Digest& digest, uint64_t size_bytes, std::span<const Sha256Bytes> chunks);
@@ -96,10 +96,10 @@ class Index {
     bool has_sums();
     Result<> prepare_sums();
     Result<int64_t> version();
-    Database db_;
-    Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, tags_from_, tags_like_,
-        any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_, drop_snapshot_, set_state_, set_pinned_,
-        set_last_use_, add_lease_, drop_lease_, put_sum_, sums_like_, any_sums_;
+    sqlite::Database db_;
+    sqlite::Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, tags_from_,
+        tags_like_, any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_, drop_snapshot_, set_state_,
+        set_pinned_, set_last_use_, add_lease_, drop_lease_, put_sum_, sums_like_, any_sums_;
     bool sums_ = false;  ///< an older index that is only read has none
 };
 

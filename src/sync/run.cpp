@@ -1,14 +1,14 @@
 // Which of the three kinds of sync this is: into a store, on into a DEST, or into a DEST alone.
-#include "src/sync/dest_run.hpp"
-#include "src/sync/loop.hpp"
-#include "src/sync/overlap.hpp"
+#include "src/sync/place/dest_run.hpp"
+#include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/transfer/loop.hpp"
 
 namespace zcdp::sync {
 namespace {
 
 Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
-                            origin::Machine machine, Progress& progress, Stop& stop) {
+                            Machine machine, Progress& progress, Stop& stop) {
     if (options.no_store) return run_without_store(options, origin, machine, progress, stop);
     if (!options.dest.empty() && !options.dry_run) ZCDP_CHECK(forget_private_store(options.dest, machine));
     StoreRun into_store(options, *store, origin, machine, progress, stop);
@@ -21,7 +21,7 @@ Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, con
 }  // namespace
 
 Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const origin::OriginFactory& origin,
-                       origin::Machine machine, Progress& progress, Stop& stop) {
+                       Machine machine, Progress& progress, Stop& stop) {
     SyncOptions options = asked;
     options.source = origin::shown_source(asked.source);  // what the store calls the snapshot, and messages the source
     if (options.no_store && options.dest.empty())
@@ -39,17 +39,17 @@ Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const orig
 }
 
 Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin,
-                      origin::Machine machine) {
-    Loop loop;
+                      Machine machine) {
+    transfer::Loop loop;
     ZCDP_TRY(const auto from, origin(loop.executor()));
     const origin::OriginIdentity identity = from->identity();
     return check_apart(machine.fs, {identity.endpoint == "file://" ? identity.bucket : "", options.dest, store_root,
                                     identity.is_object});
 }
 
-Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin,
-                                   origin::Machine machine, const std::string& scratch_folder, Progress& progress,
-                                   Stop& stop, const std::function<void(const origin::Entry&)>& each) {
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
+                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::function<void(const origin::Entry&)>& each) {
     ZCDP_TRY(const Listed listed,
              list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));
     if (each) {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "src/sync/fetch.hpp"
-#include "src/sync/tree.hpp"
+#include "src/sync/fetch/fetch.hpp"
+#include "src/sync/place/tree.hpp"
 
 namespace zcdp::sync {
 namespace {

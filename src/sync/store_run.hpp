@@ -1,8 +1,8 @@
 // A sync into a store: list, plan, fetch, build the tree. Each step is a file of its own; this one holds them together.
 #pragma once
 
-#include "src/sync/listing.hpp"
-#include "src/sync/plan.hpp"
+#include "src/sync/list/listing.hpp"
+#include "src/sync/plan/plan.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
@@ -18,8 +18,8 @@ Error changes_too_often(const Error& last);
 /// Blocks. Thread rule: one thread.
 class StoreRun {
   public:
-    StoreRun(const SyncOptions& options, store::Store& store, const origin::OriginFactory& factory,
-             origin::Machine machine, Progress& progress, Stop& stop)
+    StoreRun(const SyncOptions& options, store::Store& store, const origin::OriginFactory& factory, Machine machine,
+             Progress& progress, Stop& stop)
         : options_(options), store_(store), factory_(factory), machine_(machine), progress_(progress), stop_(stop) {}
 
     /// The whole of it, with fresh listings when the source changes meanwhile.
@@ -45,7 +45,7 @@ class StoreRun {
     const SyncOptions& options_;
     store::Store& store_;
     const origin::OriginFactory& factory_;
-    origin::Machine machine_;
+    Machine machine_;
     Progress& progress_;
     Stop& stop_;
     store::TagScope scope_;

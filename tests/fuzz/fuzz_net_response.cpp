@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "src/net/chunked.hpp"
-#include "src/net/response_header.hpp"
+#include "src/net/client/chunked.hpp"
+#include "src/net/client/response_header.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace {

@@ -12,6 +12,7 @@
 #include "src/origin/http/shared.hpp"
 #include "src/origin/remote/remote.hpp"
 #include "src/origin/s3/address.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/options.hpp"
 
 using namespace zcdp;

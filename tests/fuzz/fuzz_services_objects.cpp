@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "src/services/agent/mount_table.hpp"
-#include "src/services/controller/decide_small.hpp"
-#include "src/services/controller/mutate_pod.hpp"
+#include "src/services/controller/decide/decide_small.hpp"
+#include "src/services/controller/webhook/mutate_pod.hpp"
 #include "zcdp/api/agent.hpp"
 #include "zcdp/api/listing.hpp"
 
@@ -30,20 +30,20 @@ void mutate(const boost::json::value& value) {
     claim.spec.dataset = "d", claim.spec.mount_path = "/data", claim.spec.policy = "Require";
     api::Dataset dataset;
     dataset.metadata.uid = "u";
-    const std::vector<services::PodClaimInput> inputs{
+    const std::vector<services::controller::PodClaimInput> inputs{
         {std::make_shared<const api::DatasetClaim>(claim), std::make_shared<const api::Dataset>(dataset)}};
     boost::json::object pod = value.get_object();
-    if (!services::mutate_pod(pod, inputs)) return;
+    if (!services::controller::mutate_pod(pod, inputs)) return;
     boost::json::object again = pod;
-    if (!services::mutate_pod(again, inputs) || again != pod) std::abort();
-    (void)services::pod_patch(value.get_object(), pod);
+    if (!services::controller::mutate_pod(again, inputs) || again != pod) std::abort();
+    (void)services::controller::pod_patch(value.get_object(), pod);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    (void)services::data_mounts(text);
+    (void)services::agent::data_mounts(text);
     if (const auto line = api::parse_listing_line(text); line && line->entry) {
         std::string back = api::listing_line(*line->entry);
         back.pop_back();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "tests/support/origin_conformance.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/options.hpp"
 
 using namespace zcdp;
@@ -31,7 +32,7 @@ int main(int argc, char** argv) {
     const std::string source = argv[1], folder = argv[2], follow = argv[3];
     Metrics metrics;
     Logger log(system_clock(), 2, LogLevel::warn, LogFormat::text);
-    const origin::Machine machine{system_fs(), system_clock(), system_random(), metrics, log, environment};
+    const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, environment};
     test::OriginFixture fixture(folder, [&](const std::string& path, bool is_there) {
         const std::string command =
             follow + (is_there ? " put " : " remove ") + quoted(path) + " " + quoted(folder + "/" + path);

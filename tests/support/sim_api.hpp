@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/api.hpp"
 #include "zcdp/kube/cache.hpp"
 

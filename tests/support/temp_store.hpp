@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/support/temp_folder.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/store/store.hpp"
 
 namespace zcdp::test {

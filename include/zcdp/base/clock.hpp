@@ -1,10 +1,8 @@
-// Time and randomness as interfaces, made in main, so that tests set both.
+// Time as an interface, made in main, so that tests set it.
 // Thread rule: every implementation may be called from any thread.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 
 namespace zcdp {
@@ -20,34 +18,8 @@ class Clock {
     int64_t unix_s() const { return unix_ns() / 1'000'000'000; }
 };
 
-class Random {
-  public:
-    virtual ~Random() = default;
-    virtual void fill(std::span<std::byte> bytes) = 0;
-
-    uint64_t u64();
-    /// Uniform in [0, bound); bound > 0.
-    uint64_t below(uint64_t bound);
-    /// Uniform in [0, 1).
-    double unit();
-    /// `digits` random lower-case hex digits: temporary names, request ids.
-    std::string hex(size_t digits);
-};
-
-/// The machine's clock (CLOCK_REALTIME, CLOCK_MONOTONIC) and its getrandom(2).
+/// The machine's: CLOCK_REALTIME, CLOCK_MONOTONIC.
 Clock& system_clock();
-Random& system_random();
-
-/// A repeatable source for tests and simulations (xoshiro256**, seeded by splitmix64).
-class SeededRandom final : public Random {
-  public:
-    explicit SeededRandom(uint64_t seed);
-    void fill(std::span<std::byte> bytes) override;
-
-  private:
-    uint64_t next();
-    uint64_t state_[4];
-};
 
 /// A clock that stands still until told.
 class ManualClock final : public Clock {

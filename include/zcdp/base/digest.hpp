@@ -46,7 +46,8 @@ std::optional<Sha256Bytes> sha256_from_hex(std::string_view hex);
 
 struct HashUpdate;
 
-/// A running SHA-256: our own where the core has instructions for it (src/base/sha256_engine.hpp), else OpenSSL's.
+/// A running SHA-256: our own where the core has instructions for it (src/base/sha256/sha256_engine.hpp), else
+/// OpenSSL's.
 class Sha256 {
   public:
     Sha256();

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {

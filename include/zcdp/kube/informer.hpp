@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/cache.hpp"
 
 namespace zcdp::kube {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp::kube {
 

@@ -6,10 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "zcdp/base/clock.hpp"
-#include "zcdp/base/fs.hpp"
-#include "zcdp/base/log.hpp"
-#include "zcdp/base/metrics.hpp"
+#include "zcdp/base/machine.hpp"
 #include "zcdp/origin/origin.hpp"
 
 namespace zcdp::origin {
@@ -48,17 +45,6 @@ struct OriginOptions {
     uint64_t timeout_ms = 60'000;    ///< one request, header to last byte, on top of the minimum rate
     uint64_t bytes_per_second = 0;   ///< 0: no limit; all loops together
     uint64_t objects_max = 0;        ///< 0: 100 million
-};
-
-/// What origins use of the machine; made in main.
-struct Machine {
-    Fs& fs;
-    Clock& clock;
-    Random& random;
-    Metrics& metrics;
-    Logger& log;
-    /// An environment variable, "" when unset.
-    std::string (*environment)(const char* name);
 };
 
 /// Every name that OriginOptions::credentials may have: AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY, …

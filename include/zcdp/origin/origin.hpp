@@ -49,7 +49,7 @@ struct OriginIdentity {
 };
 
 /// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order
-/// sorts (src/sync/collect.hpp), unless is_ordered().
+/// sorts (src/sync/list/collect.hpp), unless is_ordered().
 class Listing {
   public:
     virtual ~Listing() = default;

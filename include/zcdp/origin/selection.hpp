@@ -1,6 +1,6 @@
 // What of a source is wanted, decided on names alone: before a stat, a HEAD, a descent or an open. An origin that would
 // touch something for its listing (a folder it opens, a file it looks at) asks first; one whose listing comes whole
-// from the service need not, for what is not wanted is dropped by whoever reads the listing (src/sync/intake.hpp).
+// from the service need not, for what is not wanted is dropped by whoever reads the listing (src/sync/list/intake.hpp).
 //
 // Thread rule: any thread; a decision is pure. Paths are as Entry::path has them: relative to the prefix, a folder's
 // with its '/' at the end.

@@ -29,6 +29,6 @@ struct AgentOptions {
     std::string version;
 };
 
-Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine, const std::atomic<bool>& stop);
+Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, const std::atomic<bool>& stop);
 
 }  // namespace zcdp::services

@@ -23,7 +23,7 @@ struct ControllerOptions {
     bool webhook = true;
 };
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine,
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine,
                         const std::atomic<bool>& stop);
 
 }  // namespace zcdp::services

@@ -22,6 +22,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/store/manifest.hpp"
 
 namespace zcdp::store {

@@ -38,7 +38,7 @@ struct CompareReport {
 
 /// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the
 /// folder); usage (with `file`: the source has not one file).
-Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source,
-                              origin::Machine machine, const std::function<void(const Difference&)>& found, Stop& stop);
+Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, Machine machine,
+                              const std::function<void(const Difference&)>& found, Stop& stop);
 
 }  // namespace zcdp::sync

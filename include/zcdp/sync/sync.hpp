@@ -94,11 +94,11 @@ using Stop = std::atomic<bool>;
 /// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is
 /// empty with no_store. Errors: usage, naming the two that overlap.
 Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin,
-                      origin::Machine machine);
+                      Machine machine);
 
 /// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
 Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
-                       origin::Machine machine, Progress& progress, Stop& stop);
+                       Machine machine, Progress& progress, Stop& stop);
 
 struct ListingSummary {
     std::string revision;
@@ -107,8 +107,8 @@ struct ListingSummary {
 
 /// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order.
 /// `scratch_folder` takes the list meanwhile. Errors: as run().
-Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin,
-                                   origin::Machine machine, const std::string& scratch_folder, Progress& progress,
-                                   Stop& stop, const std::function<void(const origin::Entry&)>& each);
+Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
+                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::function<void(const origin::Entry&)>& each);
 
 }  // namespace zcdp::sync

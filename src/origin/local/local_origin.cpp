@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "src/origin/local/walk.hpp"
-#include "src/origin/remote/rate_limiter.hpp"
 #include "zcdp/base/percent.hpp"
+#include "zcdp/transfer/rate_limiter.hpp"
 
 namespace zcdp::origin::local {
 namespace {
@@ -32,7 +32,7 @@ struct Directory {
     Fd fd;
     const bool follow;  ///< symlinks
     Machine machine;
-    RateLimiter limiter;
+    transfer::RateLimiter limiter;
     asio::thread_pool pool;
     Counter &requests, &bytes;
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {

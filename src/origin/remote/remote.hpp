@@ -6,10 +6,12 @@
 #include <memory>
 #include <string_view>
 
-#include "src/origin/remote/pacing.hpp"
-#include "src/origin/remote/rate_limiter.hpp"
 #include "zcdp/net/http.hpp"
 #include "zcdp/origin/options.hpp"
+#include "zcdp/transfer/concurrency.hpp"
+#include "zcdp/transfer/hedge_policy.hpp"
+#include "zcdp/transfer/rate_limiter.hpp"
+#include "zcdp/transfer/retry_budget.hpp"
 
 namespace zcdp::origin {
 
@@ -32,10 +34,10 @@ class Remote {
     std::atomic<bool> lists_in_order{true};  ///< by the bytes of the keys; until a listing shows that it does not
     const OriginOptions options;
     Machine machine;
-    Concurrency concurrency;
-    RetryBudget budget;
-    Patience patience;
-    RateLimiter limiter;
+    transfer::Concurrency concurrency;
+    transfer::RetryBudget budget;
+    transfer::HedgePolicy patience;
+    transfer::RateLimiter limiter;
     std::atomic<int64_t> clock_skew_s{0};
     enum class Ranges { unknown, has, has_none };
     std::atomic<Ranges> ranges{Ranges::unknown};  ///< what the server did with the last request for a part of an object

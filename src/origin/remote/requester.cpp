@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/origin/remote/answers.hpp"
+#include "zcdp/transfer/backoff.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -54,7 +55,7 @@ Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t
 }
 
 Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms) {
-    const uint64_t pause = backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
+    const uint64_t pause = transfer::backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
     remote_->retries.add();
     remote_->machine.log.info(
         "trying again",
@@ -116,7 +117,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         remote_->requests.add();
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;
-        std::optional<Concurrency::Waiting> waiting(std::in_place, remote_->concurrency);
+        std::optional<transfer::Concurrency::Waiting> waiting(std::in_place, remote_->concurrency);
         const auto sent_at = Deadline::clock::now();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;

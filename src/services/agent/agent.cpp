@@ -8,7 +8,7 @@
 
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
-#include "src/services/cluster/listed_origin.hpp"
+#include "src/services/backend/listed_origin.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/net/http_server.hpp"
@@ -17,6 +17,8 @@
 namespace zcdp::services {
 namespace {
 
+using namespace agent;
+
 constexpr uint64_t kHousekeepingMs = 60'000, kOrphansMs = 300'000, kReportStoreMs = 600'000;
 
 kube::Cache<api::NodeDataset>::Index by_dataset() {
@@ -24,16 +26,17 @@ kube::Cache<api::NodeDataset>::Index by_dataset() {
 }
 
 /// The backend that a NodeDataset names, checked again here: a namespace that was taken off the list gets nothing new.
-Result<BackendAccess> resolve(kube::Api& api, const AccessRules& rules, const api::NodeDataset& wanted) {
+Result<backend::BackendAccess> resolve(kube::Api& api, const backend::AccessRules& rules,
+                                       const api::NodeDataset& wanted) {
     auto raw = api.get(kube::resources::backends, "", wanted.spec.source.backend);
     if (!raw)
         return Error(raw.error().to_error().kind(), raw.error().message(),
                      "StorageBackend " + wanted.spec.source.backend);
     ZCDP_TRY(const auto backend, api::from_json<api::StorageBackend>(kube::json::value(std::move(*raw))));
-    if (!namespace_allowed(backend.spec, wanted.spec.dataset.namespace_))
+    if (!backend::namespace_allowed(backend.spec, wanted.spec.dataset.namespace_))
         return Error(ErrorKind::denied, "does not allow namespace " + wanted.spec.dataset.namespace_,
                      "StorageBackend " + wanted.spec.source.backend);
-    return backend_access(api, backend, wanted.spec.source.prefix, rules);
+    return backend::backend_access(api, backend, wanted.spec.source.prefix, rules);
 }
 
 /// The controller's CA certificates, as it publishes them.
@@ -46,19 +49,19 @@ std::string controller_ca(kube::Api& api, const std::string& ns) {
 
 /// The origin with the listing that the controller made; when that cannot be had, the agent lists for itself, and the
 /// revision still has to be the one that is wanted.
-Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, origin::Machine machine,
-                                          const api::NodeDataset& wanted, const BackendAccess& access) {
+Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, Machine machine,
+                                          const api::NodeDataset& wanted, const backend::BackendAccess& access) {
     ZCDP_TRY(auto factory, origin::make_origin_factory(access.source, access.options, machine));
-    ListingRequest request{options.controller_url,
-                           controller_ca(api, options.system_namespace),
-                           "",
-                           wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name,
-                           wanted.spec.revision,
-                           options.store};
+    backend::ListingRequest request{options.controller_url,
+                                    controller_ca(api, options.system_namespace),
+                                    "",
+                                    wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name,
+                                    wanted.spec.revision,
+                                    options.store};
     if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
     if (request.ca_pem.empty() || request.token.empty()) return factory;
-    auto listing = fetch_listing(request, machine);
-    if (listing) return with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
+    auto listing = backend::fetch_listing(request, machine);
+    if (listing) return backend::with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
     machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"why", listing.error().line()}});
     return factory;
 }
@@ -75,8 +78,7 @@ void report_store(store::Store& store, Metrics& metrics) {
 
 }  // namespace
 
-Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine machine,
-                   const std::atomic<bool>& stop) {
+Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, const std::atomic<bool>& stop) {
     Logger& log = machine.log;
     ZCDP_TRY(const auto mounter, make_mounter());
 
@@ -90,14 +92,14 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, origin::Machine 
              store::Store::open(store_options, machine.fs, machine.clock, machine.random, log, machine.metrics));
     for (const std::string& note : store->recovery_notes()) log.info(note);
 
-    const AccessRules rules{options.system_namespace, options.cluster_ranges};
+    const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};
     kube::WorkQueue queue(machine.clock, machine.random);
     kube::Cache<api::NodeDataset> objects(by_dataset());
     objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
     Transfers transfers(
         {*store, machine, machine.metrics, log},
         [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
-        [&](const api::NodeDataset& wanted, const BackendAccess& access) {
+        [&](const api::NodeDataset& wanted, const backend::BackendAccess& access) {
             return make_origin(options, api, machine, wanted, access);
         },
         options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });

@@ -1,6 +1,6 @@
 #include "src/services/agent/mount_table.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 /// mountinfo writes space, tab, newline and backslash as \OOO.
@@ -70,4 +70,4 @@ std::vector<DataMount> data_mounts(std::string_view mountinfo) {
     return out;
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -8,7 +8,7 @@
 
 #include "zcdp/store/manifest.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 /// A dataset's mount at a pod's volume.
 struct DataMount {
@@ -26,4 +26,4 @@ std::vector<DataMount> data_mounts(std::string_view mountinfo);
 /// /var/lib/kubelet/pods/UID/volumes/kubernetes.io~csi/NAME/mount -> UID; "" when it is no such path.
 std::string pod_uid_of(std::string_view target);
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

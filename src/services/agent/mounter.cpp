@@ -17,7 +17,7 @@
 // <sys/mount.h> clashes with <linux/mount.h>; these two are stable ABI.
 extern "C" int umount2(const char* target, int flags) noexcept;
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 constexpr int kNoFollow = 8;  // UMOUNT_NOFOLLOW
@@ -106,4 +106,4 @@ Result<std::unique_ptr<Mounter>> make_mounter() {
     return std::unique_ptr<Mounter>(std::make_unique<KernelMounter>());
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

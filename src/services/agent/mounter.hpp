@@ -9,7 +9,7 @@
 #include "src/services/agent/mount_table.hpp"
 #include "zcdp/base/error.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 class Mounter {
   public:
@@ -28,4 +28,4 @@ class Mounter {
 /// The kernel's. Errors: failed: it is too old.
 Result<std::unique_ptr<Mounter>> make_mounter();
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

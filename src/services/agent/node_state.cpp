@@ -7,7 +7,7 @@
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/units.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 constexpr uint64_t kReportEveryMs = 5'000, kLeasedAgainMs = 10'000, kWaitingAgainMs = 1'000;
@@ -228,4 +228,4 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     return again_ms;
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -13,7 +13,7 @@
 #include "zcdp/kube/events.hpp"
 #include "zcdp/kube/work_queue.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 /// What is known here about one NodeDataset.
 struct NodeDatasetView {
@@ -62,4 +62,4 @@ class NodeState {
     Parts parts_;
 };
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

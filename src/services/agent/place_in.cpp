@@ -10,7 +10,7 @@
 
 #include "zcdp/base/fs.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 Place place_in(const std::string& tree, const std::string& path) {
     const Fd root(::open(tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -25,4 +25,4 @@ Place place_in(const std::string& tree, const std::string& path) {
     return S_ISDIR(about.st_mode) ? Place::folder : Place::other;
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

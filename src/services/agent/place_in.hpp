@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 enum class Place { none, folder, other };
 
@@ -12,4 +12,4 @@ enum class Place { none, folder, other };
 /// things there.
 Place place_in(const std::string& tree, const std::string& path);
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -11,7 +11,7 @@
 #include "zcdp/api/agent.hpp"
 #include "zcdp/sync/sync.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 namespace json = boost::json;
@@ -187,4 +187,4 @@ Result<std::unique_ptr<net::HttpServer>> open_agent_socket(const std::string& pa
         options, [parts](const net::ServerRequest& request) { return handle(request, parts); }, parts.log);
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -13,14 +13,14 @@
 #include "zcdp/origin/options.hpp"
 #include "zcdp/store/store.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 struct SocketParts {
     store::Store& store;
-    origin::Machine machine;
+    Machine machine;
     Logger& log;
 };
 
 Result<std::unique_ptr<net::HttpServer>> open_agent_socket(const std::string& path, SocketParts parts);
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -4,16 +4,16 @@
 
 #include <algorithm>
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 constexpr uint64_t kRetryFirstMs = 1'000, kRetryMostMs = 120'000;
 
 }  // namespace
 
-Transfers::Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
+Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
                      std::function<void(const std::string&)> changed)
-    : machine_(machine),
+    : parts_(parts),
       resolve_(std::move(resolve)),
       make_origin_(std::move(make_origin)),
       at_once_(at_once),
@@ -38,7 +38,7 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     transfer.wanted = wanted;
     TransferView& view = transfer.view;
     if (view.phase == TransferPhase::running || view.phase == TransferPhase::ready) return;
-    const int64_t now_ns = machine_.machine.clock.monotonic_ns();
+    const int64_t now_ns = parts_.machine.clock.monotonic_ns();
     if (view.phase == TransferPhase::failed && now_ns < transfer.retry_at_ns && !elsewhere) return;
     if (running_ >= at_once_) {
         view.phase = TransferPhase::waiting;
@@ -48,7 +48,7 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     ++running_;
     view.phase = TransferPhase::running;
     ++view.attempts;
-    if (view.started_unix_s == 0) view.started_unix_s = machine_.machine.clock.unix_s();
+    if (view.started_unix_s == 0) view.started_unix_s = parts_.machine.clock.unix_s();
     transfer.progress = std::make_unique<sync::Progress>();
     transfer.stop = std::make_shared<sync::Stop>(false);
     transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] {
@@ -88,12 +88,12 @@ std::optional<TransferView> Transfers::view(const std::string& name) const {
         out.bytes_total = progress->bytes_total, out.bytes_done = progress->bytes_done;
         out.objects_total = progress->objects_total;
         out.reused_bytes = progress->bytes_reused;
-        const int64_t seconds = machine_.machine.clock.unix_s() - out.started_unix_s;
+        const int64_t seconds = parts_.machine.clock.unix_s() - out.started_unix_s;
         if (seconds > 0) out.bytes_per_second = static_cast<double>(out.bytes_done) / static_cast<double>(seconds);
     }
     if (out.phase == TransferPhase::failed)
         out.retry_in_ms =
-            std::max<int64_t>(0, (at->second.retry_at_ns - machine_.machine.clock.monotonic_ns()) / 1'000'000);
+            std::max<int64_t>(0, (at->second.retry_at_ns - parts_.machine.clock.monotonic_ns()) / 1'000'000);
     return out;
 }
 
@@ -114,30 +114,30 @@ size_t Transfers::active() const {
 
 Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress,
                                             sync::Stop& stop) {
-    ZCDP_TRY(const BackendAccess access, resolve_(wanted));
+    ZCDP_TRY(const backend::BackendAccess access, resolve_(wanted));
     ZCDP_TRY(const auto factory, make_origin_(wanted, access));
     sync::SyncOptions options;
     options.source = access.source;
     options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
     options.expected_revision = wanted.spec.revision;
     options.connections = access.options.connections;
-    return sync::run(options, &machine_.store, factory, machine_.machine, progress, stop);
+    return sync::run(options, &parts_.store, factory, parts_.machine, progress, stop);
 }
 
 void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress,
                     std::shared_ptr<sync::Stop> stop) {
-    const int64_t began_ns = machine_.machine.clock.monotonic_ns();
+    const int64_t began_ns = parts_.machine.clock.monotonic_ns();
     Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
     try {
         done = attempt(wanted, progress, *stop);
     } catch (const std::exception& error) {
         done = Error(ErrorKind::failed, std::string("internal error: ") + error.what());
     }
-    finish(name, std::move(done), static_cast<double>(machine_.machine.clock.monotonic_ns() - began_ns) / 1e9);
+    finish(name, std::move(done), static_cast<double>(parts_.machine.clock.monotonic_ns() - began_ns) / 1e9);
 }
 
 void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, double seconds) {
-    const Clock& clock = machine_.machine.clock;
+    const Clock& clock = parts_.machine.clock;
     {
         const std::scoped_lock lock(mutex_);
         --running_;
@@ -152,14 +152,14 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
-            machine_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.")
+            parts_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.")
                 .observe_ns(static_cast<int64_t>(seconds * 1e9));
-            machine_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.")
+            parts_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.")
                 .add(done->bytes_reused);
-            machine_.log.info("ready", {{"nodedataset", name},
-                                        {"snapshot", done->snapshot},
-                                        {"fetched", done->bytes_fetched},
-                                        {"reused", done->bytes_reused}});
+            parts_.log.info("ready", {{"nodedataset", name},
+                                      {"snapshot", done->snapshot},
+                                      {"fetched", done->bytes_fetched},
+                                      {"reused", done->bytes_reused}});
         } else {
             view.phase = TransferPhase::failed;
             view.origin_bytes += transfer.progress->bytes_done;
@@ -168,9 +168,9 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             const uint64_t pause_ms = std::min(kRetryMostMs, kRetryFirstMs << std::min(view.attempts - 1, 16u));
             transfer.retry_at_ns =
                 clock.monotonic_ns() +
-                static_cast<int64_t>(pause_ms / 2 + machine_.machine.random.below(pause_ms)) * 1'000'000;
-            machine_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
-            machine_.log.warn(
+                static_cast<int64_t>(pause_ms / 2 + parts_.machine.random.below(pause_ms)) * 1'000'000;
+            parts_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
+            parts_.log.warn(
                 "a sync failed",
                 {{"nodedataset", name}, {"why", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
         }
@@ -181,4 +181,4 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
     changed_(name);
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -13,12 +13,13 @@
 #include <string>
 #include <thread>
 
-#include "src/services/cluster/backend_access.hpp"
+#include "src/services/backend/backend_access.hpp"
 #include "zcdp/api/types.hpp"
+#include "zcdp/base/machine.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/sync/sync.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 enum class TransferPhase { waiting, running, ready, failed };
 
@@ -38,18 +39,19 @@ struct TransferView {
 
 class Transfers {
   public:
-    struct Machine {
+    struct Parts {
         store::Store& store;
-        origin::Machine machine;
+        Machine machine;
         Metrics& metrics;
         Logger& log;
     };
     /// Resolves a NodeDataset's backend: called on the transfer's thread.
-    using Resolve = std::function<Result<BackendAccess>(const api::NodeDataset&)>;
+    using Resolve = std::function<Result<backend::BackendAccess>(const api::NodeDataset&)>;
     /// Makes the origin whose listing is the controller's, or the plain one.
-    using MakeOrigin = std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const BackendAccess&)>;
+    using MakeOrigin =
+        std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const backend::BackendAccess&)>;
 
-    Transfers(Machine machine, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
+    Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
               std::function<void(const std::string& name)> changed);
     ~Transfers();
 
@@ -78,7 +80,7 @@ class Transfers {
     void run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop);
     Result<sync::SyncReport> attempt(const api::NodeDataset& wanted, sync::Progress& progress, sync::Stop& stop);
     void finish(const std::string& name, Result<sync::SyncReport> done, double seconds);
-    Machine machine_;
+    Parts parts_;
     const Resolve resolve_;
     const MakeOrigin make_origin_;
     const unsigned at_once_;
@@ -90,4 +92,4 @@ class Transfers {
     unsigned running_ = 0;
 };
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

@@ -9,12 +9,12 @@
 #include <set>
 
 #include "src/services/agent/place_in.hpp"
-#include "src/services/cluster/nested_mounts.hpp"
+#include "src/services/backend/nested_mounts.hpp"
 #include "zcdp/api/core.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/units.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 namespace {
 
 using kube::CsiCode;
@@ -54,7 +54,7 @@ std::optional<CsiStatus> missing_below(const std::string& tree, const api::Datas
                                        const std::string& attribute) {
     if (attribute.empty()) return std::nullopt;
     const std::string shown = claim.spec.sub_path.empty() ? tree : tree + "/" + claim.spec.sub_path;
-    for (NestedMount& mount : read_below(attribute)) {
+    for (backend::NestedMount& mount : backend::read_below(attribute)) {
         const Place place = place_in(shown, mount.folder);
         if (place == Place::folder || (place == Place::other && !mount.directory)) continue;
         mount.claim = claim.metadata.name;
@@ -412,4 +412,4 @@ void Volumes::sweep_orphans() {
     }
 }
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

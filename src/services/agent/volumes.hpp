@@ -18,7 +18,7 @@
 #include "zcdp/kube/cache.hpp"
 #include "zcdp/kube/csi.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::agent {
 
 /// One published volume, as its lease remembers it.
 struct VolumeRecord {
@@ -105,4 +105,4 @@ class Volumes final : public kube::CsiNode {
     std::atomic<bool> registered_{false};
 };
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::agent

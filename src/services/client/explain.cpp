@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "src/services/backend/nested_mounts.hpp"
 #include "src/services/client/read.hpp"
-#include "src/services/cluster/nested_mounts.hpp"
 #include "src/services/controller/world.hpp"
 #include "zcdp/services/cluster_view.hpp"
 
@@ -98,7 +98,7 @@ bool could_not_mount(const kube::json::object& pod) {
     return false;
 }
 
-Explanation explain_nested(const NestedMount& mount) {
+Explanation explain_nested(const backend::NestedMount& mount) {
     return blocked(
         "mount",
         fmt::format("{}: the container starts only if the dataset has the folder {}", mount.line(), mount.folder),
@@ -116,7 +116,7 @@ std::optional<Explanation> explain_refusal(const api::Pod& pod) {
 
 /// What is said of a pod that has claims and does not run.
 Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, const std::vector<std::string>& claims,
-                                        const std::vector<NestedMount>& nested) {
+                                        const std::vector<backend::NestedMount>& nested) {
     for (const std::string& name : claims) {
         auto claim = read_one<api::DatasetClaim>(api, res::claims, pod.metadata.namespace_, name);
         if (!claim && claim.error().kind() == ErrorKind::not_found)
@@ -136,7 +136,7 @@ Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, con
         return blocked("scheduling", scheduled ? scheduled->message : "the scheduler has not looked at it yet",
                        "the data is there: see why no node takes the pod");
     }
-    auto csi_node = read_one<CsiNodeObject>(api, res::csi_nodes, "", pod.spec.node_name);
+    auto csi_node = read_one<controller::CsiNodeObject>(api, res::csi_nodes, "", pod.spec.node_name);
     if (csi_node && !csi_node->has(api::kDriver))
         return blocked(
             "agent", fmt::format("kubelet of node {} does not know the driver zcdp.io", pod.spec.node_name),
@@ -168,7 +168,7 @@ Result<Explanation> explain_pod(kube::Api& api, const kube::json::object& raw) {
         return blocked("claim", "it uses no claim, and none selects its labels",
                        "check the claim's podSelector against the pod's labels");
     }
-    const auto nested = nested_mounts(raw);
+    const auto nested = backend::nested_mounts(raw);
     if (!nested.empty() && could_not_mount(raw)) return explain_nested(nested.front());
     if (auto refused = explain_refusal(pod)) return std::move(*refused);
     if (pod.status.phase == "Running" || pod.ended())
@@ -180,7 +180,7 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
     const std::string& name = node.metadata.name;
     if (!node.ready())
         return blocked("node", fmt::format("node {} is not Ready", name), "kubectl describe node " + name);
-    auto csi_node = read_one<CsiNodeObject>(api, res::csi_nodes, "", name);
+    auto csi_node = read_one<controller::CsiNodeObject>(api, res::csi_nodes, "", name);
     if (!csi_node || !csi_node->has(api::kDriver))
         return blocked(
             "agent", "kubelet does not know the driver zcdp.io",

@@ -3,10 +3,10 @@
 
 #include <thread>
 
-#include "src/services/controller/keeper.hpp"
-#include "src/services/controller/reconcile.hpp"
-#include "src/services/controller/serve_listing.hpp"
-#include "src/services/controller/webhook.hpp"
+#include "src/services/controller/listing/serve_listing.hpp"
+#include "src/services/controller/reconcile/reconcile.hpp"
+#include "src/services/controller/upkeep/keeper.hpp"
+#include "src/services/controller/webhook/webhook.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
 #include "zcdp/net/http_server.hpp"
@@ -14,6 +14,8 @@
 
 namespace zcdp::services {
 namespace {
+
+using namespace controller;
 
 constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000;
 
@@ -41,7 +43,7 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
 
 /// `passed_over` becomes true when a key was due while this replica did not lead: whoever leads then looks at
 /// everything. (A leader that was paused finds events of the meantime before it has its lease again.)
-void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, origin::Machine machine,
+void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, Machine machine,
           std::atomic<bool>& passed_over, std::stop_token stop) {
     Counter& failures =
         machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
@@ -69,13 +71,13 @@ constexpr std::string_view kListings = "/v1/listings/";
 
 }  // namespace
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, origin::Machine machine,
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine,
                         const std::atomic<bool>& stop) {
     Logger& log = machine.log;
     World world;
     kube::WorkQueue queue(machine.clock, machine.random);
     Reconciler::route(world, queue);
-    const AccessRules rules{options.system_namespace, options.cluster_ranges};
+    const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};
     const auto lister = make_lister(api, machine, rules, options.scratch,
                                     [&queue](const std::string& key) { queue.add("dataset/" + key); });
     kube::EventRecorder events(api, "zcdp-controller", options.identity, machine.clock, machine.random, log);

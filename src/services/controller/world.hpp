@@ -6,7 +6,7 @@
 #include "zcdp/api/types.hpp"
 #include "zcdp/kube/cache.hpp"
 
-namespace zcdp::services {
+namespace zcdp::services::controller {
 
 template <class T>
 using Objects = std::vector<std::shared_ptr<const T>>;
@@ -109,4 +109,4 @@ struct World {
     }
 };
 
-}  // namespace zcdp::services
+}  // namespace zcdp::services::controller

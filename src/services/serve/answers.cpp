@@ -7,7 +7,7 @@
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/percent.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr std::string_view kHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -136,4 +136,4 @@ Answer list_objects(const ListRequest& request, const ListPage& page) {
     return xml(body + "</ListBucketResult>");
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -7,7 +7,7 @@
 
 #include "list_page.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct Answer {
     int status = 200;
@@ -32,4 +32,4 @@ Answer list_objects(const ListRequest& request, const ListPage& page);
 std::string token_for(std::string_view from);
 bool from_token(std::string_view token, std::string& from);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -6,7 +6,7 @@
 #include <map>
 #include <mutex>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kIdDigits = 32, kNameMost = 63, kNameLeast = 3;
@@ -101,4 +101,4 @@ std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store,
     return std::make_unique<StoreBuckets>(std::move(store), fs);
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

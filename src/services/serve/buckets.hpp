@@ -9,7 +9,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/store/store.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 class Buckets {
   public:
@@ -29,4 +29,4 @@ std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store,
 /// "s3://models/llama-3/" -> "models-llama-3": small letters, digits, dots and hyphens, 3 to 63 of them. Pure.
 std::string bucket_name_of(const std::string& snapshot_name);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -4,7 +4,7 @@
 
 #include "zcdp/base/clock.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 namespace {
 
@@ -107,4 +107,4 @@ RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, st
     return {RangeKind::part, *first, last - *first + 1};
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 /// Header values as sent; empty when absent.
 struct Conditions {
@@ -35,4 +35,4 @@ struct RangeAnswer {
 RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, std::string_view etag,
                            uint64_t size_bytes);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

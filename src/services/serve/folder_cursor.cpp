@@ -7,7 +7,7 @@
 
 #include "zcdp/base/paths.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr std::string_view kOwn = ".zcdp";  ///< zcdp's folder at the top of what it synced into
@@ -116,4 +116,4 @@ Result<ObjectStat> FolderCursor::stat() {
     return object_stat(*st);
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

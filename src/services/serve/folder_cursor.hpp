@@ -11,7 +11,7 @@
 #include "list_page.hpp"
 #include "zcdp/base/fs.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 /// For one page of `query` below the open folder `root`. Keys without the query's prefix are left out, and where its
 /// delimiter is '/', a folder that the page shows as a common prefix is given as one key that ends in '/', once it is
@@ -65,4 +65,4 @@ class FolderCursor final : public KeyCursor {
 /// all keys below the folder lie before `from`. Pure.
 std::optional<std::string_view> first_name(std::string_view path, std::string_view from);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -4,7 +4,7 @@
 
 #include "zcdp/base/paths.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 /// Two changes within one tick of the file system's clock leave the same times: only what is older than this says that
@@ -148,4 +148,4 @@ void FolderWindows::drop(std::multimap<FolderId, Place>::iterator which) {
     by_folder_.erase(which);
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

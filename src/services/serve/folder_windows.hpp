@@ -21,7 +21,7 @@
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/name_window.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct FolderWindowLimits {
     size_t window_bytes = size_t{2} << 20;  ///< some 70,000 names of 20 bytes
@@ -81,4 +81,4 @@ class FolderWindows {
     uint64_t begun_ = 0;
 };
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

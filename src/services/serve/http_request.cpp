@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kHeadersMax = 100;
@@ -65,4 +65,4 @@ std::optional<HttpRequest> parse_request(std::string_view bytes) {
     return request;
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct HttpRequest {
     std::string method, target;
@@ -24,4 +24,4 @@ struct HttpRequest {
 /// From the bytes up to and with the empty line; nullopt when they are no request that is understood here.
 std::optional<HttpRequest> parse_request(std::string_view bytes);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

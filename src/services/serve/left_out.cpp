@@ -4,7 +4,7 @@
 
 #include "zcdp/base/error.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kFoldersMost = 100'000;  ///< some 20 MB
@@ -49,4 +49,4 @@ void LeftOutBook::note(FolderId folder, const LeftOut& found) {
                {"such_as", found.example}});
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -14,7 +14,7 @@
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 /// Of one folder.
 struct LeftOut {
@@ -42,4 +42,4 @@ class LeftOutBook {
     uint64_t said_ = 0;
 };
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

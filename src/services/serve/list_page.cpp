@@ -1,6 +1,6 @@
 #include "list_page.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 namespace {
 
@@ -72,4 +72,4 @@ Result<ListPage> list_page(const ListQuery& query, KeyCursor& cursor) {
     }
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -10,7 +10,7 @@
 #include "object.hpp"
 #include "zcdp/base/error.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 /// All keys of a bucket in raw byte order; in the place of keys that a page rolls up it may give their common prefix.
 class KeyCursor {
@@ -64,4 +64,4 @@ std::string after_marker(std::string_view marker, std::string_view prefix, std::
 
 Result<ListPage> list_page(const ListQuery& query, KeyCursor& cursor);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

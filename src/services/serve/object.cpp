@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr int64_t kLastSecond = 253'402'300'799;  ///< of the year 9999
@@ -30,4 +30,4 @@ std::string etag(const ObjectStat& object) {
     return fmt::format("\"{:x}-{:x}-{:x}\"", object.modified_ns, object.size_bytes, object.inode);
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct ObjectStat {
     uint64_t size_bytes = 0;
@@ -24,4 +24,4 @@ ObjectStat object_stat(const struct stat& st);
 /// `"MTIME_NS-SIZE-INODE"` in hex, with the quotes. The '-' tells clients that it is no MD5.
 std::string etag(const ObjectStat& object);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

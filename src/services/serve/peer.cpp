@@ -10,7 +10,7 @@
 #include <chrono>
 #include <vector>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kHeaderBytesMax = 16 << 10;
@@ -121,4 +121,4 @@ bool Peer::receive() {
     }
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

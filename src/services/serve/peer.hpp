@@ -11,7 +11,7 @@
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct FreeSsl {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -50,4 +50,4 @@ class Peer {
     std::string buffer_;
 };
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -28,7 +28,7 @@
 namespace zcdp::services {
 namespace {
 
-using namespace s3door;
+using namespace serve;
 
 constexpr uint64_t kBodyBytesMax = 1 << 20;
 constexpr int kLookEveryMs = 100;

@@ -9,7 +9,7 @@
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/percent.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 namespace {
 
 constexpr int64_t kSkewMaxS = 15 * 60, kPresignedMaxS = 7 * 24 * 3600;
@@ -148,4 +148,4 @@ SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys
                                                                                        : SignatureVerdict::wrong;
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -7,7 +7,7 @@
 
 #include "http_request.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 struct KeyPair {
     std::string access_key, secret_key;
@@ -19,4 +19,4 @@ enum class SignatureVerdict { right, missing, unknown_key, wrong, skewed, expire
 /// most. The payload's hash is taken as stated: there are no bodies here.
 SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys, int64_t now_unix_s);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

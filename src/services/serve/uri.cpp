@@ -2,7 +2,7 @@
 
 #include "zcdp/base/percent.hpp"
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 namespace {
 
@@ -56,4 +56,4 @@ std::optional<Target> parse_target(std::string_view text) {
     return target;
 }
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace zcdp::s3door {
+namespace zcdp::services::serve {
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 
@@ -25,4 +25,4 @@ struct Target {
 /// percent-encoding.
 std::optional<Target> parse_target(std::string_view target);
 
-}  // namespace zcdp::s3door
+}  // namespace zcdp::services::serve

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "src/base/sha256_engine.hpp"
+#include "src/base/sha256/sha256_engine.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/digest.hpp"
 

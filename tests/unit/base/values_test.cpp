@@ -4,6 +4,7 @@
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/base/units.hpp"
 
 using namespace zcdp;

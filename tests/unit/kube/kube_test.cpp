@@ -6,6 +6,7 @@
 #include "tests/support/sim_api.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "zcdp/api/types.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/lease.hpp"
 #include "zcdp/kube/work_queue.hpp"
 

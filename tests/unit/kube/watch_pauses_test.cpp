@@ -1,6 +1,7 @@
 #include "src/kube/watch_pauses.hpp"
 
 #include "tests/support/doctest.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp::kube {
 namespace {

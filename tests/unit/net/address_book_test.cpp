@@ -1,5 +1,5 @@
 // Which address the next connection goes to, and when one is avoided.
-#include "src/net/address_book.hpp"
+#include "src/net/client/address_book.hpp"
 
 #include "tests/support/doctest.hpp"
 

@@ -4,6 +4,7 @@
 #include "src/origin/azure/credentials.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/checksums.hpp"
 
 namespace zcdp::origin::azure {

@@ -8,6 +8,7 @@
 #include "src/origin/gcs/gcs_protocol.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;

@@ -3,6 +3,7 @@
 
 #include "src/origin/s3/s3_protocol.hpp"
 #include "tests/support/doctest.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;

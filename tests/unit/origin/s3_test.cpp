@@ -13,6 +13,7 @@
 #include "src/origin/s3/sigv4.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/transfer/backoff.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;
@@ -217,15 +218,15 @@ TEST_CASE("container and web identity answers give credentials with their end, o
 }
 
 TEST_CASE("back-off grows, is jittered, bounded, and never shorter than Retry-After") {
-    CHECK(backoff_ms(1, 0.0, 0) == 0);
-    CHECK(backoff_ms(1, 0.999, 0) < 200);
-    CHECK(backoff_ms(4, 0.999, 0) > backoff_ms(2, 0.999, 0));
-    CHECK(backoff_ms(30, 0.999, 0) <= 20'000);
-    CHECK(backoff_ms(1, 0.0, 3000) == 3000);
+    CHECK(transfer::backoff_ms(1, 0.0, 0) == 0);
+    CHECK(transfer::backoff_ms(1, 0.999, 0) < 200);
+    CHECK(transfer::backoff_ms(4, 0.999, 0) > transfer::backoff_ms(2, 0.999, 0));
+    CHECK(transfer::backoff_ms(30, 0.999, 0) <= 20'000);
+    CHECK(transfer::backoff_ms(1, 0.0, 3000) == 3000);
 }
 
 TEST_CASE("concurrency halves once for a burst of 503s and climbs back one by one") {
-    Concurrency concurrency(32);
+    transfer::Concurrency concurrency(32);
     concurrency.throttled(1'000'000'000);
     concurrency.throttled(1'100'000'000);
     CHECK(concurrency.now() == 16);
@@ -238,8 +239,8 @@ TEST_CASE("concurrency halves once for a burst of 503s and climbs back one by on
 }
 
 TEST_CASE("what is halved is the number of requests under way, not the most there may be") {
-    Concurrency concurrency(256);
-    std::deque<Concurrency::Waiting> waiting;
+    transfer::Concurrency concurrency(256);
+    std::deque<transfer::Concurrency::Waiting> waiting;
     for (int i = 0; i < 100; ++i) waiting.emplace_back(concurrency);
     concurrency.throttled(1'000'000'000);
     CHECK(concurrency.now() == 50);
@@ -249,7 +250,7 @@ TEST_CASE("what is halved is the number of requests under way, not the most ther
 }
 
 TEST_CASE("an origin that is down empties the purse of retries; successes fill it again") {
-    RetryBudget budget;
+    transfer::RetryBudget budget;
     int granted = 0;
     while (budget.take()) ++granted;
     CHECK(granted == 200);

@@ -5,12 +5,15 @@
 
 #include "src/origin/http/shared.hpp"
 #include "src/origin/s3/location.hpp"
-#include "src/services/cluster/backend_source.hpp"
-#include "src/services/controller/decide_dataset.hpp"
+#include "src/services/backend/backend_source.hpp"
+#include "src/services/controller/decide/decide_dataset.hpp"
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::services {
 namespace {
+
+using namespace backend;
+using namespace controller;
 
 constexpr const char* kArn = "arn:aws:s3:us-west-2:123456789012:accesspoint/models";
 

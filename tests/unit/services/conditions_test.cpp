@@ -3,7 +3,7 @@
 
 #include "tests/support/doctest.hpp"
 
-using namespace zcdp::s3door;
+using namespace zcdp::services::serve;
 
 namespace {
 

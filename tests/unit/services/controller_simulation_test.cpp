@@ -12,18 +12,21 @@
 #include <set>
 
 #include "src/services/agent/node_state.hpp"
-#include "src/services/controller/mutate_pod.hpp"
-#include "src/services/controller/reconcile.hpp"
+#include "src/services/controller/reconcile/reconcile.hpp"
+#include "src/services/controller/webhook/mutate_pod.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/sim_api.hpp"
 #include "zcdp/base/digest.hpp"
 
+#include "zcdp/base/random.hpp"
 #include "zcdp/kube/lease.hpp"
 
 namespace zcdp::test {
 namespace {
 
 using namespace zcdp::services;
+using namespace zcdp::services::agent;
+using namespace zcdp::services::controller;
 namespace res = kube::resources;
 
 constexpr int kChaosSteps = 250, kCalmSteps = 600, kQuietSteps = 60;

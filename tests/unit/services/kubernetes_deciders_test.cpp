@@ -4,16 +4,20 @@
 
 #include "src/services/agent/mount_table.hpp"
 #include "src/services/agent/node_state.hpp"
-#include "src/services/cluster/backend_access.hpp"
-#include "src/services/controller/decide_dataset.hpp"
-#include "src/services/controller/decide_small.hpp"
-#include "src/services/controller/mutate_pod.hpp"
-#include "src/services/controller/roles.hpp"
+#include "src/services/backend/backend_access.hpp"
+#include "src/services/controller/decide/decide_dataset.hpp"
+#include "src/services/controller/decide/decide_small.hpp"
+#include "src/services/controller/upkeep/roles.hpp"
+#include "src/services/controller/webhook/mutate_pod.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::services {
 namespace {
+
+using namespace agent;
+using namespace backend;
+using namespace controller;
 
 namespace json = boost::json;
 

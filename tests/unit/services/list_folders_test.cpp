@@ -21,9 +21,10 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/name_window.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
-using namespace zcdp::s3door;
+using namespace zcdp::services::serve;
 using zcdp::test::TempFolder;
 
 namespace {

@@ -1,6 +1,6 @@
 // The listing that the controller made, and when an agent asks the origin all the same: where the source may be one
 // object.
-#include "src/services/cluster/listed_origin.hpp"
+#include "src/services/backend/listed_origin.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -13,6 +13,8 @@
 
 namespace zcdp::services {
 namespace {
+
+using namespace backend;
 
 using Entries = std::vector<origin::Entry>;
 

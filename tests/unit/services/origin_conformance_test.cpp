@@ -5,6 +5,7 @@
 
 #include "tests/support/origin_conformance.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/options.hpp"
 #include "zcdp/services/serve.hpp"
 

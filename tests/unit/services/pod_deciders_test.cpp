@@ -9,15 +9,19 @@
 #include <set>
 
 #include "src/services/agent/place_in.hpp"
-#include "src/services/cluster/nested_mounts.hpp"
-#include "src/services/controller/decide_pod.hpp"
-#include "src/services/controller/label_turns.hpp"
-#include "src/services/controller/mutate_pod.hpp"
-#include "src/services/controller/room.hpp"
+#include "src/services/backend/nested_mounts.hpp"
+#include "src/services/controller/decide/decide_pod.hpp"
+#include "src/services/controller/decide/label_turns.hpp"
+#include "src/services/controller/decide/room.hpp"
+#include "src/services/controller/webhook/mutate_pod.hpp"
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::services {
 namespace {
+
+using namespace agent;
+using namespace backend;
+using namespace controller;
 
 namespace json = boost::json;
 

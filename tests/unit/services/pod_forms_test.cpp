@@ -2,11 +2,13 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "src/services/controller/mutate_pod.hpp"
+#include "src/services/controller/webhook/mutate_pod.hpp"
 #include "tests/support/doctest.hpp"
 
 namespace zcdp::services {
 namespace {
+
+using namespace controller;
 
 namespace json = boost::json;
 

@@ -2,12 +2,14 @@
 // meanwhile.
 #include <boost/json/parse.hpp>
 
-#include "src/services/controller/revision_source.hpp"
+#include "src/services/controller/decide/revision_source.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/api/core.hpp"
 
 namespace zcdp::services {
 namespace {
+
+using namespace controller;
 
 namespace json = boost::json;
 

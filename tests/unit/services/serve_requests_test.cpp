@@ -4,7 +4,7 @@
 #include "src/services/serve/uri.hpp"
 #include "tests/support/doctest.hpp"
 
-using namespace zcdp::s3door;
+using namespace zcdp::services::serve;
 
 TEST_CASE("a target is a path, or an address whose path counts") {
     for (const char* same : {"/data/a%20b?x=1", "http://host:9000/data/a%20b?x=1", "https://[::1]/data/a%20b?x=1"}) {

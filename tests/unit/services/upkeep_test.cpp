@@ -3,19 +3,22 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "src/services/cluster/backend_access.hpp"
-#include "src/services/controller/decide_small.hpp"
-#include "src/services/controller/keeper.hpp"
-#include "src/services/controller/reconcile.hpp"
+#include "src/services/backend/backend_access.hpp"
+#include "src/services/controller/decide/decide_small.hpp"
+#include "src/services/controller/reconcile/reconcile.hpp"
+#include "src/services/controller/upkeep/keeper.hpp"
 #include "src/services/install/manifests.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/sim_api.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp::test {
 namespace {
 
 using namespace zcdp::services;
+using namespace zcdp::services::backend;
+using namespace zcdp::services::controller;
 
 /// An API server, and controllers that look after themselves.
 struct Cluster {

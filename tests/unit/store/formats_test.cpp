@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "src/store/sqlite.hpp"
 #include "tests/support/temp_store.hpp"
+#include "zcdp/base/sqlite.hpp"
 
 using namespace zcdp;
 using namespace zcdp::store;
@@ -186,7 +186,7 @@ TEST_CASE("index: one of before there were sums is read as it is, and gets them 
     const std::vector<TagRow> rows{{"k", "t", 9'000'000, digest, "crc64nvme:01"}};
     temp.snapshot(*temp.open(), {{"f", "x"}});
     {
-        auto before = Database::open(temp.root() + "/index.db", true);
+        auto before = sqlite::Database::open(temp.root() + "/index.db", true);
         REQUIRE(before);
         REQUIRE(before->execute("DROP TABLE sums"));
     }

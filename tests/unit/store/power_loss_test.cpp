@@ -9,6 +9,7 @@
 #include "tests/support/faulty_fs.hpp"
 #include "tests/support/lossy_fs.hpp"
 #include "tests/support/temp_store.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::store;

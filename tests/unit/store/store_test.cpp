@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "tests/support/temp_store.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::store;

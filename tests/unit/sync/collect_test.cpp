@@ -2,9 +2,10 @@
 #include <algorithm>
 #include <random>
 
-#include "src/sync/collect.hpp"
+#include "src/sync/list/collect.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::sync;

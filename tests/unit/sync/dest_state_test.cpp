@@ -1,7 +1,7 @@
 // DEST/.zcdp/state cut off and damaged at every byte: what is read is a true beginning of what was written.
 #include <fcntl.h>
 
-#include "src/sync/dest_state.hpp"
+#include "src/sync/place/dest_state.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
 

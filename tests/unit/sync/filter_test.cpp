@@ -1,10 +1,10 @@
 // What --include and --exclude leave out, and what an origin therefore need not touch.
 #include "zcdp/sync/filter.hpp"
 
-#include "src/sync/intake.hpp"
-#include "src/sync/selection.hpp"
+#include "src/sync/list/intake.hpp"
+#include "src/sync/list/selection.hpp"
 #include "tests/support/doctest.hpp"
-#include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
 
 using namespace zcdp;
 using namespace zcdp::sync;

@@ -1,5 +1,5 @@
 // What the objects of a source are called in messages.
-#include "src/sync/job.hpp"
+#include "src/sync/fetch/job.hpp"
 #include "tests/support/doctest.hpp"
 
 using namespace zcdp;

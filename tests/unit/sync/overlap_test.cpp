@@ -1,5 +1,5 @@
 // Whether a place lies in another, whatever names lead there.
-#include "src/sync/overlap.hpp"
+#include "src/sync/place/overlap.hpp"
 
 #include "tests/support/doctest.hpp"
 

@@ -1,12 +1,12 @@
 // Sums of pieces against sums over all the bytes, computed the plain way.
-#include "src/sync/piece_crcs.hpp"
+#include "src/sync/fetch/piece_crcs.hpp"
 
 #include <algorithm>
 
-#include "src/sync/verify.hpp"
+#include "src/sync/fetch/verify.hpp"
 #include "tests/support/doctest.hpp"
-#include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/random.hpp"
 
 namespace zcdp::sync {
 namespace {

@@ -1,13 +1,14 @@
 // The pure and the on-disk parts of a sync: globs, intake, the spool, the plan, the feeder, checksums.
 #include <fcntl.h>
 
-#include "src/sync/dest_state.hpp"
-#include "src/sync/feeder.hpp"
-#include "src/sync/intake.hpp"
-#include "src/sync/plan.hpp"
-#include "src/sync/stated_sum.hpp"
-#include "src/sync/verify.hpp"
+#include "src/sync/fetch/feeder.hpp"
+#include "src/sync/fetch/verify.hpp"
+#include "src/sync/list/intake.hpp"
+#include "src/sync/place/dest_state.hpp"
+#include "src/sync/plan/plan.hpp"
+#include "src/sync/plan/stated_sum.hpp"
 #include "tests/support/temp_store.hpp"
+#include "zcdp/base/random.hpp"
 #include "zcdp/origin/checksums.hpp"
 
 using namespace zcdp;

@@ -1,0 +1,35 @@
+// A network loop: one thread, one io_context, and the tasks on it, which are cancelled as one when the sync stops.
+#pragma once
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/io_context.hpp>
+#include <exception>
+#include <functional>
+#include <list>
+
+#include "zcdp/base/tasks.hpp"
+
+namespace zcdp::transfer {
+
+class Loop {
+  public:
+    Loop() : context_(1) {}
+    asio::any_io_executor executor() { return context_.get_executor(); }
+
+    /// Before run(), or from a task on this loop. A task that is not cancellable is left to end by itself.
+    void spawn(Task<> task, bool cancellable = true);
+    /// Runs until every task has ended. When `stopped` turns true (looked at every 50 ms) the tasks' awaits are
+    /// cancelled. The first exception that is not that cancellation is thrown.
+    void run(const std::function<bool()>& stopped);
+
+  private:
+    Task<> watch(const std::function<bool()>* stopped);
+    void ended(std::exception_ptr error);
+    asio::io_context context_;
+    std::list<asio::cancellation_signal> signals_;
+    size_t running_ = 0;
+    bool cancelled_ = false;
+    std::exception_ptr error_;
+};
+
+}  // namespace zcdp::transfer

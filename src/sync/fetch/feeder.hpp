@@ -1,0 +1,79 @@
+// Hands out the work of a plan to any number of loops: small files one by one, long files as runs of chunks, so that
+// several connections fill one file. Bounded memory: the plan stays on disk, and only long files in flight are held.
+//
+// Thread rule: any thread; take() reads the plan file and so blocks: call it on a pool.
+#pragma once
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "src/sync/fetch/piece_crcs.hpp"
+#include "src/sync/list/spool.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::sync {
+
+/// A file of more than 1 MiB on its way.
+struct LongFile {
+    SpoolEntry record;
+    std::unique_ptr<store::PartialFile> partial;
+    origin::ObjectChecksum claimed;        ///< by the origin, for the whole
+    uint64_t part_bytes = 0;               ///< with `claimed` of parts: their size, but of the last; 0: not known
+    PieceCrcs crcs;                        ///< with `claimed` of a CRC kind
+    std::vector<bool> resumed;             ///< chunks that an earlier run left; empty when there are none
+    int reads = 1;                         ///< how often it was fetched, this time included
+    std::atomic<uint64_t> chunks_left{0};  ///< not yet on disk
+    bool one_pass = false;                 ///< from a server without ranges: one run has all of it
+    std::atomic<bool> abandoned{false};    ///< such a server showed only now: opened again by the last of its runs
+    std::atomic<uint32_t> runs{0};         ///< handed out and not ended
+    uint64_t next_chunk = 0;               ///< first one not handed out; under the feeder's mutex
+
+    uint64_t size_bytes() const { return record.entry.size_bytes; }
+    bool is_resumed(uint64_t chunk) const { return !resumed.empty() && resumed[chunk]; }
+};
+
+struct ChunkRun {
+    std::shared_ptr<LongFile> file;
+    uint64_t first = 0, count = 0;
+};
+
+/// A whole file (small, or one to be opened as a LongFile), or a run of chunks.
+using Work = std::variant<SpoolEntry, ChunkRun>;
+
+class Feeder {
+  public:
+    Feeder(SpoolReader plan, uint32_t connections) : plan_(std::move(plan)), connections_(connections) {}
+
+    struct Batch {
+        std::vector<Work> work;
+        bool finished = false;  ///< nothing is left now or later
+    };
+    /// Work for `free_slots` connections: that many runs or long files, or some more small files than that. An empty,
+    /// unfinished batch means: a long file is being opened elsewhere, ask again soon.
+    Result<Batch> take(size_t free_slots);
+    /// A long file that take() gave out as a SpoolEntry is open: its chunks may be handed out. It may be opened again,
+    /// when it turns out to be damaged; finished() comes only after its long_done().
+    void opened(std::shared_ptr<LongFile> file);
+    /// It is on disk, or needs no fetching, or never will be there.
+    void long_done();
+
+  private:
+    bool take_run(Batch& batch);
+    Result<bool> take_entry(Batch& batch);
+
+    std::mutex mutex_;
+    SpoolReader plan_;
+    const uint32_t connections_;
+    bool plan_ended_ = false;
+    size_t long_files_ = 0;                      ///< given out and not done
+    std::list<std::shared_ptr<LongFile>> open_;  ///< with chunks that nobody fetches yet
+};
+
+/// Files up to this many bytes are fetched whole into one buffer.
+inline constexpr uint64_t kSmallFileBytesMax = 1 << 20;
+
+}  // namespace zcdp::sync

@@ -1,0 +1,75 @@
+// One loop's part of a fetch: a number of slots, each with one read in flight, that take work from the feeder.
+//
+// Thread rule: belongs to its loop; what it shares with the others is FetchJob.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "src/sync/fetch/job.hpp"
+#include "src/sync/fetch/stager.hpp"
+#include "zcdp/transfer/buffers.hpp"
+#include "zcdp/transfer/hash_together.hpp"
+#include "zcdp/transfer/loop.hpp"
+
+namespace zcdp::sync {
+
+class Fetcher {
+  public:
+    /// `slots` reads at once, and more of small objects while that brings more; at most `buffer_bytes` of buffers.
+    Fetcher(FetchJob& job, transfer::Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
+            uint64_t buffer_bytes);
+    /// Spawns the slots and the stager on the loop.
+    void start();
+
+  private:
+    Task<> slot();
+    uint32_t slots_wanted() const;
+    void grow();
+    Task<> work_until_done();
+    Task<std::optional<Work>> next_work();
+    Task<Result<>> handle(Work work);
+
+    Task<Result<>> fetch_entry(SpoolEntry record);
+    Task<Result<>> fetch_small(SpoolEntry record);
+    Task<Result<Digest>> read_verified(const origin::Entry& entry, std::span<std::byte> into);
+    Task<Result<>> read_whole(origin::ReadSpec spec, std::span<std::byte> into, origin::ObjectChecksum& claimed);
+    Task<Result<>> ask(SpoolEntry& record);
+    Task<Result<bool>> same_content(SpoolEntry& record);
+    Task<Result<bool>> blob_has(const SpoolEntry& record, origin::ObjectChecksum sum);
+    Task<Result<>> make_room(const origin::Entry& entry);
+
+    Task<Result<>> open_long(SpoolEntry record, int reads, bool one_pass);
+    Task<Result<>> open_long_file(std::shared_ptr<LongFile> file);
+    struct RunState;
+    Task<Result<>> take_claim(LongFile& file, origin::ObjectChecksum claimed);
+    Task<Result<>> fetch_run(ChunkRun run);
+    Task<Result<>> fill_run(ChunkRun run);
+    Error forget(RunState& state, const LongFile& file, Error error);
+    Task<Result<>> open_range(LongFile& file, RunState& state);
+    Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);
+    Task<> hash_new(RunState& state);
+    Task<Result<bool>> put_buffer(LongFile& file, RunState& state);
+    size_t run_buffer_bytes() const;
+    Task<Result<std::vector<uint64_t>>> part_sizes(const LongFile& file);
+    Task<Result<Digest>> verified_digest(LongFile& file);
+    Task<Result<>> finish_long(std::shared_ptr<LongFile> file);
+
+    Task<> enter(bool is_run);
+    void leave(bool is_run);
+
+    FetchJob& job_;
+    transfer::Loop& loop_;
+    std::unique_ptr<origin::Origin> origin_;
+    const uint64_t buffer_budget_;
+    transfer::BufferPool buffers_;
+    transfer::HashTogether hashes_;
+    Stager stager_;
+    Semaphore refilling_;
+    std::deque<Work> queue_;
+    bool finished_ = false;
+    const uint32_t slots_;
+    uint32_t slots_running_ = 0, slots_idle_ = 0;
+};
+
+}  // namespace zcdp::sync

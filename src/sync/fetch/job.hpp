@@ -1,0 +1,65 @@
+// What all loops of one fetch share: where the bytes go, what was done, and the first error.
+// Thread rule: any thread.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "src/sync/fetch/committer.hpp"
+#include "src/sync/fetch/feeder.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/sync/sync.hpp"
+#include "zcdp/transfer/climbing_limit.hpp"
+
+namespace zcdp::sync {
+
+/// What an object of a SOURCE is called in messages: "gs://bucket/prefix/path", "/dir/path". A SOURCE that is one
+/// object itself, or may be one file (a web address), ends at its last '/'.
+std::string object_name(const std::string& source, const origin::OriginIdentity& identity, const std::string& path);
+
+/// Where the bytes go and what it takes; all outlive the fetch.
+struct FetchContext {
+    store::Store& store;
+    std::shared_ptr<store::Hold> hold;
+    store::Incoming& incoming;
+    Committer& committer;
+    Feeder& feeder;
+    transfer::ClimbingLimit& run_limit;
+    transfer::ClimbingLimit& request_limit;  ///< of all reads together, while they are of small objects
+    uint32_t connections;                    ///< of all loops; small objects may have more
+    asio::thread_pool& disk;
+    Fs& fs;
+    Logger& log;
+    Progress& progress;
+    const Stop& stop;
+    origin::OriginIdentity identity;
+    std::string source;  ///< as it may be shown
+    store::TagScope scope;
+    bool verify_parts;  ///< read long files back where that is what a sum of parts needs
+};
+
+struct FetchJob : FetchContext {
+    explicit FetchJob(FetchContext context) : FetchContext(std::move(context)) {}
+
+    std::atomic<uint64_t> objects_fetched{0}, bytes_fetched{0};
+    std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};  ///< candidates that were the same content
+    std::atomic<uint32_t> active{0};                             ///< reads in flight
+    std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
+
+    std::string key(const std::string& path) const { return identity.prefix + path; }
+    std::string name(const std::string& path) const { return object_name(source, identity, path); }
+
+    /// Keeps the first error, and makes every loop end.
+    void fail(Error error);
+    bool ended() const { return failed_.load(std::memory_order_relaxed) || stop.load(std::memory_order_relaxed); }
+    std::optional<Error> error() const;
+
+  private:
+    std::atomic<bool> failed_{false};
+    mutable std::mutex mutex_;
+    std::optional<Error> error_;
+};
+
+}  // namespace zcdp::sync

@@ -1,0 +1,134 @@
+// Puts a tree into a directory of the user's: each file appears by rename, complete and durable, and what it was is
+// written down (dest_state.hpp), so that the next run touches only what differs and an interrupted one goes on.
+//
+// A DEST that does not exist is filled beside its place and appears whole, by one rename. Into an existing one files go
+// one by one; deletions come last, and only of files that zcdp put there and nobody changed since. One run at a time: a
+// second one waits (dest_lock.hpp). The folder that DEST is in is opened once, so that nothing is written where its
+// name leads later. Thread rule: one thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "src/sync/place/dest_folders.hpp"
+#include "src/sync/place/dest_lock.hpp"
+#include "src/sync/place/dest_state.hpp"
+#include "zcdp/sync/sync.hpp"
+
+namespace zcdp::sync {
+
+/// How a file comes from the tree it is in to DEST.
+enum class Transfer {
+    clone_or_copy,
+    copy,
+    link,
+    move,  ///< out of a private store that is thrown away afterwards
+};
+
+/// What a DEST of this name is called while it is filled and does not exist yet: beside its place.
+inline std::string name_beside(const std::string& name) { return "." + name + ".zcdp-partial"; }
+/// The same as a path; `path` is absolute.
+inline std::string place_beside(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    return path.substr(0, slash + 1) + name_beside(path.substr(slash + 1));
+}
+
+class Dest {
+  public:
+    /// `dest` as the user wrote it. Makes what is missing, waits for another run, sweeps what an interrupted one left,
+    /// and merges its journal. Errors: usage (a file, a symlink that leads nowhere), busy.
+    static Result<std::unique_ptr<Dest>> open(const std::string& dest, Fs& fs, Clock& clock, Random& random,
+                                              const LockWait& wait);
+    /// Changes nothing: only earlier(), intact() and path() may be called. DEST need not exist.
+    static Result<std::unique_ptr<Dest>> look(const std::string& dest, Fs& fs, Clock& clock, Random& random);
+    ~Dest();
+    /// Counts what is placed from now on; must outlive this.
+    void report_to(Progress& progress) { progress_ = &progress; }
+
+    /// Absolute, as it will be called in the end.
+    const std::string& path() const { return path_; }
+    /// The folder .zcdp inside, and its absolute path for now.
+    int own_folder() const { return own_.get(); }
+    const std::string& own_path() const { return own_path_; }
+    /// That the names still lead to the folder which was opened. Errors: failed, when it or one around it was moved.
+    Result<> check_in_place() const;
+    /// What was put here before, in path order. Only before the first place().
+    Result<std::unique_ptr<DestState>> earlier() const;
+    /// Whether the file of `record` is still as it was put.
+    Result<bool> intact(const DestRecord& record);
+
+    /// Where files come from: an open folder with the same paths. With Transfer::move also the cas/ folder of the store
+    /// that the tree belongs to: what moves leaves both.
+    void take_from(Fd tree, Transfer transfer, Fd cas = Fd());
+    /// The next entry in path order; files are looked for under take_from's folder, unless they are here already.
+    Result<> place(const store::ManifestEntry& entry, const std::string& tag);
+
+    struct Removed {
+        uint64_t files = 0, bytes = 0;
+    };
+    /// After the last entry: everything durable, then deletions if asked for, then the rename to the final name.
+    Result<Removed> finish(bool delete_extra);
+
+  private:
+    struct Item {
+        DestRecord record;
+        Fd file;                     ///< to be synced; empty when nothing was written
+        std::string temporary;       ///< name in tmp/; empty when it is here already
+        std::shared_ptr<Fd> folder;  ///< where it goes
+    };
+
+    Dest(std::string path, Fs& fs, Clock& clock, Random& random)
+        : path_(std::move(path)), fs_(fs), clock_(clock), random_(random) {}
+    static Result<std::unique_ptr<Dest>> named(const std::string& dest, Fs& fs, Clock& clock, Random& random);
+    Result<> open_parent(bool make);
+    Result<std::optional<Fd>> existing() const;
+    Result<> open_folder();
+    Result<> open_own_folder();
+    Result<bool> outlived_by_another(const LockWait& wait);
+    Result<> sweep();
+    Result<> merge_journal();
+
+    Result<> pass_until(const std::string& path);
+    Result<bool> already_here(const DestRecord& old, const store::ManifestEntry& entry);
+    Result<Item> make(const store::ManifestEntry& entry, const std::string& tag);
+    Result<> make_file(const store::ManifestEntry& entry, Item& item);
+    Result<bool> link_or_move(const store::ManifestEntry& entry, Item& item);
+    Result<> copy_content(int from, int to, const store::ManifestEntry& entry, const std::string& temporary);
+    void count_placed(uint64_t bytes) {
+        if (progress_) progress_->bytes_placed += bytes;
+    }
+    Result<> note_stat(Item& item);
+    Result<> settle();
+    Result<> make_contents_durable();
+    Result<> make_names_durable(const std::set<std::shared_ptr<Fd>>& folders);
+    Result<> write_down();
+    Result<Removed> remove_extra();
+    Result<bool> remove_one(const DestRecord& record);
+    Result<> appear();
+    Error error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const;
+
+    std::string path_, real_path_, own_path_;     ///< real: beside the final place while it is being filled
+    std::string parent_path_, name_, real_name_;  ///< path_ and real_path_ in two
+    bool appears_ = false;                        ///< DEST did not exist: rename at the end
+    Fs& fs_;
+    Clock& clock_;
+    Random& random_;
+    Fd parent_, dir_, own_, tmp_, tree_, cas_;
+    DestLock lock_;
+    Progress* progress_ = nullptr;
+    BarrierKind barrier_ = BarrierKind::each;
+    Transfer transfer_ = Transfer::copy;
+    bool can_clone_ = true, can_copy_range_ = true;
+    std::optional<DestFolders> folders_;
+    std::unique_ptr<DestState> old_;
+    std::optional<DestRecord> old_next_;
+    std::optional<DestStateWriter> journal_;
+    std::vector<Item> batch_;
+    size_t batch_files_ = 0;
+    uint64_t batch_bytes_ = 0, temporaries_ = 0, extras_ = 0;
+};
+
+}  // namespace zcdp::sync

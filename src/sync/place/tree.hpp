@@ -1,0 +1,16 @@
+// The last step in the store: the listing with the digests it now has, as a snapshot.
+#pragma once
+
+#include "src/sync/list/listing.hpp"
+#include "zcdp/store/store.hpp"
+
+namespace zcdp::sync {
+
+/// Builds and commits the snapshot of a plan whose every file is in the store; blocks. Errors: the store's;
+/// interrupted.
+Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
+                                       const store::TagScope& scope, const std::string& name,
+                                       const std::string& revision, store::Store& store, Fs& fs, Progress& progress,
+                                       const Stop& stop);
+
+}  // namespace zcdp::sync

@@ -1,0 +1,58 @@
+#include "zcdp/transfer/loop.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
+
+namespace zcdp::transfer {
+namespace {
+
+constexpr uint64_t kLookEveryMs = 50;
+
+bool is_cancellation(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const boost::system::system_error& thrown) {
+        return thrown.code() == asio::error::operation_aborted;
+    } catch (...) {
+        return false;
+    }
+}
+
+}  // namespace
+
+void Loop::spawn(Task<> task, bool cancellable) {
+    ++running_;
+    if (!cancellable) {
+        asio::co_spawn(context_, std::move(task), [this](std::exception_ptr error) { ended(error); });
+        return;
+    }
+    auto& signal = signals_.emplace_back();
+    asio::co_spawn(context_, std::move(task),
+                   asio::bind_cancellation_slot(signal.slot(), [this](std::exception_ptr error) { ended(error); }));
+}
+
+void Loop::ended(std::exception_ptr error) {
+    if (error && !error_ && !(cancelled_ && is_cancellation(error))) error_ = error;
+    // What the tasks used may keep timers of its own on the loop; they end with it.
+    if (--running_ == 0) context_.stop();
+}
+
+Task<> Loop::watch(const std::function<bool()>* stopped) {
+    while (!(*stopped)()) co_await sleep_ms(kLookEveryMs);
+    cancelled_ = true;
+    // Again and again: a task that was on a pool when the first signal came must hear of it too.
+    while (true) {
+        for (auto& signal : signals_) signal.emit(asio::cancellation_type::terminal);
+        co_await sleep_ms(kLookEveryMs);
+    }
+}
+
+void Loop::run(const std::function<bool()>& stopped) {
+    if (running_ == 0) return;
+    asio::co_spawn(context_, watch(&stopped), [](std::exception_ptr) {});
+    context_.run();
+    if (error_) std::rethrow_exception(error_);
+}
+
+}  // namespace zcdp::transfer

@@ -1,0 +1,6 @@
+// src/precompiled.hpp for unit tests.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include "src/precompiled.hpp"
