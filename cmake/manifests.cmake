@@ -11,5 +11,6 @@ endforeach()
 file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/generated/manifests.yaml CONTENT "${manifest_text}")
 set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${manifest_files} ${CMAKE_SOURCE_DIR}/manifests/kustomization.yaml)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/services/install/manifests.cpp TARGET_DIRECTORY zcdp_services PROPERTIES
-  COMPILE_DEFINITIONS "ZCDP_MANIFESTS=\"${CMAKE_BINARY_DIR}/generated/manifests.yaml\""
+  COMPILE_DEFINITIONS "ZCDP_MANIFESTS=\"${CMAKE_BINARY_DIR}/generated/manifests.yaml\"")
+set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/services/install/manifests.cpp TARGET_DIRECTORY zcdp_services APPEND PROPERTY
   OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/generated/manifests.yaml)
