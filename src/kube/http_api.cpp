@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/kube/api.hpp"
 #include "zcdp/net/http.hpp"
 
@@ -29,22 +30,10 @@ ApiError unanswered(const Error& error) {
     return ApiError(kind, 0, error.line());
 }
 
-/// RFC 3986 unreserved characters stay.
-std::string query_escape(std::string_view text) {
-    std::string out;
-    for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '.' || c == '_' || c == '~';
-        if (plain) out += c;
-        else out += '%', out += to_hex_of({&c, 1});
-    }
-    return out;
-}
-
 void add_query(std::string& target, std::string_view name, const std::string& value) {
     if (value.empty()) return;
     target += target.find('?') == std::string::npos ? '?' : '&';
-    target.append(name).append("=").append(query_escape(value));
+    target.append(name).append("=").append(uri_encode(value, false));
 }
 
 const char* content_type(PatchKind kind) {
