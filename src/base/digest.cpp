@@ -3,14 +3,12 @@
 
 #include <algorithm>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp {
 namespace {
 
-int nibble(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
+int nibble(char c) { return c == to_lower(c) ? hex_digit(c) : -1; }
 
 }  // namespace
 

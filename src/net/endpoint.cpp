@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/net/endpoint.hpp"
 #include "zcdp/net/listen.hpp"
@@ -34,17 +35,10 @@ bool host_is_ipv6(std::string_view host) {
     return host.find(':') != host.npos && host.find_first_not_of("0123456789abcdefABCDEF:.%") == host.npos;
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
 /// Takes "https://" or "http://" off, in any case. Whether it was there.
 bool take_scheme(std::string_view& url, bool& tls) {
     for (const std::string_view scheme : {"https://", "http://"}) {
-        if (lower(url.substr(0, scheme.size())) != scheme) continue;
+        if (to_lower(url.substr(0, scheme.size())) != scheme) continue;
         tls = scheme == "https://";
         url.remove_prefix(scheme.size());
         return true;
@@ -101,7 +95,7 @@ Result<Endpoint> Endpoint::parse(std::string_view url) {
         port = rest.substr(close + 1);
     } else {
         const size_t colon = rest.find(':');
-        endpoint.host = lower(rest.substr(0, colon));
+        endpoint.host = to_lower(rest.substr(0, colon));
         if (!is_ascii(endpoint.host))
             return Error(ErrorKind::usage, "has a host name that is not ASCII", std::string(url),
                          "write its ASCII form: xn--…");

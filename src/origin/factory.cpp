@@ -10,6 +10,7 @@
 #include "src/origin/remote/given.hpp"
 #include "src/origin/remote/object_origin.hpp"
 #include "src/origin/s3/s3_protocol.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -80,9 +81,7 @@ Result<> check_flags(const std::string& source, const OriginOptions& options) {
 std::string with_plain_scheme(std::string source) {
     const size_t end = std::min(source.find("://"), source.find('/'));
     if (end == std::string::npos || source.find("://") != end) return source;
-    std::transform(source.begin(), source.begin() + static_cast<ptrdiff_t>(end), source.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return source;
+    return to_lower(source.substr(0, end)) + source.substr(end);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::net {
 namespace {
 
@@ -10,13 +12,6 @@ constexpr size_t kExtraBytesMax = 16 << 10;
 constexpr unsigned kSizeDigitsMax = 15;
 
 Error malformed() { return Error(ErrorKind::failed, "the body's chunks are malformed"); }
-
-int hex(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 }  // namespace
 
@@ -40,7 +35,7 @@ Result<ChunkedDecoder::Step> ChunkedDecoder::decode(std::string_view in, std::sp
 Result<> ChunkedDecoder::framing(char c) {
     switch (state_) {
         case State::size:
-            if (const int digit = hex(c); digit >= 0) return size_digit(static_cast<uint64_t>(digit));
+            if (const int digit = hex_digit(c); digit >= 0) return size_digit(static_cast<uint64_t>(digit));
             if (!sized_) return malformed();
             if (c == '\n') return end_size_line();
             state_ = c == '\r' ? State::size_lf : State::extension;

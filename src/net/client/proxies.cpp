@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/net/endpoint.hpp"
@@ -10,13 +11,6 @@ namespace {
 
 /// This machine, and the services that hand out a machine's own credentials: a proxy elsewhere cannot mean the same.
 const std::vector<std::string> kAlwaysDirect{"127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10", "fd00:ec2::/32"};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
 
 /// As it stands where it is not encoded.
 std::string percent_decoded(std::string_view text) {
@@ -29,7 +23,7 @@ std::vector<std::string> words(std::string_view list) {
     std::vector<std::string> out;
     for (size_t begin = 0; begin < list.size();) {
         const size_t end = std::min(list.find_first_of(", \t", begin), list.size());
-        if (end > begin) out.push_back(lower(list.substr(begin, end - begin)));
+        if (end > begin) out.push_back(to_lower(list.substr(begin, end - begin)));
         begin = end + 1;
     }
     return out;
@@ -58,7 +52,7 @@ Result<Proxy> Proxy::parse(std::string_view url) {
     const std::string hint = "write http://[USER:PASSWORD@]HOST:PORT";
     const std::string shown(url.substr(url.rfind('@') == url.npos ? 0 : url.rfind('@') + 1));  // never a password
     if (const size_t end = url.find("://"); end != url.npos) {  // without a scheme: "proxy:3128", as curl takes it
-        const std::string scheme = lower(url.substr(0, end));
+        const std::string scheme = to_lower(url.substr(0, end));
         if (scheme != "http")
             return Error(ErrorKind::usage, "is a proxy of a kind that zcdp does not speak (" + printable(scheme) + ")",
                          shown, hint);
@@ -139,7 +133,7 @@ const Proxy* Proxies::for_endpoint(const Endpoint& endpoint) const {
 }
 
 bool Proxies::is_direct(const Endpoint& endpoint) const {
-    const std::string host = lower(endpoint.host);
+    const std::string host = to_lower(endpoint.host);
     if (host == "localhost" || host.ends_with(".localhost")) return true;
     if (endpoint.is_numeric() && !direct_ranges_.allows(host)) return true;
     for (std::string_view name : direct_names_) {

@@ -2,26 +2,20 @@
 
 #include <charconv>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::net {
 namespace {
 
 Error malformed(const char* what) { return Error(ErrorKind::failed, std::string("the answer is not HTTP: ") + what); }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 bool is_token(std::string_view name) {
     if (name.empty()) return false;
     for (const char c : name) {
-        const bool alphanumeric = (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9');
+        const bool alphanumeric = (to_lower(c) >= 'a' && to_lower(c) <= 'z') || (c >= '0' && c <= '9');
         if (!alphanumeric && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos) return false;
     }
     return true;
-}
-
-std::string_view trimmed(std::string_view value) {
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
-    while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
-    return value;
 }
 
 /// Lines end in CR LF, or in LF alone (RFC 9112 2.2).
@@ -51,20 +45,13 @@ void unfold(std::string& header, size_t status_line_end) {
 bool has_word(std::string_view list, std::string_view word) {
     while (!list.empty()) {
         const size_t comma = list.find(',');
-        if (same_name(trimmed(list.substr(0, comma)), word)) return true;
+        if (equal_ignoring_case(trimmed(list.substr(0, comma)), word)) return true;
         list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
     }
     return false;
 }
 
 }  // namespace
-
-bool same_name(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    for (size_t i = 0; i < a.size(); ++i)
-        if (lower(a[i]) != lower(b[i])) return false;
-    return true;
-}
 
 Result<size_t> ResponseHeader::parse(std::string_view bytes, LimitsOfHeader limits) {
     const size_t length = length_of(bytes);
@@ -121,13 +108,13 @@ Result<> ResponseHeader::parse_fields(size_t begin, size_t fields_max) {
 
 /// The fields that frame the body.
 Result<> ResponseHeader::note(std::string_view name, std::string_view value) {
-    if (same_name(name, "content-length")) {
+    if (equal_ignoring_case(name, "content-length")) {
         return note_length(value);
-    } else if (same_name(name, "transfer-encoding")) {
-        if (same_name(value, "identity")) return {};  // of before RFC 7230: none
-        if (!same_name(value, "chunked")) return malformed("a transfer encoding that was not asked for");
+    } else if (equal_ignoring_case(name, "transfer-encoding")) {
+        if (equal_ignoring_case(value, "identity")) return {};  // of before RFC 7230: none
+        if (!equal_ignoring_case(value, "chunked")) return malformed("a transfer encoding that was not asked for");
         chunked_ = true;
-    } else if (same_name(name, "connection")) {
+    } else if (equal_ignoring_case(name, "connection")) {
         if (has_word(value, "close")) keep_alive_ = false;
         if (has_word(value, "keep-alive") && !has_word(value, "close")) keep_alive_ = true;
     }
@@ -152,7 +139,7 @@ Result<> ResponseHeader::note_length(std::string_view values) {
 
 std::string_view ResponseHeader::field(std::string_view name) const {
     for (const auto& [key, value] : fields_)
-        if (same_name(text(key), name)) return text(value);
+        if (equal_ignoring_case(text(key), name)) return text(value);
     return {};
 }
 

@@ -46,7 +46,4 @@ class ResponseHeader {
     bool chunked_ = false, keep_alive_ = true;
 };
 
-/// Compares names of headers, whose case does not matter.
-bool same_name(std::string_view a, std::string_view b);
-
 }  // namespace zcdp::net

@@ -4,6 +4,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/given.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -17,16 +18,8 @@ constexpr const char* kScope = "https://storage.azure.com/.default";
 
 std::string header_of(const std::vector<net::Header>& headers, std::string_view name) {
     for (const auto& [have, value] : headers)
-        if (have.size() == name.size() &&
-            std::equal(have.begin(), have.end(), name.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); }))
-            return value;
+        if (equal_ignoring_case(have, name)) return value;
     return "";
-}
-
-std::string lower(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return text;
 }
 
 }  // namespace
@@ -39,11 +32,11 @@ std::string string_to_sign(const SigningInput& input) {
         text += (*name ? header_of(input.headers, name) : "") + "\n";
     std::vector<net::Header> own;
     for (const auto& [name, value] : input.headers)
-        if (std::string key = lower(name); key.starts_with("x-ms-")) own.emplace_back(std::move(key), value);
+        if (std::string key = to_lower(name); key.starts_with("x-ms-")) own.emplace_back(std::move(key), value);
     std::sort(own.begin(), own.end());
     for (const auto& [name, value] : own) text += name + ":" + value + "\n";
     text += "/" + input.account + input.path;
-    for (const auto& [name, value] : input.query) text += "\n" + lower(name) + ":" + value;
+    for (const auto& [name, value] : input.query) text += "\n" + to_lower(name) + ":" + value;
     return text;
 }
 
@@ -57,8 +50,7 @@ std::string connection_string_field(std::string_view text, std::string_view name
         const size_t end = std::min(text.find(';', begin), text.size());
         const std::string_view field = text.substr(begin, end - begin);
         const size_t equals = field.find('=');  // a key ends in '=', too: the first one counts
-        if (equals != field.npos &&
-            lower(std::string(without_space_around(field.substr(0, equals)))) == lower(std::string(name)))
+        if (equals != field.npos && equal_ignoring_case(without_space_around(field.substr(0, equals)), name))
             return std::string(without_space_around(field.substr(equals + 1)));
         begin = end + 1;
     }

@@ -4,25 +4,20 @@
 #include <charconv>
 #include <optional>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::origin::http {
 namespace {
 
 constexpr size_t kLinksMax = 1'000'000, kTextBytes = 100;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
+bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f'; }
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
-    return out;
-}
 
 /// Where `word` stands at or after `at`, in any case; npos when it does not.
 size_t find_word(std::string_view body, std::string_view word, size_t at) {
     const auto found = std::search(body.begin() + static_cast<ptrdiff_t>(std::min(at, body.size())), body.end(),
-                                   word.begin(), word.end(), [](char a, char b) { return lower(a) == b; });
+                                   word.begin(), word.end(), [](char a, char b) { return to_lower(a) == b; });
     return found == body.end() ? body.npos : static_cast<size_t>(found - body.begin());
 }
 
@@ -84,7 +79,7 @@ class Scanner {
         const size_t begin = at_;
         at_ += body_[at_] == '/';
         take(" \t\r\n\f/>");
-        tag.name = lower(body_.substr(begin, at_ - begin));
+        tag.name = to_lower(body_.substr(begin, at_ - begin));
         while (true) {
             skip(" \t\r\n\f/");
             if (at_ == body_.size()) return cut_off();
@@ -97,7 +92,7 @@ class Scanner {
     Result<> read_attribute(Tag& tag) {
         const size_t begin = at_++;  // a '=' at its beginning is part of the name
         take(" \t\r\n\f/>=");
-        const std::string name = lower(body_.substr(begin, at_ - begin));
+        const std::string name = to_lower(body_.substr(begin, at_ - begin));
         skip(" \t\r\n\f");
         if (at_ == body_.size() || body_[at_] != '=') return {};
         ++at_;
@@ -165,7 +160,7 @@ std::pair<uint32_t, size_t> reference(std::string_view text) {
     const size_t end = text.substr(0, 16).find(';');
     if (end == text.npos || end < 2) return {0, 0};
     if (text[1] != '#') return {code_of_name(text.substr(1, end - 1)), end + 1};
-    const bool hex = lower(text[2]) == 'x';
+    const bool hex = to_lower(text[2]) == 'x';
     uint32_t code = 0;
     const auto [at, error] = std::from_chars(text.data() + (hex ? 3 : 2), text.data() + end, code, hex ? 16 : 10);
     if (at != text.data() + end) return {0, 0};
@@ -187,13 +182,13 @@ Result<HtmlPage> parse_html(std::string_view body, bool cut) {
         if (name == "a" && (*tag)->href) page.links.push_back({*(*tag)->href, body.substr((*tag)->end, kTextBytes)});
         else if (name == "base" && (*tag)->href && page.base.empty()) page.base = *(*tag)->href;
         else if (name == "title" || name == "h1" || name == "h2")
-            page.heading += lower(scanner.take_until_closed(name)) + " ";
+            page.heading += to_lower(scanner.take_until_closed(name)) + " ";
         else if (name == "script" || name == "style" || name == "textarea" || name == "xmp" || name == "iframe")
             scanner.take_until_closed(name);
         else if (name == "pre") page.has_pre = true;
         else if (name == "meta" && page.charset.empty())
-            page.charset = (*tag)->charset ? lower(*(*tag)->charset) : charset_of((*tag)->content.value_or(""));
-        else if (name == "input" && (*tag)->type && lower(*(*tag)->type) == "password") page.has_password = true;
+            page.charset = (*tag)->charset ? to_lower(*(*tag)->charset) : charset_of((*tag)->content.value_or(""));
+        else if (name == "input" && (*tag)->type && to_lower(*(*tag)->type) == "password") page.has_password = true;
         if (page.links.size() > kLinksMax) return Error(ErrorKind::refused, "the index has more than 1,000,000 links");
     }
     page.has_text = scanner.has_text();
@@ -219,7 +214,7 @@ std::string attribute_text(std::string_view text, std::string_view charset) {
 }
 
 std::string charset_of(std::string_view content_type) {
-    const std::string type = lower(content_type);
+    const std::string type = to_lower(content_type);
     size_t at = type.find("charset=");
     if (at == type.npos) return "";
     at += 8 + (at + 8 < type.size() && type[at + 8] == '"');

@@ -7,6 +7,7 @@
 #include "src/origin/http/hub.hpp"
 #include "src/origin/http/index.hpp"
 #include "src/origin/remote/answers.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::origin::http {
@@ -47,11 +48,6 @@ Error error_of(int status, const std::string& name, bool repository, bool has_cr
         case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, name);
         default: return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, name);
     }
-}
-
-std::string lower_case(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return text;
 }
 
 /// Of "http://HOST/…", how much is the scheme; 0 for a reference, whatever its query has (RFC 3986 4.1).
@@ -112,7 +108,7 @@ std::string resolved(const net::Endpoint& from, const std::string& target, std::
     std::string url(location);
     const std::string path = target.substr(0, target.find_first_of("?#"));
     if (const size_t scheme = scheme_bytes(url); scheme > 0)
-        return lower_case(url.substr(0, scheme)) + url.substr(scheme);
+        return to_lower(url.substr(0, scheme)) + url.substr(scheme);
     if (url.starts_with("//")) return (from.tls ? "https:" : "http:") + url;
     if (url.starts_with('/')) return from.url() + without_dots(url);
     if (url.starts_with('?')) return from.url() + path + url;

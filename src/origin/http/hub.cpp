@@ -6,6 +6,7 @@
 #include "src/origin/http/sums.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin::http {
 namespace {
@@ -69,7 +70,7 @@ Result<TreePage> parse_tree(std::string_view body) {
             if (oid.starts_with("sha256:")) oid.erase(0, 7);  // as LFS's own pointers write it
             if (!is_sha256_hex(oid))
                 return refused("the tree has an LFS file whose oid is no SHA-256: " + printable(file.entry.path));
-            file.sha256 = raw_of_hex(oid);
+            file.sha256 = bytes_from_hex(oid);
             file.entry.tag = oid;
             if (!number_of(lfs->get_object(), "size", file.entry.size_bytes))
                 return refused("the tree has an LFS file without a size: " + printable(file.entry.path));

@@ -7,6 +7,7 @@
 #include "src/origin/http/html.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin::http {
 namespace {
@@ -20,13 +21,6 @@ constexpr size_t kNamesMax = 1'000'000;
 
 Error refused(const std::string& what, const std::string& hint = "") {
     return Error(ErrorKind::refused, what, "", hint);
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return out;
 }
 
 /// As servers decode what people link to: a '%' without two digits is one.
@@ -65,7 +59,7 @@ bool same_server(const net::Endpoint& a, const net::Endpoint& b) {
 std::string scheme_of(std::string_view link) {
     const size_t end = link.find_first_of(":/?#");
     if (end == link.npos || link[end] != ':' || end == 0) return "";
-    std::string scheme = lower(link.substr(0, end));
+    std::string scheme = to_lower(link.substr(0, end));
     const bool plain = scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789+-.") == scheme.npos &&
                        scheme[0] >= 'a' && scheme[0] <= 'z';
     return plain ? scheme : "";
@@ -124,7 +118,7 @@ bool is_folders(std::string_view path) {
 /// Queries by which pages of one folder, or folders by one page, are told apart; others are orders and looks of the
 /// same page.
 bool leads_on(std::string_view query) {
-    const std::string text = lower(query.substr(1));
+    const std::string text = to_lower(query.substr(1));
     for (size_t begin = 0; begin < text.size();) {
         const size_t end = std::min(text.find_first_of("&;", begin), text.size());
         const std::string name = text.substr(begin, std::min(text.find('=', begin), end) - begin);
@@ -202,7 +196,7 @@ class Links {
     }
     static bool is_way_up(std::string_view link, std::string_view text) {
         if (link == ".." || link.starts_with("../") || link == "./..") return true;
-        const std::string word = lower(text.substr(0, text.find("</")));
+        const std::string word = to_lower(text.substr(0, text.find("</")));
         return word.find("..") != word.npos || word.find("parent") != word.npos || word.find("up") != word.npos;
     }
 
@@ -236,7 +230,7 @@ Result<Index> read_html(std::string_view body, std::string_view content_type, co
     out.asks_for_password = page.has_password;
     out.says_so = (out.says_so || heads_an_index(page.heading) || empty_of_go) && !page.has_password;
     out.bare_folders = !out.has_slashes && page.heading.find("listing directory") != std::string::npos;  // Express
-    const std::string name = at.empty() ? "" : lower(at.back());
+    const std::string name = at.empty() ? "" : to_lower(at.back());
     out.names_itself = !at.empty() && (page.heading.find("/" + name) != std::string::npos ||
                                        page.heading.find(name + "/") != std::string::npos);
     return out;
@@ -269,7 +263,7 @@ Result<Index> read_json(std::string_view body) {
 }
 
 std::string media_type(std::string_view content_type) {
-    const std::string type = lower(content_type.substr(0, content_type.find(';')));
+    const std::string type = to_lower(content_type.substr(0, content_type.find(';')));
     const size_t begin = std::min(type.find_first_not_of(" \t"), type.size());
     return type.substr(begin, type.find_last_not_of(" \t") + 1 - begin);
 }
@@ -305,7 +299,7 @@ bool is_html_or_json(std::string_view content_type) {
 }
 
 bool is_named_as_page(std::string_view name) {
-    const std::string small = lower(name);
+    const std::string small = to_lower(name);
     for (const std::string_view end : {".html", ".htm", ".xhtml", ".shtml", ".mhtml", ".php", ".asp", ".aspx", ".jsp"})
         if (small.ends_with(end)) return true;
     return false;

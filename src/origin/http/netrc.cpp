@@ -2,16 +2,12 @@
 
 #include <algorithm>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::origin::http {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-bool same_letters(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 class Words {
   public:
@@ -78,7 +74,7 @@ std::optional<Login> netrc_login(std::string_view text, std::string_view host) {
         if (*word == "machine" || *word == "default") {
             if (ours) return found;
             const auto name = *word == "machine" ? words.value() : std::optional<std::string>(host);
-            ours = name && same_letters(*name, host);
+            ours = name && equal_ignoring_case(*name, host);
             if (ours) found.emplace();
         } else if (*word == "macdef") {
             words.skip_line();

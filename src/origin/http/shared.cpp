@@ -6,6 +6,7 @@
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/given.hpp"
 #include "src/origin/remote/token.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
 
@@ -135,9 +136,7 @@ Result<> Shared::configure_url(const std::string& url) {
     if (!options.sha256.empty()) {
         if (kind != Kind::file)
             return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
-        std::string hex = options.sha256;  // some tools print capitals
-        for (char& c : hex) c = c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
-        const auto digest = sha256_from_hex(hex);
+        const auto digest = sha256_from_hex(to_lower(options.sha256));  // some tools print capitals
         if (!digest) return Error(ErrorKind::usage, "is no SHA-256 in hex", options.sha256);
         set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::origin::http {
 namespace {
 
@@ -14,8 +16,7 @@ Error refused(const std::string& what, const std::string& hint = "") {
     return Error(ErrorKind::refused, what, "", hint);
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f'); }
+bool is_hex(char c) { return hex_digit(c) >= 0; }
 size_t hex_digits(std::string_view text) {
     return static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_hex) - text.begin());
 }
@@ -23,7 +24,7 @@ size_t hex_digits(std::string_view text) {
 bool ends_with(std::string_view text, std::string_view end) {
     return text.size() >= end.size() &&
            std::equal(end.begin(), end.end(), text.end() - static_cast<ptrdiff_t>(end.size()),
-                      [](char a, char b) { return a == lower(b); });
+                      [](char a, char b) { return a == to_lower(b); });
 }
 
 /// coreutils escapes a newline, a return and a backslash, and then puts a backslash before the digest.
@@ -195,7 +196,7 @@ Result<Sums> parse_sums(std::string_view text, const std::string& own_name) {
         if (found->name.empty() || (escaped && !unescape(found->name))) return at_line(lines.number(), "names no file");
         if (found->name.starts_with("./")) found->name.erase(0, 2);
         if (sums.files.size() + others.size() == kLinesMax) return refused("has more than 1,000,000 lines");
-        if (found->kind.empty()) sums.files.push_back({std::move(found->name), raw_of_hex(found->hex)});
+        if (found->kind.empty()) sums.files.push_back({std::move(found->name), bytes_from_hex(found->hex)});
         else others.push_back({std::move(found->name), printable(found->kind), lines.number()});
     }
     ZCDP_CHECK(check_twice(sums));
@@ -217,13 +218,5 @@ std::string sidecar_of(std::string_view list_name) {
 }
 
 bool is_sha256_hex(std::string_view text) { return text.size() == 64 && hex_digits(text) == 64; }
-
-std::string raw_of_hex(std::string_view hex) {
-    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : lower(c) - 'a' + 10; };
-    std::string raw;
-    for (size_t i = 0; i + 1 < hex.size(); i += 2)
-        raw.push_back(static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1])));
-    return raw;
-}
 
 }  // namespace zcdp::origin::http

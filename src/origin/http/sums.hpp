@@ -32,6 +32,5 @@ bool is_sums_file(std::string_view name);
 std::string sidecar_of(std::string_view list_name);
 
 bool is_sha256_hex(std::string_view text);
-std::string raw_of_hex(std::string_view hex);
 
 }  // namespace zcdp::origin::http

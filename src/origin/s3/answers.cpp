@@ -6,6 +6,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/xml.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::origin::s3 {
@@ -86,8 +87,8 @@ bool wants_bucket_in_host(const ErrorAnswer& answer) {
     if (one_of(answer.code, {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired",
                              "InvalidPathAccess"}))
         return true;
-    std::string words = answer.code + " " + answer.message;
-    for (char& c : words) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c == '-' || c == '_' ? ' ' : c;
+    std::string words = to_lower(answer.code + " " + answer.message);
+    for (char& c : words) c = c == '-' || c == '_' ? ' ' : c;
     for (const char* phrase : {"virtual host", "virtualhost", "virtual style", "third level domain"})
         if (words.find(phrase) != words.npos) return true;
     const bool of_path = words.find("path style") != words.npos || words.find("pathstyle") != words.npos;

@@ -2,6 +2,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/s3/url_form.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
@@ -9,11 +10,7 @@ namespace {
 /// S3 answers with at most 1,000; some services take a larger max-keys.
 constexpr size_t kPageItemsMax = 10'000;
 constexpr size_t kRefusalBytesMax = 1 << 20;  // white space before it keeps the connection awake
-
-std::string_view trimmed(std::string_view text) {
-    const size_t begin = text.find_first_not_of(" \t\r\n");
-    return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
-}
+constexpr std::string_view kBlanks = " \t\r\n";
 
 }  // namespace
 
@@ -77,7 +74,7 @@ Result<> ListParser::root_field(std::string_view name) {
     if (name == "NextMarker") next_marker_ = text_;
     if (name == "EncodingType") {
         // Some services (versitygw) name none when they do not encode.
-        const std::string_view type = trimmed(text_);
+        const std::string_view type = trimmed(text_, kBlanks);
         if (!type.empty() && type != "url" && type != "URL") return bad("EncodingType is '" + printable(text_) + "'");
         url_encoded_ = !type.empty();
     }
@@ -87,8 +84,7 @@ Result<> ListParser::root_field(std::string_view name) {
 /// "true" and "false" of S3, "1" and "0" and capitals of others: a word that is none of them could be taken for the
 /// last page's.
 Result<> ListParser::truncated_field() {
-    std::string word(trimmed(text_));
-    for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    const std::string word = to_lower(trimmed(text_, kBlanks));
     const bool yes = word == "true" || word == "1", no = word == "false" || word == "0";
     if (!yes && !no) return bad("IsTruncated is '" + printable(text_) + "'");
     page_.truncated = yes, truncation_said_ = true;
@@ -100,11 +96,11 @@ Result<> ListParser::object_field(std::string_view name) {
         entry_.path = std::move(text_);
         key_seen_ = true;
     } else if (name == "ETag") {
-        entry_.tag = plain_tag(trimmed(text_));
+        entry_.tag = plain_tag(trimmed(text_, kBlanks));
     } else if (name == "LastModified") {
-        modified_ = trimmed(text_);
+        modified_ = trimmed(text_, kBlanks);
     } else if (name == "Size") {
-        const std::string_view size = trimmed(text_);
+        const std::string_view size = trimmed(text_, kBlanks);
         if (!to_number(size, entry_.size_bytes)) return bad("Size is '" + printable(text_) + "'");
         size_seen_ = true;
     }

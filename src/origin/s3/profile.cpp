@@ -4,18 +4,12 @@
 #include <set>
 
 #include "src/origin/remote/given.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
 
 constexpr std::string_view kDefaults = "DEFAULT";
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return out;
-}
 
 /// The next line, whatever ends it.
 std::string_view take_line(std::string_view& text) {
@@ -98,7 +92,7 @@ class Parser {
         auto setting = setting_of(line, "=:");
         if (!setting)
             return wrong("has neither a [section] nor NAME = VALUE");  // the line may hold a key: it is not shown
-        const std::string name = lower(setting->first);
+        const std::string name = to_lower(setting->first);
         if (!seen_.insert(name).second) return wrong("has the setting " + printable(name) + " a second time");
         std::string& value = (in_defaults_ ? defaults_ : sections_.back().second).settings[name];
         value = std::move(setting->second);

@@ -6,6 +6,7 @@
 
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/given.hpp"
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
@@ -19,10 +20,7 @@ std::string value_of(const Settings& settings, const std::string& name) {
     return found == settings.end() ? "" : without_comment(found->second);
 }
 
-bool says_true(std::string text) {
-    for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return text == "true";
-}
+bool says_true(std::string_view text) { return equal_ignoring_case(text, "true"); }
 
 std::string upper(std::string text) {
     for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;

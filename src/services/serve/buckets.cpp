@@ -6,6 +6,8 @@
 #include <map>
 #include <mutex>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::services::serve {
 namespace {
 
@@ -81,7 +83,7 @@ std::string bucket_name_of(const std::string& snapshot_name) {
     const size_t scheme = snapshot_name.find("://");
     std::string out;
     for (const char c : snapshot_name.substr(scheme == std::string::npos ? 0 : scheme + 3)) {
-        const char small = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+        const char small = to_lower(c);
         const bool plain = (small >= 'a' && small <= 'z') || (small >= '0' && small <= '9') || small == '.';
         if (plain) out += small;
         else if (!out.empty() && out.back() != '-') out += '-';

@@ -2,17 +2,12 @@
 
 #include <optional>
 
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/clock.hpp"
 
 namespace zcdp::services::serve {
 
 namespace {
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
 
 /// The opaque part of one entity tag, without quotes.
 std::string_view opaque(std::string_view tag) {
@@ -22,10 +17,10 @@ std::string_view opaque(std::string_view tag) {
 
 /// Our tags have no comma, so a list splits at every one.
 bool any_matches(std::string_view list, std::string_view etag, bool weak) {
-    if (trim(list) == "*") return true;
+    if (trimmed(list) == "*") return true;
     while (true) {
         const size_t comma = list.find(',');
-        std::string_view item = trim(list.substr(0, comma));
+        std::string_view item = trimmed(list.substr(0, comma));
         if (weak && item.starts_with("W/")) item.remove_prefix(2);
         if (!item.empty() && opaque(item) == opaque(etag)) return true;
         if (comma == std::string_view::npos) return false;
@@ -35,7 +30,7 @@ bool any_matches(std::string_view list, std::string_view etag, bool weak) {
 
 std::optional<int64_t> date(std::string_view text) {
     if (text.empty()) return std::nullopt;
-    const int64_t seconds = parse_http_date(std::string(trim(text)));
+    const int64_t seconds = parse_http_date(std::string(trimmed(text)));
     if (seconds < 0) return std::nullopt;
     return seconds;
 }
@@ -50,14 +45,6 @@ std::optional<uint64_t> number(std::string_view text) {
         value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
     }
     return value;
-}
-
-bool is_bytes_unit(std::string_view unit) {
-    if (unit.size() != 5) return false;
-    for (size_t i = 0; i < 5; ++i) {
-        if ((unit[i] | 0x20) != "bytes"[i]) return false;
-    }
-    return true;
 }
 
 RangeAnswer suffix_range(std::string_view digits, uint64_t size_bytes) {
@@ -87,10 +74,10 @@ Verdict evaluate_conditions(const Conditions& conditions, std::string_view etag,
 RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, std::string_view etag,
                            uint64_t size_bytes) {
     if (range.empty()) return {};
-    if (!if_range.empty() && trim(if_range) != etag) return {};
+    if (!if_range.empty() && trimmed(if_range) != etag) return {};
     const size_t equals = range.find('=');
-    if (equals == std::string_view::npos || !is_bytes_unit(trim(range.substr(0, equals)))) return {};
-    const std::string_view set = trim(range.substr(equals + 1));
+    if (equals == std::string_view::npos || !equal_ignoring_case(trimmed(range.substr(0, equals)), "bytes")) return {};
+    const std::string_view set = trimmed(range.substr(equals + 1));
     const size_t dash = set.find('-');
     if (dash == std::string_view::npos) return {};
     if (dash == 0) return suffix_range(set.substr(1), size_bytes);

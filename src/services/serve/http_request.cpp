@@ -3,23 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kHeadersMax = 100;
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return out;
-}
-
-std::string_view trimmed(std::string_view value) {
-    const size_t begin = value.find_first_not_of(" \t");
-    if (begin == value.npos) return {};
-    return value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
-}
 
 bool plain(std::string_view text) {
     return std::all_of(text.begin(), text.end(),
@@ -52,14 +41,14 @@ std::optional<HttpRequest> parse_request(std::string_view bytes) {
         const std::string_view field = bytes.substr(0, end);
         const size_t colon = field.find(':');
         if (colon == 0 || colon == field.npos || field[0] == ' ' || !plain(field)) return std::nullopt;
-        request.headers.emplace_back(lower(field.substr(0, colon)), trimmed(field.substr(colon + 1)));
+        request.headers.emplace_back(to_lower(field.substr(0, colon)), trimmed(field.substr(colon + 1)));
     }
     request.body_in_chunks = !request.header("transfer-encoding").empty();
     if (const auto length = request.header("content-length"); !length.empty()) {
         const auto [at, error] = std::from_chars(length.data(), length.data() + length.size(), request.body_bytes);
         if (error != std::errc() || at != length.data() + length.size()) return std::nullopt;
     }
-    const std::string connection = lower(request.header("connection"));
+    const std::string connection = to_lower(request.header("connection"));
     if (connection.find("close") != connection.npos) request.keep_alive = false;
     if (connection.find("keep-alive") != connection.npos) request.keep_alive = true;
     return request;

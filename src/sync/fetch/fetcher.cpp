@@ -1,12 +1,11 @@
 // The slots of a loop, and the fetch of whole small files. Long files: fetch_long.cpp.
 #include "src/sync/fetch/fetcher.hpp"
 
-#include <charconv>
-
 #include "src/sync/fetch/claimed_sum.hpp"
 #include "src/sync/fetch/verify.hpp"
 #include "src/sync/plan/plan.hpp"
 #include "src/sync/plan/stated_sum.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::sync {
@@ -16,17 +15,6 @@ namespace {
 constexpr uint64_t kAskAgainMs = 2;
 /// What a request counts for beside its bytes when it is judged whether more of them bring more.
 constexpr uint64_t kRequestBytes = 64 << 10;
-
-/// Of an even number of hex digits.
-std::string bytes_of_hex(std::string_view hex) {
-    std::string bytes;
-    for (size_t at = 0; at + 2 <= hex.size(); at += 2) {
-        uint8_t value = 0;
-        std::from_chars(hex.data() + at, hex.data() + at + 2, value, 16);
-        bytes += static_cast<char>(value);
-    }
-    return bytes;
-}
 
 /// Remembered, and looked for, of files of several chunks only: of those a HEAD is sent anyway.
 std::string sum_of_long(const origin::Entry& entry, const origin::ObjectChecksum& stated) {
@@ -220,7 +208,7 @@ Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
     if (kind_of_tag(entry.tag, entry.size_bytes) == TagKind::md5) {
         // The ETag of a plain upload is the MD5 of its bytes, but other servers have tags that look like one.
         origin::ObjectChecksum md5;
-        md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_of_hex(entry.tag);
+        md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_from_hex(entry.tag);
         co_return co_await blob_has(record, std::move(md5));
     }
     // The same tag of the same parts. What else the origin states must be true as well, where one look at the bytes can

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "tests/support/doctest.hpp"
+#include "zcdp/base/ascii.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/random.hpp"
@@ -24,6 +25,21 @@ TEST_CASE("SHA-256 and HMAC-SHA-256 give the published vectors") {
     CHECK(to_hex(hmac_sha256({reinterpret_cast<const uint8_t*>(long_key.data()), long_key.size()},
                              "Test Using Larger Than Block-Size Key - Hash Key First")) ==
           "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST_CASE("letters in any case, blanks around them, hex in either case") {
+    CHECK(to_lower("HTTPS://Ex-ÄZ[@`{") == "https://ex-Äz[@`{");
+    CHECK(equal_ignoring_case("Content-Length", "content-lengtH"));
+    CHECK(!equal_ignoring_case("a@", "A`"));  // one bit apart, as a letter's cases are
+    CHECK(!equal_ignoring_case("ab", "abc"));
+    CHECK(trimmed(" \t a b\t ") == "a b");
+    CHECK(trimmed("\r\na\n") == "\r\na\n");
+    CHECK(trimmed("\r\na\n", " \r\n") == "a");
+    CHECK(trimmed("  ").empty());
+    CHECK(bytes_from_hex("00fFA9") == std::string("\0\xff\xa9", 3));
+    for (const char* wrong : {"0", "0g", "g0", "0x", " 1"}) CHECK_MESSAGE(bytes_from_hex(wrong).empty(), wrong);
+    CHECK(sha256_from_hex(to_hex(Sha256::of(""))) == Sha256::of(""));
+    CHECK(!sha256_from_hex(std::string(63, '0') + "A"));
 }
 
 TEST_CASE("digests are written with their kind and read back strictly") {
