@@ -6,34 +6,14 @@
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/error.hpp"
-#include "zcdp/base/utf8.hpp"
+#include "zcdp/base/json.hpp"
 
 namespace zcdp {
 namespace {
 
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error", "off"};
 
-/// RFC 8259 string; invalid UTF-8 becomes \xHH as on a terminal, with its backslash quoted.
-void append_json(std::string& line, std::string_view text) {
-    line += '"';
-    for (size_t i = 0; i < text.size();) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c == '"' || c == '\\') {
-            line += '\\';
-            line += text[i++];
-        } else if (c < 0x20 || c == 0x7f) {
-            line += fmt::format("\\u{:04x}", c);
-            ++i;
-        } else if (const size_t n = utf8_sequence_length(text.substr(i))) {
-            line += text.substr(i, n);
-            i += n;
-        } else {
-            line += fmt::format("\\\\x{:02x}", c);
-            ++i;
-        }
-    }
-    line += '"';
-}
+void append_json(std::string& line, std::string_view text) { append_json_string(line, text, JsonReader::person); }
 
 /// logfmt: quoted only when it has to be.
 void append_text(std::string& line, std::string_view text) {

@@ -2,7 +2,7 @@
 #include <fmt/core.h>
 
 #include "src/modes/context.hpp"
-#include "src/modes/json.hpp"
+#include "zcdp/base/json.hpp"
 #include "zcdp_version.hpp"
 
 namespace zcdp::modes {

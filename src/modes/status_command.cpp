@@ -2,8 +2,8 @@
 #include <fmt/core.h>
 
 #include "src/modes/context.hpp"
-#include "src/modes/json.hpp"
 #include "src/modes/kube_flags.hpp"
+#include "zcdp/base/json.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/cluster_view.hpp"
 

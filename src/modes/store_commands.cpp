@@ -3,11 +3,12 @@
 #include <unistd.h>
 
 #include "src/modes/context.hpp"
-#include "src/modes/json.hpp"
 #include "src/modes/signals.hpp"
 #include "src/modes/streams.hpp"
+#include "zcdp/base/json.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
+#include "zcdp/store/snapshot_json.hpp"
 #include "zcdp/store/store.hpp"
 
 namespace zcdp::modes {
@@ -43,30 +44,11 @@ int with_store(Context& context, const Flags& flags, store::StoreMode mode, cons
     return 0;
 }
 
-std::string_view name_of(store::SnapshotState state) {
-    switch (state) {
-        case store::SnapshotState::ready: return "ready";
-        case store::SnapshotState::evicting: return "evicting";
-        case store::SnapshotState::corrupt: return "corrupt";
-    }
-    return "?";
-}
-
-std::string json_of(const store::SnapshotInfo& info) {
-    JsonObject out;
-    out.add("snapshot", info.id.str()).add("state", name_of(info.state)).add("name", info.name);
-    out.add("revision", info.revision).add("path", info.tree_path).add("pinned", info.pinned);
-    out.add("leases", uint64_t{info.leases}).add("files", info.files).add("directories", info.directories);
-    out.add("symlinks", info.symlinks).add("bytes", info.bytes).add("created", iso8601(info.created_unix_s));
-    out.add("last_use", iso8601(info.last_use_unix_s));
-    return out.str();
-}
-
 Result<> list(store::Store& store, const Flags& flags) {
     ZCDP_TRY(const auto all, store.list());
     if (flags.json) {
         std::string array;
-        for (const auto& info : all) array += (array.empty() ? "" : ",") + json_of(info);
+        for (const auto& info : all) array += (array.empty() ? "" : ",") + store::to_json(info);
         fmt::print("[{}]\n", array);
         return {};
     }
@@ -101,7 +83,7 @@ Result<> list_files(store::Store& store, const store::SnapshotInfo& info) {
 Result<> show(store::Store& store, const Flags& flags) {
     ZCDP_TRY(const auto info, store.find(flags.id));
     if (flags.json) {
-        fmt::print("{}\n", json_of(info));
+        fmt::print("{}\n", store::to_json(info));
         return {};
     }
     fmt::print("snapshot  {}\nstate     {}\nname      {}\nrevision  {}\npath      {}\nfiles     {} ({}, {} bytes)\n",

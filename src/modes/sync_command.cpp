@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include "src/modes/context.hpp"
-#include "src/modes/json.hpp"
 #include "src/modes/kube_flags.hpp"
 #include "src/modes/origin_flags.hpp"
 #include "src/modes/progress_view.hpp"
 #include "src/modes/signals.hpp"
 #include "src/modes/streams.hpp"
+#include "zcdp/base/json.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/services/prefetch.hpp"

@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "src/modes/context.hpp"
-#include "src/modes/json.hpp"
 #include "src/modes/origin_flags.hpp"
 #include "src/modes/signals.hpp"
 #include "src/modes/streams.hpp"
+#include "zcdp/base/json.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/sync/compare.hpp"
 

@@ -9,30 +9,13 @@
 #include <thread>
 
 #include "zcdp/api/agent.hpp"
+#include "zcdp/store/snapshot_json.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services::agent {
 namespace {
 
 namespace json = boost::json;
-
-json::object json_of(const store::SnapshotInfo& info) {
-    return {{"snapshot", info.id.str()},
-            {"state", info.state == store::SnapshotState::ready      ? "ready"
-                      : info.state == store::SnapshotState::evicting ? "evicting"
-                                                                     : "corrupt"},
-            {"name", info.name},
-            {"revision", info.revision},
-            {"path", info.tree_path},
-            {"pinned", info.pinned},
-            {"leases", info.leases},
-            {"files", info.files},
-            {"directories", info.directories},
-            {"symlinks", info.symlinks},
-            {"bytes", info.bytes},
-            {"created", iso8601(info.created_unix_s)},
-            {"last_use", iso8601(info.last_use_unix_s)}};
-}
 
 net::ServerResponse failed(const Error& error) {
     const int status = error.kind() == ErrorKind::not_found ? 404
@@ -45,9 +28,9 @@ net::ServerResponse failed(const Error& error) {
 net::ServerResponse list_snapshots(store::Store& store) {
     const auto all = store.list();
     if (!all) return failed(all.error());
-    json::array out;
-    for (const auto& info : *all) out.push_back(json_of(info));
-    return {200, "application/json", json::serialize(out) + "\n", {}};
+    std::string out;
+    for (const auto& info : *all) out += (out.empty() ? "" : ",") + store::to_json(info);
+    return {200, "application/json", "[" + out + "]\n", {}};
 }
 
 net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, const std::string& action) {
@@ -57,7 +40,7 @@ net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, 
     if (action == "pin" || action == "unpin") done = store.pin(info->id, action == "pin");
     if (action == "evict") done = store.evict(info->id);
     if (!done) return failed(done.error());
-    return {200, "application/json", json::serialize(json_of(*info)) + "\n", {}};
+    return {200, "application/json", store::to_json(*info) + "\n", {}};
 }
 
 api::SyncProgress look(const sync::Progress& progress) {

@@ -1,7 +1,5 @@
-// What a person sees: progress lines that fit, and JSON that any parser reads.
-#include <boost/json.hpp>
+// What a person sees: progress lines that fit.
 
-#include "src/modes/json.hpp"
 #include "src/modes/progress_text.hpp"
 #include "tests/support/doctest.hpp"
 
@@ -67,37 +65,4 @@ TEST_CASE("a rate settles on what is steady, and starts anew after a step back")
     CHECK(now < 1010);
     CHECK(rate.add(0, 21'000) < now);
     CHECK(rate.add(0, 21'000) >= 0);
-}
-
-TEST_CASE("JSON strings are valid for any bytes") {
-    for (int byte = 0; byte < 256; ++byte) {
-        const std::string text = std::string("a") + static_cast<char>(byte) + "b";
-        boost::system::error_code code;
-        const auto value = boost::json::parse(json_string(text), code);
-        REQUIRE(!code);
-        if (byte < 0x80) CHECK(value.as_string() == text);
-        else
-            CHECK(value.as_string() ==
-                  "a\xef\xbf\xbd"
-                  "b");
-    }
-    CHECK(json_string("日本語 \"\\") == "\"日本語 \\\"\\\\\"");
-}
-
-TEST_CASE("a JSON object has its fields in order, each of its kind") {
-    JsonObject object;
-    object.add("text", "a\"b")
-        .add("count", uint64_t{1} << 63)
-        .add("less", int64_t{-1})
-        .add("yes", true)
-        .add("seconds", 1.5);
-    object.add("list", std::vector<std::string>{"x", "y"}).raw("raw", "{}");
-    const auto value = boost::json::parse(object.str()).as_object();
-    CHECK(value.at("text").as_string() == "a\"b");
-    CHECK(value.at("count").as_uint64() == uint64_t{1} << 63);
-    CHECK(value.at("less").as_int64() == -1);
-    CHECK(value.at("yes").as_bool());
-    CHECK(value.at("seconds").as_double() == doctest::Approx(1.5));
-    CHECK(value.at("list").as_array().size() == 2);
-    CHECK(value.at("raw").as_object().empty());
 }

@@ -1,30 +1,37 @@
-#include "src/modes/json.hpp"
+#include "zcdp/base/json.hpp"
 
 #include <fmt/format.h>
 
 #include "zcdp/base/utf8.hpp"
 
-namespace zcdp::modes {
+namespace zcdp {
 
-std::string json_string(std::string_view text) {
-    std::string out = "\"";
+void append_json_string(std::string& out, std::string_view text, JsonReader reader) {
+    const bool person = reader == JsonReader::person;
+    out += '"';
     for (size_t i = 0; i < text.size();) {
         const auto byte = static_cast<unsigned char>(text[i]);
         if (byte == '"' || byte == '\\') {
             out += '\\';
             out += text[i++];
-        } else if (byte < 0x20) {
+        } else if (byte < 0x20 || (person && byte == 0x7f)) {
             out += fmt::format("\\u{:04x}", byte);
             ++i;
         } else if (const size_t length = utf8_sequence_length(text.substr(i))) {
             out += text.substr(i, length);
             i += length;
         } else {
-            out += "\xef\xbf\xbd";
+            out += person ? fmt::format("\\\\x{:02x}", byte) : "\xef\xbf\xbd";
             ++i;
         }
     }
-    return out + '"';
+    out += '"';
+}
+
+std::string json_string(std::string_view text) {
+    std::string out;
+    append_json_string(out, text, JsonReader::program);
+    return out;
 }
 
 JsonObject& JsonObject::add(std::string_view name, double value) { return raw(name, fmt::format("{:.3f}", value)); }
@@ -43,4 +50,4 @@ JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
     return *this;
 }
 
-}  // namespace zcdp::modes
+}  // namespace zcdp

@@ -1,4 +1,4 @@
-// One JSON object, written field by field. Pure.
+// JSON (RFC 8259) as it is written: one string, one object field by field. What is read is Boost.JSON's. Pure.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,14 @@
 #include <string_view>
 #include <vector>
 
-namespace zcdp::modes {
+namespace zcdp {
 
-/// A JSON string (RFC 8259); bytes that are no UTF-8 become U+FFFD.
+/// Whom bytes are written for that are no UTF-8: to a program they become U+FFFD; a person, who reads a log on a
+/// terminal, sees them as \xHH, and DEL as \u007f.
+enum class JsonReader { program, person };
+/// `text` as a JSON string with its quotes.
+void append_json_string(std::string& out, std::string_view text, JsonReader reader);
+/// The same alone, for a program.
 std::string json_string(std::string_view text);
 
 class JsonObject {
@@ -28,4 +33,4 @@ class JsonObject {
     std::string fields_;
 };
 
-}  // namespace zcdp::modes
+}  // namespace zcdp
