@@ -33,6 +33,17 @@ std::string uri_encode(std::string_view text, bool keep_slash) {
     return out;
 }
 
+std::string uri_encode_pairs(const std::vector<std::pair<std::string, std::string>>& pairs) {
+    std::string out;
+    for (const auto& [name, value] : pairs) {
+        if (!out.empty()) out += '&';
+        append_uri_encoded(out, name, false);
+        out += '=';
+        append_uri_encoded(out, value, false);
+    }
+    return out;
+}
+
 bool percent_decode(std::string& text, bool plus) {
     size_t from = 0;
     while (from < text.size() && text[from] != '%' && (!plus || text[from] != '+')) ++from;

@@ -124,17 +124,13 @@ Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient&
     const std::string path =
         shared_->path_prefix + "/" + shared_->container + (call.key.empty() ? "" : "/" + uri_encode(call.key, true));
     out.request.target = path;
-    char separator = '?';
-    for (const auto& [name, value] : call.query) {
-        out.request.target += separator + name + "=" + uri_encode(value, false);
-        separator = '&';
-    }
+    if (!call.query.empty()) out.request.target += "?" + uri_encode_pairs(call.query);
     out.request.headers = call.headers;
     out.request.headers.emplace_back("x-ms-date", http_date(shared_->machine.clock.unix_s() + shared_->clock_skew_s));
     out.request.headers.emplace_back("x-ms-version", kVersion);
     if (credentials.kind() == Kind::anonymous) co_return out;
     if (credentials.kind() == Kind::sas) {
-        out.request.target += separator + credentials.sas();
+        out.request.target += (call.query.empty() ? "?" : "&") + credentials.sas();
     } else if (credentials.kind() == Kind::shared_key) {
         const SigningInput input{call.method, shared_->account, path, call.query, out.request.headers};
         out.request.headers.emplace_back("Authorization", shared_key_authorization(input, credentials.shared_key()));

@@ -7,6 +7,7 @@
 #include "zcdp/base/ascii.hpp"
 #include "zcdp/base/base64.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::azure {
 namespace {
@@ -165,8 +166,8 @@ Task<Result<Token>> CredentialSource::fetch(net::HttpClient& http) {
     } else {
         form.emplace_back("client_secret", client_secret_);
     }
-    co_return co_await exchange_form(http, authority + uri_encode(tenant_, false) + "/oauth2/v2.0/token", form_of(form),
-                                     machine_.clock.unix_s(), kHint);
+    co_return co_await exchange_form(http, authority + uri_encode(tenant_, false) + "/oauth2/v2.0/token",
+                                     uri_encode_pairs(form), machine_.clock.unix_s(), kHint);
 }
 
 /// learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token; App Service and Arc name

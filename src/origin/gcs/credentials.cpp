@@ -8,6 +8,7 @@
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/given.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::gcs {
 namespace {
@@ -198,12 +199,12 @@ Task<Result<Token>> TokenSource::fetch(net::HttpClient& http) {
     std::string form;
     if (account_.type == Account::Type::service_account) {
         ZCDP_CO_TRY(const std::string jwt, service_account_jwt(account_, machine_.clock.unix_s()));
-        form = form_of({{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"}, {"assertion", jwt}});
+        form = uri_encode_pairs({{"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"}, {"assertion", jwt}});
     } else {
-        form = form_of({{"grant_type", "refresh_token"},
-                        {"client_id", account_.client_id},
-                        {"client_secret", account_.client_secret},
-                        {"refresh_token", account_.refresh_token}});
+        form = uri_encode_pairs({{"grant_type", "refresh_token"},
+                                 {"client_id", account_.client_id},
+                                 {"client_secret", account_.client_secret},
+                                 {"refresh_token", account_.refresh_token}});
     }
     co_return co_await exchange(http, account_.token_url, std::move(form));
 }
@@ -238,12 +239,13 @@ Task<Result<Token>> TokenSource::external(net::HttpClient& http) {
     ZCDP_CO_TRY(const std::string subject, co_await subject_token(http));
     const std::string scope =
         account_.impersonation_url.empty() ? kScope : "https://www.googleapis.com/auth/cloud-platform";
-    const std::string form = form_of({{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
-                                      {"requested_token_type", "urn:ietf:params:oauth:token-type:access_token"},
-                                      {"audience", account_.audience},
-                                      {"scope", scope},
-                                      {"subject_token_type", account_.subject_token_type},
-                                      {"subject_token", subject}});
+    const std::string form =
+        uri_encode_pairs({{"grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"},
+                          {"requested_token_type", "urn:ietf:params:oauth:token-type:access_token"},
+                          {"audience", account_.audience},
+                          {"scope", scope},
+                          {"subject_token_type", account_.subject_token_type},
+                          {"subject_token", subject}});
     ZCDP_CO_TRY(Token federated, co_await exchange(http, account_.token_url, form));
     if (account_.impersonation_url.empty()) co_return federated;
     net::Request request;

@@ -89,15 +89,11 @@ net::Request request_of(const std::string& bucket, const Call& call, const std::
     out.method = call.method;
     out.target = "/storage/v1/b/" + uri_encode(bucket, false) + "/o";
     if (!call.key.empty()) out.target += "/" + uri_encode(call.key, false);
-    char separator = '?';
-    const auto add = [&](const std::string& name, const std::string& value) {
-        out.target += separator + uri_encode(name, false) + "=" + uri_encode(value, false);
-        separator = '&';
-    };
-    for (const auto& [name, value] : call.query) add(name, value);
+    auto query = call.query;
     out.headers = call.headers;
-    if (!billing_project.empty()) add("userProject", billing_project);
+    if (!billing_project.empty()) query.emplace_back("userProject", billing_project);
     else if (!quota_project.empty()) out.headers.emplace_back("x-goog-user-project", quota_project);
+    if (!query.empty()) out.target += "?" + uri_encode_pairs(query);
     return out;
 }
 

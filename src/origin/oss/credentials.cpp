@@ -105,13 +105,13 @@ Task<Result<Credentials>> CredentialSource::fetch_oidc(net::HttpClient& http) {
     net::Request request;
     request.method = "POST";
     request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
-    request.body = form_of({{"Action", "AssumeRoleWithOIDC"},
-                            {"Format", "JSON"},
-                            {"Version", "2015-04-01"},
-                            {"RoleArn", environment("ALIBABA_CLOUD_ROLE_ARN")},
-                            {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")},
-                            {"OIDCToken", token},
-                            {"RoleSessionName", "zcdp"}});
+    request.body = uri_encode_pairs({{"Action", "AssumeRoleWithOIDC"},
+                                     {"Format", "JSON"},
+                                     {"Version", "2015-04-01"},
+                                     {"RoleArn", environment("ALIBABA_CLOUD_ROLE_ARN")},
+                                     {"OIDCProviderArn", environment("ALIBABA_CLOUD_OIDC_PROVIDER_ARN")},
+                                     {"OIDCToken", token},
+                                     {"RoleSessionName", "zcdp"}});
     ZCDP_CO_TRY(const std::string answer, co_await ask_token_service(http, host + "/", std::move(request),
                                                                      kFetchTimeoutMs, "check ALIBABA_CLOUD_ROLE_ARN"));
     co_return said_by(host, parse_credentials(answer));

@@ -25,12 +25,7 @@ class OssProtocol final : public Protocol {
         out.endpoint = shared_->endpoint;
         out.request.method = call.method;
         out.request.target = shared_->path_prefix + "/" + uri_encode(call.key, true);
-        char separator = '?';
-        for (const auto& [name, value] : call.query) {
-            out.request.target +=
-                separator + uri_encode(name, false) + (value.empty() ? "" : "=" + uri_encode(value, false));
-            separator = '&';
-        }
+        if (!call.query.empty()) out.request.target += "?" + query_of(call.query);
         out.request.headers = call.headers;
         if (shared_->credentials.anonymous()) co_return out;
         ZCDP_CO_TRY(const Credentials used, co_await shared_->credentials.get(credentials_http, shared_->clock_skew_s));

@@ -2,8 +2,19 @@
 
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/percent.hpp"
+#include "zcdp/net/sigv4.hpp"
 
 namespace zcdp::origin::oss {
+
+std::string query_of(const std::vector<std::pair<std::string, std::string>>& query) {
+    std::string out;
+    for (const auto& [name, value] : query) {
+        if (!out.empty()) out += '&';
+        out += uri_encode(name, false);
+        if (!value.empty()) out += "=" + uri_encode(value, false);
+    }
+    return out;
+}
 
 /// The path always names the bucket, also where the host does; nothing but x-oss-* headers is signed.
 std::string canonical_request(const SigningInput& input) {
@@ -12,14 +23,9 @@ std::string canonical_request(const SigningInput& input) {
         .append(uri_encode(input.bucket, false))
         .append("/")
         .append(uri_encode(input.key, true))
+        .append("\n")
+        .append(query_of(input.query))
         .append("\n");
-    bool first = true;
-    for (const auto& [name, value] : input.query) {
-        if (!std::exchange(first, false)) text += '&';
-        text += uri_encode(name, false);
-        if (!value.empty()) text += "=" + uri_encode(value, false);
-    }
-    text += "\n";
     for (const auto& [name, value] : input.headers) text.append(name).append(":").append(value).append("\n");
     return text + "\n\nUNSIGNED-PAYLOAD";
 }
@@ -27,10 +33,8 @@ std::string canonical_request(const SigningInput& input) {
 std::string authorization(const SigningInput& input, std::string_view access_key, std::string_view secret_key) {
     const std::string day(input.date.substr(0, 8));
     const std::string scope = day + "/" + std::string(input.region) + "/oss/aliyun_v4_request";
-    const std::string first = "aliyun_v4" + std::string(secret_key);
-    Sha256Bytes key = hmac_sha256({reinterpret_cast<const uint8_t*>(first.data()), first.size()}, day);
-    for (const std::string_view part : {input.region, std::string_view("oss"), std::string_view("aliyun_v4_request")})
-        key = hmac_sha256(key, part);
+    const Sha256Bytes key =
+        net::derived_key("aliyun_v4" + std::string(secret_key), {day, input.region, "oss", "aliyun_v4_request"});
     const std::string to_sign = "OSS4-HMAC-SHA256\n" + std::string(input.date) + "\n" + scope + "\n" +
                                 to_hex(Sha256::of(canonical_request(input)));
     return "OSS4-HMAC-SHA256 Credential=" + std::string(access_key) + "/" + scope +

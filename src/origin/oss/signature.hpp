@@ -17,6 +17,8 @@ struct SigningInput {
     std::string_view date;  ///< 20130524T000000Z
 };
 
+/// The query on the wire, which is also the canonical one: a name without a value stands without '='.
+std::string query_of(const std::vector<std::pair<std::string, std::string>>& query);
 /// The Authorization header's value.
 std::string authorization(const SigningInput& input, std::string_view access_key, std::string_view secret_key);
 /// The text whose SHA-256 is signed; for tests.

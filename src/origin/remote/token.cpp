@@ -111,12 +111,6 @@ Task<Result<std::string>> ask_token_service(net::HttpClient& http, std::string u
                     name, hint);
 }
 
-std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields) {
-    std::string out;
-    for (const auto& [name, value] : fields) out += (out.empty() ? "" : "&") + name + "=" + uri_encode(value, false);
-    return out;
-}
-
 Task<Result<Token>> exchange_form(net::HttpClient& http, std::string url, std::string form, int64_t now,
                                   std::string hint) {
     net::Request request;

@@ -52,9 +52,6 @@ Result<T> said_by(const std::string& url, Result<T> parsed) {
 /// wants to be asked later. Pure. Errors: denied, or `why`.
 Error none_found(const Error& why, bool has_given, std::string hint);
 
-/// name=value&name=value, percent-encoded.
-std::string form_of(const std::vector<std::pair<std::string, std::string>>& fields);
-
 /// A POST of a form that answers with a token.
 Task<Result<Token>> exchange_form(net::HttpClient& http, std::string url, std::string form, int64_t now_unix_s,
                                   std::string hint);

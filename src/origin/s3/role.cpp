@@ -7,6 +7,7 @@
 #include "src/origin/s3/answers.hpp"
 #include "src/origin/s3/credentials.hpp"
 #include "zcdp/base/clock.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::origin::s3 {
 namespace {
@@ -108,7 +109,7 @@ net::Request assume_role_request(const Role& role, const Credentials& with, cons
     if (role.duration_s > 0) fields.emplace_back("DurationSeconds", std::to_string(role.duration_s));
     net::Request request;
     request.method = "POST", request.target = sts.path;
-    request.body = form_of(fields);
+    request.body = uri_encode_pairs(fields);
     const std::string date = amz_date(unix_s), host = sts.endpoint.authority(),
                       digest = to_hex(Sha256::of(request.body));
     SigningInput input;

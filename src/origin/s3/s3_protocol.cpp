@@ -28,13 +28,7 @@ bool is_session_call(const Call& call) {
 /// The path and query on the wire, which are also the canonical ones.
 std::string target_of(const Call& call, const Address& address, std::string& path, std::string& query) {
     path = address.path_prefix + "/" + uri_encode(call.key, true);
-    query.clear();
-    for (const auto& [name, value] : call.query) {
-        if (!query.empty()) query += '&';
-        query += uri_encode(name, false);
-        query += '=';
-        query += uri_encode(value, false);
-    }
+    query = uri_encode_pairs(call.query);
     return query.empty() ? path : path + "?" + query;
 }
 

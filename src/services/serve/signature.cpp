@@ -8,6 +8,7 @@
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/percent.hpp"
+#include "zcdp/net/sigv4.hpp"
 
 namespace zcdp::services::serve {
 namespace {
@@ -52,17 +53,16 @@ std::string canonical_query(const Query& query) {
     return out;
 }
 
-std::string canonical_request(const HttpRequest& request, const Target& target, const Claim& claim) {
-    std::string out = request.method + "\n";
-    append_uri_encoded(out, target.path, true);
-    out += "\n" + canonical_query(claim.query) + "\n";
-    for (std::string_view names = claim.signed_headers; !names.empty();) {
+std::vector<std::pair<std::string_view, std::string_view>> headers_of(const HttpRequest& request,
+                                                                      std::string_view names) {
+    std::vector<std::pair<std::string_view, std::string_view>> out;
+    while (!names.empty()) {
         const size_t end = names.find(';');
         const std::string_view name = names.substr(0, end);
-        out.append(name).append(":").append(request.header(name)).append("\n");
+        out.emplace_back(name, request.header(name));
         names = end == names.npos ? std::string_view() : names.substr(end + 1);
     }
-    return out + "\n" + claim.signed_headers + "\n" + claim.payload;
+    return out;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
@@ -136,14 +136,12 @@ SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys
     const bool host_signed = (";" + claim->signed_headers + ";").find(";host;") != std::string::npos;
     if (!host_signed || !scope.ends_with("/s3/aws4_request")) return SignatureVerdict::wrong;
 
-    std::string to_sign = "AWS4-HMAC-SHA256\n" + claim->date + "\n" + claim->scope + "\n";
-    to_sign += to_hex(Sha256::of(canonical_request(request, *target, *claim)));
+    const std::string path = uri_encode(target->path, true), query = canonical_query(claim->query);
+    const net::CanonicalRequest canonical{
+        request.method, path, query, headers_of(request, claim->signed_headers), claim->signed_headers, claim->payload};
+    const std::string to_sign = net::string_to_sign(canonical, claim->date, scope);
     const std::string_view region = scope.substr(9, scope.find('/', 9) - 9);
-    const std::string first = "AWS4" + keys.secret_key;
-    Sha256Bytes key = hmac_sha256({reinterpret_cast<const uint8_t*>(first.data()), first.size()}, scope.substr(0, 8));
-    key = hmac_sha256(key, region);
-    key = hmac_sha256(key, "s3");
-    key = hmac_sha256(key, "aws4_request");
+    const Sha256Bytes key = net::sigv4_key(keys.secret_key, scope.substr(0, 8), region, "s3");
     return equal_in_constant_time(to_hex(hmac_sha256(key, to_sign)), claim->signature) ? SignatureVerdict::right
                                                                                        : SignatureVerdict::wrong;
 }
