@@ -57,9 +57,7 @@ Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
-    if (!answer.code.empty()) what += " " + printable(answer.code);
-    if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
+    const std::string what = words_of_refusal(answer.came_as_success, answer.status, answer.code, answer.message);
     if (is_one_of(answer.code, {"BlobArchived", "BlobBeingRehydrated"}))
         return Error(ErrorKind::refused, "is in the archive tier: " + what, object,
                      "rehydrate it to the hot or cool tier first");
@@ -67,16 +65,11 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
         case 404:
             return Error(ErrorKind::not_found, "there is no such blob, container or account: " + what, object,
                          "check the names and the --endpoint");
-        case 412:
-        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
         case 403:
             return Error(ErrorKind::denied, "access is denied: " + what, object,
                          "check the credentials (AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, or the role Storage Blob "
                          "Data Reader)");
-        case 407:
-            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
-                         "check HTTP_PROXY or the backend's Secret");
         case 409:
             if (answer.code == "PublicAccessNotPermitted")
                 return Error(ErrorKind::denied, "takes no anonymous requests: " + what, object);

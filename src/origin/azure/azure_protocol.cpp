@@ -7,7 +7,6 @@
 namespace zcdp::origin::azure {
 namespace {
 
-constexpr int kRefreshesMax = 3;
 constexpr int64_t kClockOffS = 300;  ///< less cannot be why a request is refused
 constexpr const char* kVersion = "2021-12-02";
 constexpr const char* kSumHeader = "x-ms-range-get-content-crc64";
@@ -35,11 +34,11 @@ class AzureProtocol final : public Protocol {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
         if (is_unknown_feature(answer) && without_sum(call)) verdict.remedy = Verdict::Remedy::at_once;
-        if (answer.code == "AuthenticationFailed" && correct_clock(response, tried))
+        if (answer.code == "AuthenticationFailed" && clock_is_off(response) && correct_clock(*shared_, response, tried))
             verdict.remedy = Verdict::Remedy::at_once;
         const bool refused =
             answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
-        if (refused && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+        if (refused && !sent.credential.empty() && tried.refresh_again()) {
             shared_->credentials.expired(sent.credential);
             verdict.remedy = Verdict::Remedy::at_once;
         }
@@ -90,17 +89,11 @@ class AzureProtocol final : public Protocol {
   private:
     /// A signature is of a time, which the service takes within a quarter of an hour of its own: whether that was far
     /// off.
-    bool correct_clock(const net::Response& response, Tried& tried) {
+    bool clock_is_off(const net::Response& response) const {
         const int64_t server = parse_http_date(std::string(response.header("date"))),
                       here = shared_->machine.clock.unix_s();
         const bool signs = shared_->credentials.kind() == CredentialSource::Kind::shared_key;
-        if (!signs || server < 0 || std::abs(server - here - shared_->clock_skew_s) < kClockOffS ||
-            std::exchange(tried.clock_corrected, true))
-            return false;
-        shared_->clock_skew_s = server - here;
-        shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time",
-                                  {{"seconds", int64_t{shared_->clock_skew_s}}});
-        return true;
+        return signs && server >= 0 && std::abs(server - here - shared_->clock_skew_s) >= kClockOffS;
     }
     /// For a service that refuses to sum ranges. False when the call asked for nothing of the kind.
     bool without_sum(Call& call) {

@@ -74,24 +74,17 @@ Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
-    if (!answer.reason.empty()) what += " " + printable(answer.reason);
-    if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
+    const std::string what = words_of_refusal(answer.came_as_success, answer.status, answer.reason, answer.message);
     switch (answer.status) {
         case 404:
             return Error(ErrorKind::not_found, "there is no such object or bucket: " + what, object,
                          "check the names and the --endpoint");
-        case 412:
-        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
         case 403:
             if (remedy_of(answer) == Verdict::Remedy::slow_down) break;
             return Error(
                 ErrorKind::denied, "access is denied: " + what, object,
                 "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
-        case 407:
-            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
-                         "check HTTP_PROXY or the backend's Secret");
         case 400:
             if (answer.message.find("requester pays") == answer.message.npos) break;
             return Error(ErrorKind::denied, "who asks pays for this bucket: " + what, object,

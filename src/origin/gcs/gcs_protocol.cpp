@@ -6,8 +6,6 @@
 namespace zcdp::origin::gcs {
 namespace {
 
-constexpr int kRefreshesMax = 3;
-
 class GcsProtocol final : public Protocol {
   public:
     explicit GcsProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -32,7 +30,7 @@ class GcsProtocol final : public Protocol {
                   const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), body);
         Verdict verdict{remedy_of(answer), error_of(answer, name)};
-        if (answer.status == 401 && !sent.credential.empty() && ++tried.refreshes <= kRefreshesMax) {
+        if (answer.status == 401 && !sent.credential.empty() && tried.refresh_again()) {
             shared_->tokens.expired(sent.credential);
             verdict.remedy = Verdict::Remedy::at_once;
         }

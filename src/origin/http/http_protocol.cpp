@@ -39,15 +39,10 @@ Error error_of(int status, const std::string& name, bool repository, bool has_cr
         case 410: return Error(ErrorKind::not_found, "is not there: " + what, name, hint);
         case 401:
         case 403: return Error(ErrorKind::denied, "access is denied: " + what, name, hint);
-        case 407:
-            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", name,
-                         "check HTTP_PROXY or the backend's Secret");
-        case 412:
-        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, name);
-        case 429:
-        case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, name);
-        default: return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, name);
+        default: break;
     }
+    if (status / 100 == 3) return Error(ErrorKind::failed, what, name);  // those that lead elsewhere are followed
+    return error_of_status(status, what, name);
 }
 
 /// Of "http://HOST/…", how much is the scheme; 0 for a reference, whatever its query has (RFC 3986 4.1).
@@ -160,11 +155,8 @@ class HttpProtocol final : public Protocol {
         if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
             return follow(call, sent, answer, name, tried);
         const bool tree = shared_->kind == Kind::tree, known = !shared_->authorization.empty();
-        if (call.method == "HEAD" && refuses_head(status)) {
-            call.method = "GET";
-            call.headers.push_back(first_byte());
+        if (refuses_head(status) && ask_for_first_byte(call))
             return {Remedy::at_once, error_of(status, name, tree, known)};
-        }
         if (status == 416 && std::erase(call.headers, first_byte()) > 0)
             return {Remedy::at_once, error_of(status, name, tree, known)};  // no first byte: empty
         Verdict verdict{Remedy::none, error_of(status, name, tree, known)};
@@ -228,8 +220,6 @@ class HttpProtocol final : public Protocol {
 };
 
 }  // namespace
-
-net::Header first_byte() { return {"Range", "bytes=0-0"}; }
 
 std::string name_in(const Shared& shared, const std::string& key) {
     return shared.kind == Kind::file || key.empty() ? shared.source

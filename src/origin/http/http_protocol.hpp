@@ -18,8 +18,6 @@ Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, 
                              uint64_t size_bytes);
 /// A file's name as errors have it; "" for the source itself.
 std::string name_in(const Shared& shared, const std::string& key);
-/// A HEAD's stand-in: what a GET of one byte says of the file.
-net::Header first_byte();
 
 /// What a Location header leads to, from the URL it came from. Pure. Errors: failed (malformed, https to http).
 Result<std::string> redirected(const net::Endpoint& from, const std::string& target, std::string_view location);

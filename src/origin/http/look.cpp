@@ -128,12 +128,11 @@ Task<Result<Page>> fetch_page(Surroundings around, std::string target, std::stri
 Task<Result<Looked>> look(Surroundings around, std::string key, bool may_be_folder) {
     const auto journey = std::make_shared<Journey>();
     journey->ends_at_folder = may_be_folder;
-    auto answer = co_await around.requester->send(call_of("HEAD", key, journey));
-    if (answer && object_bytes_of(**answer).value_or(0) == 0) {  // a GET knows better; of nothing as well
-        Call call = call_of("GET", key, journey);
-        if (!object_bytes_of(**answer)) call.headers.push_back(first_byte());
-        answer = co_await around.requester->send(std::move(call));
-    }
+    Call call = call_of("HEAD", key, journey);
+    auto answer = co_await around.requester->send_for_size(call);
+    // Who says 0 to a HEAD may say another size to a GET.
+    if (answer && object_bytes_of(**answer) == 0 && call.method == "HEAD")
+        answer = co_await around.requester->send(call_of("GET", key, journey));
     if (!answer && journey->at_folder) co_return Looked{{}, true};
     if (!answer) co_return std::move(answer).error();
     const auto size = object_bytes_of(**answer);

@@ -9,8 +9,6 @@
 namespace zcdp::origin::oss {
 namespace {
 
-constexpr int kRefreshesMax = 3;
-
 class OssProtocol final : public Protocol {
   public:
     explicit OssProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
@@ -50,24 +48,15 @@ class OssProtocol final : public Protocol {
         if (remedy == s3::Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
         if (remedy == s3::Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
         const bool old = answer.code == "SecurityTokenExpired" || answer.code == "InvalidSecurityToken";
-        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() &&
-            ++tried.refreshes <= kRefreshesMax) {
+        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() && tried.refresh_again()) {
             shared_->credentials.expired(sent.credential);
             verdict.remedy = Verdict::Remedy::at_once;
         }
-        if (remedy == s3::Remedy::correct_clock) {
-            const int64_t server = parse_http_date(std::string(response.header("date")));
-            if (server >= 0 && !std::exchange(tried.clock_corrected, true)) {
-                shared_->clock_skew_s = server - shared_->machine.clock.unix_s();
-                verdict.remedy = Verdict::Remedy::at_once;
-            }
-        }
-        // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
-        if (verdict.remedy == Verdict::Remedy::none && call.method == "HEAD" &&
-            (answer.status == 400 || answer.status == 403)) {
-            call.method = "GET";
+        if (remedy == s3::Remedy::correct_clock && correct_clock(*shared_, response, tried))
             verdict.remedy = Verdict::Remedy::at_once;
-        }
+        if (verdict.remedy == Verdict::Remedy::none && (answer.status == 400 || answer.status == 403) &&
+            ask_by_get(call))
+            verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }
 
@@ -78,9 +67,7 @@ class OssProtocol final : public Protocol {
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
-        if (const std::string time = unmodified_since_of(spec.tag); !time.empty())
-            call.headers.emplace_back("If-Unmodified-Since", time);
-        else if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (auto condition = condition_of(spec.tag)) call.headers.push_back(std::move(*condition));
         return call;
     }
     std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }

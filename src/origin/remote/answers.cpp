@@ -73,10 +73,34 @@ std::string unmodified_since_of(std::string_view tag) {
     return time ? http_date(*time + (tag.find('.') != tag.npos)) : "";
 }
 
+std::optional<net::Header> condition_of(std::string_view tag) {
+    if (std::string time = unmodified_since_of(tag); !time.empty())
+        return net::Header{"If-Unmodified-Since", std::move(time)};
+    if (tag.empty()) return std::nullopt;
+    return net::Header{"If-Match", "\"" + std::string(tag) + "\""};
+}
+
+std::string words_of_refusal(bool came_as_success, int status, std::string_view code, std::string_view message) {
+    std::string words = came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", status);
+    if (!code.empty()) words += " " + printable(code);
+    if (!message.empty()) words += ": " + printable(message.substr(0, 300));
+    return words;
+}
+
 Error error_of_status(int status, const std::string& what, const std::string& object) {
     if (status / 100 == 3)
         return Error(ErrorKind::failed, "is served elsewhere, and redirects are not followed: " + what, object,
                      "check the --endpoint");
+    switch (status) {
+        case 407:
+            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
+                         "check HTTP_PROXY or the backend's Secret");
+        case 412:
+        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
+        case 429:
+        case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
+        default: break;
+    }
     return Error(status >= 500 ? ErrorKind::unreachable : ErrorKind::failed, what, object);
 }
 

@@ -32,13 +32,20 @@ std::string plain_tag(std::string_view etag);
 /// has nothing left (draft-ietf-httpapi-ratelimit-headers: what Hugging Face's hub sends with a 429).
 uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s);
 
+/// What a read sends so that only the object with this tag is served: If-Unmodified-Since for a time, If-Match for an
+/// ETag; nothing for "".
+std::optional<net::Header> condition_of(std::string_view tag);
+
 /// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag.
 /// A part of a second is rounded up: services compare with what they have, and the answer's own time is compared
 /// besides.
 std::string unmodified_since_of(std::string_view tag);
 
-/// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: unreachable (5xx),
-/// failed.
+/// What a refusal says, fit to be shown: "HTTP 403 CODE: MESSAGE", or "in an answer of HTTP 200, CODE: MESSAGE".
+std::string words_of_refusal(bool came_as_success, int status, std::string_view code, std::string_view message);
+
+/// For a status that a protocol has no words of its own for; `what` is what the answer says. Errors: source_changed
+/// (412, 416), denied (407, the proxy's), throttled (429, 503), unreachable (any other 5xx), failed.
 Error error_of_status(int status, const std::string& what, const std::string& object);
 
 /// nginx lets anybody through the handshake and refuses, or misses, the client's certificate with a 400 that says so in

@@ -34,7 +34,15 @@ struct Call {
     std::shared_ptr<Journey> journey;                        ///< may be null
 };
 
-/// The same, ready for the wire.
+/// Turns a HEAD into a GET, whose answer has a body that says why it is none. Should it be served, its body is left
+/// unread. False: it was no HEAD.
+bool ask_by_get(Call& call);
+/// The same, of the first byte alone: for who knows no HEAD, or does not say in its answer how long the object is.
+bool ask_for_first_byte(Call& call);
+/// What that adds to a call.
+net::Header first_byte();
+
+/// A call that is ready for the wire.
 struct Prepared {
     net::Endpoint endpoint;
     net::Request request;
@@ -58,6 +66,8 @@ struct Verdict {
 struct Tried {
     int refreshes = 0, regions = 0, redirects = 0, hedges = 0;
     bool clock_corrected = false;
+    /// Whether to fetch credentials anew that were refused: new ones may have expired, too, when a request has waited.
+    bool refresh_again() { return ++refreshes <= 3; }
 };
 
 /// Which page of a listing.
@@ -90,6 +100,10 @@ class PageParser {
 };
 
 class Requester;
+
+/// Signs with the origin's time from here on, as the answer's Date says it. False where it says none, or the call has
+/// done so before.
+bool correct_clock(Remote& remote, const net::Response& answer, Tried& tried);
 
 class Protocol {
   public:

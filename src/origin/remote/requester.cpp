@@ -90,8 +90,7 @@ Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& 
     // Some doors know no HEAD: a GET of the first byte says as much.
     const bool unknown_method = answer.status() == 405 || answer.status() == 501;
     if (unknown_method && verdict.remedy == Verdict::Remedy::none && verdict.error.kind() != ErrorKind::not_found &&
-        std::exchange(call.method, "GET") == "HEAD") {
-        call.headers.emplace_back("Range", "bytes=0-0");
+        ask_for_first_byte(call)) {
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }
@@ -163,6 +162,13 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
     }
 }
 
+/// Some do not say how long an object is until they are asked for a part of it.
+Task<Result<std::unique_ptr<net::Response>>> Requester::send_for_size(Call& call) {
+    auto answer = co_await send(call);
+    if (answer && !object_bytes_of(**answer) && ask_for_first_byte(call)) answer = co_await send(call);
+    co_return answer;
+}
+
 Task<Result<>> Requester::refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body) {
     using Remedy = Verdict::Remedy;
     Verdict verdict = judge(of.call, {}, *answer, body, protocol_->name_of(of.call.key), of.tried);
@@ -184,14 +190,8 @@ Task<Result<ObjectInfo>> Requester::head(std::string key) {
     const bool in_body = refusals.call.method != "HEAD";
     const std::string name = protocol_->name_of(key);
     for (uint32_t attempt = 1;;) {
-        ZCDP_CO_TRY(auto answer, co_await send(refusals.call));
-        // Some do not say how long an object is until they are asked for a part of it.
-        const bool has_size = in_body || object_bytes_of(*answer);
-        if (!has_size && std::exchange(refusals.call.method, "GET") == "HEAD") {
-            refusals.call.headers.emplace_back("Range", "bytes=0-0");
-            continue;
-        }
-        if (!has_size)
+        ZCDP_CO_TRY(auto answer, co_await send_for_size(refusals.call));
+        if (!in_body && !object_bytes_of(*answer))
             co_return Error(ErrorKind::refused, "does not say its size", name,
                             "zcdp needs a Content-Length; a folder's URL ends in /");
         Result<std::string> body = std::string();

@@ -14,6 +14,9 @@ class Requester {
 
     /// An answer of success (2xx). Every other ends in an Error after the remedies were tried.
     Task<Result<std::unique_ptr<net::Response>>> send(Call call);
+    /// The same; a HEAD whose answer does not say how long the object is becomes a GET of its first byte. `call`
+    /// outlives the task.
+    Task<Result<std::unique_ptr<net::Response>>> send_for_size(Call& call);
     /// A call whose answers of success have turned out to be refusals.
     struct Refused {
         Call call;

@@ -120,9 +120,7 @@ Remedy remedy_of(const ErrorAnswer& answer) {
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
-    std::string what = answer.came_as_success ? "in an answer of HTTP 200," : fmt::format("HTTP {}", answer.status);
-    if (!answer.code.empty()) what += " " + printable(answer.code);
-    if (!answer.message.empty()) what += ": " + printable(answer.message.substr(0, 300));
+    std::string what = words_of_refusal(answer.came_as_success, answer.status, answer.code, answer.message);
     if (!answer.request_id.empty()) what += " (request " + printable(answer.request_id.substr(0, 64)) + ")";
     const std::string& code = answer.code;
     if (wants_bucket_in_host(answer))
@@ -137,22 +135,15 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
                      "restore it first, or leave it out with --exclude");
     switch (answer.status) {
         case 404: return Error(ErrorKind::not_found, "there is no such object: " + what, object);
-        case 412:
-        case 416: return Error(ErrorKind::source_changed, "changed while it was being read: " + what, object);
         case 401:
         case 403:
             return Error(ErrorKind::denied, "access is denied: " + what, object,
                          "check the credentials (AWS_ACCESS_KEY_ID, --profile) and the right to list and read");
-        case 407:
-            return Error(ErrorKind::denied, "the proxy wants other credentials (HTTP 407)", object,
-                         "check HTTP_PROXY or the backend's Secret");
         case 301:
         case 307:
             return Error(ErrorKind::failed,
                          "is served elsewhere, and redirects to other hosts are not followed: " + what, object,
                          "give the right --endpoint or --region");
-        case 429:
-        case 503: return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
         default: return error_of_status(answer.status, what, object);
     }
 }

@@ -9,7 +9,6 @@
 namespace zcdp::origin::s3 {
 namespace {
 
-constexpr int kRefreshesMax = 3;  ///< a request that waited for new credentials may find them expired again
 constexpr int kRegionsMax = 2;
 constexpr size_t kSessionBytesMax = 64 << 10;
 constexpr const char* kChecksumMode = "x-amz-checksum-mode";
@@ -78,9 +77,7 @@ class S3Protocol final : public Protocol {
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
         const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
-        if (const std::string time = unmodified_since_of(spec.tag); !time.empty())
-            call.headers.emplace_back("If-Unmodified-Since", time);
-        else if (!etag.empty()) call.headers.emplace_back("If-Match", "\"" + etag + "\"");
+        if (auto condition = condition_of(etag)) call.headers.push_back(std::move(*condition));
         if (whole && shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
     }
@@ -176,15 +173,8 @@ bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Respo
         case Remedy::refresh_credentials:
             shared_->credentials.expired(sent.credential);
             shared_->session.drop(sent.credential);
-            return ++tried.refreshes <= kRefreshesMax;
-        case Remedy::correct_clock: {
-            const int64_t server = parse_http_date(std::string(response.header("date")));
-            if (server < 0 || std::exchange(tried.clock_corrected, true)) return false;
-            shared_->clock_skew_s = server - shared_->machine.clock.unix_s();
-            shared_->machine.log.warn("the clock differs from the origin's, requests are signed with the origin's time",
-                                      {{"seconds", int64_t{shared_->clock_skew_s}}});
-            return true;
-        }
+            return tried.refresh_again();
+        case Remedy::correct_clock: return correct_clock(*shared_, response, tried);
         case Remedy::use_region:
             // Only a region is taken from the answer, never a host: credentials go nowhere else.
             return tried.regions++ < kRegionsMax && shared_->move_to_region(answer.region);
@@ -245,10 +235,8 @@ Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response&
     const Remedy remedy = remedy_of(answer);
     const bool versioned = !call.key.empty() && !shared_->location.version.empty();
     Verdict verdict{Verdict::Remedy::none, versioned ? error_of_version(answer, name) : error_of(answer, name)};
-    // A HEAD's answer has no body to say why: a GET's has. Should it be served, its body is left unread.
-    if (remedy == Remedy::none && call.method == "HEAD" &&
-        (answer.status == 400 || answer.status == 403 || answer.status == 301)) {
-        call.method = "GET";
+    if (remedy == Remedy::none && (answer.status == 400 || answer.status == 403 || answer.status == 301) &&
+        ask_by_get(call)) {
         verdict.remedy = Verdict::Remedy::at_once;
         return verdict;
     }

@@ -6,6 +6,7 @@
 #include "src/origin/s3/list_page.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/clock.hpp"
+#include "zcdp/origin/origin.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;
@@ -76,6 +77,27 @@ TEST_CASE("how long an answer asks to be left alone, in every form") {
     CHECK(pause(429, {{"ratelimit", "\"api\";r=3;t=5"}}) == 0);
     CHECK(pause(429, {{"ratelimit", "r=0;t=x,;,\"\";t=;r="}}) == 0);
     CHECK(pause(500, {{"ratelimit", "\"api\";r=0;t=5"}}) == 0);
+}
+
+TEST_CASE("what a status means where a protocol has no words of its own") {
+    const std::pair<int, ErrorKind> all[] = {{407, ErrorKind::denied},         {412, ErrorKind::source_changed},
+                                             {416, ErrorKind::source_changed}, {429, ErrorKind::throttled},
+                                             {503, ErrorKind::throttled},      {500, ErrorKind::unreachable},
+                                             {302, ErrorKind::failed},         {418, ErrorKind::failed}};
+    for (const auto& [status, kind] : all) {
+        const Error error = error_of_status(status, words_of_refusal(false, status, "Code", "why\x01"), "an/object");
+        CHECK_MESSAGE(error.kind() == kind, status);
+        CHECK(error.object() == "an/object");
+    }
+    CHECK(words_of_refusal(false, 403, "Code", "why\x01") == "HTTP 403 Code: why\\x01");
+    CHECK(words_of_refusal(true, 500, "", "") == "in an answer of HTTP 200,");
+}
+
+TEST_CASE("a read is of the object with the tag that was listed") {
+    CHECK(!condition_of(""));
+    CHECK(condition_of("abc") == net::Header{"If-Match", "\"abc\""});
+    CHECK(condition_of(time_tag("2026-01-02T03:04:05Z")) ==
+          net::Header{"If-Unmodified-Since", "Fri, 02 Jan 2026 03:04:05 GMT"});
 }
 
 TEST_CASE("XML: what says nothing is passed over, CDATA is text, a document type is refused") {
