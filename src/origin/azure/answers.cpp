@@ -10,9 +10,6 @@
 namespace zcdp::origin::azure {
 namespace {
 
-constexpr size_t kPageItemsMax = 10'000;
-constexpr size_t kRefusalBytesMax = 1 << 20;
-
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
     return std::find(words.begin(), words.end(), text) != words.end();
 }
@@ -97,28 +94,12 @@ Result<ObjectChecksum> crc64_of(std::string_view base64) {
     return ObjectChecksum{ObjectChecksum::Kind::crc64nvme, std::move(*raw)};
 }
 
-Result<> ListParser::bad(std::string_view what) const {
-    return Error(ErrorKind::refused, "malformed listing: " + std::string(what));
-}
-
-Result<> ListParser::feed(std::string_view bytes) {
-    reader_.feed(bytes);
-    auto read = run();
-    if (root_seen_) beginning_.clear();
-    else if (beginning_.size() < kRefusalBytesMax) beginning_.append(bytes);
-    return read;
-}
-
-Result<> ListParser::run() {
-    return read_events(
-        reader_, [this](std::string_view name) { start(name); }, [this](std::string_view text) { text_.append(text); },
-        [this](std::string_view name) { return end(name); });
+ListParser::Root ListParser::root_of(std::string_view name) const {
+    return name == "EnumerationResults" ? Root::page : name == "Error" ? Root::refusal : Root::other;
 }
 
 // EnumerationResults / Blobs / Blob / Name, Properties/*, Metadata/*; Blobs / BlobPrefix / Name; NextMarker.
 void ListParser::start(std::string_view name) {
-    text_.clear();
-    if (reader_.depth() == 1) root_seen_ = name == "EnumerationResults", refused_ = name == "Error";
     if (name == "Name")
         name_encoded_ = reader_.attributes().find("Encoded=\"true\"") != std::string_view::npos ||
                         reader_.attributes().find("Encoded='true'") != std::string_view::npos;
@@ -133,7 +114,6 @@ void ListParser::start(std::string_view name) {
 }
 
 Result<> ListParser::end(std::string_view name) {
-    if (!root_seen_) return {};
     if (reader_.depth() == 1 && name == "NextMarker") {
         page_.next_token = text_;
         page_.truncated = !text_.empty();
@@ -142,8 +122,7 @@ Result<> ListParser::end(std::string_view name) {
         if (was == Inside::blob) return end_of_blob();
     } else if (inside_ == Inside::prefix && name == "Name") {
         ZCDP_TRY(std::string prefix, decoded_name());
-        if (page_.prefixes.size() == kPageItemsMax) return bad("more than 10,000 prefixes in a page");
-        page_.prefixes.push_back(std::move(prefix));
+        return add_prefix(std::move(prefix));
     } else if (inside_ == Inside::blob) {
         return blob_field(name);
     }
@@ -186,15 +165,12 @@ Result<> ListParser::end_of_blob() {
     }
     if (entry_.tag.empty() && entry_.kind == EntryKind::file)
         return Error(ErrorKind::refused, "the listing has no Etag, so a change could not be noticed", entry_.path);
-    if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 blobs in a page");
-    page_.entries.push_back(std::move(entry_));
-    return {};
+    return add_entry(std::move(entry_));
 }
 
 Result<ListPage> ListParser::finish() {
-    reader_.finish();
-    ZCDP_CHECK(run());
-    if (!root_seen_) return Error(ErrorKind::refused, "malformed listing: the root is no EnumerationResults");
+    ZCDP_CHECK(read_rest());
+    if (root_ != Root::page) return bad("the root is no EnumerationResults");
     return std::move(page_);
 }
 

@@ -4,8 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "src/origin/remote/protocol.hpp"
-#include "src/origin/remote/xml.hpp"
+#include "src/origin/remote/xml_page.hpp"
 
 namespace zcdp::origin::azure {
 
@@ -31,29 +30,21 @@ Result<ObjectChecksum> crc64_of(std::string_view base64);
 
 /// One answer of List Blobs, parsed as its bytes arrive. Directories of a hierarchical namespace (ResourceType
 /// directory, or the hdi_isfolder of Hadoop's drivers) become directory entries.
-class ListParser final : public PageParser {
+class ListParser final : public XmlPageParser {
   public:
-    Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
-    std::string_view refusal() const override { return refused_ ? beginning_ : std::string_view(); }
 
   private:
-    Result<> run();
-    Result<> bad(std::string_view what) const;
-    void start(std::string_view name);
-    Result<> end(std::string_view name);
+    Root root_of(std::string_view name) const override;
+    void start(std::string_view name) override;
+    Result<> end(std::string_view name) override;
     Result<> blob_field(std::string_view name);
     Result<> end_of_blob();
     Result<std::string> decoded_name();
 
     enum class Inside { nothing, blob, prefix };
-    XmlReader reader_;
-    ListPage page_;
     Inside inside_ = Inside::nothing;
-    bool root_seen_ = false, refused_ = false, name_encoded_ = false, size_seen_ = false, directory_ = false,
-         marker_ = false;
-    std::string text_;
-    std::string beginning_;  ///< what was fed, until it is known to be a page
+    bool name_encoded_ = false, size_seen_ = false, directory_ = false, marker_ = false;
     Entry entry_;
 };
 

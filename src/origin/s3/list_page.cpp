@@ -1,5 +1,7 @@
 #include "src/origin/s3/list_page.hpp"
 
+#include <utility>
+
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/s3/url_form.hpp"
 #include "zcdp/base/ascii.hpp"
@@ -7,40 +9,17 @@
 namespace zcdp::origin::s3 {
 namespace {
 
-/// S3 answers with at most 1,000; some services take a larger max-keys.
-constexpr size_t kPageItemsMax = 10'000;
-constexpr size_t kRefusalBytesMax = 1 << 20;  // white space before it keeps the connection awake
 constexpr std::string_view kBlanks = " \t\r\n";
 
 }  // namespace
 
-Result<> ListParser::bad(std::string_view what) const {
-    return Error(ErrorKind::refused, "malformed listing: " + std::string(what));
-}
-
-Result<> ListParser::feed(std::string_view bytes) {
-    reader_.feed(bytes);
-    auto read = run();
-    if (inside_ != Inside::refusal && inside_ != Inside::other) beginning_.clear();
-    else if (beginning_.size() < kRefusalBytesMax) beginning_.append(bytes);
-    return read;
-}
-
-Result<> ListParser::run() {
-    return read_events(
-        reader_, [this](std::string_view name) { start(name); },
-        [this](std::string_view text) {
-            if (inside_ != Inside::other) text_.append(text);
-        },
-        [this](std::string_view name) { return end(name); });
+// ListBucketResult; Google's XML API and some gateways have names of their own.
+ListParser::Root ListParser::root_of(std::string_view name) const {
+    return name == "Error" ? Root::refusal : name.starts_with("ListBucket") ? Root::page : Root::other;
 }
 
 void ListParser::start(std::string_view name) {
-    text_.clear();
-    // ListBucketResult; Google's XML API and some gateways have names of their own.
-    if (reader_.depth() == 1)
-        inside_ = name == "Error" ? Inside::refusal : name.starts_with("ListBucket") ? Inside::root : Inside::other;
-    if (reader_.depth() != 2 || inside_ == Inside::other || inside_ == Inside::refusal) return;
+    if (reader_.depth() != 2) return;
     if (name == "Contents") {
         inside_ = Inside::object;
         entry_ = Entry{};
@@ -52,19 +31,14 @@ void ListParser::start(std::string_view name) {
 }
 
 Result<> ListParser::end(std::string_view name) {
-    if (inside_ == Inside::other || inside_ == Inside::refusal) return {};
     if (reader_.depth() == 1) {
-        const Inside was = inside_;
-        inside_ = Inside::root;
+        const Inside was = std::exchange(inside_, Inside::root);
         if (was == Inside::object) return end_of_object();
         return was == Inside::root ? root_field(name) : Result<>{};
     }
     if (reader_.depth() != 2) return {};
     if (inside_ == Inside::object) return object_field(name);
-    if (inside_ == Inside::prefix && name == "Prefix") {
-        if (page_.prefixes.size() == kPageItemsMax) return bad("more than 10,000 prefixes in a page");
-        page_.prefixes.push_back(std::move(text_));
-    }
+    if (inside_ == Inside::prefix && name == "Prefix") return add_prefix(std::move(text_));
     return {};
 }
 
@@ -116,10 +90,7 @@ Result<> ListParser::end_of_object() {
     if (entry_.tag.empty() && !is_marker)
         return Error(ErrorKind::refused,
                      "the listing has neither ETag nor LastModified, so a change could not be noticed", entry_.path);
-    if (page_.entries.size() == kPageItemsMax) return bad("more than 10,000 objects in a page");
-    if (page_.entries.empty()) page_.entries.reserve(1000);
-    page_.entries.push_back(std::move(entry_));
-    return {};
+    return add_entry(std::move(entry_));
 }
 
 void ListParser::decode_keys() {
@@ -150,15 +121,12 @@ void ListParser::finish_token() {
 }
 
 Result<ListPage> ListParser::finish() {
-    reader_.finish();
-    ZCDP_CHECK(run());
-    if (inside_ == Inside::refusal) return Error(ErrorKind::refused, "malformed listing: an error");
-    if (inside_ == Inside::other)
-        return Error(ErrorKind::refused, "malformed listing: the root is no ListBucketResult");
+    ZCDP_CHECK(read_rest());
+    if (root_ == Root::refusal) return bad("an error");
+    if (root_ != Root::page) return bad("the root is no ListBucketResult");
     decode_keys();
     finish_token();
-    if (page_.truncated && page_.next_token.empty())
-        return Error(ErrorKind::refused, "malformed listing: truncated, but no token for the rest");
+    if (page_.truncated && page_.next_token.empty()) return bad("truncated, but no token for the rest");
     return std::move(page_);
 }
 

@@ -7,24 +7,19 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "src/origin/remote/protocol.hpp"
-#include "src/origin/remote/xml.hpp"
+#include "src/origin/remote/xml_page.hpp"
 
 namespace zcdp::origin::s3 {
 
-class ListParser final : public PageParser {
+class ListParser final : public XmlPageParser {
   public:
-    Result<> feed(std::string_view bytes) override;
     Result<ListPage> finish() override;
-    std::string_view refusal() const override { return inside_ == Inside::refusal ? beginning_ : std::string_view(); }
 
   private:
-    Result<> run();
-    Result<> bad(std::string_view what) const;
-    void start(std::string_view name);
-    Result<> end(std::string_view name);
+    Root root_of(std::string_view name) const override;
+    void start(std::string_view name) override;
+    Result<> end(std::string_view name) override;
     Result<> end_of_object();
     Result<> root_field(std::string_view name);
     Result<> truncated_field();
@@ -32,12 +27,9 @@ class ListParser final : public PageParser {
     void decode_keys();
     void finish_token();
 
-    enum class Inside { root, object, prefix, refusal, other };
-    XmlReader reader_;
-    ListPage page_;
-    Inside inside_ = Inside::other;
-    std::string text_, next_marker_, modified_;
-    std::string beginning_;  ///< what was fed, until it is known to be a page
+    enum class Inside { root, object, prefix };
+    Inside inside_ = Inside::root;
+    std::string next_marker_, modified_;
     Entry entry_;
     bool key_seen_ = false, size_seen_ = false, url_encoded_ = false, truncation_said_ = false;
 };
