@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/json_parse.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/kube/api.hpp"
 #include "zcdp/net/http.hpp"
@@ -24,6 +25,7 @@ constexpr uint64_t kRequestTimeoutMs = 35'000;
 constexpr size_t kBodyMax = 256u << 20, kLineMax = 32u << 20;
 constexpr int64_t kCredentialsKeptNs = 60'000'000'000;
 constexpr size_t kFileMax = 1u << 20;
+constexpr unsigned kDepthMax = 100;
 
 ApiError unanswered(const Error& error) {
     const auto kind = error.kind() == ErrorKind::timeout ? ApiErrorKind::timeout : ApiErrorKind::unreachable;
@@ -47,18 +49,10 @@ const char* content_type(PatchKind kind) {
 }
 
 ApiResult<json::object> parse_object(std::string_view body) {
-    boost::system::error_code code;
-    json::parse_options options;
-    options.max_depth = 100;
-    json::value value = json::parse(body, code, {}, options);
-    if (code || !value.is_object())
+    auto value = parse_json(body, kDepthMax);
+    if (!value || !value->is_object())
         return ApiError(ApiErrorKind::malformed, 200, "the API server's answer is no JSON object");
-    return std::move(value.get_object());
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-    const json::value* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+    return std::move(value->get_object());
 }
 
 /// CA, client certificate and token as they are now; files are looked at again every minute, for they rotate.

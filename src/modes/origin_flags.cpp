@@ -25,6 +25,19 @@ std::string file_of(const char* flag, const std::string& path) {
     return content;
 }
 
+/// An option whose value is the content of the file it names.
+void add_file(CLI::App& command, const char* flag, const char* help, std::string& content, std::string& name) {
+    command
+        .add_option_function<std::string>(
+            flag,
+            [flag, &content, &name](const std::string& path) {
+                content = file_of(flag, path);
+                name = path;
+            },
+            help)
+        ->type_name("FILE");
+}
+
 std::string check_address(std::string& text) {
     boost::system::error_code code;
     boost::asio::ip::make_address(text, code);
@@ -56,22 +69,10 @@ void add_origin_flags(CLI::App& command, origin::OriginOptions& origin) {
             "--sse-c-key", [&origin](const std::string& path) { origin.sse_c_key = file_of("--sse-c-key", path); },
             "S3: file with the 32 bytes that objects were encrypted with")
         ->type_name("FILE");
-    command
-        .add_option_function<std::string>(
-            "--client-cert",
-            [&origin](const std::string& path) {
-                origin.client_cert_pem = file_of("--client-cert", path), origin.client_cert_name = path;
-            },
-            "PEM file: who we are, for servers that ask (mutual TLS)")
-        ->type_name("FILE");
-    command
-        .add_option_function<std::string>(
-            "--client-key",
-            [&origin](const std::string& path) {
-                origin.client_key_pem = file_of("--client-key", path), origin.client_key_name = path;
-            },
-            "PEM file: its private key, without a passphrase; may be in --client-cert's file")
-        ->type_name("FILE");
+    add_file(command, "--client-cert", "PEM file: who we are, for servers that ask (mutual TLS)",
+             origin.client_cert_pem, origin.client_cert_name);
+    add_file(command, "--client-key", "PEM file: its private key, without a passphrase; may be in --client-cert's file",
+             origin.client_key_pem, origin.client_key_name);
     command.add_option("--source-address", origin.source_address, "the local IP address that connections come from")
         ->check(CLI::Validator(check_address, "ADDRESS"))
         ->type_name("ADDRESS");

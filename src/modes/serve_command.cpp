@@ -60,11 +60,7 @@ int run_serve(Context& context, Flags flags) {
     if (!server) return report(server.error());
     std::unique_ptr<net::HttpServer> health;
     if (!flags.metrics.empty()) {
-        net::HttpServerOptions wanted;
-        wanted.listen = flags.metrics;
-        auto opened = net::HttpServer::open(
-            wanted, [&](const net::ServerRequest& request) { return services::health(request, context.metrics, ""); },
-            log);
+        auto opened = services::open_health_server(flags.metrics, context.metrics, log, [] { return std::string(); });
         if (!opened) return report(opened.error());
         health = std::move(*opened);
     }

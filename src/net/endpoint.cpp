@@ -24,10 +24,8 @@ bool is_ascii(std::string_view text) {
 
 bool host_is_plain(std::string_view host) {
     if (host.empty() || host.size() > 253) return false;
-    for (const char c : host) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '-' && c != '.' && c != '_') return false;
-    }
+    for (const char c : host)
+        if (!is_letter_or_digit(c) && c != '-' && c != '.' && c != '_') return false;
     return true;
 }
 

@@ -1,19 +1,20 @@
-// What every long-running mode answers on its metrics port. Pure.
+// The metrics port of a long-running mode.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/net/http_server.hpp"
 
 namespace zcdp::services {
 
-/// /metrics, /healthz and /readyz; `waiting_for` says why it is not ready, or is empty.
-inline net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics,
-                                  const std::string& waiting_for) {
-    if (request.target == "/metrics") return {200, "text/plain; version=0.0.4", metrics.prometheus_text(), {}};
-    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
-    if (request.target == "/readyz")
-        return {waiting_for.empty() ? 200 : 503, "text/plain", waiting_for.empty() ? "ok\n" : waiting_for + "\n", {}};
-    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
-}
+/// Answers /metrics, /healthz and /readyz at `listen` for as long as it is held. `waiting_for` says why the mode is not
+/// ready, or ""; it is asked on the server's thread, and outlives the server, as `metrics` and `log` do. Errors: usage,
+/// what the system says.
+Result<std::unique_ptr<net::HttpServer>> open_health_server(const std::string& listen, const Metrics& metrics,
+                                                            Logger& log, std::function<std::string()> waiting_for);
 
 }  // namespace zcdp::services

@@ -12,8 +12,8 @@ Error malformed(const char* what) { return Error(ErrorKind::failed, std::string(
 bool is_token(std::string_view name) {
     if (name.empty()) return false;
     for (const char c : name) {
-        const bool alphanumeric = (to_lower(c) >= 'a' && to_lower(c) <= 'z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos) return false;
+        if (!is_letter_or_digit(c) && std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos)
+            return false;
     }
     return true;
 }

@@ -11,7 +11,6 @@ namespace {
 
 constexpr size_t kLinksMax = 1'000'000, kTextBytes = 100;
 
-bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f'; }
 
 /// Where `word` stands at or after `at`, in any case; npos when it does not.

@@ -7,6 +7,7 @@
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
 #include "zcdp/base/ascii.hpp"
+#include "zcdp/base/json_parse.hpp"
 
 namespace zcdp::origin::http {
 namespace {
@@ -44,13 +45,10 @@ bool is_of_hub(std::string_view path) {
 }  // namespace
 
 Result<TreePage> parse_tree(std::string_view body) {
-    boost::system::error_code code;
-    json::parse_options options;
-    options.max_depth = kDepthMax;
-    const json::value page = json::parse(body, code, {}, options);
-    if (code || !page.is_array()) return refused("the tree is no JSON array");
+    const auto page = parse_json(body, kDepthMax);
+    if (!page || !page->is_array()) return refused("the tree is no JSON array");
     TreePage out;
-    for (const json::value& item : page.get_array()) {
+    for (const json::value& item : page->get_array()) {
         if (!item.is_object()) return refused("the tree has an item that is no object");
         const json::object& object = item.get_object();
         if (const std::string type = text_of(object, "type"); type == "directory") {

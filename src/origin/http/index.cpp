@@ -8,6 +8,7 @@
 #include "src/origin/remote/answers.hpp"
 #include "src/origin/remote/token.hpp"
 #include "zcdp/base/ascii.hpp"
+#include "zcdp/base/json_parse.hpp"
 
 namespace zcdp::origin::http {
 namespace {
@@ -238,15 +239,12 @@ Result<Index> read_html(std::string_view body, std::string_view content_type, co
 
 /// nginx: [{"name", "type": "file" | "directory"}]; Caddy: [{"name", "is_dir"}].
 Result<Index> read_json(std::string_view body) {
-    boost::system::error_code code;
-    json::parse_options options;
-    options.max_depth = kDepthMax;
-    const json::value page = json::parse(body, code, {}, options);
-    if (code || !page.is_array()) return refused("the index is no JSON array");
+    const auto page = parse_json(body, kDepthMax);
+    if (!page || !page->is_array()) return refused("the index is no JSON array");
     Index out;
     out.says_so = out.has_slashes = true;
-    if (page.get_array().size() > kNamesMax) return refused("the index has more than 1,000,000 names");
-    for (const json::value& item : page.get_array()) {
+    if (page->get_array().size() > kNamesMax) return refused("the index has more than 1,000,000 names");
+    for (const json::value& item : page->get_array()) {
         if (!item.is_object()) return refused("the index has an item that is no object");
         std::string name = text_of(item.get_object(), "name");
         const json::value* is_dir = item.get_object().if_contains("is_dir");

@@ -1,5 +1,7 @@
 #include "src/origin/remote/remote.hpp"
 
+#include "zcdp/base/ascii.hpp"
+
 namespace zcdp::origin {
 namespace {
 
@@ -26,10 +28,8 @@ std::string folder_of(std::string key) {
 
 bool is_bucket(std::string_view name) {
     if (name.empty() || name.size() > 255) return false;
-    for (const char c : name) {
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!letter && c != '-' && c != '.' && c != '_') return false;
-    }
+    for (const char c : name)
+        if (!is_letter_or_digit(c) && c != '-' && c != '.' && c != '_') return false;
     return name != "." && name != "..";
 }
 

@@ -19,17 +19,9 @@ constexpr int64_t kTokenS = 3600;
 }  // namespace
 
 Result<json::object> parse_json_object(std::string_view text, const std::string& what, ErrorKind kind) {
-    boost::system::error_code code;
-    json::parse_options options;
-    options.max_depth = kDepthMax;
-    json::value value = json::parse(text, code, {}, options);
-    if (code || !value.is_object()) return Error(kind, what + " is no JSON object");
-    return std::move(value.get_object());
-}
-
-std::string text_of(const json::object& object, std::string_view name) {
-    const json::value* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+    auto value = parse_json(text, kDepthMax);
+    if (!value || !value->is_object()) return Error(kind, what + " is no JSON object");
+    return std::move(value->get_object());
 }
 
 bool number_of(const json::object& object, std::string_view name, uint64_t& value) {

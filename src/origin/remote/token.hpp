@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "zcdp/base/json_parse.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::origin {
@@ -23,8 +24,6 @@ Result<Token> parse_token(std::string_view json, int64_t now_unix_s);
 
 /// A JSON object and nothing else. `what` names it in the error. Pure. Errors: `kind`.
 Result<boost::json::object> parse_json_object(std::string_view text, const std::string& what, ErrorKind kind);
-/// A member's text, "" when there is none. Pure.
-std::string text_of(const boost::json::object& object, std::string_view name);
 /// A member that is a whole number, or such a number as text. Pure.
 bool number_of(const boost::json::object& object, std::string_view name, uint64_t& value);
 

@@ -117,18 +117,10 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
 
     ZCDP_TRY(const auto csi,
              kube::CsiServer::open({options.registration, api::kDriver, options.version, options.node}, volumes, log));
-    net::HttpServerOptions health_options;
-    health_options.listen = options.listen;
-    health_options.handlers = 1;
-    ZCDP_TRY(const auto health_server, net::HttpServer::open(
-                                           health_options,
-                                           [&](const net::ServerRequest& request) {
-                                               return health(request, machine.metrics,
-                                                             volumes.is_registered() && informer.synced()
-                                                                 ? ""
-                                                                 : "not registered with kubelet yet");
-                                           },
-                                           log));
+    ZCDP_TRY(
+        const auto health_server, open_health_server(options.listen, machine.metrics, log, [&] {
+            return std::string(volumes.is_registered() && informer.synced() ? "" : "not registered with kubelet yet");
+        }));
     ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
     report_store(*store, machine.metrics);
     log.info("serves", {{"node", options.node}, {"store", options.store}});

@@ -111,18 +111,10 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         serving = true;
         return {};
     };
-    net::HttpServerOptions health_options;
-    health_options.listen = options.listen;
-    health_options.handlers = 1;
-    ZCDP_TRY(const auto health_server, net::HttpServer::open(
-                                           health_options,
-                                           [&](const net::ServerRequest& request) {
-                                               return health(request, machine.metrics,
-                                                             world.synced() && (serving || !options.webhook)
-                                                                 ? ""
-                                                                 : "the caches are not full yet");
-                                           },
-                                           log));
+    ZCDP_TRY(
+        const auto health_server, open_health_server(options.listen, machine.metrics, log, [&] {
+            return std::string(world.synced() && (serving || !options.webhook) ? "" : "the caches are not full yet");
+        }));
 
     std::atomic<bool> passed_over{false};
     std::jthread worker;

@@ -175,6 +175,14 @@ Result<std::unique_ptr<DestState>> Dest::earlier() const {
     return DestState::open(fs_, own_.get(), own_path_);
 }
 
+/// state.new, whole and durable, becomes the state.
+Result<> Dest::put_new_state() {
+    if (auto named = fs_.rename(own_.get(), "state.new", own_.get(), "state"); !named)
+        return error(named.error(), "renaming", ".zcdp/state.new");
+    if (auto synced = fs_.fsync(own_.get()); !synced) return error(synced.error(), "syncing", ".zcdp");
+    return {};
+}
+
 /// The journal of an interrupted run becomes part of the state, so that this run can begin its own.
 Result<> Dest::merge_journal() {
     if (!fs_.stat(own_.get(), "journal")) return {};
@@ -184,9 +192,7 @@ Result<> Dest::merge_journal() {
     DestStateWriter writer(fs_, std::move(*file), own_path_ + "/state.new");
     for (DestRecord record; both->next(record);) ZCDP_CHECK(writer.add(record));
     ZCDP_CHECK(writer.flush(true));
-    if (auto named = fs_.rename(own_.get(), "state.new", own_.get(), "state"); !named)
-        return error(named.error(), "renaming", ".zcdp/state.new");
-    if (auto synced = fs_.fsync(own_.get()); !synced) return error(synced.error(), "syncing", ".zcdp");
+    ZCDP_CHECK(put_new_state());
     if (auto gone = fs_.unlink(own_.get(), "journal"); !gone) return error(gone.error(), "removing", ".zcdp/journal");
     return {};
 }
@@ -378,9 +384,7 @@ Result<Dest::Removed> Dest::remove_extra() {
         if (gone) ++removed.files, removed.bytes += record.entry.size_bytes;
     }
     ZCDP_CHECK(writer.flush(true));
-    if (auto named = fs_.rename(own_.get(), "state.new", own_.get(), "state"); !named)
-        return error(named.error(), "renaming", ".zcdp/state.new");
-    if (auto synced = fs_.fsync(own_.get()); !synced) return error(synced.error(), "syncing", ".zcdp");
+    ZCDP_CHECK(put_new_state());
     return removed;
 }
 

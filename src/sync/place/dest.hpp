@@ -90,6 +90,7 @@ class Dest {
     Result<bool> outlived_by_another(const LockWait& wait);
     Result<> sweep();
     Result<> merge_journal();
+    Result<> put_new_state();
 
     Result<> pass_until(const std::string& path);
     Result<bool> already_here(const DestRecord& old, const store::ManifestEntry& entry);
