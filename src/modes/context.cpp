@@ -30,6 +30,12 @@ Logger Context::logger() const {
     return {clock, STDERR_FILENO, level_of(flags), flags.log_format == "json" ? LogFormat::json : LogFormat::text};
 }
 
+std::function<void(const std::string&)> Context::lines() const {
+    return [quiet = flags.quiet](const std::string& line) {
+        if (!quiet) say("{}\n", line);
+    };
+}
+
 Machine Context::machine(Logger& log) const { return {fs, clock, random, metrics, log, environment}; }
 
 std::string store_folder(const std::string& flag) {

@@ -30,6 +30,8 @@ struct Context {
     CommonFlags flags;
 
     Logger logger() const;
+    /// Says a line on stderr; nothing with --quiet. Of any thread.
+    std::function<void(const std::string&)> lines() const;
     Machine machine(Logger& log) const;
 };
 

@@ -31,13 +31,7 @@ int run(Context& context, Flags& flags, Work work) {
     Logger log = context.logger();
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
-    const bool quiet = context.flags.quiet;
-    auto done = work(
-        *cluster->api, flags.install,
-        [quiet](const std::string& line) {
-            if (!quiet) say("{}\n", line);
-        },
-        stop);
+    auto done = work(*cluster->api, flags.install, context.lines(), stop);
     return done ? 0 : report(done.error());
 }
 

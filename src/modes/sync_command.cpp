@@ -119,13 +119,7 @@ int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) 
     options.ns = flags.ns.empty() ? cluster->default_namespace : flags.ns;
     options.dataset = flags.sync.source.substr(kDatasetPrefix.size());
     options.node_selector = flags.nodes;
-    const bool quiet = context.flags.quiet;
-    auto done = services::prefetch(
-        *cluster->api, options,
-        [quiet](const std::string& line) {
-            if (!quiet) say("{}\n", line);
-        },
-        stop);
+    auto done = services::prefetch(*cluster->api, options, context.lines(), stop);
     return done ? 0 : report(done.error());
 }
 
