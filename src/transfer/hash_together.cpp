@@ -5,7 +5,8 @@
 namespace zcdp::transfer {
 namespace {
 
-/// Nobody waits on when nobody came for so long: a fast link fills a piece within it.
+/// A filled piece waits for others to be hashed with it. When no other has come within this time all that wait are
+/// hashed. A fast link fills a piece in less, so where waiting pays it does not end this way.
 constexpr auto kPatience = std::chrono::milliseconds(2);
 
 }  // namespace

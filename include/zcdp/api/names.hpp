@@ -13,14 +13,14 @@ inline constexpr const char* kDriver = "zcdp.io";
 inline constexpr const char* kSystemNamespace = "zcdp-system";
 inline constexpr const char* kGate = "zcdp.io/data";
 inline constexpr const char* kClaimsAnnotation = "zcdp.io/claims";
-inline constexpr const char* kPassedOverAnnotation =
-    "zcdp.io/passed-over";  ///< claims that select the pod and name containers that it has not
-inline constexpr const char* kDataReadyCondition =
-    "zcdp.io/DataReady";  ///< of a pod that waits, or waited, for its data
+/// Claims that select the pod and name containers that it has not
+inline constexpr const char* kPassedOverAnnotation = "zcdp.io/passed-over";
+/// Of a pod that waits, or waited, for its data
+inline constexpr const char* kDataReadyCondition = "zcdp.io/DataReady";
 inline constexpr const char* kPrefetchAnnotation = "zcdp.io/prefetch";
 inline constexpr const char* kClaimAttribute = "claim";
-inline constexpr const char* kBelowAttribute =
-    "below";  ///< of a volume: other mounts below it, as the webhook saw them
+/// Of a volume: other mounts below it, as the webhook saw them
+inline constexpr const char* kBelowAttribute = "below";
 inline constexpr const char* kNodeLabel = "zcdp.io/node";
 inline constexpr const char* kInUseFinalizer = "zcdp.io/in-use";
 inline constexpr const char* kNodeDataFinalizer = "zcdp.io/node-data";

@@ -1,4 +1,4 @@
-// Counters and gauges in one registry, which later is the Prometheus endpoint.
+// Counters, gauges and histograms in one registry, whose text a mode's metrics port serves to Prometheus.
 //
 // Thread rule: any thread; add() is one relaxed atomic. A Counter& lives as long as its registry.
 #pragma once

@@ -34,16 +34,16 @@ struct Request {
     std::string target = "/";     ///< path and query, already percent-encoded
     std::vector<Header> headers;  ///< without Host, Content-Length and Connection
     std::string body;
-    uint32_t silence_ms =
-        0;  ///< longest wait for the header, and for any next byte of the body; 0: the client's limits
+    /// Longest wait for the header, and for any next byte of the body; 0: the client's limits
+    uint32_t silence_ms = 0;
 };
 
 struct Limits {
     uint32_t connect_timeout_ms = 10'000;  ///< resolve + connect + TLS handshake, per address tried
     uint32_t header_timeout_ms = 30'000;   ///< from the request's last byte to the answer's header
     uint32_t idle_keep_ms = 50'000;        ///< an idle connection is dropped after this
-    uint32_t min_bytes_per_second =
-        64 * 1024;  ///< a body slower than this over the window is a timeout; 0: one byte will do
+    /// A body slower than this over the window is a timeout; 0: one byte will do
+    uint32_t min_bytes_per_second = 64 * 1024;
     uint32_t min_rate_window_ms = 10'000;
     uint32_t header_bytes_max = 32 * 1024;
     uint32_t header_fields_max = 128;
@@ -92,8 +92,8 @@ struct HttpClientOptions {
     std::shared_ptr<TlsContext> tls;  ///< may be null when no endpoint is https
     std::string user_agent;
     std::shared_ptr<AddressNotes> address_notes;  ///< may be null
-    std::string
-        source_address;  ///< an IP address of this machine; only peers of its family are tried. "": the system's choice
+    /// An IP address of this machine; only peers of its family are tried. "": the system's choice
+    std::string source_address;
 };
 
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,

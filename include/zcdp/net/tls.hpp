@@ -14,8 +14,8 @@ namespace zcdp::net {
 struct TlsOptions {
     std::string ca_bundle;  ///< PEM file; empty: search as above
     std::string ca_pem;     ///< PEM text: these roots and no others
-    std::string client_cert_pem,
-        client_key_pem;  ///< who we are, for servers that ask; without a key it is beside the certificate
+    /// Who we are, for servers that ask; without a key it is beside the certificate
+    std::string client_cert_pem, client_key_pem;
     std::string client_cert_name, client_key_name;  ///< the files that they come from, for errors
     std::string server_name;                        ///< verified instead of the host that was asked for
     bool insecure_skip_verify = false;              ///< only where a kubeconfig says so

@@ -12,19 +12,19 @@
 namespace zcdp::origin {
 
 struct OriginOptions {
-    std::string
-        endpoint;  ///< S3: "http[s]://host[:port]"; empty: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, profile, AWS's
+    /// S3: "http[s]://host[:port]"; empty: $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, profile, AWS's
+    std::string endpoint;
     std::string region;       ///< empty: $AWS_REGION, $AWS_DEFAULT_REGION, profile, discovered from the bucket
     std::string profile;      ///< empty: $AWS_PROFILE, "default"
     bool path_style = false;  ///< forced for IP addresses, localhost and bucket names with dots over TLS
-    bool virtual_host =
-        false;  ///< S3: the bucket in the host of any endpoint; without either flag the profile says it, or the service
+    /// S3: the bucket in the host of any endpoint; without either flag the profile says it, or the service
+    bool virtual_host = false;
     bool anonymous = false;
     bool request_payer = false;  ///< S3: who asks pays for the requests
-    std::string
-        billing_project;      ///< Google: the project that pays for the requests; "": the one that the credentials name
-    bool dual_stack = false;  ///< S3: AWS's hosts that have IPv6 addresses as well ($AWS_USE_DUALSTACK_ENDPOINT)
-    std::string sse_c_key;    ///< S3: the 32 bytes that the objects were encrypted with (SSE-C)
+    /// Google: the project that pays for the requests; "": the one that the credentials name
+    std::string billing_project;
+    bool dual_stack = false;     ///< S3: AWS's hosts that have IPv6 addresses as well ($AWS_USE_DUALSTACK_ENDPOINT)
+    std::string sse_c_key;       ///< S3: the 32 bytes that the objects were encrypted with (SSE-C)
     std::string source_address;  ///< the local address that connections come from; "": the system's choice
     std::string ca_bundle;       ///< PEM file
     std::string ca_pem;          ///< PEM text, instead of a file
@@ -33,8 +33,8 @@ struct OriginOptions {
     std::map<std::string, std::string> credentials;
     bool follow_symlinks = false;  ///< a local directory: what symlinks lead to instead of them, also outside of it
     std::string sha256;            ///< a single file's digest as hex, which its bytes must have
-    std::string client_cert_pem,
-        client_key_pem;  ///< who we are, for servers that ask (TLS); the key may be beside the certificate
+    /// Who we are, for servers that ask (TLS); the key may be beside the certificate
+    std::string client_cert_pem, client_key_pem;
     std::string client_cert_name, client_key_name;  ///< their files, for errors
     std::string proxy;  ///< [http://]HOST:PORT for all requests; empty: $HTTPS_PROXY, $HTTP_PROXY, $NO_PROXY
     std::string proxy_user, proxy_password;     ///< for `proxy`

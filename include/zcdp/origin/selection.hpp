@@ -14,10 +14,10 @@ namespace zcdp::origin {
 class Selection {
   public:
     enum class Verdict : uint8_t {
-        take,    ///< is wanted
-        leave,   ///< is not wanted, whatever it is: not touched, not an error, not listed
-        refuse,  ///< would be wanted, but is no path: not touched, listed by its name alone so that it is counted and
-                 ///< named
+        take,   ///< is wanted
+        leave,  ///< is not wanted, whatever it is: not touched, not an error, not listed
+        /// Would be wanted, but is no path: not touched, listed by its name alone so that it is counted and named.
+        refuse,
     };
     virtual ~Selection() = default;
     /// A file, a symlink, or (with its '/') a folder as an entry of its own, as one that is empty is.

@@ -14,8 +14,8 @@ namespace zcdp::sync {
 
 struct CompareOptions {
     std::string folder;
-    std::string
-        file;  ///< a file of the folder: it alone is compared, with the one file that the source has, whatever its name
+    /// A file of the folder: it alone is compared, with the one file that the source has, whatever its name
+    std::string file;
     std::vector<std::string> include, exclude;  ///< as SyncOptions
     bool one_way = false;                       ///< files that only the folder has are no difference
     bool read = true;  ///< bytes are fetched where the source states no checksum; else such files are `unknown`

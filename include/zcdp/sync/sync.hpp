@@ -22,8 +22,8 @@ namespace zcdp::sync {
 enum class Placement {
     automatic,  ///< reflink where the file system can, else copy
     copy,
-    link,  ///< hard links into the store: the files are read-only, and a writer with root's rights would change the
-           ///< store
+    /// Hard links into the store: the files are read-only, and a writer with root's rights would change the store.
+    link,
 };
 
 struct SyncOptions {

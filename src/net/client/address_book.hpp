@@ -69,11 +69,11 @@ class AddressBook {
         uint64_t here, elsewhere;
     };
     Watch watch(const Address& address) const { return {address.answers, answers_ - address.answers}; }
-    /// Whether it is time to ask elsewhere: the address has said nothing since, to anybody, while each of the others
-    /// has answered again and again. Of one that never answered, or is only being tried again, that it is late is
-    /// enough.
+    /// Whether a request that has waited `waited_ms` at `address` since `since` should be sent to another address. Yes,
+    /// if this one has answered nobody since, and the others have answered several times each. For an address that has
+    /// never answered, or that was avoided and is only tried again, being late is enough.
     bool silent(const Address& address, Watch since, double waited_ms) const;
-    /// It was silent: avoided from now on.
+    /// A request was taken from it because silent() said so: it is avoided from now on.
     void gave_up(Address& address, uint64_t now_ns);
 
   private:

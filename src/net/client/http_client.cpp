@@ -11,11 +11,13 @@ namespace zcdp::net {
 namespace {
 
 constexpr uint64_t kAddressesKeptMs = 30'000;
-/// So long an address is waited for before it is asked whether the others have answered meanwhile.
+/// A request waits this long for one address. Then, and again each time as much has passed, the address book says
+/// whether the other addresses have answered others meanwhile; if they have, the request is sent to one of them.
 constexpr uint64_t kLookElsewhereMs = 500;
-/// For what a peer said before it closed the connection under a request.
+/// When a request cannot be written because the peer has closed, this long is given to reading what it sent before: it
+/// may be the TLS alert that says why.
 constexpr uint64_t kLastWordsMs = 1'000;
-/// Of a connection, while there are other addresses to try.
+/// A connection that is not made within this time is given up where the name has other addresses to try.
 constexpr uint64_t kConnectElsewhereMs = 2'000;
 
 using Clock = Deadline::clock;

@@ -51,8 +51,8 @@ Result<std::shared_ptr<asio::ssl::context>> make_context(const std::string& cert
     }
 }
 
-/// An answer's header. Written as text: Beast's serializers, made anew for every kind of stream and body, took a
-/// megabyte.
+/// An answer's status line and header fields as text. Not by Beast's serializer: that is a template over stream and
+/// body, and its instances made the executable a megabyte larger.
 std::string head_of(const ServerResponse& response, unsigned version, bool keep_alive) {
     std::string head = fmt::format(
         "HTTP/{}.{} {} {}\r\nContent-Type: {}\r\n", version / 10, version % 10, response.status,

@@ -12,8 +12,8 @@ namespace zcdp::origin::oss {
 struct SigningInput {
     std::string_view method, bucket, key, region;            ///< plain; region such as cn-hangzhou
     std::vector<std::pair<std::string, std::string>> query;  ///< plain, sorted by name
-    std::vector<std::pair<std::string, std::string>>
-        headers;            ///< x-oss-*, in lower case, sorted; x-oss-date among them
+    /// Those of x-oss-*, in lower case, sorted; x-oss-date among them
+    std::vector<std::pair<std::string, std::string>> headers;
     std::string_view date;  ///< 20130524T000000Z
 };
 

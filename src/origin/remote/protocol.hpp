@@ -17,8 +17,8 @@ namespace zcdp::origin {
 
 /// What redirects led to, for who must know where an answer comes from. Belongs to one call at a time.
 struct Journey {
-    bool ends_at_folder =
-        false;  ///< a redirect to the same place with a '/' at its end is all that was asked: it is not followed
+    /// A redirect to the same place with a '/' at its end is all that was asked: it is not followed
+    bool ends_at_folder = false;
     bool at_folder = false;  ///< it ended there
     std::string url;         ///< the last one; "": there was none
 };
@@ -91,11 +91,11 @@ struct ListPage {
 class PageParser {
   public:
     virtual ~PageParser() = default;
-    /// A chunk of the body. Errors: refused, with what is wrong; the parser is of no use after one.
+    /// The next bytes of the body. Errors: refused, with what is wrong; the parser is of no use after one.
     virtual Result<> feed(std::string_view bytes) = 0;
-    /// The page, after the last chunk.
+    /// The page, after the last bytes.
     virtual Result<ListPage> finish() = 0;
-    /// What was fed, once it is known to be no page but what the service says when it refuses; else "".
+    /// A service may answer 200 and send an error instead of a page. What was fed, where that is so; else "".
     virtual std::string_view refusal() const = 0;
 };
 

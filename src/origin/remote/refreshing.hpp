@@ -1,6 +1,7 @@
-// Credentials that end and are fetched again before they do: one fetch at a time, whoever asks, and its failure is
-// everybody's who waited; those that still hold are used while it runs or when it fails. Short-lived ones are used to
-// their end, not asked for with each request. Thread rule: any loop; the lock is never held across a wait.
+// Credentials that expire, and are fetched again some minutes before. At most one fetch runs; whoever needs its result
+// waits, and gets its error if it fails. As long as the present ones are valid they are used meanwhile, and also after
+// a failed fetch. Ones that live shorter than those minutes are used until they expire: else each request would fetch.
+// Thread rule: any loop; the lock is never held across a wait.
 #pragma once
 
 #include <mutex>
@@ -82,8 +83,10 @@ class Refreshing {
     }
 
   private:
-    /// They are refreshed some minutes before their end, but not again and again within those; after it nobody uses
-    /// them, but where they came ended: then the server, whose clock may be another, has a say.
+    /// Whether the present ones can be used without a fetch. Yes, while more than `refresh_before_s` is left of them.
+    /// With less left: while a fetch runs, or within kPauseS after one, as long as they are valid. After their end:
+    /// only if they had ended already when they came and no fetch runs. Then this machine's clock may be wrong, and the
+    /// server decides.
     bool will_do(int64_t now) const {
         if (current_->expires_unix_s == 0 || now + refresh_before_s_ < current_->expires_unix_s) return true;
         return (refreshing_ || now < next_fetch_unix_s_) &&

@@ -46,8 +46,8 @@ class Remote {
     std::shared_ptr<net::TlsContext> tls;
     net::Proxies proxies;
     const std::shared_ptr<net::AddressNotes> address_notes = net::make_address_notes();
-    net::AddressRules
-        address_rules;  ///< for the source's endpoint; where credentials come from is the machine's own matter
+    /// For the source's endpoint; where credentials come from is the machine's own matter
+    net::AddressRules address_rules;
     Counter &requests, &retries, &hedges, &bytes;
 
   private:

@@ -69,7 +69,8 @@ void Requester::give_up(const std::string& name, const Error& error) {
     remote_->machine.log.debug("given up as silent, sent again", {{"object", name}, {"why", error.what()}});
 }
 
-/// Nothing was sent to the origin yet: its purse of retries is not touched.
+/// Asks for credentials again when their service fails, with the usual pauses. That does not count against the retry
+/// budget, which protects the origin: nothing was sent to it.
 Task<Result<Prepared>> Requester::prepare(const Call& call) {
     const auto until = Deadline::in_ms(remote_->options.timeout_ms);
     for (uint32_t attempt = 1;; ++attempt) {
@@ -80,7 +81,8 @@ Task<Result<Prepared>> Requester::prepare(const Call& call) {
     }
 }
 
-/// What stands before the origin speaks first: a server's front that wants to know who we are, a proxy.
+/// An answer may come from what stands before the origin, and is judged as that first: a server's front that refuses
+/// the client certificate, a proxy.
 Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
                          const std::string& name, Tried& tried) {
     if (sent.endpoint.tls)

@@ -47,8 +47,9 @@ Result<T> said_by(const std::string& url, Result<T> parsed) {
     return std::move(parsed).error().about(url.substr(0, url.find('?')));
 }
 
-/// What is told of a machine's own service that gave nothing: that there may be none, unless it has given before or
-/// wants to be asked later. Pure. Errors: denied, or `why`.
+/// The error for a machine's own credentials service (the metadata server) that gave none. This machine may have no
+/// such service, so: denied, "no credentials were found", with `hint`. But `why` itself when the service `has_given`
+/// some before, or asks to be asked later. Pure.
 Error none_found(const Error& why, bool has_given, std::string hint);
 
 /// A POST of a form that answers with a token.

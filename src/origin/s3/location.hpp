@@ -18,8 +18,8 @@ struct Location {
     std::string access_point;  ///< NAME-ACCOUNT, what its host begins with; "" for a bucket
     std::string region;        ///< of the ARN; "" for a bucket
     std::string zone;          ///< of a directory bucket; "" for others
-    std::string
-        prefix;  ///< as it is written, with or without a '/' at its end; of a version what is before its object's name
+    /// As it is written, with or without a '/' at its end; of a version what is before its object's name
+    std::string prefix;
     std::string object;   ///< the key of a version; "": the prefix is the source
     std::string version;  ///< of `object`
 };

@@ -11,9 +11,11 @@ namespace zcdp::services::serve {
 namespace {
 
 constexpr std::string_view kOwn = ".zcdp";  ///< zcdp's folder at the top of what it synced into
-/// After so many entries without a file the folder's names are sorted after all, which is done once and then known.
+/// A folder is shown as a common prefix when a key lies below it. Whether one does is seen by reading its entries in
+/// the order of the disk, up to this many. When none of them is a file the folder is walked in the order of names,
+/// which sorts them all; the windows keep the result.
 constexpr size_t kLookAtMost = 1000;
-/// So that a page ends, however many folders have no files.
+/// A page is cut here: without it, a page over folders that hold no files would have no end.
 constexpr size_t kFoldersAPage = 10'000;
 
 bool is_own(std::string_view path) { return path == kOwn || (path.starts_with(kOwn) && path[kOwn.size()] == '/'); }

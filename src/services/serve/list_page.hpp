@@ -40,8 +40,8 @@ struct ListQuery {
     std::string delimiter;  ///< empty: none
     std::string from;       ///< keys >= this; see after_marker
     size_t max_keys = 1000;
-    bool may_pause =
-        true;  ///< a page without entries may still be truncated: version 2 clients go on, version 1's do not
+    /// A page without entries may still be truncated: version 2 clients go on, version 1's do not
+    bool may_pause = true;
 };
 
 struct ListEntry {

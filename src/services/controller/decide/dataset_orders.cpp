@@ -40,7 +40,8 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const std::s
     return out;
 }
 
-/// All nodes together write their progress at most 50 times in a second, each at most every 5 s.
+/// How often a node may write its progress: every `active nodes / 50` seconds, so that all of them together write at
+/// most 50 times in a second; at least 5 s, at most 10 min.
 uint32_t progress_seconds(const Draft& draft) {
     size_t active = draft.out.create.size();
     for (const auto& held : draft.view.held) active += held->spec.wanted == "Ensure" && held->status.phase != "Ready";
@@ -49,7 +50,7 @@ uint32_t progress_seconds(const Draft& draft) {
 
 bool is_used(const api::NodeDataset& held) { return !held.status.pods.empty(); }
 
-/// Why an object that nobody demands should go; "" keeps it until space is needed.
+/// Whether an object that nobody demands should go now; else it stays until space is needed.
 bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<std::string>& kept) {
     const api::Dataset& dataset = draft.view.dataset;
     if (!kept.contains(held.spec.revision)) return true;

@@ -48,8 +48,8 @@ struct DatasetView {
     Objects<api::NodeDataset> held;     ///< of this dataset's uid
     ListingOutcome listing;
     std::function<uint64_t(const std::string& node)> load;  ///< how much a node holds already: fewer is better
-    std::function<bool(const std::string& node)>
-        has_agent;  ///< kubelet knows the driver there; others are the last choice
+    /// Whether kubelet knows the driver there; others are the last choice
+    std::function<bool(const std::string& node)> has_agent;
     std::function<PodHolding(const api::Pod& pod, const std::string& node)> holding;
     std::function<bool(const api::Pod& pod, const api::Node& node)> room;  ///< the node has room for the pod
     int64_t now_unix_s = 0;

@@ -50,9 +50,9 @@ class LabelTurns {
         bool is_on(int64_t now_ns) const;
     };
     struct Turn {
-        int64_t newest_ns = 0, round_ns = 0,
-                opened_ns = 0;  ///< the last label seen or put; when this round of labels began; the last gate
-        Wait wait;              ///< of a label, for the pods between
+        /// The last label seen or put; when this round of labels began; the last gate
+        int64_t newest_ns = 0, round_ns = 0, opened_ns = 0;
+        Wait wait;  ///< of a label, for the pods between
         bool opened_lately(int64_t now_ns) const;
     };
     std::map<std::string, Turn> turns_;                           ///< by label

@@ -1,5 +1,6 @@
-// Does what the deciders say, one key at a time. The same code runs against the real API server and in the simulation
-// (tests/simulation): it only knows kube::Api, the caches, a Lister and a clock.
+// Looks at one object (a "key") at a time: gathers what the caches say of it, lets a decider (decide/) say what should
+// be, and writes that. It knows only kube::Api, the caches, a Lister and a clock, so that the same code runs against a
+// real API server and in the simulation (tests/unit/services/controller_simulation_test.cpp).
 //
 // Keys: "dataset/NS/NAME", "claim/NS/NAME", "pod/NS/NAME", "node/NAME", "backend/NAME".
 // Thread rule: one thread. Every write is asked for permission first: `may_write` is the lease.
