@@ -18,14 +18,14 @@ Counter& Metrics::entry(std::string_view name, std::string_view help, bool is_ga
     return at->second.counter;
 }
 
-void Durations::observe_ns(int64_t ns) {
+void Histogram::observe_ns(int64_t ns) {
     size_t bucket = 0;
     while (bucket < kBounds.size() && static_cast<double>(ns) > kBounds[bucket] * 1e9) ++bucket;
     buckets_[bucket].fetch_add(1, std::memory_order_relaxed);
     sum_ns_.fetch_add(ns, std::memory_order_relaxed);
 }
 
-std::string Durations::text(std::string_view name) const {
+std::string Histogram::text(std::string_view name) const {
     std::string out;
     uint64_t count = 0;
     for (size_t i = 0; i < kBounds.size(); ++i) {
@@ -38,14 +38,14 @@ std::string Durations::text(std::string_view name) const {
     return out;
 }
 
-Durations& Metrics::durations(std::string_view name, std::string_view help) {
+Histogram& Metrics::histogram(std::string_view name, std::string_view help) {
     const std::lock_guard lock(mutex_);
-    auto at = durations_.find(name);
-    if (at == durations_.end()) {
-        at = durations_.try_emplace(std::string(name)).first;
+    auto at = histograms_.find(name);
+    if (at == histograms_.end()) {
+        at = histograms_.try_emplace(std::string(name)).first;
         at->second.help = help;
     }
-    return at->second.durations;
+    return at->second.histogram;
 }
 
 std::string Metrics::prometheus_text() const {
@@ -54,8 +54,8 @@ std::string Metrics::prometheus_text() const {
     for (const auto& [name, entry] : entries_)
         text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, entry.help,
                             entry.is_gauge ? "gauge" : "counter", entry.counter.value());
-    for (const auto& [name, entry] : durations_)
-        text += fmt::format("# HELP {0} {1}\n# TYPE {0} histogram\n{2}", name, entry.help, entry.durations.text(name));
+    for (const auto& [name, entry] : histograms_)
+        text += fmt::format("# HELP {0} {1}\n# TYPE {0} histogram\n{2}", name, entry.help, entry.histogram.text(name));
     return text;
 }
 

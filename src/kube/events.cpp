@@ -52,7 +52,7 @@ void EventRecorder::record(const EventObject& about, const char* type, const std
         {"reportingInstance", host_}};
     auto made = api_.create(resources::events, ns, event);
     if (!made) {
-        log_.info("an event could not be written", {{"reason", reason}, {"why", made.error().message()}});
+        log_.info("an event could not be written", {{"reason", reason}, {"error", made.error().message()}});
         return;
     }
     seen_[key] = {ns, std::string(made->at("metadata").as_object().at("name").as_string()), 1, now};

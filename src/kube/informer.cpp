@@ -86,7 +86,7 @@ void Informer::run(std::stop_token stop) {
         }
         // Too old, or refused: the cache may have missed something, so all of it is read again.
         if (ended.error().kind() == ApiErrorKind::gone) version.clear();
-        log_.info("a watch ended", {{"kind", resource_.kind}, {"why", ended.error().message()}});
+        log_.info("a watch ended", {{"kind", resource_.kind}, {"error", ended.error().message()}});
         sleep_unless(stop, pauses.after_ms(ended.error(), random_));
     }
 }

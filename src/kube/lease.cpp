@@ -91,7 +91,7 @@ bool LeaderLease::step() {
     } else if (taken.error().kind() == ApiErrorKind::conflict && taken.error().http_status() == 0) {
         leads_until_ns_ = 0;  // somebody else's name is in it
     } else {
-        log_.warn("the lease could not be renewed", {{"why", taken.error().message()}});
+        log_.warn("the lease could not be renewed", {{"error", taken.error().message()}});
     }
     const bool leads = is_leader();
     if (led && !leads) log_.warn("leads no more", {{"lease", options_.name}});

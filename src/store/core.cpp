@@ -148,7 +148,7 @@ Result<> put_into_quarantine(Core& core, int dir, const std::string& name, const
     if (auto moved = core.fs.rename(dir, name.c_str(), core.quarantine.get(), kept.c_str()); !moved)
         return core.error(moved.error(), "moving to quarantine", name);
     (void)core.fs.fsync(core.quarantine.get());
-    core.log.warn("moved to quarantine", {{"what", name}, {"as", kept}, {"why", why}});
+    core.log.warn("moved to quarantine", {{"what", name}, {"as", kept}, {"error", why}});
     return {};
 }
 

@@ -24,8 +24,8 @@ class Counter {
     std::atomic<uint64_t> value_{0};
 };
 
-/// How long something took, as a histogram in seconds.
-class Durations {
+/// How long something took, in seconds.
+class Histogram {
   public:
     static constexpr std::array<double, 8> kBounds{0.001, 0.003, 0.01, 0.1, 1, 10, 100, 1000};
     void observe_ns(int64_t ns);
@@ -40,7 +40,7 @@ class Durations {
 class Metrics {
   public:
     /// The histogram of this name (for example "zcdp_sync_seconds"), made on first use.
-    Durations& durations(std::string_view name, std::string_view help);
+    Histogram& histogram(std::string_view name, std::string_view help);
     /// The counter of this name (for example "zcdp_origin_bytes_total"), made on first use with its help line.
     Counter& counter(std::string_view name, std::string_view help);
     Counter& gauge(std::string_view name, std::string_view help);
@@ -54,13 +54,13 @@ class Metrics {
         Counter counter;
     };
     Counter& entry(std::string_view name, std::string_view help, bool is_gauge);
-    struct DurationsEntry {
+    struct HistogramEntry {
         std::string help;
-        Durations durations;
+        Histogram histogram;
     };
     mutable std::mutex mutex_;
     std::map<std::string, Entry, std::less<>> entries_;
-    std::map<std::string, DurationsEntry, std::less<>> durations_;
+    std::map<std::string, HistogramEntry, std::less<>> histograms_;
 };
 
 }  // namespace zcdp

@@ -179,7 +179,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
         log_.debug("cannot connect", {{"endpoint", endpoint.url()},
                                       {"address", address.address().to_string()},
-                                      {"why", connection.error().what()}});
+                                      {"error", connection.error().what()}});
     }
     if (deadline.passed()) kind = ErrorKind::timeout;
     const std::string through = proxy ? " through the proxy " + proxy->endpoint.url() : "";

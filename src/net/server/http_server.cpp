@@ -211,7 +211,7 @@ Task<> Server::accept(std::shared_ptr<Acceptor> acceptor) {
             try {
                 if (error) std::rethrow_exception(error);
             } catch (const std::exception& what) {
-                log_.error("a connection ended in an internal error", {{"why", what.what()}});
+                log_.error("a connection ended in an internal error", {{"error", what.what()}});
             }
         };
         if constexpr (std::is_same_v<Acceptor, asio::ip::tcp::acceptor>) {
@@ -290,7 +290,7 @@ Task<bool> Server::answer(Stream& stream, ServerRequest request, unsigned versio
         try {
             response = handler_(request);
         } catch (const std::exception& error) {
-            log_.error("a request ended in an internal error", {{"target", request.target}, {"why", error.what()}});
+            log_.error("a request ended in an internal error", {{"target", request.target}, {"error", error.what()}});
             response = ServerResponse{500, "text/plain", "internal error\n", {}};
         }
     };
@@ -311,7 +311,7 @@ Task<bool> Server::answer(Stream& stream, ServerRequest request, unsigned versio
             response.stream(writer);
         } catch (const std::exception& error) {
             log_.error("a streamed answer ended in an internal error",
-                       {{"target", request.target}, {"why", error.what()}});
+                       {{"target", request.target}, {"error", error.what()}});
             whole = false;  // without the last chunk the peer knows that it was cut off
         }
     };

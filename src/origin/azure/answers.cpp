@@ -44,13 +44,13 @@ bool is_unknown_feature(const ErrorAnswer& answer) {
     return is_one_of(answer.code, {"FeatureNotSupported", "UnsupportedHeader"});
 }
 
-Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
-    using Remedy = Verdict::Remedy;
+RetryDecision::Action action_of(const ErrorAnswer& answer) {
+    using Action = RetryDecision::Action;
     if (answer.status == 429 || answer.code == "ServerBusy" || answer.code == "TooManyRequests" || answer.status == 503)
-        return Remedy::slow_down;
+        return Action::slow_down;
     if (answer.status == 408 || answer.code == "OperationTimedOut" || (answer.status >= 500 && answer.status != 501))
-        return Remedy::retry;
-    return Remedy::none;
+        return Action::retry;
+    return Action::none;
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
@@ -73,7 +73,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
             break;
         default: break;
     }
-    if (remedy_of(answer) == Verdict::Remedy::slow_down)
+    if (action_of(answer) == RetryDecision::Action::slow_down)
         return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
     return error_of_status(answer.status, what, object);
 }

@@ -18,7 +18,7 @@ struct ErrorAnswer {
 ErrorAnswer parse_error(int status, std::string_view code_header, std::string_view body);
 /// Whether a header of the request is more than this service knows: azurite's word for it, and the service's own.
 bool is_unknown_feature(const ErrorAnswer& answer);
-Verdict::Remedy remedy_of(const ErrorAnswer& answer);
+RetryDecision::Action action_of(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
 
 /// A Content-MD5 (base64); kind none when it is none.

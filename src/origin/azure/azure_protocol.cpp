@@ -29,20 +29,20 @@ class AzureProtocol final : public Protocol {
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
-                  const std::string& name, Tried& tried) override {
+    RetryDecision classify(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
+                           const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), response.header("x-ms-error-code"), body);
-        Verdict verdict{remedy_of(answer), error_of(answer, name)};
-        if (is_unknown_feature(answer) && without_sum(call)) verdict.remedy = Verdict::Remedy::at_once;
+        RetryDecision decision{action_of(answer), error_of(answer, name)};
+        if (is_unknown_feature(answer) && without_sum(call)) decision.action = RetryDecision::Action::at_once;
         if (answer.code == "AuthenticationFailed" && clock_is_off(response) && correct_clock(*shared_, response, tried))
-            verdict.remedy = Verdict::Remedy::at_once;
+            decision.action = RetryDecision::Action::at_once;
         const bool refused =
             answer.status == 401 || answer.code == "AuthenticationFailed" || answer.code == "InvalidAuthenticationInfo";
         if (refused && !sent.credential.empty() && tried.refresh_again()) {
             shared_->credentials.expired(sent.credential);
-            verdict.remedy = Verdict::Remedy::at_once;
+            decision.action = RetryDecision::Action::at_once;
         }
-        return verdict;
+        return decision;
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }

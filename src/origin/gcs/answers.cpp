@@ -65,12 +65,12 @@ bool is_refusal(std::string_view body) {
     return error && error->is_object();
 }
 
-Verdict::Remedy remedy_of(const ErrorAnswer& answer) {
-    using Remedy = Verdict::Remedy;
+RetryDecision::Action action_of(const ErrorAnswer& answer) {
+    using Action = RetryDecision::Action;
     const bool rate = answer.reason == "rateLimitExceeded" || answer.reason == "userRateLimitExceeded";
-    if (answer.status == 429 || answer.status == 503 || (answer.status == 403 && rate)) return Remedy::slow_down;
-    if (answer.status == 408 || (answer.status >= 500 && answer.status != 501)) return Remedy::retry;
-    return Remedy::none;
+    if (answer.status == 429 || answer.status == 503 || (answer.status == 403 && rate)) return Action::slow_down;
+    if (answer.status == 408 || (answer.status >= 500 && answer.status != 501)) return Action::retry;
+    return Action::none;
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {
@@ -81,7 +81,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
                          "check the names and the --endpoint");
         case 401:
         case 403:
-            if (remedy_of(answer) == Verdict::Remedy::slow_down) break;
+            if (action_of(answer) == RetryDecision::Action::slow_down) break;
             return Error(
                 ErrorKind::denied, "access is denied: " + what, object,
                 "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
@@ -91,7 +91,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
                          "give --billing-project PROJECT");
         default: break;
     }
-    if (remedy_of(answer) == Verdict::Remedy::slow_down)
+    if (action_of(answer) == RetryDecision::Action::slow_down)
         return Error(ErrorKind::throttled, "the origin asks for fewer requests: " + what, object);
     return error_of_status(answer.status, what, object);
 }

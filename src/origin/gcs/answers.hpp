@@ -18,7 +18,7 @@ struct ErrorAnswer {
 ErrorAnswer parse_error(int status, std::string_view body);
 /// Whether a body is such an error.
 bool is_refusal(std::string_view body);
-Verdict::Remedy remedy_of(const ErrorAnswer& answer);
+RetryDecision::Action action_of(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);
 
 /// An object's resource: size, generation, crc32c or md5Hash. Errors: refused.

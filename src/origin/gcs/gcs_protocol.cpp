@@ -26,15 +26,15 @@ class GcsProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(Call&, const Prepared& sent, const net::Response& response, std::string_view body,
-                  const std::string& name, Tried& tried) override {
+    RetryDecision classify(Call&, const Prepared& sent, const net::Response& response, std::string_view body,
+                           const std::string& name, Tried& tried) override {
         const ErrorAnswer answer = parse_error(response.status(), body);
-        Verdict verdict{remedy_of(answer), error_of(answer, name)};
+        RetryDecision decision{action_of(answer), error_of(answer, name)};
         if (answer.status == 401 && !sent.credential.empty() && tried.refresh_again()) {
             shared_->tokens.expired(sent.credential);
-            verdict.remedy = Verdict::Remedy::at_once;
+            decision.action = RetryDecision::Action::at_once;
         }
-        return verdict;
+        return decision;
     }
 
     Call head_call(const std::string& key) override {

@@ -148,22 +148,22 @@ class HttpProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
-                  const std::string& name, Tried& tried) override {
-        using Remedy = Verdict::Remedy;
+    RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                           const std::string& name, Tried& tried) override {
+        using Action = RetryDecision::Action;
         const int status = answer.status();
         if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308)
             return follow(call, sent, answer, name, tried);
         const bool tree = shared_->kind == Kind::tree, known = !shared_->authorization.empty();
         if (refuses_head(status) && ask_for_first_byte(call))
-            return {Remedy::at_once, error_of(status, name, tree, known)};
+            return {Action::at_once, error_of(status, name, tree, known)};
         if (status == 416 && std::erase(call.headers, first_byte()) > 0)
-            return {Remedy::at_once, error_of(status, name, tree, known)};  // no first byte: empty
-        Verdict verdict{Remedy::none, error_of(status, name, tree, known)};
-        if (tree) verdict.error = with_words(std::move(verdict.error), answer, body, known);
-        if (status == 429 || status == 503) verdict.remedy = Remedy::slow_down;
-        else if (status == 408 || (status >= 500 && status != 501)) verdict.remedy = Remedy::retry;
-        return verdict;
+            return {Action::at_once, error_of(status, name, tree, known)};  // no first byte: empty
+        RetryDecision decision{Action::none, error_of(status, name, tree, known)};
+        if (tree) decision.error = with_words(std::move(decision.error), answer, body, known);
+        if (status == 429 || status == 503) decision.action = Action::slow_down;
+        else if (status == 408 || (status >= 500 && status != 501)) decision.action = Action::retry;
+        return decision;
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
@@ -195,8 +195,8 @@ class HttpProtocol final : public Protocol {
     ObjectChecksum checksum_of(const net::Response&, const std::string& key) override { return claimed(*shared_, key); }
 
   private:
-    Verdict follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name,
-                   Tried& tried) {
+    RetryDecision follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name,
+                         Tried& tried) {
         const std::string here = sent.endpoint.url() + sent.target;
         std::string location(answer.header("location"));
         if (shared_->kind == Kind::tree)
@@ -206,14 +206,16 @@ class HttpProtocol final : public Protocol {
         if (call.journey && call.journey->ends_at_folder &&
             is_folder_of(resolved(sent.endpoint, sent.target, location), here)) {
             call.journey->at_folder = true;
-            return {Verdict::Remedy::none, Error(ErrorKind::refused, "is a folder", name, "a folder's URL ends in /")};
+            return {RetryDecision::Action::none,
+                    Error(ErrorKind::refused, "is a folder", name, "a folder's URL ends in /")};
         }
-        if (!next) return {Verdict::Remedy::none, std::move(next).error().about(name)};
+        if (!next) return {RetryDecision::Action::none, std::move(next).error().about(name)};
         if (++tried.redirects > kRedirectsMax)
-            return {Verdict::Remedy::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
+            return {RetryDecision::Action::none, Error(ErrorKind::failed, "is redirected more than 5 times", name)};
         if (call.journey) call.journey->url = *next;
         call.location = std::move(*next);
-        return {Verdict::Remedy::at_once, Error(ErrorKind::failed, fmt::format("HTTP {}", answer.status()), name)};
+        return {RetryDecision::Action::at_once,
+                Error(ErrorKind::failed, fmt::format("HTTP {}", answer.status()), name)};
     }
 
     std::shared_ptr<Shared> shared_;

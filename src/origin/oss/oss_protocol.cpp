@@ -37,27 +37,27 @@ class OssProtocol final : public Protocol {
         co_return out;
     }
 
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
-                  const std::string& name, Tried& tried) override {
+    RetryDecision classify(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
+                           const std::string& name, Tried& tried) override {
         const s3::ErrorAnswer answer = s3::parse_error(response, body);
-        const auto remedy = s3::remedy_of(answer);
-        Verdict verdict{Verdict::Remedy::none, s3::error_of(answer, name)};
-        if (verdict.error.kind() == ErrorKind::denied)
-            verdict.error = Error(ErrorKind::denied, verdict.error.what(), name,
-                                  "check OSS_ACCESS_KEY_ID, --region and the right to list and read");
-        if (remedy == s3::Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
-        if (remedy == s3::Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
+        const auto action = s3::action_of(answer);
+        RetryDecision decision{RetryDecision::Action::none, s3::error_of(answer, name)};
+        if (decision.error.kind() == ErrorKind::denied)
+            decision.error = Error(ErrorKind::denied, decision.error.what(), name,
+                                   "check OSS_ACCESS_KEY_ID, --region and the right to list and read");
+        if (action == s3::Action::slow_down) decision.action = RetryDecision::Action::slow_down;
+        if (action == s3::Action::retry) decision.action = RetryDecision::Action::retry;
         const bool old = answer.code == "SecurityTokenExpired" || answer.code == "InvalidSecurityToken";
-        if ((remedy == s3::Remedy::refresh_credentials || old) && !sent.credential.empty() && tried.refresh_again()) {
+        if ((action == s3::Action::refresh_credentials || old) && !sent.credential.empty() && tried.refresh_again()) {
             shared_->credentials.expired(sent.credential);
-            verdict.remedy = Verdict::Remedy::at_once;
+            decision.action = RetryDecision::Action::at_once;
         }
-        if (remedy == s3::Remedy::correct_clock && correct_clock(*shared_, response, tried))
-            verdict.remedy = Verdict::Remedy::at_once;
-        if (verdict.remedy == Verdict::Remedy::none && (answer.status == 400 || answer.status == 403) &&
+        if (action == s3::Action::correct_clock && correct_clock(*shared_, response, tried))
+            decision.action = RetryDecision::Action::at_once;
+        if (decision.action == RetryDecision::Action::none && (answer.status == 400 || answer.status == 403) &&
             ask_by_get(call))
-            verdict.remedy = Verdict::Remedy::at_once;
-        return verdict;
+            decision.action = RetryDecision::Action::at_once;
+        return decision;
     }
 
     Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }

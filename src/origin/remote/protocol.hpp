@@ -46,19 +46,19 @@ net::Header first_byte();
 struct Prepared {
     net::Endpoint endpoint;
     net::Request request;
-    std::string target;      ///< the request's, kept for the verdict when the request itself is on its way
+    std::string target;      ///< the request's, kept for classify(), when the request itself is on its way
     std::string credential;  ///< which one was used, so that a refusal tells which has expired; never shown
 };
 
 /// What to do about an answer that is no success.
-struct Verdict {
-    enum class Remedy {
+struct RetryDecision {
+    enum class Action {
         none,       ///< final
         retry,      ///< later, with back-off
         slow_down,  ///< the same, and with fewer requests at once
         at_once,    ///< the cause was mended: credentials, the clock, the region
     };
-    Remedy remedy = Remedy::none;
+    Action action = Action::none;
     Error error;
 };
 
@@ -117,9 +117,9 @@ class Protocol {
     /// Adds address and authorisation. Credentials that must be fetched are, with `credentials_http`.
     /// `call` must outlive the task.
     virtual Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) = 0;
-    /// May change `call` where that is the remedy (a redirect).
-    virtual Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
-                          const std::string& name, Tried& tried) = 0;
+    /// May change `call`, for it to be sent so at once (a redirect).
+    virtual RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                                   const std::string& name, Tried& tried) = 0;
 
     virtual Call head_call(const std::string& key) = 0;
     /// `body`: empty for a HEAD. Its answer says the object's size, or that of a GET of its first byte does.

@@ -78,7 +78,7 @@ class Refreshing {
         }
         next_fetch_unix_s_ = now + kPauseS;
         if (fetched || !current_ || now >= current_->expires_unix_s) co_return fetched;
-        log_.warn("credentials could not be refreshed yet", {{"why", fetched.error().line()}});
+        log_.warn("credentials could not be refreshed yet", {{"error", fetched.error().line()}});
         co_return *current_;
     }
 

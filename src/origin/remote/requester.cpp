@@ -59,14 +59,14 @@ Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_
     remote_->retries.add();
     remote_->machine.log.info(
         "trying again",
-        {{"object", error.object()}, {"why", error.what()}, {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
+        {{"object", error.object()}, {"error", error.what()}, {"attempt", uint64_t{attempt}}, {"pause_ms", pause}});
     co_await sleep_ms(pause);
 }
 
 void Requester::give_up(const std::string& name, const Error& error) {
     remote_->patience.gave_up();
     remote_->hedges.add();
-    remote_->machine.log.debug("given up as silent, sent again", {{"object", name}, {"why", error.what()}});
+    remote_->machine.log.debug("given up as silent, sent again", {{"object", name}, {"error", error.what()}});
 }
 
 /// Asks for credentials again when their service fails, with the usual pauses. That does not count against the retry
@@ -83,29 +83,29 @@ Task<Result<Prepared>> Requester::prepare(const Call& call) {
 
 /// An answer may come from what stands before the origin, and is judged as that first: a server's front that refuses
 /// the client certificate, a proxy.
-Verdict Requester::judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
-                         const std::string& name, Tried& tried) {
+RetryDecision Requester::classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                                  const std::string& name, Tried& tried) {
     if (sent.endpoint.tls)
         if (auto refused = client_certificate_refused(answer.status(), body, name))
-            return {Verdict::Remedy::none, std::move(*refused)};
-    Verdict verdict = protocol_->judge(call, sent, answer, body, name, tried);
+            return {RetryDecision::Action::none, std::move(*refused)};
+    RetryDecision decision = protocol_->classify(call, sent, answer, body, name, tried);
     // Some doors know no HEAD: a GET of the first byte says as much.
     const bool unknown_method = answer.status() == 405 || answer.status() == 501;
-    if (unknown_method && verdict.remedy == Verdict::Remedy::none && verdict.error.kind() != ErrorKind::not_found &&
-        ask_for_first_byte(call)) {
-        verdict.remedy = Verdict::Remedy::at_once;
-        return verdict;
+    if (unknown_method && decision.action == RetryDecision::Action::none &&
+        decision.error.kind() != ErrorKind::not_found && ask_for_first_byte(call)) {
+        decision.action = RetryDecision::Action::at_once;
+        return decision;
     }
     const net::Proxy* proxy = sent.endpoint.tls ? nullptr : remote_->proxies.for_endpoint(sent.endpoint);
     if (proxy && answer.status() >= 500)  // it may be the proxy that says so
-        verdict.error =
-            Error(verdict.error.kind(), verdict.error.what() + " (through the proxy " + proxy->endpoint.url() + ")",
-                  name, verdict.error.hint());
-    return verdict;
+        decision.error =
+            Error(decision.error.kind(), decision.error.what() + " (through the proxy " + proxy->endpoint.url() + ")",
+                  name, decision.error.hint());
+    return decision;
 }
 
 Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
-    using Remedy = Verdict::Remedy;
+    using Action = RetryDecision::Action;
     Tried tried;
     const std::string name = protocol_->name_of(call.key);
     // Without it anybody on the way may choose how the bytes are packed (RFC 9110 12.5.3).
@@ -139,17 +139,18 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             retry_after = retry_after_ms_of(**answer, remote_->machine.clock.unix_s());
             std::string body;
             if (auto text = co_await (*answer)->read_all(kErrorBytesMax)) body = std::move(*text);
-            Verdict verdict = judge(call, prepared, **answer, body, name, tried);
-            remote_->machine.log.debug("the origin refuses",
-                                       {{"object", name}, {"why", verdict.error.what()}, {"peer", (*answer)->peer()}});
-            if (verdict.remedy == Remedy::at_once) {
+            RetryDecision decision = classify(call, prepared, **answer, body, name, tried);
+            remote_->machine.log.debug(
+                "the origin refuses",
+                {{"object", name}, {"error", decision.error.what()}, {"peer", (*answer)->peer()}});
+            if (decision.action == Action::at_once) {
                 remote_->retries.add();
                 continue;
             }
-            if (verdict.remedy == Remedy::slow_down)
+            if (decision.action == Action::slow_down)
                 remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
-            if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
-            error = std::move(verdict.error);
+            if (decision.action == Action::none) co_return std::move(decision.error);
+            error = std::move(decision.error);
             answer->reset();
         } else {
             error = Error(
@@ -172,18 +173,18 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send_for_size(Call& call
 }
 
 Task<Result<>> Requester::refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body) {
-    using Remedy = Verdict::Remedy;
-    Verdict verdict = judge(of.call, {}, *answer, body, protocol_->name_of(of.call.key), of.tried);
+    using Action = RetryDecision::Action;
+    RetryDecision decision = classify(of.call, {}, *answer, body, protocol_->name_of(of.call.key), of.tried);
     const uint64_t retry_after = retry_after_ms_of(*answer, remote_->machine.clock.unix_s());
     answer.reset();
-    if (verdict.remedy == Remedy::none) co_return std::move(verdict.error);
-    if (verdict.remedy == Remedy::at_once) {
+    if (decision.action == Action::none) co_return std::move(decision.error);
+    if (decision.action == Action::at_once) {
         remote_->retries.add();
         co_return Result<>();
     }
-    if (verdict.remedy == Remedy::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
-    const bool again = co_await this->retry_after(verdict.error, of.attempt++, retry_after);
-    if (!again) co_return std::move(verdict.error);
+    if (decision.action == Action::slow_down) remote_->concurrency.throttled(remote_->machine.clock.monotonic_ns());
+    const bool again = co_await this->retry_after(decision.error, of.attempt++, retry_after);
+    if (!again) co_return std::move(decision.error);
     co_return Result<>();
 }
 

@@ -1,4 +1,4 @@
-// Sends a protocol's calls, each as often as its verdicts, the options and the retry budget allow.
+// Sends a protocol's calls, each as often as its decisions, the options and the retry budget allow.
 // Thread rule: belongs to its loop. Shared by the listing and the bodies of one Origin, which may outlive each other.
 #pragma once
 
@@ -40,8 +40,8 @@ class Requester {
     /// The protocol's, as often as the services that hand out credentials make it necessary. `call` must outlive the
     /// task.
     Task<Result<Prepared>> prepare(const Call& call);
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
-                  const std::string& name, Tried& tried);
+    RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                           const std::string& name, Tried& tried);
     Task<void> pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms);
 
     std::shared_ptr<Remote> remote_;

@@ -97,26 +97,26 @@ bool wants_bucket_in_host(const ErrorAnswer& answer) {
     return of_path && refused;
 }
 
-Remedy remedy_of(const ErrorAnswer& answer) {
+Action action_of(const ErrorAnswer& answer) {
     const std::string& code = answer.code;
-    if (wants_bucket_in_host(answer)) return Remedy::use_host;
-    if (one_of(code, {"RequestTimeTooSkewed"})) return Remedy::correct_clock;
+    if (wants_bucket_in_host(answer)) return Action::use_host;
+    if (one_of(code, {"RequestTimeTooSkewed"})) return Action::correct_clock;
     if (one_of(code, {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}))
-        return Remedy::refresh_credentials;
+        return Action::refresh_credentials;
     const bool redirect = answer.status == 301 || answer.status == 307;
     if (!answer.region.empty() &&
         (redirect ||
          one_of(code, {"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"}) ||
          (answer.status == 400 && code.empty())))
-        return Remedy::use_region;
+        return Action::use_region;
     if (answer.status == 503 || answer.status == 429 ||
         one_of(code, {"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", "RequestLimitExceeded",
                       "SlowDownRead"}))
-        return Remedy::slow_down;
+        return Action::slow_down;
     if (answer.status >= 500 || answer.status == 408 ||
         one_of(code, {"RequestTimeout", "InternalError", "OperationAborted", "BadDigest"}))
-        return answer.status == 501 ? Remedy::none : Remedy::retry;
-    return Remedy::none;
+        return answer.status == 501 ? Action::none : Action::retry;
+    return Action::none;
 }
 
 Error error_of(const ErrorAnswer& answer, const std::string& object) {

@@ -25,7 +25,7 @@ enum class Unknown { no, perhaps, surely };
 Unknown is_unknown_feature(const ErrorAnswer& answer);
 
 /// What to do about it.
-enum class Remedy {
+enum class Action {
     none,                 ///< final
     retry,                ///< later, with back-off
     slow_down,            ///< the same, and with fewer requests at once
@@ -34,7 +34,7 @@ enum class Remedy {
     use_region,           ///< once, the region it names
     use_host,             ///< once: the bucket in the host's name
 };
-Remedy remedy_of(const ErrorAnswer& answer);
+Action action_of(const ErrorAnswer& answer);
 /// Whether the service says that it takes no bucket in the path.
 bool wants_bucket_in_host(const ErrorAnswer& answer);
 Error error_of(const ErrorAnswer& answer, const std::string& object);

@@ -53,8 +53,8 @@ class S3Protocol final : public Protocol {
 
     void sent_by(Requester& requester) override { requester_ = &requester; }
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
-    Verdict judge(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
-                  const std::string& name, Tried& tried) override;
+    RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
+                           const std::string& name, Tried& tried) override;
 
     Call head_call(const std::string& key) override {
         Call call = object_call("HEAD", key);
@@ -114,7 +114,7 @@ class S3Protocol final : public Protocol {
         return call;
     }
     /// Whether asking again at once can help.
-    bool mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
+    bool mend(Action action, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
               Tried& tried);
     bool has_sessions() const { return !shared_->location.zone.empty() && !shared_->options.anonymous; }
     Task<Result<Credentials>> create_session();
@@ -167,18 +167,18 @@ Task<Result<Credentials>> S3Protocol::create_session() {
     co_return session;
 }
 
-bool S3Protocol::mend(Remedy remedy, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
+bool S3Protocol::mend(Action action, const ErrorAnswer& answer, const net::Response& response, const Prepared& sent,
                       Tried& tried) {
-    switch (remedy) {
-        case Remedy::refresh_credentials:
+    switch (action) {
+        case Action::refresh_credentials:
             shared_->credentials.expired(sent.credential);
             shared_->session.drop(sent.credential);
             return tried.refresh_again();
-        case Remedy::correct_clock: return correct_clock(*shared_, response, tried);
-        case Remedy::use_region:
+        case Action::correct_clock: return correct_clock(*shared_, response, tried);
+        case Action::use_region:
             // Only a region is taken from the answer, never a host: credentials go nowhere else.
             return tried.regions++ < kRegionsMax && shared_->move_to_region(answer.region);
-        case Remedy::use_host: {
+        case Action::use_host: {
             if (tried.regions++ >= kRegionsMax) return false;
             const bool moved = shared_->move_to_host();
             return moved || shared_->address().endpoint != sent.endpoint;  // another request has moved already
@@ -212,7 +212,7 @@ bool S3Protocol::without_extra(Call& call, const ErrorAnswer& answer) {
         const bool sure = unknown == Unknown::surely || answer.message.find(kChecksumMode) != answer.message.npos;
         if (sure && shared_->states_checksums.exchange(false))
             shared_->machine.log.warn("the service knows no x-amz-checksum-mode: no checksums are compared",
-                                      {{"bucket", shared_->bucket}, {"why", printable(answer.message)}});
+                                      {{"bucket", shared_->bucket}, {"error", printable(answer.message)}});
         return true;
     }
     const auto value = [&](std::string_view name) -> std::string {
@@ -229,22 +229,23 @@ bool S3Protocol::without_extra(Call& call, const ErrorAnswer& answer) {
     return true;
 }
 
-Verdict S3Protocol::judge(Call& call, const Prepared& sent, const net::Response& response, std::string_view body,
-                          const std::string& name, Tried& tried) {
+RetryDecision S3Protocol::classify(Call& call, const Prepared& sent, const net::Response& response,
+                                   std::string_view body, const std::string& name, Tried& tried) {
     const ErrorAnswer answer = parse_error(response, body);
-    const Remedy remedy = remedy_of(answer);
+    const Action action = action_of(answer);
     const bool versioned = !call.key.empty() && !shared_->location.version.empty();
-    Verdict verdict{Verdict::Remedy::none, versioned ? error_of_version(answer, name) : error_of(answer, name)};
-    if (remedy == Remedy::none && (answer.status == 400 || answer.status == 403 || answer.status == 301) &&
+    RetryDecision decision{RetryDecision::Action::none,
+                           versioned ? error_of_version(answer, name) : error_of(answer, name)};
+    if (action == Action::none && (answer.status == 400 || answer.status == 403 || answer.status == 301) &&
         ask_by_get(call)) {
-        verdict.remedy = Verdict::Remedy::at_once;
-        return verdict;
+        decision.action = RetryDecision::Action::at_once;
+        return decision;
     }
-    if (mend(remedy, answer, response, sent, tried) || (remedy == Remedy::none && without_extra(call, answer)))
-        verdict.remedy = Verdict::Remedy::at_once;
-    else if (remedy == Remedy::slow_down) verdict.remedy = Verdict::Remedy::slow_down;
-    else if (remedy == Remedy::retry) verdict.remedy = Verdict::Remedy::retry;
-    return verdict;
+    if (mend(action, answer, response, sent, tried) || (action == Action::none && without_extra(call, answer)))
+        decision.action = RetryDecision::Action::at_once;
+    else if (action == Action::slow_down) decision.action = RetryDecision::Action::slow_down;
+    else if (action == Action::retry) decision.action = RetryDecision::Action::retry;
+    return decision;
 }
 
 }  // namespace

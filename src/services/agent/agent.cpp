@@ -62,7 +62,7 @@ Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api
     if (request.ca_pem.empty() || request.token.empty()) return factory;
     auto listing = backend::fetch_listing(request, machine);
     if (listing) return backend::with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
-    machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"why", listing.error().line()}});
+    machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"error", listing.error().line()}});
     return factory;
 }
 
@@ -135,7 +135,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
             depth.set(queue.depth());
             if (!done) {
                 failures.add();
-                log.info("tried again later", {{"nodedataset", *name}, {"why", done.error().message()}});
+                log.info("tried again later", {{"nodedataset", *name}, {"error", done.error().message()}});
                 queue.add_after_failure(*name);
                 continue;
             }

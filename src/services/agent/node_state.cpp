@@ -111,7 +111,7 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
             auto gone = parts_.store.evict(*id);
             if (!gone && gone.error().kind() != ErrorKind::not_found) {
                 parts_.log.info("not evicted yet",
-                                {{"nodedataset", object.metadata.name}, {"why", gone.error().line()}});
+                                {{"nodedataset", object.metadata.name}, {"error", gone.error().line()}});
                 return {};
             }
             if (gone)

@@ -152,7 +152,7 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
-            parts_.metrics.durations("zcdp_sync_seconds", "Syncs of datasets that ended well.")
+            parts_.metrics.histogram("zcdp_sync_seconds", "Syncs of datasets that ended well.")
                 .observe_ns(static_cast<int64_t>(seconds * 1e9));
             parts_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.")
                 .add(done->bytes_reused);
@@ -172,7 +172,7 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             parts_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
             parts_.log.warn(
                 "a sync failed",
-                {{"nodedataset", name}, {"why", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
+                {{"nodedataset", name}, {"error", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});
         }
         ++changes_;
         change_.notify_all();

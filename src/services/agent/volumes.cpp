@@ -80,7 +80,7 @@ size_t Volumes::count() const {
 void Volumes::registered(bool accepted, const std::string& error) {
     registered_ = accepted;
     if (accepted) parts_.log.info("kubelet has registered the driver");
-    else parts_.log.error("kubelet refused the driver", {{"why", error}});
+    else parts_.log.error("kubelet refused the driver", {{"error", error}});
 }
 
 /// Leases without their mount go; mounts without a lease get one.
@@ -111,7 +111,7 @@ Result<> Volumes::adopt() {
         auto lease = parts_.store.lease(mount->snapshot, boost::json::serialize(api::to_json(record)), 0);
         if (!lease) {
             parts_.log.error("a mounted snapshot is not in the index",
-                             {{"target", target}, {"why", lease.error().line()}});
+                             {{"target", target}, {"error", lease.error().line()}});
             continue;
         }
         volumes_[target] = {std::move(record), *lease, mount->snapshot, 0};
@@ -332,14 +332,14 @@ CsiStatus Volumes::publish(const kube::PublishRequest& request) {
     CsiStatus status = wait_and_mount(request, pod, value_of(request.context, api::kClaimAttribute));
     const int64_t took_ns = parts_.clock.monotonic_ns() - began_ns;
     if (status.code == CsiCode::ok) {
-        parts_.metrics.durations("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.")
+        parts_.metrics.histogram("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.")
             .observe_ns(took_ns);
         parts_.log.info(
             "mounted",
             {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"us", took_ns / 1000}});
     } else {
         parts_.metrics.counter("zcdp_mount_failures_total", "NodePublishVolume calls that failed.").add();
-        parts_.log.info("not mounted yet", {{"pod", pod.namespace_ + "/" + pod.name}, {"why", status.message}});
+        parts_.log.info("not mounted yet", {{"pod", pod.namespace_ + "/" + pod.name}, {"error", status.message}});
     }
     return status;
 }
@@ -360,7 +360,7 @@ CsiStatus Volumes::unpublish(const std::string& volume_id, const std::string& ta
     if (!volume) return {};
     (void)parts_.store.touch(volume->snapshot).has_value();
     if (auto released = parts_.store.release(volume->lease); !released)
-        parts_.log.warn("a lease could not be released", {{"why", released.error().line()}});
+        parts_.log.warn("a lease could not be released", {{"error", released.error().line()}});
     parts_.log.info("unmounted",
                     {{"pod", volume->record.pod.namespace_ + "/" + volume->record.pod.name}, {"target", target_path}});
     use_changed_(volume->record.dataset_uid);

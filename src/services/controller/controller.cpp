@@ -58,7 +58,7 @@ void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLeas
         depth.set(queue.depth());
         if (!done) {
             failures.add();
-            machine.log.info("tried again later", {{"key", *key}, {"why", done.error().message()}});
+            machine.log.info("tried again later", {{"key", *key}, {"error", done.error().message()}});
             queue.add_after_failure(*key);
             continue;
         }
@@ -86,7 +86,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     AgentRole role(api, options.system_namespace, world);
     const auto keep_role = [&role, &log] {
         if (auto kept = role.keep(); !kept)
-            log.warn("the agents' Role could not be kept", {{"why", kept.error().line()}});
+            log.warn("the agents' Role could not be kept", {{"error", kept.error().line()}});
     };
     Reconciler reconciler({api, world, *lister, events, machine.clock, machine.metrics, log,
                            [&lease] { return lease.is_leader(); }, keep_role});
@@ -140,7 +140,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
                 [&](std::stop_token ending) { work(reconciler, queue, lease, machine, passed_over, ending); });
         if (leads && (leads != led || ++rounds % kRetireRounds == 0)) {
             if (auto retired = reconciler.retire_ownerless(); !retired)
-                log.info("tried again later", {{"why", retired.error().message()}});
+                log.info("tried again later", {{"error", retired.error().message()}});
             keep_role();
         }
         led = leads;

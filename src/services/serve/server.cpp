@@ -165,7 +165,7 @@ void S3Server::serve(uint64_t number, int socket) {
                 if (!peer.skip(request->body_bytes) || !answer(peer, *request) || !request->keep_alive) break;
             }
         } catch (const std::exception& error) {
-            log_.error("a connection ended in an internal error", {{"why", error.what()}});
+            log_.error("a connection ended in an internal error", {{"error", error.what()}});
         }
         const std::scoped_lock lock(mutex_);
         sockets_.erase(number);  // before the descriptor is closed: its number may be another's then
@@ -300,7 +300,7 @@ Answer S3Server::list(const Target& target, int root) {
     FolderCursor cursor(fs_, windows_, root, query);
     const auto page = list_page(query, cursor);
     if (!page) {
-        log_.error("listing failed", {{"why", page.error().line()}});
+        log_.error("listing failed", {{"error", page.error().line()}});
         return error_answer(500, "InternalError", "The directory cannot be read.", target.path);
     }
     return list_objects(request, *page);

@@ -157,7 +157,7 @@ Task<Result<>> Fetcher::go_on(LongFile& file, RunState& state, Error broken) {
     const std::string& path = file.record.entry.path;
     if (broken.kind() != ErrorKind::corrupt) co_return co_await state.body->resume(std::move(broken), ++state.attempt);
     if (++state.damaged == kReadsOfDamaged) co_return broken;
-    job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(path)}, {"why", broken.what()}});
+    job_.log.warn("damaged on its way, reading it again", {{"object", job_.name(path)}, {"error", broken.what()}});
     const uint64_t unwritten = state.filled, back = state.rewind();
     job_.progress.bytes_done -= back;
     job_.progress.advance_long_file(path, static_cast<int64_t>(unwritten) - static_cast<int64_t>(back));

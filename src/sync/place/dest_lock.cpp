@@ -50,7 +50,7 @@ Result<DestLock> DestLock::take(Fs& fs, Clock& clock, int own, const std::string
         const int number = errno;
         if (has_no_locks(number)) {
             wait.log.warn("the file system has no locks: let no other run write to this destination meanwhile",
-                          {{"destination", shown}, {"why", std::strerror(number)}});
+                          {{"destination", shown}, {"error", std::strerror(number)}});
             return lock;
         }
         if (number != EWOULDBLOCK && number != EINTR) return errno_error(number, "locking", shown);

@@ -133,9 +133,9 @@ TEST_CASE("errors by code and status, a HEAD's by its header") {
     CHECK(kind(500, "OperationTimedOut") == ErrorKind::unreachable);
     CHECK(kind(409, "PublicAccessNotPermitted") == ErrorKind::denied);
     CHECK(kind(409, "BlobArchived") == ErrorKind::refused);
-    CHECK(remedy_of(parse_error(503, "ServerBusy", "")) == Verdict::Remedy::slow_down);
-    CHECK(remedy_of(parse_error(500, "OperationTimedOut", "")) == Verdict::Remedy::retry);
-    CHECK(remedy_of(parse_error(403, "", "")) == Verdict::Remedy::none);
+    CHECK(action_of(parse_error(503, "ServerBusy", "")) == RetryDecision::Action::slow_down);
+    CHECK(action_of(parse_error(500, "OperationTimedOut", "")) == RetryDecision::Action::retry);
+    CHECK(action_of(parse_error(403, "", "")) == RetryDecision::Action::none);
     CHECK(is_unknown_feature(
         parse_error(500, "", "<Error><Code>FeatureNotSupported</Code><Message>strict mode</Message></Error>")));
     CHECK(is_unknown_feature(parse_error(400, "UnsupportedHeader", "")));

@@ -101,13 +101,13 @@ TEST_CASE("what is no page is refused") {
     CHECK(!page_of(std::string(100'000, '[')));
 }
 
-TEST_CASE("each error has its kind and its remedy") {
-    using Remedy = Verdict::Remedy;
+TEST_CASE("each error has its kind and its action") {
+    using Action = RetryDecision::Action;
     const auto error = [](int status, const char* reason) { return gcs::ErrorAnswer{status, reason, "m"}; };
-    CHECK(remedy_of(error(429, "")) == Remedy::slow_down);
-    CHECK(remedy_of(error(403, "rateLimitExceeded")) == Remedy::slow_down);
-    CHECK(remedy_of(error(500, "backendError")) == Remedy::retry);
-    CHECK(remedy_of(error(501, "")) == Remedy::none);
+    CHECK(action_of(error(429, "")) == Action::slow_down);
+    CHECK(action_of(error(403, "rateLimitExceeded")) == Action::slow_down);
+    CHECK(action_of(error(500, "backendError")) == Action::retry);
+    CHECK(action_of(error(501, "")) == Action::none);
     CHECK(error_of(error(403, "rateLimitExceeded"), "gs://b/k").kind() == ErrorKind::throttled);
     CHECK(error_of(error(403, "forbidden"), "gs://b/k").kind() == ErrorKind::denied);
     CHECK(error_of(error(404, "notFound"), "gs://b/k").kind() == ErrorKind::not_found);

@@ -165,40 +165,40 @@ TEST_CASE("extras that a service refuses are left out, of this call, and of all 
             if (have == name) return value;
         return std::string();
     };
-    const auto judge = [](Protocol& protocol, Call& call, int status, const char* code, const char* message = "") {
+    const auto classify = [](Protocol& protocol, Call& call, int status, const char* code, const char* message = "") {
         Tried tried;
         const std::string body =
             std::string("<Error><Code>") + code + "</Code><Message>" + message + "</Message></Error>";
-        return protocol.judge(call, {}, Refusal(status), body, "o", tried).remedy;
+        return protocol.classify(call, {}, Refusal(status), body, "o", tried).action;
     };
-    using Remedy = Verdict::Remedy;
+    using Action = RetryDecision::Action;
     const ReadSpec spec{"k", "t", 7, 0, 7};
     Prepares prepares("s3://b/d/");
     Protocol& protocol = *prepares.protocol;
     // Which of many causes a 400 has is not known: this call alone.
     Call read = protocol.read_call("d/k", spec, true);
-    CHECK(judge(protocol, read, 400, "InvalidArgument") == Remedy::at_once);
+    CHECK(classify(protocol, read, 400, "InvalidArgument") == Action::at_once);
     CHECK(asked(read, "x-amz-checksum-mode").empty());
     CHECK(asked(read, "If-Match") == "\"t\"");
-    CHECK(judge(protocol, read, 400, "InvalidArgument") == Remedy::none);
+    CHECK(classify(protocol, read, 400, "InvalidArgument") == Action::none);
     CHECK(asked(protocol.read_call("d/k", spec, true), "x-amz-checksum-mode") == "ENABLED");
     Call denied = protocol.read_call("d/k", spec, true);
-    CHECK(judge(protocol, denied, 403, "AccessDenied") == Remedy::none);
+    CHECK(classify(protocol, denied, 403, "AccessDenied") == Action::none);
     CHECK(asked(denied, "x-amz-checksum-mode") == "ENABLED");
-    CHECK(judge(protocol, denied, 501, "NotImplemented") == Remedy::at_once);
+    CHECK(classify(protocol, denied, 501, "NotImplemented") == Action::at_once);
     CHECK(asked(protocol.read_call("d/k", spec, true), "x-amz-checksum-mode").empty());
     CHECK(asked(protocol.head_call("d/k"), "x-amz-checksum-mode").empty());
 
     Call page = protocol.page_call({"", "d/a", ""});
-    CHECK(judge(protocol, page, 501, "NotImplemented") == Remedy::at_once);
+    CHECK(classify(protocol, page, 501, "NotImplemented") == Action::at_once);
     CHECK(asked(page, "encoding-type").empty());
     CHECK(asked(page, "list-type") == "2");
     CHECK(asked(page, "start-after") == "d/a");
-    CHECK(judge(protocol, page, 501, "NotImplemented") == Remedy::at_once);
+    CHECK(classify(protocol, page, 501, "NotImplemented") == Action::at_once);
     CHECK(asked(page, "list-type").empty());
     CHECK(asked(page, "marker") == "d/a");
     CHECK(asked(page, "prefix") == "d/");
-    CHECK(judge(protocol, page, 501, "NotImplemented") == Remedy::none);
+    CHECK(classify(protocol, page, 501, "NotImplemented") == Action::none);
     // A token that is one is of the kind of listing that gave it.
     CHECK(asked(protocol.page_call({"", "", "d/b", true}), "marker") == "d/b");
     CHECK(asked(protocol.page_call({"", "", "opaque"}), "continuation-token") == "opaque");
@@ -209,7 +209,7 @@ TEST_CASE("extras that a service refuses are left out, of this call, and of all 
     payer.request_payer = true;
     Prepares pays("s3://b/d/", payer);
     Call paid = pays.protocol->page_call({});
-    judge(*pays.protocol, paid, 501, "NotImplemented");
+    classify(*pays.protocol, paid, 501, "NotImplemented");
     CHECK(asked(paid, "x-amz-request-payer") == "requester");
 }
 

@@ -142,43 +142,43 @@ TEST_CASE("white space around what is given is no part of it; what breaks a head
         CHECK_MESSAGE(clean_header_secret(given, "NAME").error().line().find("SEC") == std::string::npos, given);
 }
 
-TEST_CASE("each kind of refusal has its remedy") {
-    const auto remedy = [](int status, const char* code, const char* region = "") {
-        return remedy_of({status, code, "", region, ""});
+TEST_CASE("each kind of refusal has its action") {
+    const auto action = [](int status, const char* code, const char* region = "") {
+        return action_of({status, code, "", region, ""});
     };
-    CHECK(remedy(503, "SlowDown") == Remedy::slow_down);
-    CHECK(remedy(429, "") == Remedy::slow_down);
-    CHECK(remedy(500, "InternalError") == Remedy::retry);
-    CHECK(remedy(501, "NotImplemented") == Remedy::none);
-    CHECK(remedy(403, "RequestTimeTooSkewed") == Remedy::correct_clock);
-    CHECK(remedy(400, "ExpiredToken") == Remedy::refresh_credentials);
-    CHECK(remedy(301, "PermanentRedirect", "eu-west-1") == Remedy::use_region);
-    CHECK(remedy(400, "AuthorizationHeaderMalformed", "eu-west-1") == Remedy::use_region);
-    CHECK(remedy(301, "PermanentRedirect") == Remedy::none);
-    CHECK(remedy(403, "AccessDenied") == Remedy::none);
-    CHECK(remedy(404, "NoSuchKey") == Remedy::none);
+    CHECK(action(503, "SlowDown") == Action::slow_down);
+    CHECK(action(429, "") == Action::slow_down);
+    CHECK(action(500, "InternalError") == Action::retry);
+    CHECK(action(501, "NotImplemented") == Action::none);
+    CHECK(action(403, "RequestTimeTooSkewed") == Action::correct_clock);
+    CHECK(action(400, "ExpiredToken") == Action::refresh_credentials);
+    CHECK(action(301, "PermanentRedirect", "eu-west-1") == Action::use_region);
+    CHECK(action(400, "AuthorizationHeaderMalformed", "eu-west-1") == Action::use_region);
+    CHECK(action(301, "PermanentRedirect") == Action::none);
+    CHECK(action(403, "AccessDenied") == Action::none);
+    CHECK(action(404, "NoSuchKey") == Action::none);
     CHECK(error_of({403, "AccessDenied", "no", "", "R1"}, "s3://b/k").kind() == ErrorKind::denied);
     CHECK(error_of({412, "PreconditionFailed", "", "", ""}, "s3://b/k").kind() == ErrorKind::source_changed);
     CHECK(error_of({404, "NoSuchBucket", "", "", ""}, "s3://b/k").what().find("bucket") != std::string::npos);
 }
 
 TEST_CASE("a service that wants the bucket in its host is understood by its code or its words") {
-    const auto remedy = [](int status, const char* code, const char* message) {
-        return remedy_of({status, code, message, "", ""});
+    const auto action = [](int status, const char* code, const char* message) {
+        return action_of({status, code, message, "", ""});
     };
     for (const char* code :
          {"PathStyleDomainForbidden", "SecondLevelDomainForbidden", "VirtualHostDomainRequired", "InvalidPathAccess"})
-        CHECK_MESSAGE(remedy(403, code, "") == Remedy::use_host, code);
+        CHECK_MESSAGE(action(403, code, "") == Action::use_host, code);
     for (const char* message : {"must be addressed using virtual-hosted style", "Please use Virtual Host addressing",
                                 "addressed using OSS third level domain.", "path-style access is not supported",
                                 "PathStyle is forbidden here"})
-        CHECK_MESSAGE(remedy(400, "InvalidRequest", message) == Remedy::use_host, message);
+        CHECK_MESSAGE(action(400, "InvalidRequest", message) == Action::use_host, message);
     // AWS's own word is about the region; a server's trouble is no wish; a path is not a style.
-    CHECK(remedy(301, "PermanentRedirect",
+    CHECK(action(301, "PermanentRedirect",
                  "The bucket you are attempting to access must be addressed using the specified endpoint.") ==
-          Remedy::none);
-    CHECK(remedy(500, "InternalError", "virtual host is down") == Remedy::retry);
-    CHECK(remedy(403, "AccessDenied", "the path is not yours") == Remedy::none);
+          Action::none);
+    CHECK(action(500, "InternalError", "virtual host is down") == Action::retry);
+    CHECK(action(403, "AccessDenied", "the path is not yours") == Action::none);
     CHECK(error_of({403, "PathStyleDomainForbidden", "", "", ""}, "s3://b/k").hint().find("--path-style") !=
           std::string::npos);
 }

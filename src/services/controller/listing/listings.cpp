@@ -185,7 +185,7 @@ class OriginLister final : public Lister {
             if (done) outcome.revision = done->revision, outcome.objects = done->objects, outcome.bytes = done->bytes;
             else outcome.error = done.error();
             machine_.log.info(done ? "listed" : "a listing failed",
-                              {{"dataset", dataset.metadata.key()}, {"why", done ? "" : done.error().line()}});
+                              {{"dataset", dataset.metadata.key()}, {"error", done ? "" : done.error().line()}});
         }
         free_.notify_one();
         changed_(dataset.metadata.key());

@@ -38,7 +38,7 @@ void Keeper::run(Tripwires& wires, std::stop_token stop) {
         looked_ns = now_ns;
         const auto done = look();
         due_ns = parts_.clock.monotonic_ns() + (done ? kEveryNs : kRetryNs);
-        if (!done) parts_.log.warn("what zcdp set up is not as it has to be", {{"why", done.error().line()}});
+        if (!done) parts_.log.warn("what zcdp set up is not as it has to be", {{"error", done.error().line()}});
     }
 }
 

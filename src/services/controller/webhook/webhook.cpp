@@ -45,7 +45,7 @@ Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
             fresh.claims.push_back(std::make_shared<const api::DatasetClaim>(std::move(*claim)));
     });
     if (!listed) {
-        log_.warn("claims could not be listed", {{"namespace", ns}, {"why", listed.error().message()}});
+        log_.warn("claims could not be listed", {{"namespace", ns}, {"error", listed.error().message()}});
         return world_.claims.by_index(ns);
     }
     if (known_.size() >= kNamespacesMost) known_.clear();
