@@ -15,10 +15,10 @@
 namespace zcdp::origin {
 namespace {
 
-/// SCHEME://BUCKET/PREFIX by `Shared` (what its loops share) and `make_protocol`.
-template <class Shared>
+/// SCHEME://BUCKET/PREFIX by `Bucket` (what its loops share) and `make_protocol`.
+template <class Bucket>
 Result<OriginFactory> make_bucket_factory(const std::string& source, const OriginOptions& options, Machine machine,
-                                          std::unique_ptr<Protocol> (*make_protocol)(std::shared_ptr<Shared>)) {
+                                          std::unique_ptr<Protocol> (*make_protocol)(std::shared_ptr<Bucket>)) {
     const size_t begin = source.find("://") + 3;
     const std::string scheme = source.substr(0, begin), rest = source.substr(begin);
     const size_t slash = rest.find('/');
@@ -26,7 +26,7 @@ Result<OriginFactory> make_bucket_factory(const std::string& source, const Origi
     const std::string key = slash == std::string::npos ? "" : rest.substr(slash + 1);
     if (!is_bucket(bucket))
         return Error(ErrorKind::usage, "has no bucket", source, "write " + scheme + "BUCKET/PREFIX/");
-    auto shared = std::make_shared<Shared>(bucket, key, options, machine);
+    auto shared = std::make_shared<Bucket>(bucket, key, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared, make_protocol](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, make_protocol(shared), executor);
@@ -40,7 +40,7 @@ Result<OriginFactory> make_s3_factory(const std::string& source, OriginOptions o
         options.ca_bundle = settings->value("AWS_CA_BUNDLE", "ca_bundle");
     ZCDP_TRY(const auto attempts, settings->max_attempts());
     if (attempts && !options.retries_are_given) options.retries = *attempts - 1;
-    auto shared = std::make_shared<s3::Shared>(std::move(where), std::move(options), machine, settings);
+    auto shared = std::make_shared<s3::S3Bucket>(std::move(where), std::move(options), machine, settings);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, s3::make_s3_protocol(shared), executor);
@@ -51,7 +51,8 @@ Result<OriginFactory> make_azure_factory(const std::string& source, OriginOption
     ZCDP_TRY(auto where, azure::parse_location(source));
     if (options.endpoint.empty()) options.endpoint = where.endpoint;
     if (!where.sas.empty()) options.credentials = {{"AZURE_STORAGE_SAS_TOKEN", where.sas}};
-    auto shared = std::make_shared<azure::Shared>(where.account, where.container, where.prefix, options, machine);
+    auto shared =
+        std::make_shared<azure::AzureContainer>(where.account, where.container, where.prefix, options, machine);
     ZCDP_CHECK(shared->configure());
     return OriginFactory([shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return make_object_origin(shared, azure::make_azure_protocol(shared), executor);
@@ -134,9 +135,9 @@ Result<OriginFactory> make_origin_factory(const std::string& given, const Origin
     ZCDP_CHECK(check_flags(source, options));
     if (source.starts_with("s3://")) return make_s3_factory(source, options, machine);
     if (source.starts_with("gs://"))
-        return make_bucket_factory<gcs::Shared>(source, options, machine, gcs::make_gcs_protocol);
+        return make_bucket_factory<gcs::GcsBucket>(source, options, machine, gcs::make_gcs_protocol);
     if (source.starts_with("oss://"))
-        return make_bucket_factory<oss::Shared>(source, options, machine, oss::make_oss_protocol);
+        return make_bucket_factory<oss::OssBucket>(source, options, machine, oss::make_oss_protocol);
     if (azure::is_blob_url(source)) return make_azure_factory(source, options, machine);
     if (source.starts_with("https://") || source.starts_with("http://"))
         return http::make_url_factory(source, options, machine);

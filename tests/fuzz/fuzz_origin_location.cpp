@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "src/origin/azure/azure_protocol.hpp"
-#include "src/origin/http/shared.hpp"
+#include "src/origin/http/web_source.hpp"
 #include "src/origin/remote/remote.hpp"
 #include "src/origin/s3/address.hpp"
 #include "zcdp/base/random.hpp"
@@ -115,7 +115,7 @@ void azure_location(const std::string& source) {
 }
 
 void url(const std::string& source) {
-    http::Shared shared(options(), machine());
+    http::WebSource shared(options(), machine());
     if (const auto taken = shared.configure_url(source); !taken)
         return require(taken.error().kind() == ErrorKind::usage);
     is_host(shared.endpoint);
@@ -127,7 +127,7 @@ void url(const std::string& source) {
 }
 
 void repository(const std::string& source) {
-    http::Shared shared(options(), machine());
+    http::WebSource shared(options(), machine());
     if (const auto taken = shared.configure_repository(source); !taken)
         return require(taken.error().kind() == ErrorKind::usage);
     require(is_sendable(shared.repository) && shared.repository.find("..") == std::string::npos &&

@@ -17,7 +17,7 @@ constexpr const char* kBlobHost = ".blob.core.windows.net";
 
 class AzureProtocol final : public Protocol {
   public:
-    explicit AzureProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    explicit AzureProtocol(std::shared_ptr<AzureContainer> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
         return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix(),
@@ -105,7 +105,7 @@ class AzureProtocol final : public Protocol {
         return dropped > 0;
     }
 
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<AzureContainer> shared_;
 };
 
 Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient& credentials_http) {
@@ -187,7 +187,7 @@ Result<Location> parse_location(const std::string& source) {
     return out;
 }
 
-Result<> Shared::configure() {
+Result<> AzureContainer::configure() {
     std::string url = options.endpoint;
     if (url.empty()) {
         ZCDP_TRY(const std::string connection, credential(options, machine, "AZURE_STORAGE_CONNECTION_STRING"));
@@ -205,7 +205,7 @@ Result<> Shared::configure() {
     return credentials.choose();
 }
 
-std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<Shared> shared) {
+std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<AzureContainer> shared) {
     return std::make_unique<AzureProtocol>(std::move(shared));
 }
 

@@ -11,9 +11,10 @@
 namespace zcdp::origin::azure {
 
 /// What all loops that read one container share.
-class Shared final : public Remote {
+class AzureContainer final : public Remote {
   public:
-    Shared(std::string account, std::string container, std::string prefix, OriginOptions options, Machine machine)
+    AzureContainer(std::string account, std::string container, std::string prefix, OriginOptions options,
+                   Machine machine)
         : Remote(std::move(prefix), std::move(options), machine),
           account(std::move(account)),
           container(std::move(container)),
@@ -39,6 +40,6 @@ bool is_blob_url(const std::string& source);
 /// Pure. Errors: usage.
 Result<Location> parse_location(const std::string& source);
 
-std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<Shared> shared);
+std::unique_ptr<Protocol> make_azure_protocol(std::shared_ptr<AzureContainer> shared);
 
 }  // namespace zcdp::origin::azure

@@ -8,7 +8,7 @@ namespace {
 
 class GcsProtocol final : public Protocol {
   public:
-    explicit GcsProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    explicit GcsProtocol(std::shared_ptr<GcsBucket> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
         return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->tokens.identity()};
@@ -75,7 +75,7 @@ class GcsProtocol final : public Protocol {
     }
 
   private:
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<GcsBucket> shared_;
 };
 
 }  // namespace
@@ -95,7 +95,7 @@ net::Request request_of(const std::string& bucket, const Call& call, const std::
     return out;
 }
 
-Result<> Shared::configure() {
+Result<> GcsBucket::configure() {
     if (!options.billing_project.empty() && !is_project(options.billing_project))
         return Error(ErrorKind::usage, "is no project", options.billing_project, "give --billing-project its id");
     std::string url = options.endpoint;
@@ -107,7 +107,7 @@ Result<> Shared::configure() {
     return tokens.choose();
 }
 
-std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared) {
+std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<GcsBucket> shared) {
     return std::make_unique<GcsProtocol>(std::move(shared));
 }
 

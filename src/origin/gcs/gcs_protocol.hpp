@@ -10,9 +10,9 @@
 namespace zcdp::origin::gcs {
 
 /// What all loops that read one bucket share.
-class Shared final : public Remote {
+class GcsBucket final : public Remote {
   public:
-    Shared(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
+    GcsBucket(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
         : Remote(std::move(prefix), std::move(options), machine),
           bucket(std::move(bucket)),
           tokens(this->options, machine) {}
@@ -29,6 +29,6 @@ class Shared final : public Remote {
 net::Request request_of(const std::string& bucket, const Call& call, const std::string& billing_project,
                         const std::string& quota_project);
 
-std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<Shared> shared);
+std::unique_ptr<Protocol> make_gcs_protocol(std::shared_ptr<GcsBucket> shared);
 
 }  // namespace zcdp::origin::gcs

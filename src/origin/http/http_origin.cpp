@@ -10,7 +10,7 @@ namespace {
 /// Reads are those of any object; what lists or digests state is known before the first of them.
 class HttpOrigin final : public Origin {
   public:
-    HttpOrigin(std::shared_ptr<Shared> shared, asio::any_io_executor executor)
+    HttpOrigin(std::shared_ptr<WebSource> shared, asio::any_io_executor executor)
         : shared_(shared),
           requester_(std::make_shared<Requester>(shared, make_http_protocol(shared), executor)),
           files_(make_object_origin(requester_)) {}
@@ -34,12 +34,12 @@ class HttpOrigin final : public Origin {
 
   private:
     Surroundings around() const { return {shared_, requester_}; }
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<WebSource> shared_;
     std::shared_ptr<Requester> requester_;
     std::shared_ptr<Origin> files_;
 };
 
-OriginFactory factory_of(std::shared_ptr<Shared> shared) {
+OriginFactory factory_of(std::shared_ptr<WebSource> shared) {
     return [shared](asio::any_io_executor executor) -> Result<std::unique_ptr<Origin>> {
         return std::unique_ptr<Origin>(std::make_unique<HttpOrigin>(shared, executor));
     };
@@ -48,14 +48,14 @@ OriginFactory factory_of(std::shared_ptr<Shared> shared) {
 }  // namespace
 
 Result<OriginFactory> make_url_factory(const std::string& source, const OriginOptions& options, Machine machine) {
-    auto shared = std::make_shared<Shared>(options, machine);
+    auto shared = std::make_shared<WebSource>(options, machine);
     ZCDP_CHECK(shared->configure_url(source));
     return factory_of(std::move(shared));
 }
 
 Result<OriginFactory> make_repository_factory(const std::string& source, const OriginOptions& options,
                                               Machine machine) {
-    auto shared = std::make_shared<Shared>(options, machine);
+    auto shared = std::make_shared<WebSource>(options, machine);
     ZCDP_CHECK(shared->configure_repository(source));
     return factory_of(std::move(shared));
 }

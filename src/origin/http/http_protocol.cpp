@@ -91,7 +91,7 @@ std::string stated_tag(const net::Response& answer) {
     return date.empty() ? "" : std::string(kDatePrefix) + std::string(date);
 }
 
-ObjectChecksum claimed(const Shared& shared, const std::string& key) {
+ObjectChecksum claimed(const WebSource& shared, const std::string& key) {
     ObjectChecksum out;
     out.raw = shared.claim_of(key).sha256;
     if (!out.raw.empty()) out.kind = ObjectChecksum::Kind::sha256;
@@ -119,7 +119,7 @@ bool refuses_head(int status) {
 
 class HttpProtocol final : public Protocol {
   public:
-    explicit HttpProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    explicit HttpProtocol(std::shared_ptr<WebSource> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
         const std::string who = shared_->authorization.empty()
@@ -218,17 +218,17 @@ class HttpProtocol final : public Protocol {
                 Error(ErrorKind::failed, fmt::format("HTTP {}", answer.status()), name)};
     }
 
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<WebSource> shared_;
 };
 
 }  // namespace
 
-std::string name_in(const Shared& shared, const std::string& key) {
+std::string name_in(const WebSource& shared, const std::string& key) {
     return shared.kind == Kind::file || key.empty() ? shared.source
                                                     : shared.source.substr(0, shared.source.rfind('/') + 1) + key;
 }
 
-Result<ObjectInfo> info_from(const Shared& shared, const net::Response& answer, const std::string& key,
+Result<ObjectInfo> info_from(const WebSource& shared, const net::Response& answer, const std::string& key,
                              uint64_t size_bytes) {
     if (const std::string_view etag = answer.header("etag");
         !etag.empty() && etag.front() != '"' && !etag.starts_with("W/"))
@@ -257,7 +257,7 @@ Result<std::string> redirected(const net::Endpoint& from, const std::string& tar
     return url;
 }
 
-std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<Shared> shared) {
+std::unique_ptr<Protocol> make_http_protocol(std::shared_ptr<WebSource> shared) {
     return std::make_unique<HttpProtocol>(std::move(shared));
 }
 

@@ -159,7 +159,7 @@ class IndexWalk final : public Listing {
     }
 
     Task<Result<>> enter(std::string path) {
-        const Shared& shared = *around_.shared;
+        const WebSource& shared = *around_.shared;
         const std::string name = shared.source + path;
         if (depth_ + folders_.size() >= kDepthMax)
             co_return Error(ErrorKind::refused, "nests deeper than 64 folders: " + printable(path), shared.source);

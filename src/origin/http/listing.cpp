@@ -16,7 +16,7 @@ constexpr size_t kFilesMax = 1'000'000;
 
 /// The files that a list names; its digests become what they must have.
 Task<Result<std::vector<std::string>>> fetch_sums(Surroundings around) {
-    Shared& shared = *around.shared;
+    WebSource& shared = *around.shared;
     ZCDP_CO_TRY(const Page page, co_await fetch_page(around, shared.target_of(shared.name), ""));
     auto sums = parse_sums(page.body, sidecar_of(shared.name));
     if (!sums) co_return std::move(sums).error().about(shared.source);
@@ -77,7 +77,7 @@ class NamedFiles final : public Listing {
 
 /// The commit that the revision stands for.
 Task<Result<std::string>> fetch_commit(Surroundings around) {
-    const Shared& shared = *around.shared;
+    const WebSource& shared = *around.shared;
     ZCDP_CO_TRY(
         const Page page,
         co_await fetch_page(
@@ -91,7 +91,7 @@ Task<Result<std::string>> fetch_commit(Surroundings around) {
 
 /// Where the tree goes on after a page that came from `target`: at the endpoint that was chosen, whatever host the page
 /// names.
-Result<std::string> next_target(const Shared& shared, const Page& page, const std::string& target) {
+Result<std::string> next_target(const WebSource& shared, const Page& page, const std::string& target) {
     const std::string link = next_link(page.link);
     if (link.empty()) return std::string();
     const std::string url = at_base({shared.endpoint, shared.base}, link);
@@ -104,7 +104,7 @@ Result<std::string> next_target(const Shared& shared, const Page& page, const st
 
 /// huggingface.co/docs/hub/api: the revision's commit, then its tree page by page.
 Task<Result<std::vector<Entry>>> fetch_tree(Surroundings around) {
-    Shared& shared = *around.shared;
+    WebSource& shared = *around.shared;
     ZCDP_CO_TRY(const std::string commit, co_await fetch_commit(around));
     shared.set_commit(commit);
     std::vector<Entry> entries;

@@ -4,14 +4,14 @@
 #include <memory>
 #include <string>
 
-#include "src/origin/http/shared.hpp"
+#include "src/origin/http/web_source.hpp"
 #include "src/origin/remote/requester.hpp"
 
 namespace zcdp::origin::http {
 
 /// What a listing needs: where to send, and what all loops know.
 struct Surroundings {
-    std::shared_ptr<Shared> shared;
+    std::shared_ptr<WebSource> shared;
     std::shared_ptr<Requester> requester;
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 class OssProtocol final : public Protocol {
   public:
-    explicit OssProtocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    explicit OssProtocol(std::shared_ptr<OssBucket> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
         return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->credentials.identity()};
@@ -97,7 +97,7 @@ class OssProtocol final : public Protocol {
     std::unique_ptr<PageParser> page_parser(const PageRequest&) override { return std::make_unique<s3::ListParser>(); }
 
   private:
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<OssBucket> shared_;
 };
 
 bool is_region(const std::string& text) {
@@ -107,7 +107,7 @@ bool is_region(const std::string& text) {
 
 }  // namespace
 
-Result<> Shared::configure() {
+Result<> OssBucket::configure() {
     region = options.region;
     for (const char* name : {"OSS_REGION", "ALIBABA_CLOUD_REGION_ID"})
         if (region.empty()) region = machine.environment(name);
@@ -133,7 +133,7 @@ Result<> Shared::configure() {
     return configure_network();
 }
 
-std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<Shared> shared) {
+std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<OssBucket> shared) {
     return std::make_unique<OssProtocol>(std::move(shared));
 }
 

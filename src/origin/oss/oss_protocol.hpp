@@ -10,9 +10,9 @@
 namespace zcdp::origin::oss {
 
 /// What all loops that read one bucket share.
-class Shared final : public Remote {
+class OssBucket final : public Remote {
   public:
-    Shared(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
+    OssBucket(std::string bucket, std::string prefix, OriginOptions options, Machine machine)
         : Remote(std::move(prefix), std::move(options), machine),
           bucket(std::move(bucket)),
           credentials(this->options, machine) {}
@@ -25,6 +25,6 @@ class Shared final : public Remote {
     std::string path_prefix, region;
 };
 
-std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<Shared> shared);
+std::unique_ptr<Protocol> make_oss_protocol(std::shared_ptr<OssBucket> shared);
 
 }  // namespace zcdp::origin::oss

@@ -33,7 +33,7 @@ std::string target_of(const Call& call, const Address& address, std::string& pat
 
 class S3Protocol final : public Protocol {
   public:
-    explicit S3Protocol(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    explicit S3Protocol(std::shared_ptr<S3Bucket> shared) : shared_(std::move(shared)) {}
 
     OriginIdentity identity() const override {
         // The region's host of AWS is no part of the identity: bucket names are unique over all of them.
@@ -120,7 +120,7 @@ class S3Protocol final : public Protocol {
     Task<Result<Credentials>> create_session();
     Call list_call(const PageRequest& page, bool v2, bool encoded) const;
     bool without_extra(Call& call, const ErrorAnswer& answer);
-    std::shared_ptr<Shared> shared_;
+    std::shared_ptr<S3Bucket> shared_;
     Requester* requester_ = nullptr;
     Signer signer_;
 };
@@ -250,7 +250,7 @@ RetryDecision S3Protocol::classify(Call& call, const Prepared& sent, const net::
 
 }  // namespace
 
-std::unique_ptr<Protocol> make_s3_protocol(std::shared_ptr<Shared> shared) {
+std::unique_ptr<Protocol> make_s3_protocol(std::shared_ptr<S3Bucket> shared) {
     return std::make_unique<S3Protocol>(std::move(shared));
 }
 

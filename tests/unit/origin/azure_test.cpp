@@ -71,7 +71,7 @@ TEST_CASE("the blob service of a connection string, the Secret's before the envi
     };
     const Machine machine{system_fs(), system_clock(), system_random(), metrics, log, environment};
     const auto endpoint_of = [&](const OriginOptions& options) {
-        Shared shared("account", "container", "", options, machine);
+        AzureContainer shared("account", "container", "", options, machine);
         REQUIRE(shared.configure());
         return shared.endpoint.url();
     };

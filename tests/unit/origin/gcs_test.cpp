@@ -40,7 +40,7 @@ std::string rsa_key_pem() {
 struct Asks {
     Metrics metrics;
     Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
-    std::shared_ptr<gcs::Shared> shared;
+    std::shared_ptr<gcs::GcsBucket> shared;
     std::unique_ptr<Protocol> protocol;
 
     Asks() {
@@ -48,7 +48,7 @@ struct Asks {
         options.anonymous = true;
         const Machine machine{
             system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
-        shared = std::make_shared<gcs::Shared>("b", "p/", options, machine);
+        shared = std::make_shared<gcs::GcsBucket>("b", "p/", options, machine);
         REQUIRE(shared->configure());
         protocol = make_gcs_protocol(shared);
     }

@@ -1,7 +1,7 @@
 // Web servers: indexes, lists of digests, trees, redirects.
 #include "src/origin/http/http_protocol.hpp"
 #include "src/origin/http/hub.hpp"
-#include "src/origin/http/shared.hpp"
+#include "src/origin/http/web_source.hpp"
 #include "src/origin/remote/answers.hpp"
 #include "tests/support/doctest.hpp"
 

@@ -14,7 +14,7 @@ namespace {
 struct Prepares {
     Metrics metrics;
     Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
-    std::shared_ptr<Shared> shared;
+    std::shared_ptr<S3Bucket> shared;
     std::unique_ptr<Protocol> protocol;
 
     explicit Prepares(const char* source, OriginOptions options = {}) {
@@ -22,8 +22,8 @@ struct Prepares {
             {"AWS_ACCESS_KEY_ID", "KEY"}, {"AWS_SECRET_ACCESS_KEY", "secret"}, {"AWS_SESSION_TOKEN", "token"}};
         const Machine machine{
             system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
-        shared = std::make_shared<Shared>(parse_location(source).value(), options, machine,
-                                          AwsSettings::read(options, machine).value());
+        shared = std::make_shared<S3Bucket>(parse_location(source).value(), options, machine,
+                                            AwsSettings::read(options, machine).value());
         REQUIRE(shared->configure());
         protocol = make_s3_protocol(shared);
     }
@@ -96,7 +96,7 @@ TEST_CASE("a version is asked for by every request, and is part of the tag") {
 
 TEST_CASE("without a '/' at its end a source is a folder, until it is found to be the object of that name") {
     Prepares prepares("s3://b/models/llama");
-    Shared& shared = *prepares.shared;
+    S3Bucket& shared = *prepares.shared;
     CHECK(shared.object == "models/llama");
     CHECK(prepares.protocol->identity().prefix == "models/llama/");
     CHECK(prepares.of(prepares.protocol->page_call({})).request.target.ends_with("&prefix=models%2Fllama%2F"));

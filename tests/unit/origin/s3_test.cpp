@@ -9,7 +9,7 @@
 #include "src/origin/s3/location.hpp"
 #include "src/origin/s3/profile.hpp"
 #include "src/origin/s3/role.hpp"
-#include "src/origin/s3/shared.hpp"
+#include "src/origin/s3/s3_bucket.hpp"
 #include "src/origin/s3/sigv4.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"

@@ -3,7 +3,7 @@
 
 #include <regex>
 
-#include "src/origin/http/shared.hpp"
+#include "src/origin/http/web_source.hpp"
 #include "src/origin/s3/location.hpp"
 #include "src/services/backend/backend_source.hpp"
 #include "src/services/controller/decide/decide_dataset.hpp"

@@ -35,9 +35,9 @@ struct Repository {
 /// Pure. Errors: usage.
 Result<Repository> parse_repository(const std::string& source);
 
-class Shared final : public Remote {
+class WebSource final : public Remote {
   public:
-    Shared(OriginOptions options, Machine machine) : Remote("", std::move(options), machine) {}
+    WebSource(OriginOptions options, Machine machine) : Remote("", std::move(options), machine) {}
     /// From http[s]://HOST/PATH. Errors: usage.
     Result<> configure_url(const std::string& source);
     /// From hf://…, as parse_repository() takes it. Errors: usage.

@@ -12,9 +12,9 @@
 
 namespace zcdp::origin::s3 {
 
-class Shared final : public Remote {
+class S3Bucket final : public Remote {
   public:
-    Shared(Location location, OriginOptions options, Machine machine, std::shared_ptr<const AwsSettings> settings);
+    S3Bucket(Location location, OriginOptions options, Machine machine, std::shared_ptr<const AwsSettings> settings);
     /// Reads the settings. Errors: usage.
     Result<> configure();
 

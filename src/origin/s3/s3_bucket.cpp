@@ -1,4 +1,4 @@
-#include "src/origin/s3/shared.hpp"
+#include "src/origin/s3/s3_bucket.hpp"
 
 #include <openssl/evp.h>
 
@@ -13,14 +13,15 @@ constexpr int64_t kSessionRefreshBeforeS = 60;  // of five minutes
 
 }  // namespace
 
-Shared::Shared(Location where, OriginOptions origin_options, Machine on, std::shared_ptr<const AwsSettings> settings)
+S3Bucket::S3Bucket(Location where, OriginOptions origin_options, Machine on,
+                   std::shared_ptr<const AwsSettings> settings)
     : Remote(where.prefix, std::move(origin_options), on),
       location(std::move(where)),
       credentials(options, machine, settings),
       session(machine.log, kSessionRefreshBeforeS),
       settings_(std::move(settings)) {}
 
-Result<Addressing> Shared::addressing() const {
+Result<Addressing> S3Bucket::addressing() const {
     Addressing out;
     out.endpoint_url = options.endpoint;
     if (out.endpoint_url.empty()) {
@@ -38,7 +39,7 @@ Result<Addressing> Shared::addressing() const {
     return out;
 }
 
-Result<> Shared::configure() {
+Result<> S3Bucket::configure() {
     ZCDP_CHECK(credentials.choose());
     ZCDP_TRY(addressing_, addressing());
     const std::string& endpoint = addressing_.endpoint_url;
@@ -63,7 +64,7 @@ Result<> Shared::configure() {
 }
 
 /// docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html and RequesterPaysBuckets.html
-std::vector<net::Header> Shared::object_headers() const {
+std::vector<net::Header> S3Bucket::object_headers() const {
     std::vector<net::Header> out;
     if (options.request_payer) out.emplace_back("x-amz-request-payer", "requester");
     if (options.sse_c_key.empty()) return out;
@@ -77,12 +78,12 @@ std::vector<net::Header> Shared::object_headers() const {
     return out;
 }
 
-Address Shared::address() const {
+Address S3Bucket::address() const {
     const std::scoped_lock lock(mutex_);
     return address_;
 }
 
-bool Shared::move_to_region(const std::string& region) {
+bool S3Bucket::move_to_region(const std::string& region) {
     const std::scoped_lock lock(mutex_);
     if (!is_region(region) || region == address_.region || !location.region.empty() || !location.zone.empty())
         return false;
@@ -93,7 +94,7 @@ bool Shared::move_to_region(const std::string& region) {
     return true;
 }
 
-bool Shared::move_to_host() {
+bool S3Bucket::move_to_host() {
     const std::scoped_lock lock(mutex_);
     if (addressing_.style != Style::automatic || !can_be_in_host(bucket, address_.endpoint)) return false;
     Addressing how = addressing_;

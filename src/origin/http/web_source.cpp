@@ -1,4 +1,4 @@
-#include "src/origin/http/shared.hpp"
+#include "src/origin/http/web_source.hpp"
 
 #include "src/origin/http/hub.hpp"
 #include "src/origin/http/netrc.hpp"
@@ -58,7 +58,7 @@ Result<Repository> parse_repository(const std::string& text) {
     return out;
 }
 
-Result<> Shared::authorize_url() {
+Result<> WebSource::authorize_url() {
     if (options.anonymous) return {};
     ZCDP_TRY(const std::string token, credential(options, machine, "ZCDP_HTTP_TOKEN"));
     ZCDP_TRY(const std::string user, credential(options, machine, "ZCDP_HTTP_USER"));
@@ -72,7 +72,7 @@ Result<> Shared::authorize_url() {
 }
 
 // curl -n does so over http as well; a password in the clear is sent to this machine alone.
-Result<> Shared::authorize_by_netrc() {
+Result<> WebSource::authorize_by_netrc() {
     if (!endpoint.tls && !endpoint.is_loopback()) return {};
     const std::string named = machine.environment("NETRC"), home = machine.environment("HOME");
     if (named.empty() && home.empty()) return {};
@@ -87,7 +87,7 @@ Result<> Shared::authorize_by_netrc() {
     return {};
 }
 
-Result<> Shared::authorize_repository() {
+Result<> WebSource::authorize_repository() {
     if (options.anonymous) return {};
     std::string token;
     for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {  // the second is the older name
@@ -111,7 +111,7 @@ Result<> Shared::authorize_repository() {
     return {};
 }
 
-Result<> Shared::configure_url(const std::string& url) {
+Result<> WebSource::configure_url(const std::string& url) {
     source = url.substr(0, url.find('?'));
     if (const size_t host = url.find("://") + 3;
         url.substr(host, url.find_first_of("/?", host) - host).find('@') != url.npos)
@@ -144,7 +144,7 @@ Result<> Shared::configure_url(const std::string& url) {
     return authorize_url();
 }
 
-Result<> Shared::configure_repository(const std::string& text) {
+Result<> WebSource::configure_repository(const std::string& text) {
     kind = Kind::tree;
     source = text;
     if (!source.ends_with('/')) source += '/';
@@ -158,7 +158,7 @@ Result<> Shared::configure_repository(const std::string& text) {
     return authorize_repository();
 }
 
-std::string Shared::target_of(const std::string& key) const {
+std::string WebSource::target_of(const std::string& key) const {
     if (kind == Kind::file) return file_target_;
     if (kind != Kind::tree) return base_path_ + uri_encode(key, true);
     // Models lie at the root, all else below its kind.
@@ -166,28 +166,28 @@ std::string Shared::target_of(const std::string& key) const {
     return base + "/" + at + "/resolve/" + uri_encode(commit(), false) + "/" + uri_encode(folder + key, true);
 }
 
-std::string Shared::commit() const {
+std::string WebSource::commit() const {
     const std::scoped_lock lock(mutex_);
     return commit_;
 }
 
-void Shared::set_commit(std::string commit) {
+void WebSource::set_commit(std::string commit) {
     const std::scoped_lock lock(mutex_);
     commit_ = std::move(commit);
 }
 
-void Shared::set_claims(Claims claims) {
+void WebSource::set_claims(Claims claims) {
     const std::scoped_lock lock(mutex_);
     claims_ = std::move(claims);
     has_claims_ = true;
 }
 
-bool Shared::has_claims() const {
+bool WebSource::has_claims() const {
     const std::scoped_lock lock(mutex_);
     return has_claims_;
 }
 
-Claim Shared::claim_of(const std::string& key) const {
+Claim WebSource::claim_of(const std::string& key) const {
     const std::scoped_lock lock(mutex_);
     const auto found = claims_.find(key);
     return found == claims_.end() ? Claim() : found->second;
