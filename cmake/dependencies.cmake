@@ -15,8 +15,9 @@ find_library(YAML_LIB NAMES libyaml-cpp${ZCDP_LIB_SUFFIX} REQUIRED)
 
 add_library(zcdp_deps INTERFACE)
 target_include_directories(zcdp_deps SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
+# Asio and Beast are compiled once, in src/base/separate.cpp, instead of in every file that includes them.
 target_compile_definitions(zcdp_deps INTERFACE
-  BOOST_ALL_NO_LIB=1 BOOST_JSON_STANDALONE_OFF=1
+  BOOST_ALL_NO_LIB=1
   BOOST_ASIO_SEPARATE_COMPILATION=1 BOOST_ASIO_NO_DEPRECATED=1 BOOST_BEAST_SEPARATE_COMPILATION=1)
 target_link_libraries(zcdp_deps INTERFACE OpenSSL::SSL OpenSSL::Crypto ${SQLITE_LIB} ${ZSTD_LIB} ${YAML_LIB}
   Threads::Threads ${CMAKE_DL_LIBS})
