@@ -18,7 +18,8 @@ struct Flags {
     bool print = false;
 };
 
-using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const std::atomic<bool>&);
+using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const Clock&,
+                          const std::atomic<bool>&);
 
 int run(Context& context, Flags& flags, Work work) {
     flags.install.timeout_ms = *parse_duration_ms(flags.timeout);
@@ -37,7 +38,7 @@ int run(Context& context, Flags& flags, Work work) {
         [quiet](const std::string& line) {
             if (!quiet) say("{}\n", line);
         },
-        stop);
+        context.clock, stop);
     return done ? 0 : report(done.error());
 }
 

@@ -159,7 +159,7 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
                 if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
     sync::Progress progress;
-    ProgressView view(progress, shown_progress(context, flags));
+    ProgressView view(progress, shown_progress(context, flags), context.clock);
     return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop));
 }
 
@@ -203,7 +203,7 @@ int run_sync(Context& context, Flags& flags) {
     sync::Progress progress;
     Result<sync::SyncReport> done = Error();
     {
-        ProgressView view(progress, shown_progress(context, flags));
+        ProgressView view(progress, shown_progress(context, flags), context.clock);
         done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
     }
     return show(context, flags, done);

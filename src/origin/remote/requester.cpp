@@ -40,11 +40,12 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     net::HttpClientOptions for_credentials = options;
     for_credentials.limits.min_rate_window_ms =
         std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
-    credentials_http_ =
-        net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
+    credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.clock,
+                                              remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
     options.address_notes = remote_->address_notes;
-    http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
+    http_ = net::make_http_client(executor, std::move(options), remote_->machine.clock, remote_->machine.metrics,
+                                  remote_->machine.log);
     protocol_->sent_by(*this);
 }
 
@@ -71,10 +72,12 @@ void Requester::give_up(const std::string& name, const Error& error) {
 
 /// Nothing was sent to the origin yet: its purse of retries is not touched.
 Task<Result<Prepared>> Requester::prepare(const Call& call) {
-    const auto until = Deadline::in_ms(remote_->options.timeout_ms);
+    const Clock& clock = remote_->machine.clock;
+    const int64_t until_ns = clock.monotonic_ns() + static_cast<int64_t>(remote_->options.timeout_ms) * 1'000'000;
     for (uint32_t attempt = 1;; ++attempt) {
         auto prepared = co_await protocol_->prepare(call, *credentials_http_);
-        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries || until.passed())
+        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries ||
+            clock.monotonic_ns() >= until_ns)
             co_return prepared;
         co_await pause_before(attempt, prepared.error(), 0);
     }
@@ -118,7 +121,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;
         std::optional<transfer::Concurrency::Waiting> waiting(std::in_place, remote_->concurrency);
-        const auto sent_at = Deadline::clock::now();
+        const int64_t sent_ns = remote_->machine.clock.monotonic_ns();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;
         uint64_t retry_after = 0;
@@ -128,8 +131,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             continue;
         }
         if (answer) {
-            remote_->patience.answered(
-                std::chrono::duration<double, std::milli>(Deadline::clock::now() - sent_at).count());
+            remote_->patience.answered(static_cast<double>(remote_->machine.clock.monotonic_ns() - sent_ns) / 1e6);
             if ((*answer)->status() / 100 == 2) {
                 remote_->budget.refund();
                 remote_->concurrency.succeeded();

@@ -339,7 +339,7 @@ const char* name_of(Kind kind) {
 
 Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, Machine machine,
                               const std::function<void(const Difference&)>& found, Stop& stop) {
-    const auto began = Deadline::clock::now();
+    const int64_t began_ns = machine.clock.monotonic_ns();
     std::error_code code;
     const std::string path = std::filesystem::canonical(options.folder, code).string();
     if (code) return system_error({code.value(), boost::system::system_category()}, "opening", options.folder);
@@ -358,7 +358,7 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
     });
     board.close();  // also when there was no loop to merge on
     for (std::thread& thread : threads) thread.join();
-    return board.outcome(std::chrono::duration<double>(Deadline::clock::now() - began).count());
+    return board.outcome(static_cast<double>(machine.clock.monotonic_ns() - began_ns) / 1e9);
 }
 
 }  // namespace zcdp::sync

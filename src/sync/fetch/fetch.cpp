@@ -73,7 +73,7 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     transfer::ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
                                           transfer::ClimbingLimit::kOfRequests);
     FetchJob job(FetchContext{store, hold, *incoming, committer, feeder, run_limit, request_limit, connections, disk,
-                              machine.fs, machine.log, progress, stop, identity, options.source, scope,
+                              machine.fs, machine.clock, machine.log, progress, stop, identity, options.source, scope,
                               options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);

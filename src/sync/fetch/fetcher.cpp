@@ -33,8 +33,6 @@ std::string sum_of_long(const origin::Entry& entry, const origin::ObjectChecksum
     return chunk_count(entry.size_bytes) > 1 ? stated_sum(stated) : "";
 }
 
-uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()); }
-
 }  // namespace
 
 Fetcher::Fetcher(FetchJob& job, transfer::Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
@@ -79,7 +77,7 @@ Task<> Fetcher::work_until_done() {
         const uint64_t worth = entry ? kRequestBytes + std::min(entry->entry.size_bytes, kSmallFileBytesMax) : 0;
         auto done = co_await handle(std::move(*work));
         if (!done) job_.fail(std::move(done).error());
-        if (worth > 0) job_.request_limit.moved(worth, now_ns());
+        if (worth > 0) job_.request_limit.moved(worth, job_.now_ns());
         grow();
     }
 }

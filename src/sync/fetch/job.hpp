@@ -9,6 +9,7 @@
 
 #include "src/sync/fetch/committer.hpp"
 #include "src/sync/fetch/feeder.hpp"
+#include "zcdp/base/clock.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/sync/sync.hpp"
 #include "zcdp/transfer/climbing_limit.hpp"
@@ -31,6 +32,7 @@ struct FetchContext {
     uint32_t connections;                    ///< of all loops; small objects may have more
     asio::thread_pool& disk;
     Fs& fs;
+    const Clock& clock;
     Logger& log;
     Progress& progress;
     const Stop& stop;
@@ -50,6 +52,9 @@ struct FetchJob : FetchContext {
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
     std::string name(const std::string& path) const { return object_name(source, identity, path); }
+
+    /// As the climbing limits count it.
+    uint64_t now_ns() const { return static_cast<uint64_t>(clock.monotonic_ns()); }
 
     /// Keeps the first error, and makes every loop end.
     void fail(Error error);
