@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "src/origin/remote/answers.hpp"
-#include "zcdp/transfer/backoff.hpp"
+#include "zcdp/base/backoff.hpp"
 
 namespace zcdp::origin {
 namespace {
 
+constexpr BackoffLimits kRetries{200, 20'000, Jitter::full};
 constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
 constexpr size_t kErrorBytesMax = 64 << 10;
 constexpr size_t kInfoBytesMax = 256 << 10;
@@ -56,7 +57,8 @@ Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t
 }
 
 Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms) {
-    const uint64_t pause = transfer::backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
+    Backoff backoff(kRetries, std::max(attempt, 1u) - 1);
+    const uint64_t pause = backoff.next(remote_->machine.random, retry_after_ms);
     remote_->retries.add();
     remote_->machine.log.info(
         "trying again",

@@ -5,12 +5,6 @@
 #include <algorithm>
 
 namespace zcdp::services::agent {
-namespace {
-
-constexpr uint64_t kRetryFirstMs = 1'000, kRetryMostMs = 120'000;
-
-}  // namespace
-
 Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
                      std::function<void(const std::string&)> changed)
     : parts_(parts),
@@ -165,10 +159,8 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.origin_bytes += transfer.progress->bytes_done;
             view.error = done.error();
             view.error_unix_s = clock.unix_s();
-            const uint64_t pause_ms = std::min(kRetryMostMs, kRetryFirstMs << std::min(view.attempts - 1, 16u));
             transfer.retry_at_ns =
-                clock.monotonic_ns() +
-                static_cast<int64_t>(pause_ms / 2 + parts_.machine.random.below(pause_ms)) * 1'000'000;
+                clock.monotonic_ns() + static_cast<int64_t>(transfer.backoff.next(parts_.machine.random)) * 1'000'000;
             parts_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
             parts_.log.warn(
                 "a sync failed",

@@ -15,6 +15,7 @@
 
 #include "src/services/backend/backend_access.hpp"
 #include "zcdp/api/types.hpp"
+#include "zcdp/base/backoff.hpp"
 #include "zcdp/base/machine.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/sync/sync.hpp"
@@ -75,6 +76,7 @@ class Transfers {
         std::shared_ptr<sync::Stop> stop;
         std::thread thread;
         bool thread_done = false;
+        Backoff backoff{{1'000, 120'000, Jitter::around}};
         int64_t retry_at_ns = 0;
     };
     void run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop);
