@@ -19,7 +19,7 @@ struct Flags {
 };
 
 using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const Clock&,
-                          const std::atomic<bool>&);
+                          std::stop_token);
 
 int run(Context& context, Flags& flags, Work work) {
     flags.install.timeout_ms = *parse_duration_ms(flags.timeout);
@@ -27,8 +27,7 @@ int run(Context& context, Flags& flags, Work work) {
         fmt::print("{}", services::manifests_yaml(flags.install));
         return 0;
     }
-    std::atomic<bool> stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
     Logger log = context.logger();
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
@@ -38,7 +37,7 @@ int run(Context& context, Flags& flags, Work work) {
         [quiet](const std::string& line) {
             if (!quiet) say("{}\n", line);
         },
-        context.clock, stop);
+        context.clock, on_signal.token());
     return done ? 0 : report(done.error());
 }
 

@@ -16,8 +16,7 @@ Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsig
 Transfers::~Transfers() {
     {
         const std::scoped_lock lock(mutex_);
-        for (auto& [name, transfer] : transfers_)
-            if (transfer.stop) *transfer.stop = true;
+        for (auto& [name, transfer] : transfers_) transfer.stop.request_stop();
     }
     for (auto& [name, transfer] : transfers_)
         if (transfer.thread.joinable()) transfer.thread.join();
@@ -44,10 +43,9 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     ++view.attempts;
     if (view.started_unix_s == 0) view.started_unix_s = parts_.machine.clock.unix_s();
     transfer.progress = std::make_unique<sync::Progress>();
-    transfer.stop = std::make_shared<sync::Stop>(false);
-    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] {
-        run(name, wanted, *progress, stop);
-    });
+    transfer.stop = std::stop_source();
+    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(),
+                                   stop = transfer.stop.get_token()] { run(name, wanted, *progress, stop); });
 }
 
 void Transfers::adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes) {
@@ -65,7 +63,7 @@ void Transfers::forget(const std::string& name) {
     std::unique_lock lock(mutex_);
     const auto at = transfers_.find(name);
     if (at == transfers_.end()) return;
-    if (at->second.stop) *at->second.stop = true;
+    at->second.stop.request_stop();
     std::thread thread = std::move(at->second.thread);
     lock.unlock();
     if (thread.joinable()) thread.join();
@@ -107,7 +105,7 @@ size_t Transfers::active() const {
 }
 
 Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress,
-                                            sync::Stop& stop) {
+                                            std::stop_token stop) {
     ZCDP_TRY(const backend::BackendAccess access, resolve_(wanted));
     ZCDP_TRY(const auto factory, make_origin_(wanted, access));
     sync::SyncOptions options;
@@ -115,15 +113,14 @@ Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync
     options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
     options.expected_revision = wanted.spec.revision;
     options.connections = access.options.connections;
-    return sync::run(options, &parts_.store, factory, parts_.machine, progress, stop);
+    return sync::run(options, &parts_.store, factory, parts_.machine, progress, std::move(stop));
 }
 
-void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress,
-                    std::shared_ptr<sync::Stop> stop) {
+void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::stop_token stop) {
     const int64_t began_ns = parts_.machine.clock.monotonic_ns();
     Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
     try {
-        done = attempt(wanted, progress, *stop);
+        done = attempt(wanted, progress, std::move(stop));
     } catch (const std::exception& error) {
         done = Error(ErrorKind::failed, std::string("internal error: ") + error.what());
     }

@@ -2,21 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <functional>
 #include <set>
-#include <thread>
 
 #include "src/services/install/manifests.hpp"
 #include "zcdp/api/core.hpp"
 #include "zcdp/api/names.hpp"
+#include "zcdp/base/stop.hpp"
 
 namespace zcdp::services {
 namespace {
 
 namespace json = boost::json;
 
-constexpr auto kLookEvery = std::chrono::milliseconds(500);
+/// The API is asked again: what is waited for is of many kinds, and a minute's work in a cluster's life.
+constexpr uint64_t kLookEveryMs = 500;
 
 std::string text(const json::object& object, std::string_view outer, std::string_view name) {
     const json::value* parent = object.if_contains(outer);
@@ -30,19 +30,19 @@ int64_t number(const json::object& object, std::string_view outer, std::string_v
 }
 
 /// Looks again until `look` returns "", else what is still missing.
-Result<> wait_until(const std::string& what, uint64_t timeout_ms, const Clock& clock, const std::atomic<bool>& stop,
+Result<> wait_until(const std::string& what, uint64_t timeout_ms, const Clock& clock, const std::stop_token& stop,
                     const std::function<std::string()>& look) {
     const int64_t until_ns = clock.monotonic_ns() + static_cast<int64_t>(timeout_ms) * 1'000'000;
     while (true) {
         const std::string missing = look();
         if (missing.empty()) return {};
-        if (stop)
+        if (stop.stop_requested())
             return Error(ErrorKind::interrupted, "stopped while waiting", what,
                          "the same command goes on where it was");
         if (clock.monotonic_ns() >= until_ns)
             return Error(ErrorKind::timeout, missing, what,
                          "kubectl -n zcdp-system get pods; kubectl -n zcdp-system describe pods");
-        std::this_thread::sleep_for(kLookEvery);
+        (void)wait_for_stop(stop, kLookEveryMs);  // looked at above
     }
 }
 
@@ -122,7 +122,7 @@ Result<std::set<std::string>> names_of(kube::Api& api, const kube::Resource& res
 }
 
 Result<> remove_all(kube::Api& api, const kube::Resource& resource, const InstallOptions& options, const Say& say,
-                    const Clock& clock, const std::atomic<bool>& stop) {
+                    const Clock& clock, const std::stop_token& stop) {
     ZCDP_TRY(const auto names, names_of(api, resource, true));
     if (names.empty()) return {};
     say(fmt::format("removing {} {}", names.size(), resource.plural));
@@ -135,7 +135,7 @@ Result<> remove_all(kube::Api& api, const kube::Resource& resource, const Instal
 
 /// The controller goes first: it would put back what is taken away.
 Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
-                           const std::atomic<bool>& stop) {
+                           const std::stop_token& stop) {
     auto gone = api.remove(kube::resources::deployments, api::kSystemNamespace, "zcdp-controller");
     if (!gone && gone.error().kind() == kube::ApiErrorKind::not_found) return {};
     if (!gone) return gone.error().to_error();
@@ -173,7 +173,7 @@ Result<> clean_nodes(kube::Api& api) {
 }  // namespace
 
 Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
-                 const std::atomic<bool>& stop) {
+                 std::stop_token stop) {
     ZCDP_CHECK(check_version(api));
     ZCDP_TRY(const auto objects, manifest_objects(options));
     for (const json::object& object : objects) {
@@ -191,7 +191,7 @@ Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, 
 }
 
 Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
-                   const std::atomic<bool>& stop) {
+                   std::stop_token stop) {
     ZCDP_TRY(const std::string user, a_user(api));
     if (!user.empty())
         return Error(ErrorKind::busy, "uses a dataset", "pod " + user, "delete it first, and whatever makes it again");

@@ -12,7 +12,8 @@
 namespace zcdp::sync {
 namespace {
 
-/// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads.
+/// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads:
+/// both are made known on other threads, which would have to wake one slot of one of the loops.
 constexpr uint64_t kAskAgainMs = 2;
 /// What a request counts for beside its bytes when it is judged whether more of them bring more.
 constexpr uint64_t kRequestBytes = 64 << 10;
