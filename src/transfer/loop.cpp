@@ -5,6 +5,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/system/system_error.hpp>
 
+#include "zcdp/base/assert.hpp"
+
 namespace zcdp::transfer {
 namespace {
 
@@ -35,6 +37,7 @@ void Loop::spawn(Task<> task, bool cancellable) {
 
 void Loop::ended(std::exception_ptr error) {
     if (error && !error_ && !(cancelled_ && is_cancellation(error))) error_ = error;
+    ZCDP_ASSERT(running_ > 0);
     // What the tasks used may keep timers of its own on the loop; they end with it.
     if (--running_ == 0) context_.stop();
 }

@@ -75,10 +75,11 @@ class TaskGroup {
     std::exception_ptr error_;
 };
 
-/// A counting semaphore of one loop; waiters are served in order. Units are the caller's (requests, bytes).
+/// A counting semaphore of one loop; waiters are served in order. Units are the caller's (requests, bytes). Contract:
+/// nobody asks for more than there are, nor gives back more than was taken (checked).
 class Semaphore {
   public:
-    Semaphore(asio::any_io_executor executor, uint64_t units) : executor_(executor), free_(units) {}
+    Semaphore(asio::any_io_executor executor, uint64_t units) : executor_(executor), units_(units), free_(units) {}
     Task<> acquire(uint64_t units = 1);
     bool try_acquire(uint64_t units = 1);
     void release(uint64_t units = 1);
@@ -91,6 +92,7 @@ class Semaphore {
         bool granted = false;
     };
     asio::any_io_executor executor_;
+    const uint64_t units_;
     uint64_t free_;
     std::deque<std::shared_ptr<Waiter>> waiters_;
 };
