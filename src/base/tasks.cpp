@@ -3,7 +3,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/assert.hpp>
+
+#include "zcdp/base/assert.hpp"
 
 namespace zcdp {
 
@@ -13,7 +14,8 @@ uint64_t Deadline::left_ms() const {
     return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(at_ - now).count());
 }
 
-TaskGroup::~TaskGroup() { BOOST_ASSERT_MSG(running_ == 0, "a TaskGroup was destroyed before wait() returned"); }
+// A task that still runs would come back to a group that is gone.
+TaskGroup::~TaskGroup() { ZCDP_ASSERT(running_ == 0); }
 
 void TaskGroup::spawn(Task<> task) {
     ++running_;
@@ -21,6 +23,7 @@ void TaskGroup::spawn(Task<> task) {
 }
 
 void TaskGroup::finished(std::exception_ptr error) {
+    ZCDP_ASSERT(running_ > 0);
     if (error && !error_) error_ = error;
     if (--running_ == 0) done_.cancel();
 }
@@ -47,6 +50,7 @@ bool Semaphore::try_acquire(uint64_t units) {
 }
 
 Task<> Semaphore::acquire(uint64_t units) {
+    ZCDP_ASSERT(units <= units_);  // nobody would ever be served again
     if (try_acquire(units)) co_return;
     auto waiter = std::make_shared<Waiter>(Waiter{units, asio::steady_timer(executor_), false});
     waiter->timer.expires_at(asio::steady_timer::time_point::max());
@@ -67,6 +71,7 @@ Task<> Semaphore::acquire(uint64_t units) {
 }
 
 void Semaphore::release(uint64_t units) {
+    ZCDP_ASSERT(units <= units_ - free_);  // given back twice
     free_ += units;
     while (!waiters_.empty() && free_ >= waiters_.front()->units) {
         const auto waiter = waiters_.front();

@@ -10,6 +10,7 @@
 #include <boost/json/stream_parser.hpp>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "zcdp/base/digest.hpp"
@@ -58,7 +59,8 @@ ApiResult<json::object> parse_object(std::string_view body) {
 /// CA, client certificate and token as they are now; files are looked at again every minute, for they rotate.
 class Credentials {
   public:
-    Credentials(Connection connection, Fs& fs) : connection_(std::move(connection)), fs_(fs) {}
+    Credentials(Connection connection, Fs& fs, const Clock& clock)
+        : connection_(std::move(connection)), fs_(fs), clock_(clock) {}
 
     struct Now {
         std::shared_ptr<net::TlsContext> tls;
@@ -67,8 +69,8 @@ class Credentials {
     };
     Now now() {
         const std::scoped_lock lock(mutex_);
-        const int64_t at = system_clock().monotonic_ns();
-        if (!tls_ || at - read_at_ns_ > kCredentialsKeptNs) {
+        const int64_t at = clock_.monotonic_ns();
+        if (!tls_ || !read_at_ns_ || at - *read_at_ns_ > kCredentialsKeptNs) {
             read_at_ns_ = at;
             read_files();
         }
@@ -77,7 +79,7 @@ class Credentials {
     /// The server refused the token: it is read again now.
     void refused() {
         const std::scoped_lock lock(mutex_);
-        read_at_ns_ = 0;
+        read_at_ns_.reset();
     }
 
   private:
@@ -105,8 +107,9 @@ class Credentials {
     }
     Connection connection_;
     Fs& fs_;
+    const Clock& clock_;
     std::mutex mutex_;
-    int64_t read_at_ns_ = 0;
+    std::optional<int64_t> read_at_ns_;
     uint64_t generation_ = 0;
     std::shared_ptr<net::TlsContext> tls_;
 };
@@ -118,11 +121,12 @@ struct Answer {
 
 class HttpApi final : public Api {
   public:
-    HttpApi(Connection connection, std::string user_agent, Fs& fs, Metrics& metrics, Logger& log)
+    HttpApi(Connection connection, std::string user_agent, Fs& fs, const Clock& clock, Metrics& metrics, Logger& log)
         : endpoint_(net::Endpoint::parse(connection.server)),
           proxies_(connection.proxies),
-          credentials_(std::move(connection), fs),
+          credentials_(std::move(connection), fs, clock),
           user_agent_(std::move(user_agent)),
+          clock_(clock),
           metrics_(metrics),
           log_(log),
           requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
@@ -194,7 +198,7 @@ class HttpApi final : public Api {
     /// On the loop's thread.
     Task<ApiResult<Answer>> exchange(net::Request what, Credentials::Now now) {
         if (!client_ || generation_ != now.generation) {
-            client_ = net::make_http_client(loop_.get_executor(), client_options(now), metrics_, log_);
+            client_ = net::make_http_client(loop_.get_executor(), client_options(now), clock_, metrics_, log_);
             generation_ = now.generation;
         }
         const auto client = client_;
@@ -236,6 +240,7 @@ class HttpApi final : public Api {
     const net::Proxies proxies_;
     Credentials credentials_;
     const std::string user_agent_;
+    const Clock& clock_;
     Metrics& metrics_;
     Logger& log_;
     Counter& requests_;
@@ -341,7 +346,7 @@ ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options
     // Bookmarks come every minute, the first perhaps only after two: a stream that brings nothing at all may be dead.
     client_settings.limits.min_bytes_per_second = 0;
     client_settings.limits.min_rate_window_ms = 150'000;
-    const auto client = net::make_http_client(loop.get_executor(), client_settings, metrics_, log_);
+    const auto client = net::make_http_client(loop.get_executor(), client_settings, clock_, metrics_, log_);
     ApiResult<> result;
     std::exception_ptr thrown;
     asio::co_spawn(loop, read_events(*client, std::move(target), now, options.timeout_s, on_event),
@@ -359,8 +364,9 @@ ApiResult<> HttpApi::watch(const Resource& resource, const WatchOptions& options
 
 }  // namespace
 
-std::unique_ptr<Api> connect(Connection connection, std::string user_agent, Fs& fs, Metrics& metrics, Logger& log) {
-    return std::make_unique<HttpApi>(std::move(connection), std::move(user_agent), fs, metrics, log);
+std::unique_ptr<Api> connect(Connection connection, std::string user_agent, Fs& fs, const Clock& clock,
+                             Metrics& metrics, Logger& log) {
+    return std::make_unique<HttpApi>(std::move(connection), std::move(user_agent), fs, clock, metrics, log);
 }
 
 }  // namespace zcdp::kube

@@ -1,8 +1,7 @@
 #include "zcdp/kube/informer.hpp"
 
-#include <condition_variable>
-
 #include "src/kube/watch_pauses.hpp"
+#include "zcdp/base/stop.hpp"
 
 namespace zcdp::kube {
 namespace {
@@ -15,13 +14,6 @@ std::string version_of(const json::object& object) {
 }
 
 }  // namespace
-
-void sleep_unless(std::stop_token stop, uint64_t ms) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, stop, std::chrono::milliseconds(ms), [] { return false; });
-}
 
 Informer::Informer(Api& api, const Resource& resource, ListOptions scope, CacheSink& sink, Random& random, Logger& log)
     : api_(api),
@@ -80,14 +72,14 @@ void Informer::run(std::stop_token stop) {
             last_error_ = ended ? "" : ended.error().message();
         }
         if (ended) {
-            sleep_unless(stop, 10 + random_.below(100));  // an ordinary end: not all watchers at once again
+            (void)wait_for_stop(stop, 10 + random_.below(100));  // an ordinary end: not all watchers at once again
             pauses.went_well();
             continue;
         }
         // Too old, or refused: the cache may have missed something, so all of it is read again.
         if (ended.error().kind() == ApiErrorKind::gone) version.clear();
         log_.info("a watch ended", {{"kind", resource_.kind}, {"error", ended.error().message()}});
-        sleep_unless(stop, pauses.after_ms(ended.error(), random_));
+        (void)wait_for_stop(stop, pauses.after_ms(ended.error(), random_));
     }
 }
 

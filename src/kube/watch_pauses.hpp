@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "zcdp/base/random.hpp"
+#include "zcdp/base/backoff.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {
@@ -24,14 +24,14 @@ class WatchPauses {
     /// asked for, within a minute.
     uint64_t after_ms(const ApiError& error, Random& random) {
         const bool is_news = std::exchange(last_kind_, error.kind()) != error.kind();
-        pause_ms_ = is_news ? kFirstMs : std::min(kMostMs, pause_ms_ * 2);
+        if (is_news) backoff_.reset();
         const uint64_t asked_for_ms = std::min(kAskedForMostMs, uint64_t{error.retry_after_s()} * 1000);
-        return std::max(pause_ms_ / 2 + random.below(pause_ms_ / 2 + 1), asked_for_ms);
+        return backoff_.next(random, asked_for_ms);
     }
 
   private:
     std::optional<ApiErrorKind> last_kind_;  ///< nullopt: the last watch went well
-    uint64_t pause_ms_ = 0;
+    Backoff backoff_{{kFirstMs, kMostMs, Jitter::equal}};
 };
 
 }  // namespace zcdp::kube

@@ -5,7 +5,7 @@
 namespace zcdp::kube {
 namespace {
 
-constexpr uint64_t kPauseFirstMs = 200, kPauseMostMs = 60'000;
+constexpr BackoffLimits kFailures{200, 60'000, Jitter::around};
 constexpr auto kLookAgain = std::chrono::milliseconds(60'000);
 
 }  // namespace
@@ -28,9 +28,9 @@ void WorkQueue::add_after_failure(const std::string& key) {
     uint64_t pause_ms;
     {
         const std::scoped_lock lock(mutex_);
-        pause_ms = std::min(kPauseMostMs, kPauseFirstMs << std::min(failures_[key]++, 16u));
+        pause_ms = failures_.try_emplace(key, kFailures).first->second.next(random_);
     }
-    add(key, pause_ms / 2 + random_.below(pause_ms));
+    add(key, pause_ms);
 }
 
 void WorkQueue::succeeded(const std::string& key) {

@@ -26,32 +26,31 @@ template <class Work>
 int serve(Context& context, const KubeFlags& kube, Work work) {
     forbid_core_files();
     raise_open_files();
-    std::atomic<bool> stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
     Logger log = context.logger();
     auto cluster = connect_cluster(context, kube, log);
     if (!cluster) return report(cluster.error());
-    const Result<> done = work(*cluster->api, context.machine(log), stop);
+    const Result<> done = work(*cluster->api, context.machine(log), on_signal.token());
     return done ? 0 : report(done.error());
 }
 
 int run_agent(Context& context, AgentFlags& flags) {
-    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, const std::atomic<bool>& stop) -> Result<> {
+    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, std::stop_token stop) -> Result<> {
         if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
         if (flags.agent.node.empty())
             return Error(ErrorKind::usage, "needs the node's name", "zcdp agent",
                          "--node, or NODE_NAME from spec.nodeName");
         flags.agent.version = ZCDP_VERSION;
-        return services::run_agent(flags.agent, api, machine, stop);
+        return services::run_agent(flags.agent, api, machine, std::move(stop));
     });
 }
 
 int run_controller(Context& context, ControllerFlags& flags) {
-    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, const std::atomic<bool>& stop) {
+    return serve(context, flags.kube, [&](kube::Api& api, Machine machine, std::stop_token stop) {
         std::string& identity = flags.controller.identity;
         if (identity.empty()) identity = machine.environment("POD_NAME");
         if (identity.empty()) identity = fmt::format("pid-{}-{}", ::getpid(), context.random.hex(6));
-        return services::run_controller(flags.controller, api, machine, stop);
+        return services::run_controller(flags.controller, api, machine, std::move(stop));
     });
 }
 

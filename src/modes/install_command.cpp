@@ -18,7 +18,8 @@ struct Flags {
     bool print = false;
 };
 
-using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const std::atomic<bool>&);
+using Work = Result<> (*)(kube::Api&, const services::InstallOptions&, const services::Say&, const Clock&,
+                          std::stop_token);
 
 int run(Context& context, Flags& flags, Work work) {
     flags.install.timeout_ms = *parse_duration_ms(flags.timeout);
@@ -26,12 +27,11 @@ int run(Context& context, Flags& flags, Work work) {
         fmt::print("{}", services::manifests_yaml(flags.install));
         return 0;
     }
-    std::atomic<bool> stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
     Logger log = context.logger();
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
-    auto done = work(*cluster->api, flags.install, context.lines(), stop);
+    auto done = work(*cluster->api, flags.install, context.lines(), context.clock, on_signal.token());
     return done ? 0 : report(done.error());
 }
 

@@ -17,8 +17,8 @@ Result<Cluster> connect_cluster(Context& context, const KubeFlags& flags, Logger
     ZCDP_TRY(auto connection, kube::find_connection(flags.kubeconfig, flags.context, context.fs, environment));
     Cluster out;
     out.default_namespace = connection.default_namespace, out.described = connection.described;
-    out.api =
-        kube::connect(std::move(connection), std::string("zcdp/") + ZCDP_VERSION, context.fs, context.metrics, log);
+    out.api = kube::connect(std::move(connection), std::string("zcdp/") + ZCDP_VERSION, context.fs, context.clock,
+                            context.metrics, log);
     return out;
 }
 

@@ -17,12 +17,6 @@ std::chrono::milliseconds every(ProgressStyle style) {
     return style == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery);
 }
 
-uint64_t now_ms() {
-    return static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-            .count());
-}
-
 }  // namespace
 
 ProgressStyle progress_style(const std::string& name) {
@@ -34,8 +28,8 @@ ProgressStyle progress_style(const std::string& name) {
     return ::isatty(STDERR_FILENO) && !dumb ? ProgressStyle::bar : ProgressStyle::plain;
 }
 
-ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style)
-    : progress_(progress), style_(style), started_ms_(now_ms()) {
+ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style, const Clock& clock)
+    : progress_(progress), style_(style), clock_(clock), started_ms_(now_ms()) {
     if (style_ != ProgressStyle::none) thread_ = std::thread([this] { run(); });
 }
 

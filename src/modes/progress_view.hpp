@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "src/modes/progress_text.hpp"
+#include "zcdp/base/clock.hpp"
 
 namespace zcdp::modes {
 
@@ -16,7 +17,8 @@ ProgressStyle progress_style(const std::string& name);
 
 class ProgressView {
   public:
-    ProgressView(const sync::Progress& progress, ProgressStyle style);
+    /// `progress` and `clock` must outlive it.
+    ProgressView(const sync::Progress& progress, ProgressStyle style, const Clock& clock);
     /// Takes the bar away.
     ~ProgressView();
 
@@ -24,8 +26,10 @@ class ProgressView {
     void run();
     void draw();
     void clear();
+    uint64_t now_ms() const { return static_cast<uint64_t>(clock_.monotonic_ns() / 1'000'000); }
     const sync::Progress& progress_;
     const ProgressStyle style_;
+    const Clock& clock_;
     const uint64_t started_ms_;
     Rate rate_;
     sync::Phase phase_ = sync::Phase::listing;

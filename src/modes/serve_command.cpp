@@ -35,8 +35,7 @@ int run_serve(Context& context, Flags flags) {
     services::ServeOptions& options = flags.serve;
     forbid_core_files();
     raise_open_files();
-    std::atomic<bool> stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
     const auto environment = [](const char* name) {
         const char* value = std::getenv(name);
         return std::string(value ? value : "");
@@ -66,7 +65,7 @@ int run_serve(Context& context, Flags flags) {
     }
     fmt::print("serving {} at {}{}\n", what, (*server)->url(), options.access_key.empty() ? " to everybody" : "");
     std::fflush(stdout);
-    if (auto done = (*server)->run(stop); !done) return report(done.error());
+    if (auto done = (*server)->run(on_signal.token()); !done) return report(done.error());
     return 0;
 }
 

@@ -28,7 +28,7 @@ sigset_t ending_signals() {
 
 }  // namespace
 
-StopOnSignal::StopOnSignal(std::atomic<bool>& stop) : stop_(stop) {
+StopOnSignal::StopOnSignal() {
     ::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of the write, also for sendfile and OpenSSL
     ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit (ulimit -f) is an error of the write, too
     const sigset_t set = ending_signals();
@@ -49,13 +49,13 @@ StopOnSignal::~StopOnSignal() {
 void StopOnSignal::wait_for_signals() {
     pollfd fds[2] = {{signals_, POLLIN, 0}, {event_, POLLIN, 0}};
     while (true) {
-        const int ready = ::poll(fds, 2, stop_ ? kPatienceMs : -1);
+        const int ready = ::poll(fds, 2, stop_.stop_requested() ? kPatienceMs : -1);
         if (fds[1].revents != 0) return;
         if (ready < 0) continue;
-        if (ready == 0 || stop_) ::_exit(kInterrupted);
+        if (ready == 0 || stop_.stop_requested()) ::_exit(kInterrupted);
         signalfd_siginfo info;
         if (::read(signals_, &info, sizeof info) != sizeof info) return;
-        stop_ = true;
+        stop_.request_stop();
     }
 }
 

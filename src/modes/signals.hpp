@@ -1,22 +1,23 @@
-// Ctrl-C: the first SIGINT or SIGTERM sets Stop; if the work has not ended two seconds later, or at a second signal,
-// the process exits with 130 as it is (the store is made for that).
+// Ctrl-C: the first SIGINT or SIGTERM asks the work to stop, and wakes whoever sleeps (base/stop.hpp); if it has not
+// ended two seconds later, or at a second signal, the process exits with 130 as it is (the store is made for that).
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <mutex>
+#include <stop_token>
 #include <thread>
 
 namespace zcdp::modes {
 
 class StopOnSignal {
   public:
-    explicit StopOnSignal(std::atomic<bool>& stop);
+    StopOnSignal();
     ~StopOnSignal();
+    StopOnSignal(const StopOnSignal&) = delete;
+    StopOnSignal& operator=(const StopOnSignal&) = delete;
+    std::stop_token token() const { return stop_.get_token(); }
 
   private:
     void wait_for_signals();
-    std::atomic<bool>& stop_;
+    std::stop_source stop_;
     int event_ = -1, signals_ = -1;
     std::thread thread_;
 };

@@ -112,7 +112,7 @@ ProgressStyle shown_progress(const Context& context, const Flags& flags) {
 constexpr std::string_view kDatasetPrefix = "dataset/";
 
 /// zcdp sync dataset/NAME --nodes SELECTOR
-int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) {
+int run_prefetch(Context& context, Flags& flags, std::stop_token stop, Logger& log) {
     auto cluster = connect_cluster(context, flags.kube, log);
     if (!cluster) return report(cluster.error());
     services::PrefetchOptions options;
@@ -124,7 +124,8 @@ int run_prefetch(Context& context, Flags& flags, sync::Stop& stop, Logger& log) 
 }
 
 /// An agent owns the store: it does the work, this shows it.
-int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync::Stop& stop, const Machine& machine) {
+int run_by_agent(Context& context, Flags& flags, const std::string& socket, std::stop_token stop,
+                 const Machine& machine) {
     if (!flags.sync.dest.empty() || flags.sync.dry_run)
         return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run",
                             store_folder(flags.store), "add --no-store, or choose another --store"));
@@ -153,15 +154,15 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, sync
                 if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
     sync::Progress progress;
-    ProgressView view(progress, shown_progress(context, flags));
+    ProgressView view(progress, shown_progress(context, flags), context.clock);
     return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop));
 }
 
 int run_sync(Context& context, Flags& flags) {
     forbid_core_files();
     raise_open_files();
-    sync::Stop stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
+    const std::stop_token stop = on_signal.token();
     Logger log = context.logger();
     if (flags.sync.source.starts_with(kDatasetPrefix)) return run_prefetch(context, flags, stop, log);
     const Machine machine = context.machine(log);
@@ -197,7 +198,7 @@ int run_sync(Context& context, Flags& flags) {
     sync::Progress progress;
     Result<sync::SyncReport> done = Error();
     {
-        ProgressView view(progress, shown_progress(context, flags));
+        ProgressView view(progress, shown_progress(context, flags), context.clock);
         done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
     }
     return show(context, flags, done);

@@ -61,8 +61,7 @@ Result<> find(const std::string& what, sync::CompareOptions& compare) {
 }
 
 int run_verify(Context& context, Flags& flags) {
-    sync::Stop stop{false};
-    StopOnSignal on_signal(stop);
+    const StopOnSignal on_signal;
     Logger log = context.logger();
     const Machine machine = context.machine(log);
     flags.compare.read = !flags.no_read;
@@ -76,7 +75,7 @@ int run_verify(Context& context, Flags& flags) {
         if (flags.json) lines.push_back(std::move(line));
         else fmt::print("{}\n", line);
     };
-    auto done = sync::compare(flags.compare, *factory, machine, found, stop);
+    auto done = sync::compare(flags.compare, *factory, machine, found, on_signal.token());
     if (!done) return report(std::move(done).error().about(origin::shown_source(flags.source)));
     if (flags.json) print_json(*done, lines);
     else if (!context.flags.quiet)

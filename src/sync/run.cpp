@@ -8,7 +8,7 @@ namespace zcdp::sync {
 namespace {
 
 Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
-                            Machine machine, Progress& progress, Stop& stop) {
+                            Machine machine, Progress& progress, const std::stop_token& stop) {
     if (options.no_store) return run_without_store(options, origin, machine, progress, stop);
     if (!options.dest.empty() && !options.dry_run) ZCDP_CHECK(forget_private_store(options.dest, machine));
     StoreRun into_store(options, *store, origin, machine, progress, stop);
@@ -21,7 +21,7 @@ Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, con
 }  // namespace
 
 Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const origin::OriginFactory& origin,
-                       Machine machine, Progress& progress, Stop& stop) {
+                       Machine machine, Progress& progress, std::stop_token stop) {
     SyncOptions options = asked;
     options.source = origin::shown_source(asked.source);  // what the store calls the snapshot, and messages the source
     if (options.no_store && options.dest.empty())
@@ -48,7 +48,7 @@ Result<> check_places(const SyncOptions& options, const std::string& store_root,
 }
 
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
-                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::string& scratch_folder, Progress& progress, std::stop_token stop,
                                    const std::function<void(const origin::Entry&)>& each) {
     ZCDP_TRY(const Listed listed,
              list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));

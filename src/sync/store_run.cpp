@@ -53,7 +53,7 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold
     while (true) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop_)
+        if (stop_.stop_requested())
             return Error(ErrorKind::interrupted, "stopped while planning", options_.source,
                          "run the same command again");
         ZCDP_CHECK(planner.add(record.entry, spool));

@@ -19,7 +19,7 @@ Error changes_too_often(const Error& last);
 class StoreRun {
   public:
     StoreRun(const SyncOptions& options, store::Store& store, const origin::OriginFactory& factory, Machine machine,
-             Progress& progress, Stop& stop)
+             Progress& progress, const std::stop_token& stop)
         : options_(options), store_(store), factory_(factory), machine_(machine), progress_(progress), stop_(stop) {}
 
     /// The whole of it, with fresh listings when the source changes meanwhile.
@@ -47,7 +47,7 @@ class StoreRun {
     const origin::OriginFactory& factory_;
     Machine machine_;
     Progress& progress_;
-    Stop& stop_;
+    const std::stop_token& stop_;
     store::TagScope scope_;
     std::optional<Listed> listed_;
     SyncReport report_;

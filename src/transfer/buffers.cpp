@@ -5,6 +5,7 @@
 #include <bit>
 #include <new>
 
+#include "zcdp/base/assert.hpp"
 #include "zcdp/transfer/huge_pages.hpp"
 
 namespace zcdp::transfer {
@@ -37,6 +38,7 @@ BufferPool::~BufferPool() { make_room(cached_bytes_); }
 
 Task<Buffer> BufferPool::acquire(size_t size_bytes) {
     const auto log2 = std::max(kLog2Min, static_cast<unsigned>(std::bit_width(std::max<size_t>(size_bytes, 1) - 1)));
+    ZCDP_ASSERT(log2 <= kLog2Max);
     const uint64_t bytes = uint64_t{1} << log2;
     co_await budget_.acquire(bytes);
     auto& free = free_[log2];

@@ -2,6 +2,8 @@
 
 #include <boost/asio/redirect_error.hpp>
 
+#include "zcdp/base/assert.hpp"
+
 namespace zcdp::transfer {
 namespace {
 
@@ -23,6 +25,7 @@ void HashTogether::hash_all() {
 }
 
 void HashTogether::left() {
+    ZCDP_ASSERT(members_ > 0);
     --members_;
     if (!waiting_.empty() && waiting_.size() >= members_) hash_all();
 }

@@ -35,19 +35,20 @@ namespace asio = boost::asio;
 template <class T = void>
 using Task = asio::awaitable<T>;
 
-/// The instant by which a call must be over; it only ever shrinks on its way down.
+/// The instant by which a call must be over; it only ever shrinks on its way down. A timer of the loop, in the
+/// machine's time: it ends a wait. What is decided by how much time went by asks the injected Clock.
 class Deadline {
   public:
-    using clock = std::chrono::steady_clock;
     static Deadline never() { return Deadline(clock::time_point::max()); }
     static Deadline in_ms(uint64_t ms) { return Deadline(clock::now() + std::chrono::milliseconds(ms)); }
     Deadline min(Deadline other) const { return Deadline(at_ < other.at_ ? at_ : other.at_); }
-    clock::time_point at() const { return at_; }
+    std::chrono::steady_clock::time_point at() const { return at_; }
     bool passed() const { return clock::now() >= at_; }
     /// 0 when it has passed.
     uint64_t left_ms() const;
 
   private:
+    using clock = std::chrono::steady_clock;
     explicit Deadline(clock::time_point at) : at_(at) {}
     clock::time_point at_;
 };
@@ -74,10 +75,11 @@ class TaskGroup {
     std::exception_ptr error_;
 };
 
-/// A counting semaphore of one loop; waiters are served in order. Units are the caller's (requests, bytes).
+/// A counting semaphore of one loop; waiters are served in order. Units are the caller's (requests, bytes). Contract:
+/// nobody asks for more than there are, nor gives back more than was taken (checked).
 class Semaphore {
   public:
-    Semaphore(asio::any_io_executor executor, uint64_t units) : executor_(executor), free_(units) {}
+    Semaphore(asio::any_io_executor executor, uint64_t units) : executor_(executor), units_(units), free_(units) {}
     Task<> acquire(uint64_t units = 1);
     bool try_acquire(uint64_t units = 1);
     void release(uint64_t units = 1);
@@ -90,6 +92,7 @@ class Semaphore {
         bool granted = false;
     };
     asio::any_io_executor executor_;
+    const uint64_t units_;
     uint64_t free_;
     std::deque<std::shared_ptr<Waiter>> waiters_;
 };

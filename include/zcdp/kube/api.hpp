@@ -169,7 +169,9 @@ Result<Connection> connection_from_kubeconfig(const std::string& text, const std
 Result<Connection> find_connection(const std::string& kubeconfig_flag, const std::string& context, Fs& fs,
                                    std::string (*environment)(const char*));
 
-/// The real one. Makes a loop of its own on a thread of its own; destroyed only when nobody is in a call.
-std::unique_ptr<Api> connect(Connection connection, std::string user_agent, Fs& fs, Metrics& metrics, Logger& log);
+/// The real one. Makes a loop of its own on a thread of its own; destroyed only when nobody is in a call. The
+/// references must outlive it.
+std::unique_ptr<Api> connect(Connection connection, std::string user_agent, Fs& fs, const Clock& clock,
+                             Metrics& metrics, Logger& log);
 
 }  // namespace zcdp::kube

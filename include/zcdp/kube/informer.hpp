@@ -39,7 +39,4 @@ class Informer {
     std::jthread thread_;
 };
 
-/// Sleeps for this long, or until the token stops it.
-void sleep_unless(std::stop_token stop, uint64_t ms);
-
 }  // namespace zcdp::kube

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 
+#include "zcdp/base/backoff.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/random.hpp"
 
@@ -47,7 +48,7 @@ class WorkQueue {
     std::map<std::string, int64_t> due_ms_;
     std::set<std::pair<int64_t, std::string>> order_;
     std::set<std::string> taken_;
-    std::map<std::string, uint32_t> failures_;
+    std::map<std::string, Backoff> failures_;
 };
 
 }  // namespace zcdp::kube

@@ -96,7 +96,9 @@ struct HttpClientOptions {
     std::string source_address;
 };
 
+/// `clock` says how fast addresses answer, and what is too old to be used again; it, `metrics` and `log` must outlive
+/// the client.
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,
-                                             Metrics& metrics, Logger& log);
+                                             const Clock& clock, Metrics& metrics, Logger& log);
 
 }  // namespace zcdp::net

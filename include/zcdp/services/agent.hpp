@@ -4,7 +4,7 @@
 // Thread rule: one owner; run() blocks until `stop`. Mounts live on when it ends, however it ends.
 #pragma once
 
-#include <atomic>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -29,6 +29,6 @@ struct AgentOptions {
     std::string version;
 };
 
-Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, const std::atomic<bool>& stop);
+Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, std::stop_token stop);
 
 }  // namespace zcdp::services

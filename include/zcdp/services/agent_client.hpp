@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "zcdp/base/error.hpp"
@@ -23,6 +24,6 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
 /// `origin` if it has any, else the agent's own.
 Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options,
                                        const origin::OriginOptions& origin, sync::Progress& progress,
-                                       const sync::Stop& stop);
+                                       std::stop_token stop);
 
 }  // namespace zcdp::services

@@ -3,7 +3,7 @@
 // Thread rule: one owner; run() blocks until `stop`.
 #pragma once
 
-#include <atomic>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,7 +23,6 @@ struct ControllerOptions {
     bool webhook = true;
 };
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine,
-                        const std::atomic<bool>& stop);
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop);
 
 }  // namespace zcdp::services

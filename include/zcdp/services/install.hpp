@@ -2,8 +2,8 @@
 // Thread rule: one thread; every call blocks.
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "zcdp/base/error.hpp"
@@ -25,10 +25,12 @@ using Say = std::function<void(const std::string&)>;
 
 /// Applies all, then waits until the controller and every node's agent are ready. Errors: of the API; timeout, naming
 /// what is not ready.
-Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop);
+Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
+                 std::stop_token stop);
 
 /// Refuses (busy) while a pod mounts a dataset, and names it. Else takes claims, data, DaemonSet and CRDs away, in this
 /// order, and leaves nothing. Also works on what is left of an uninstall that broke off.
-Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop);
+Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
+                   std::stop_token stop);
 
 }  // namespace zcdp::services

@@ -2,8 +2,8 @@
 // is. Thread rule: one thread; blocks.
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <stop_token>
 #include <string>
 
 #include "zcdp/base/error.hpp"
@@ -20,6 +20,6 @@ struct PrefetchOptions {
 /// away: the data stays as long as there is room. Errors: not_found; the first error that stands on a node for a
 /// minute; interrupted.
 Result<> prefetch(kube::Api& api, const PrefetchOptions& options, const std::function<void(const std::string&)>& say,
-                  const std::atomic<bool>& stop);
+                  std::stop_token stop);
 
 }  // namespace zcdp::services

@@ -4,8 +4,8 @@
 // open is RESOLVE_BENEATH without symlinks. Thread rule: one owner; stop() from any thread.
 #pragma once
 
-#include <atomic>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "zcdp/base/clock.hpp"
@@ -37,7 +37,7 @@ class Server {
     /// "http[s]://ADDRESS:PORT" as it was bound.
     virtual const std::string& url() const = 0;
     /// Serves until `stop` is set; answers that are under way have two seconds to end.
-    virtual Result<> run(const std::atomic<bool>& stop) = 0;
+    virtual Result<> run(std::stop_token stop) = 0;
 };
 
 }  // namespace zcdp::services

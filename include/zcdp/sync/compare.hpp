@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,6 @@ struct CompareReport {
 /// `found` is called for each difference, on any thread, one at a time. Errors: those of the origin; not_found (the
 /// folder); usage (with `file`: the source has not one file).
 Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, Machine machine,
-                              const std::function<void(const Difference&)>& found, Stop& stop);
+                              const std::function<void(const Difference&)>& found, std::stop_token stop);
 
 }  // namespace zcdp::sync

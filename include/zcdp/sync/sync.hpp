@@ -1,8 +1,8 @@
 // One sync: a SOURCE into the store, or into a directory, or both (docs/design.md section 5).
 //
 // list -> plan -> fetch -> verify -> tree -> promote. run() blocks the calling thread; it makes its own loops and
-// pools, and everything it started has ended when it returns. Progress may be read, and Stop set, from any thread
-// meanwhile.
+// pools, and everything it started has ended when it returns. Progress may be read, and the work stopped, from any
+// thread meanwhile.
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -88,17 +89,15 @@ struct Progress {
     std::vector<LongFile> long_files_;
 };
 
-/// Set from a signal handler: run() ends within two seconds, keeps what was verified, returns `interrupted`.
-using Stop = std::atomic<bool>;
-
 /// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is
 /// empty with no_store. Errors: usage, naming the two that overlap.
 Result<> check_places(const SyncOptions& options, const std::string& store_root, const origin::OriginFactory& origin,
                       Machine machine);
 
-/// `store` is null only with no_store. Errors: as of origin and store; refused names the first bad key and how many.
+/// `store` is null only with no_store. Once stopped it ends within two seconds, keeps what was verified, and returns
+/// `interrupted`. Errors: as of origin and store; refused names the first bad key and how many.
 Result<SyncReport> run(const SyncOptions& options, store::Store* store, const origin::OriginFactory& origin,
-                       Machine machine, Progress& progress, Stop& stop);
+                       Machine machine, Progress& progress, std::stop_token stop);
 
 struct ListingSummary {
     std::string revision;
@@ -108,7 +107,7 @@ struct ListingSummary {
 /// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order.
 /// `scratch_folder` takes the list meanwhile. Errors: as run().
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
-                                   const std::string& scratch_folder, Progress& progress, Stop& stop,
+                                   const std::string& scratch_folder, Progress& progress, std::stop_token stop,
                                    const std::function<void(const origin::Entry&)>& each);
 
 }  // namespace zcdp::sync

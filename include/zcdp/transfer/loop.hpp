@@ -4,8 +4,8 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <exception>
-#include <functional>
 #include <list>
+#include <stop_token>
 
 #include "zcdp/base/tasks.hpp"
 
@@ -18,12 +18,12 @@ class Loop {
 
     /// Before run(), or from a task on this loop. A task that is not cancellable is left to end by itself.
     void spawn(Task<> task, bool cancellable = true);
-    /// Runs until every task has ended. When `stopped` turns true (looked at every 50 ms) the tasks' awaits are
-    /// cancelled. The first exception that is not that cancellation is thrown.
-    void run(const std::function<bool()>& stopped);
+    /// Runs until every task has ended. Once stopped, from any thread, the tasks' awaits are cancelled. The first
+    /// exception that is not that cancellation is thrown.
+    void run(std::stop_token stop);
 
   private:
-    Task<> watch(const std::function<bool()>* stopped);
+    Task<> cancel_all();
     void ended(std::exception_ptr error);
     asio::io_context context_;
     std::list<asio::cancellation_signal> signals_;

@@ -127,10 +127,9 @@ std::string its_complaint(const std::string& complaints) {
 }  // namespace
 
 Task<Result<std::string>> run_helper_program(std::vector<std::string> words, std::string name, HelperLimits limits) {
-    using std::chrono::steady_clock;
     Child child;
     ZCDP_CO_CHECK(child.start(std::move(words), name));
-    const auto until = steady_clock::now() + std::chrono::milliseconds(limits.timeout_ms);
+    const Deadline until = Deadline::in_ms(limits.timeout_ms);
     std::string out, complaints;
     while (true) {
         const bool ended = child.ended();  // before the last look at what it wrote
@@ -138,7 +137,7 @@ Task<Result<std::string>> run_helper_program(std::vector<std::string> words, std
         if (child.out.drain(out, limits.output_bytes))
             co_return Error(ErrorKind::denied, "prints more than " + format_size(limits.output_bytes), name);
         if (ended) break;
-        if (steady_clock::now() >= until)
+        if (until.passed())
             co_return Error(ErrorKind::timeout,
                             "did not end within " + format_duration(limits.timeout_ms) + " and was killed" +
                                 its_complaint(complaints),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "zcdp/base/backoff.hpp"
+
 namespace zcdp::net {
 namespace {
 
@@ -16,15 +18,16 @@ constexpr double kSlowPart = 0.4, kRateMost = 20 << 20;
 constexpr uint64_t kBodyBytesKnown = 1 << 20, kBodyWaitedNs = 500'000'000, kProbeWaitedNs = 50'000'000;
 /// An address is silent when each of the others has answered so often meanwhile.
 constexpr uint64_t kAnswersMeanwhile = 8;
-constexpr uint64_t kAvoidedNs = 1'000'000'000, kStalledNs = 5'000'000'000;
-constexpr uint32_t kDoublings = 6;
+constexpr uint64_t kStalledNs = 5'000'000'000;
+constexpr BackoffLimits kAvoided{1'000, 64'000, Jitter::full};
 constexpr uint64_t kForgottenAnswers = 256;
 
 double rate(const Address& address) {
     return static_cast<double>(address.body_bytes) * 1e9 / static_cast<double>(address.body_waited_ns + 1'000'000);
 }
 
-uint64_t pause_ns(uint32_t strikes) { return kAvoidedNs << std::min(strikes, kDoublings); }
+/// The whole span: nobody shares this book.
+uint64_t pause_ns(uint32_t strikes) { return Backoff(kAvoided, strikes).span_ms() * 1'000'000; }
 
 }  // namespace
 

@@ -20,12 +20,10 @@ constexpr uint64_t kLastWordsMs = 1'000;
 /// A connection that is not made within this time is given up where the name has other addresses to try.
 constexpr uint64_t kConnectElsewhereMs = 2'000;
 
-using Clock = Deadline::clock;
-
 class Client final : public HttpClient {
   public:
-    Client(asio::any_io_executor executor, HttpClientOptions options, Metrics& metrics, Logger& log)
-        : pool_(std::make_shared<Pool>(executor, std::move(options))),
+    Client(asio::any_io_executor executor, HttpClientOptions options, const Clock& clock, Metrics& metrics, Logger& log)
+        : pool_(std::make_shared<Pool>(executor, std::move(options), clock)),
           connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")),
           log_(log) {
         boost::system::error_code code;
@@ -83,8 +81,8 @@ std::string Client::wire_form(const Endpoint& endpoint, const Request& request) 
 }
 
 std::unique_ptr<Connection> Client::take_idle(Host& host) {
-    const auto oldest = Clock::now() - std::chrono::milliseconds(pool_->options.limits.idle_keep_ms);
-    std::erase_if(host.idle, [&](const auto& connection) { return connection->idle_since < oldest; });
+    const uint64_t now_ns = pool_->now_ns(), keep_ns = pool_->options.limits.idle_keep_ms * 1'000'000ull;
+    std::erase_if(host.idle, [&](const auto& connection) { return now_ns - connection->idle_since_ns > keep_ns; });
     while (!host.idle.empty()) {
         auto connection = std::move(host.idle.back());
         host.idle.pop_back();
@@ -140,18 +138,18 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
     const Proxy* proxy = pool_->options.proxies.for_endpoint(endpoint);
     const Endpoint& peer = proxy ? proxy->endpoint : endpoint;
     Host& host = pool_->host(endpoint);
-    const bool stale = Clock::now() - host.resolved > std::chrono::milliseconds(kAddressesKeptMs);
+    const bool stale = !host.resolved_ns || pool_->now_ns() - *host.resolved_ns > kAddressesKeptMs * 1'000'000ull;
     if (host.addresses.size() == 0 || stale) {
         auto addresses = co_await resolve(peer.host, peer.port, deadline.min(Deadline::in_ms(timeout_ms)));
         if (!addresses && host.addresses.size() == 0) co_return std::move(addresses).error();
         if (addresses) host.addresses.set(*addresses);
-        host.resolved = Clock::now();
+        host.resolved_ns = pool_->now_ns();
     }
     std::vector<std::shared_ptr<Address>> tried;
     std::string reasons;
     ErrorKind kind = ErrorKind::unreachable;
     while (!deadline.passed()) {
-        const auto next = host.addresses.next(now_ns(), tried);
+        const auto next = host.addresses.next(pool_->now_ns(), tried);
         if (!next) break;
         tried.push_back(next);
         const auto address = next->endpoint;
@@ -175,7 +173,7 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         if (!connection.error().hint().empty())
             co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
         if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
-        host.addresses.failed(*next, now_ns());
+        host.addresses.failed(*next, pool_->now_ns());
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();
         log_.debug("cannot connect", {{"endpoint", endpoint.url()},
                                       {"address", address.address().to_string()},
@@ -205,14 +203,15 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
     const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
     const Deadline header_by = deadline.min(Deadline::in_ms(impatient ? silence_ms : limits.header_timeout_ms));
     const auto watch = book ? book->watch(*connection.address) : AddressBook::Watch{};
-    const uint64_t sent_ns = book ? now_ns() : 0;
+    const uint64_t sent_ns = book ? pool_->now_ns() : 0;
     bool any = false;
     while (true) {
         may_move = may_move && !any;
         const Deadline until = may_move ? header_by.min(Deadline::in_ms(kLookElsewhereMs)) : header_by;
         auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, until);
         if (may_move && !got && got.error().kind() == ErrorKind::timeout && !header_by.passed()) {
-            answer.moved = book->silent(*connection.address, watch, static_cast<double>(now_ns() - sent_ns) / 1e6);
+            answer.moved =
+                book->silent(*connection.address, watch, static_cast<double>(pool_->now_ns() - sent_ns) / 1e6);
             if (answer.moved) co_return answer;
             continue;
         }
@@ -233,7 +232,9 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
             if (length == 0) break;
             connection.begin += length;
             if (answer.header.status() < 200) continue;
-            if (book) book->answered(*connection.address, static_cast<double>(now_ns() - sent_ns) / 1e6, now_ns());
+            if (book)
+                book->answered(*connection.address, static_cast<double>(pool_->now_ns() - sent_ns) / 1e6,
+                               pool_->now_ns());
             co_return answer;
         }
     }
@@ -253,7 +254,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
     AddressBook& addresses = host.addresses;
     size_t moves = 0;
     for (bool fresh = false;; fresh = true) {
-        if (!fresh && !addresses.wants_connection(now_ns())) loan.connection = take_idle(host);
+        if (!fresh && !addresses.wants_connection(pool_->now_ns())) loan.connection = take_idle(host);
         if (!loan.connection) {
             ZCDP_CO_TRY(loan.connection, co_await connect(endpoint, deadline));
         }
@@ -262,12 +263,12 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         AddressBook* const book = repeatable && addresses.size() > 1 ? &addresses : nullptr;
         auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline, book,
                                         book && moves + 1 < addresses.size());
-        if (!answer && answer.error().kind() == ErrorKind::stalled) addresses.stalled(address, now_ns());
+        if (!answer && answer.error().kind() == ErrorKind::stalled) addresses.stalled(address, pool_->now_ns());
         if (!answer)
             co_return Error(answer.error().kind(), answer.error().what() + through, endpoint.url(),
                             answer.error().hint());
         if (answer->moved) {
-            addresses.gave_up(address, now_ns());
+            addresses.gave_up(address, pool_->now_ns());
             log_.debug("silent while others answer, asked elsewhere",
                        {{"endpoint", endpoint.url()}, {"address", address.endpoint.address().to_string()}});
             loan.connection.reset();
@@ -275,7 +276,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
             continue;
         }
         if (answer->silent) {
-            if (!used_before) addresses.failed(address, now_ns());
+            if (!used_before) addresses.failed(address, pool_->now_ns());
             // Closed while it was idle: not the peer's fault, and safe to ask again (RFC 9112 9.3.1).
             loan.connection.reset();
             if (used_before && repeatable) continue;
@@ -297,8 +298,8 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
 std::shared_ptr<AddressNotes> make_address_notes() { return std::make_shared<AddressNotes>(); }
 
 std::unique_ptr<HttpClient> make_http_client(asio::any_io_executor executor, HttpClientOptions options,
-                                             Metrics& metrics, Logger& log) {
-    return std::make_unique<Client>(executor, std::move(options), metrics, log);
+                                             const Clock& clock, Metrics& metrics, Logger& log) {
+    return std::make_unique<Client>(executor, std::move(options), clock, metrics, log);
 }
 
 }  // namespace zcdp::net

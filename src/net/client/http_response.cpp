@@ -118,7 +118,7 @@ class HttpResponse final : public Response {
     bool is_slow(size_t bytes, uint64_t waited_ns) {
         if (stated_ && *stated_ <= kShortBodyBytes) return false;
         Address& address = *loan_.connection->address;
-        addresses_.body_came(address, bytes, waited_ns, now_ns());
+        addresses_.body_came(address, bytes, waited_ns, loan_.now_ns());
         return address.slow_body && left_ && *left_ > bytes + kWorthMovingBytes;
     }
 

@@ -20,9 +20,6 @@ namespace zcdp::net {
 /// Header and a small body come with one read into it.
 inline constexpr size_t kReadAhead = 32 << 10;
 
-/// The time as the address book counts it.
-inline uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()); }
-
 struct Connection {
     Connection(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker, std::shared_ptr<Address> to)
         : transport(executor, std::move(ticker)), address(std::move(to)) {
@@ -36,7 +33,7 @@ struct Connection {
     std::vector<std::byte> buffer;
     size_t begin = 0, end = 0;  ///< read ahead and not used yet
     bool used_before = false;
-    Deadline::clock::time_point idle_since;
+    uint64_t idle_since_ns = 0;
 
     std::string_view ahead() const { return {reinterpret_cast<const char*>(buffer.data()) + begin, end - begin}; }
     Task<Result<size_t>> read_ahead(size_t limit, Deadline deadline) {
@@ -52,7 +49,7 @@ struct Connection {
 struct Host {
     explicit Host(std::shared_ptr<AddressNotes> notes) : addresses(std::move(notes)) {}
     AddressBook addresses;
-    Deadline::clock::time_point resolved;
+    std::optional<uint64_t> resolved_ns;            ///< when its name was; nullopt: never
     std::vector<std::unique_ptr<Connection>> idle;  ///< the one used last at the end
 };
 
@@ -64,13 +61,15 @@ struct EndpointLess {
 
 /// Outlives the client while a Response still holds it.
 struct Pool {
-    Pool(asio::any_io_executor e, HttpClientOptions o)
+    Pool(asio::any_io_executor e, HttpClientOptions o, const Clock& c)
         : executor(e),
           options(std::move(o)),
-          ticker(std::make_shared<Ticker>(e)),
+          clock(c),
+          ticker(std::make_shared<Ticker>(e, c)),
           permits(e, options.limits.connections_max) {}
     asio::any_io_executor executor;
     HttpClientOptions options;
+    const Clock& clock;
     std::shared_ptr<Ticker> ticker;
     Semaphore permits;
     std::map<Endpoint, Host, EndpointLess> hosts;
@@ -80,10 +79,12 @@ struct Pool {
     void give_back(const Endpoint& endpoint, std::unique_ptr<Connection> connection, bool usable) {
         permits.release();
         if (!usable || closed) return;
-        connection->idle_since = Deadline::clock::now();
+        connection->idle_since_ns = now_ns();
         connection->used_before = true;
         host(endpoint).idle.push_back(std::move(connection));
     }
+    /// The time as the address book counts it.
+    uint64_t now_ns() const { return static_cast<uint64_t>(clock.monotonic_ns()); }
     Host& host(const Endpoint& endpoint) { return hosts.try_emplace(endpoint, options.address_notes).first->second; }
 };
 
@@ -99,6 +100,7 @@ class Loan {
     Loan& operator=(Loan&&) = delete;
     ~Loan() { give_back(false); }
     AddressBook& addresses() { return pool_->host(endpoint_).addresses; }
+    uint64_t now_ns() const { return pool_->now_ns(); }
     void give_back(bool usable) {
         if (pool_) std::exchange(pool_, nullptr)->give_back(endpoint_, std::move(connection), usable);
     }

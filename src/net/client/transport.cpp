@@ -43,9 +43,8 @@ void Ticker::arm() {
 
 void Ticker::tick() {
     armed_ = false;
-    const auto now = Deadline::clock::now();
     for (Transport* transport : waiting_) {
-        if (transport->wait_until_.at() > now) continue;
+        if (!transport->wait_until_.passed()) continue;
         transport->timed_out_ = true;
         boost::system::error_code ignored;
         transport->socket_.cancel(ignored);
@@ -62,11 +61,11 @@ Task<Result<>> Transport::wait(Wait what, Deadline deadline) {
         Transport* self;
         ~Remove() { self->ticker_->remove(self); }
     } remove{this};
-    const auto began = Deadline::clock::now();
+    const int64_t began_ns = ticker_->now_ns();
     boost::system::error_code code;
     co_await socket_.async_wait(what == Wait::read ? asio::socket_base::wait_read : asio::socket_base::wait_write,
                                 asio::redirect_error(asio::use_awaitable, code));
-    waited_ns_ += static_cast<uint64_t>((Deadline::clock::now() - began).count());
+    waited_ns_ += static_cast<uint64_t>(ticker_->now_ns() - began_ns);
     if (timed_out_) co_return Error(ErrorKind::timeout, "the peer did not answer in time");
     if (code == asio::error::operation_aborted) throw boost::system::system_error(code);
     if (code) co_return Error(ErrorKind::unreachable, code.message());

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "src/net/tls_context.hpp"
+#include "zcdp/base/clock.hpp"
 #include "zcdp/base/tasks.hpp"
 
 namespace zcdp::net {
@@ -21,15 +22,17 @@ class Transport;
 /// Cancels waits whose time has come. Runs only while somebody waits.
 class Ticker : public std::enable_shared_from_this<Ticker> {
   public:
-    explicit Ticker(asio::any_io_executor executor) : timer_(executor) {}
+    Ticker(asio::any_io_executor executor, const Clock& clock) : timer_(executor), clock_(clock) {}
     void add(Transport* waiting);
     void remove(Transport* waiting);
     void stop();
+    int64_t now_ns() const { return clock_.monotonic_ns(); }
 
   private:
     void arm();
     void tick();
     asio::steady_timer timer_;
+    const Clock& clock_;  ///< of what is measured; deadlines are timers
     std::set<Transport*> waiting_;
     bool armed_ = false, stopped_ = false;
 };

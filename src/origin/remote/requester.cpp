@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "src/origin/remote/answers.hpp"
-#include "zcdp/transfer/backoff.hpp"
+#include "zcdp/base/backoff.hpp"
 
 namespace zcdp::origin {
 namespace {
 
+constexpr BackoffLimits kRetries{200, 20'000, Jitter::full};
 constexpr uint32_t kSlowestBytesPerSecond = 64 * 1024;
 constexpr size_t kErrorBytesMax = 64 << 10;
 constexpr size_t kInfoBytesMax = 256 << 10;
@@ -40,11 +41,12 @@ Requester::Requester(std::shared_ptr<Remote> remote, std::unique_ptr<Protocol> p
     net::HttpClientOptions for_credentials = options;
     for_credentials.limits.min_rate_window_ms =
         std::min(options.limits.min_rate_window_ms, options.limits.header_timeout_ms);
-    credentials_http_ =
-        net::make_http_client(executor, std::move(for_credentials), remote_->machine.metrics, remote_->machine.log);
+    credentials_http_ = net::make_http_client(executor, std::move(for_credentials), remote_->machine.clock,
+                                              remote_->machine.metrics, remote_->machine.log);
     options.address_rules = remote_->address_rules;
     options.address_notes = remote_->address_notes;
-    http_ = net::make_http_client(executor, std::move(options), remote_->machine.metrics, remote_->machine.log);
+    http_ = net::make_http_client(executor, std::move(options), remote_->machine.clock, remote_->machine.metrics,
+                                  remote_->machine.log);
     protocol_->sent_by(*this);
 }
 
@@ -55,7 +57,8 @@ Task<bool> Requester::retry_after(const Error& error, uint32_t attempt, uint64_t
 }
 
 Task<void> Requester::pause_before(uint32_t attempt, const Error& error, uint64_t retry_after_ms) {
-    const uint64_t pause = transfer::backoff_ms(attempt, remote_->machine.random.unit(), retry_after_ms);
+    Backoff backoff(kRetries, std::max(attempt, 1u) - 1);
+    const uint64_t pause = backoff.next(remote_->machine.random, retry_after_ms);
     remote_->retries.add();
     remote_->machine.log.info(
         "trying again",
@@ -72,10 +75,12 @@ void Requester::give_up(const std::string& name, const Error& error) {
 /// Asks for credentials again when their service fails, with the usual pauses. That does not count against the retry
 /// budget, which protects the origin: nothing was sent to it.
 Task<Result<Prepared>> Requester::prepare(const Call& call) {
-    const auto until = Deadline::in_ms(remote_->options.timeout_ms);
+    const Clock& clock = remote_->machine.clock;
+    const int64_t until_ns = clock.monotonic_ns() + static_cast<int64_t>(remote_->options.timeout_ms) * 1'000'000;
     for (uint32_t attempt = 1;; ++attempt) {
         auto prepared = co_await protocol_->prepare(call, *credentials_http_);
-        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries || until.passed())
+        if (prepared || !may_be_back(prepared.error().kind()) || attempt > remote_->options.retries ||
+            clock.monotonic_ns() >= until_ns)
             co_return prepared;
         co_await pause_before(attempt, prepared.error(), 0);
     }
@@ -119,7 +124,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
         prepared.request.silence_ms = remote_->patience.silence_ms(tried.hedges);
         prepared.target = prepared.request.target;
         std::optional<transfer::Concurrency::Waiting> waiting(std::in_place, remote_->concurrency);
-        const auto sent_at = Deadline::clock::now();
+        const int64_t sent_ns = remote_->machine.clock.monotonic_ns();
         auto answer = co_await http_->send(prepared.endpoint, std::move(prepared.request), Deadline::in_ms(timeout_ms));
         std::optional<Error> error;
         uint64_t retry_after = 0;
@@ -129,8 +134,7 @@ Task<Result<std::unique_ptr<net::Response>>> Requester::send(Call call) {
             continue;
         }
         if (answer) {
-            remote_->patience.answered(
-                std::chrono::duration<double, std::milli>(Deadline::clock::now() - sent_at).count());
+            remote_->patience.answered(static_cast<double>(remote_->machine.clock.monotonic_ns() - sent_ns) / 1e6);
             if ((*answer)->status() / 100 == 2) {
                 remote_->budget.refund();
                 remote_->concurrency.succeeded();

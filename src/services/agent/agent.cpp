@@ -10,6 +10,7 @@
 #include "src/services/agent/socket.hpp"
 #include "src/services/backend/listed_origin.hpp"
 #include "zcdp/api/names.hpp"
+#include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 using namespace agent;
 
-constexpr uint64_t kHousekeepingMs = 60'000, kOrphansMs = 300'000, kReportStoreMs = 600'000;
+constexpr uint64_t kHousekeepingMs = 60'000, kOrphansEvery = 5, kReportStoreEvery = 10;  ///< of the first
 
 kube::Cache<api::NodeDataset>::Index by_dataset() {
     return [](const api::NodeDataset& object) { return std::vector<std::string>{object.spec.dataset.uid}; };
@@ -78,7 +79,7 @@ void report_store(store::Store& store, Metrics& metrics) {
 
 }  // namespace
 
-Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, const std::atomic<bool>& stop) {
+Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, std::stop_token stop) {
     Logger& log = machine.log;
     ZCDP_TRY(const auto mounter, make_mounter());
 
@@ -143,16 +144,11 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
             if (*done) queue.add(*name, **done);
         }
     });
-    uint64_t elapsed_ms = 0;
-    while (!stop) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-        elapsed_ms += 200;
-        if (elapsed_ms % kReportStoreMs == 0) report_store(*store, machine.metrics);  // reads the whole index
-        if (elapsed_ms % kHousekeepingMs == 0) {
-            (void)store->reserve(0, 0).has_value();  // over the high watermark: least recently used goes
-            for (const auto& object : objects.list()) queue.add(object->metadata.name);
-        }
-        if (elapsed_ms % kOrphansMs == 0) volumes.sweep_orphans();
+    for (uint64_t rounds = 1; !wait_for_stop(stop, kHousekeepingMs); ++rounds) {
+        if (rounds % kReportStoreEvery == 0) report_store(*store, machine.metrics);  // reads the whole index
+        (void)store->reserve(0, 0).has_value();  // over the high watermark: least recently used goes
+        for (const auto& object : objects.list()) queue.add(object->metadata.name);
+        if (rounds % kOrphansEvery == 0) volumes.sweep_orphans();
     }
     log.info("ends; mounts stay");
     return {};

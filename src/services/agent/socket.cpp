@@ -4,9 +4,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <atomic>
 #include <charconv>
-#include <thread>
+#include <chrono>
+#include <future>
+#include <stop_token>
 
 #include "zcdp/api/agent.hpp"
 #include "zcdp/store/snapshot_json.hpp"
@@ -16,6 +17,8 @@ namespace zcdp::services::agent {
 namespace {
 
 namespace json = boost::json;
+
+constexpr auto kSayEvery = std::chrono::milliseconds(500);
 
 net::ServerResponse failed(const Error& error) {
     const int status = error.kind() == ErrorKind::not_found ? 404
@@ -76,23 +79,17 @@ void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWr
     origin.credentials = request.credentials, origin.sha256 = request.sha256;
     origin.bytes_per_second = request.bytes_per_second;
     sync::Progress progress;
-    sync::Stop stop{false};
-    Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
-    std::atomic<bool> ended{false};
-    std::thread worker([&] {
-        if (auto factory = origin::make_origin_factory(options.source, origin, parts.machine))
-            done = sync::run(options, &parts.store, *factory, parts.machine, progress, stop);
-        else done = factory.error();
-        ended = true;
+    std::stop_source stop;
+    auto running = std::async(std::launch::async, [&]() -> Result<sync::SyncReport> {
+        ZCDP_TRY(const auto factory, origin::make_origin_factory(options.source, origin, parts.machine));
+        return sync::run(options, &parts.store, factory, parts.machine, progress, stop.get_token());
     });
     const auto say = [&](const api::SyncLine& line) {
         return writer.write(json::serialize(api::to_json(line)) + "\n");
     };
-    for (int ticks = 1; !ended; ++ticks) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        if (ticks % 25 == 0 && !say({look(progress), {}, {}})) stop = true;
-    }
-    worker.join();
+    while (running.wait_for(kSayEvery) != std::future_status::ready)
+        if (!say({look(progress), {}, {}})) stop.request_stop();
+    const Result<sync::SyncReport> done = running.get();
     if (done) (void)say({{}, result_of(*done), {}});
     else (void)say({{}, {}, api::to_wire(done.error())});
 }

@@ -5,12 +5,6 @@
 #include <algorithm>
 
 namespace zcdp::services::agent {
-namespace {
-
-constexpr uint64_t kRetryFirstMs = 1'000, kRetryMostMs = 120'000;
-
-}  // namespace
-
 Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
                      std::function<void(const std::string&)> changed)
     : parts_(parts),
@@ -22,8 +16,7 @@ Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsig
 Transfers::~Transfers() {
     {
         const std::scoped_lock lock(mutex_);
-        for (auto& [name, transfer] : transfers_)
-            if (transfer.stop) *transfer.stop = true;
+        for (auto& [name, transfer] : transfers_) transfer.stop.request_stop();
     }
     for (auto& [name, transfer] : transfers_)
         if (transfer.thread.joinable()) transfer.thread.join();
@@ -50,10 +43,9 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
     ++view.attempts;
     if (view.started_unix_s == 0) view.started_unix_s = parts_.machine.clock.unix_s();
     transfer.progress = std::make_unique<sync::Progress>();
-    transfer.stop = std::make_shared<sync::Stop>(false);
-    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(), stop = transfer.stop] {
-        run(name, wanted, *progress, stop);
-    });
+    transfer.stop = std::stop_source();
+    transfer.thread = std::thread([this, name, wanted, progress = transfer.progress.get(),
+                                   stop = transfer.stop.get_token()] { run(name, wanted, *progress, stop); });
 }
 
 void Transfers::adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes) {
@@ -71,7 +63,7 @@ void Transfers::forget(const std::string& name) {
     std::unique_lock lock(mutex_);
     const auto at = transfers_.find(name);
     if (at == transfers_.end()) return;
-    if (at->second.stop) *at->second.stop = true;
+    at->second.stop.request_stop();
     std::thread thread = std::move(at->second.thread);
     lock.unlock();
     if (thread.joinable()) thread.join();
@@ -113,7 +105,7 @@ size_t Transfers::active() const {
 }
 
 Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress,
-                                            sync::Stop& stop) {
+                                            std::stop_token stop) {
     ZCDP_TRY(const backend::BackendAccess access, resolve_(wanted));
     ZCDP_TRY(const auto factory, make_origin_(wanted, access));
     sync::SyncOptions options;
@@ -121,15 +113,14 @@ Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync
     options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
     options.expected_revision = wanted.spec.revision;
     options.connections = access.options.connections;
-    return sync::run(options, &parts_.store, factory, parts_.machine, progress, stop);
+    return sync::run(options, &parts_.store, factory, parts_.machine, progress, std::move(stop));
 }
 
-void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress,
-                    std::shared_ptr<sync::Stop> stop) {
+void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::stop_token stop) {
     const int64_t began_ns = parts_.machine.clock.monotonic_ns();
     Result<sync::SyncReport> done = Error(ErrorKind::failed, "internal error");
     try {
-        done = attempt(wanted, progress, *stop);
+        done = attempt(wanted, progress, std::move(stop));
     } catch (const std::exception& error) {
         done = Error(ErrorKind::failed, std::string("internal error: ") + error.what());
     }
@@ -165,10 +156,8 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.origin_bytes += transfer.progress->bytes_done;
             view.error = done.error();
             view.error_unix_s = clock.unix_s();
-            const uint64_t pause_ms = std::min(kRetryMostMs, kRetryFirstMs << std::min(view.attempts - 1, 16u));
             transfer.retry_at_ns =
-                clock.monotonic_ns() +
-                static_cast<int64_t>(pause_ms / 2 + parts_.machine.random.below(pause_ms)) * 1'000'000;
+                clock.monotonic_ns() + static_cast<int64_t>(transfer.backoff.next(parts_.machine.random)) * 1'000'000;
             parts_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
             parts_.log.warn(
                 "a sync failed",

@@ -10,11 +10,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 
 #include "src/services/backend/backend_access.hpp"
 #include "zcdp/api/types.hpp"
+#include "zcdp/base/backoff.hpp"
 #include "zcdp/base/machine.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/sync/sync.hpp"
@@ -72,13 +74,14 @@ class Transfers {
         api::NodeDataset wanted;
         TransferView view;
         std::unique_ptr<sync::Progress> progress;
-        std::shared_ptr<sync::Stop> stop;
+        std::stop_source stop{std::nostopstate};
         std::thread thread;
         bool thread_done = false;
+        Backoff backoff{{1'000, 120'000, Jitter::around}};
         int64_t retry_at_ns = 0;
     };
-    void run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::shared_ptr<sync::Stop> stop);
-    Result<sync::SyncReport> attempt(const api::NodeDataset& wanted, sync::Progress& progress, sync::Stop& stop);
+    void run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::stop_token stop);
+    Result<sync::SyncReport> attempt(const api::NodeDataset& wanted, sync::Progress& progress, std::stop_token stop);
     void finish(const std::string& name, Result<sync::SyncReport> done, double seconds);
     Parts parts_;
     const Resolve resolve_;

@@ -3,6 +3,7 @@
 #include "zcdp/services/agent_client.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -115,7 +116,7 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
 
 Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options,
                                        const origin::OriginOptions& origin, sync::Progress& progress,
-                                       const sync::Stop& stop) {
+                                       std::stop_token stop) {
     api::SyncRequest request{options.source,         origin.endpoint,  origin.region,         origin.profile,
                              origin.path_style,      origin.anonymous, options.skip_bad_keys, origin.credentials,
                              origin.sha256,          options.include,  options.exclude,       options.connections,
@@ -130,13 +131,16 @@ Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::Sy
     http::read_header(connection, buffer, parser, code);
     if (code) return away(socket, code);
     std::string pending, piece(kPieceBytes, '\0');
+    // The agent says something every half second only: a stop does not wait for that.
+    const std::stop_callback on_stop(stop, [&connection] { ::shutdown(connection.native_handle(), SHUT_RDWR); });
     while (!parser.is_done()) {
-        if (stop)
+        if (stop.stop_requested())
             return Error(ErrorKind::interrupted, "stopped; the agent stops, too", options.source,
                          "run the same command again");
         parser.get().body() = {piece.data(), piece.size(), true};
         http::read(connection, buffer, parser, code);
         if (code == http::error::need_buffer) code = {};
+        if (code && stop.stop_requested()) continue;
         if (code) return away(socket, code);
         pending.append(piece.data(), piece.size() - parser.get().body().size);
         if (parser.get().result_int() != 200) continue;

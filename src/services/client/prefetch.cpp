@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <map>
-#include <thread>
-
 #include "src/services/client/read.hpp"
+#include "zcdp/base/stop.hpp"
 #include "zcdp/base/units.hpp"
 
 namespace zcdp::services {
@@ -14,7 +11,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr auto kLookEvery = std::chrono::milliseconds(500);
+/// Nodes, Dataset and NodeDatasets are read again: three watches would bring more than this wants to know.
+constexpr uint64_t kLookEveryMs = 500;
 constexpr int kPatience = 120;  // looks at an error that stays
 
 kube::ApiResult<> annotate(kube::Api& api, const PrefetchOptions& options, json::value value) {
@@ -64,9 +62,9 @@ Result<Look> look(kube::Api& api, const PrefetchOptions& options) {
 }
 
 Result<> wait(kube::Api& api, const PrefetchOptions& options, const std::function<void(const std::string&)>& say,
-              const std::atomic<bool>& stop) {
+              std::stop_token stop) {
     std::string last;
-    for (int bad = 0; !stop; std::this_thread::sleep_for(kLookEvery)) {
+    for (int bad = 0; !stop.stop_requested(); (void)wait_for_stop(stop, kLookEveryMs)) {
         ZCDP_TRY(const Look now, look(api, options));
         if (now.line != last) say(now.line);
         last = now.line;
@@ -86,7 +84,7 @@ Result<> wait(kube::Api& api, const PrefetchOptions& options, const std::functio
 }  // namespace
 
 Result<> prefetch(kube::Api& api, const PrefetchOptions& options, const std::function<void(const std::string&)>& say,
-                  const std::atomic<bool>& stop) {
+                  std::stop_token stop) {
     ZCDP_CHECK(read_one<api::Dataset>(api, kube::resources::datasets, options.ns, options.dataset));
     if (auto put = annotate(api, options, json::value(options.node_selector)); !put) return put.error().to_error();
     auto done = wait(api, options, say, stop);

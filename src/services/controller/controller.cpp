@@ -1,12 +1,14 @@
 // The controller's steps: watch everything, serve the webhook, and, while it holds the lease, reconcile.
 #include "zcdp/services/controller.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "src/services/controller/listing/serve_listing.hpp"
 #include "src/services/controller/reconcile/reconcile.hpp"
 #include "src/services/controller/upkeep/keeper.hpp"
 #include "src/services/controller/webhook/webhook.hpp"
+#include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
 #include "zcdp/net/http_server.hpp"
@@ -71,8 +73,7 @@ constexpr std::string_view kListings = "/v1/listings/";
 
 }  // namespace
 
-Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine,
-                        const std::atomic<bool>& stop) {
+Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop) {
     Logger& log = machine.log;
     World world;
     kube::WorkQueue queue(machine.clock, machine.random);
@@ -128,10 +129,12 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     }
     bool led = false;
     uint64_t rounds = 0;
-    for (int64_t next_ns = 0; !stop; std::this_thread::sleep_for(std::chrono::milliseconds(100))) {
-        const int64_t now_ns = machine.clock.monotonic_ns();
-        if (now_ns < next_ns) continue;
-        next_ns = now_ns + int64_t{kRetryMs} * 1'000'000;
+    int64_t next_ns = machine.clock.monotonic_ns();
+    const auto rest_ms = [&] {
+        return static_cast<uint64_t>(std::max<int64_t>(0, next_ns - machine.clock.monotonic_ns()) / 1'000'000);
+    };
+    for (; !stop.stop_requested(); (void)wait_for_stop(stop, rest_ms())) {
+        next_ns = machine.clock.monotonic_ns() + int64_t{kRetryMs} * 1'000'000;
         const bool leads = world.synced() && lease.step();
         if (leads && !led) lister->forget_outcomes();
         if (leads && (passed_over.exchange(false) || !led)) queue_everything(world, queue);

@@ -2,22 +2,21 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <functional>
 #include <set>
-#include <thread>
 
 #include "src/services/install/manifests.hpp"
 #include "zcdp/api/core.hpp"
 #include "zcdp/api/names.hpp"
-#include "zcdp/base/tasks.hpp"
+#include "zcdp/base/stop.hpp"
 
 namespace zcdp::services {
 namespace {
 
 namespace json = boost::json;
 
-constexpr auto kLookEvery = std::chrono::milliseconds(500);
+/// The API is asked again: what is waited for is of many kinds, and a minute's work in a cluster's life.
+constexpr uint64_t kLookEveryMs = 500;
 
 std::string text(const json::object& object, std::string_view outer, std::string_view name) {
     const json::value* parent = object.if_contains(outer);
@@ -31,19 +30,19 @@ int64_t number(const json::object& object, std::string_view outer, std::string_v
 }
 
 /// Looks again until `look` returns "", else what is still missing.
-Result<> wait_until(const std::string& what, uint64_t timeout_ms, const std::atomic<bool>& stop,
+Result<> wait_until(const std::string& what, uint64_t timeout_ms, const Clock& clock, const std::stop_token& stop,
                     const std::function<std::string()>& look) {
-    const Deadline deadline = Deadline::in_ms(timeout_ms);
+    const int64_t until_ns = clock.monotonic_ns() + static_cast<int64_t>(timeout_ms) * 1'000'000;
     while (true) {
         const std::string missing = look();
         if (missing.empty()) return {};
-        if (stop)
+        if (stop.stop_requested())
             return Error(ErrorKind::interrupted, "stopped while waiting", what,
                          "the same command goes on where it was");
-        if (deadline.passed())
+        if (clock.monotonic_ns() >= until_ns)
             return Error(ErrorKind::timeout, missing, what,
                          "kubectl -n zcdp-system get pods; kubectl -n zcdp-system describe pods");
-        std::this_thread::sleep_for(kLookEvery);
+        (void)wait_for_stop(stop, kLookEveryMs);  // looked at above
     }
 }
 
@@ -123,11 +122,11 @@ Result<std::set<std::string>> names_of(kube::Api& api, const kube::Resource& res
 }
 
 Result<> remove_all(kube::Api& api, const kube::Resource& resource, const InstallOptions& options, const Say& say,
-                    const std::atomic<bool>& stop) {
+                    const Clock& clock, const std::stop_token& stop) {
     ZCDP_TRY(const auto names, names_of(api, resource, true));
     if (names.empty()) return {};
     say(fmt::format("removing {} {}", names.size(), resource.plural));
-    return wait_until(resource.plural, options.timeout_ms, stop, [&]() -> std::string {
+    return wait_until(resource.plural, options.timeout_ms, clock, stop, [&]() -> std::string {
         auto left = names_of(api, resource, false);
         if (!left) return left.error().line();
         return left->empty() ? "" : fmt::format("{} is still there", *left->begin());
@@ -135,15 +134,15 @@ Result<> remove_all(kube::Api& api, const kube::Resource& resource, const Instal
 }
 
 /// The controller goes first: it would put back what is taken away.
-Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say,
-                           const std::atomic<bool>& stop) {
+Result<> remove_controller(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
+                           const std::stop_token& stop) {
     auto gone = api.remove(kube::resources::deployments, api::kSystemNamespace, "zcdp-controller");
     if (!gone && gone.error().kind() == kube::ApiErrorKind::not_found) return {};
     if (!gone) return gone.error().to_error();
     say("removed Deployment zcdp-controller");
     kube::ListOptions scope;
     scope.ns = api::kSystemNamespace, scope.label_selector = "app=zcdp-controller";
-    return wait_until("the controller's pods", options.timeout_ms, stop, [&]() -> std::string {
+    return wait_until("the controller's pods", options.timeout_ms, clock, stop, [&]() -> std::string {
         std::string left;
         auto listed = api.list(kube::resources::pods, scope,
                                [&](json::object&& object) { left = text(object, "metadata", "name"); });
@@ -173,7 +172,8 @@ Result<> clean_nodes(kube::Api& api) {
 
 }  // namespace
 
-Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
+Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
+                 std::stop_token stop) {
     ZCDP_CHECK(check_version(api));
     ZCDP_TRY(const auto objects, manifest_objects(options));
     for (const json::object& object : objects) {
@@ -181,25 +181,26 @@ Result<> install(kube::Api& api, const InstallOptions& options, const Say& say, 
         say(fmt::format("applied {} {}", std::string(object.at("kind").as_string()), text(object, "metadata", "name")));
     }
     say("waiting for the controller");
-    ZCDP_CHECK(wait_until("Deployment zcdp-system/zcdp-controller", options.timeout_ms, stop,
+    ZCDP_CHECK(wait_until("Deployment zcdp-system/zcdp-controller", options.timeout_ms, clock, stop,
                           [&] { return deployment_missing(api); }));
     say("waiting for the agents");
-    ZCDP_CHECK(wait_until("DaemonSet zcdp-system/zcdp-agent", options.timeout_ms, stop,
+    ZCDP_CHECK(wait_until("DaemonSet zcdp-system/zcdp-agent", options.timeout_ms, clock, stop,
                           [&] { return daemon_set_missing(api); }));
     say("zcdp is ready");
     return {};
 }
 
-Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const std::atomic<bool>& stop) {
+Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say, const Clock& clock,
+                   std::stop_token stop) {
     ZCDP_TRY(const std::string user, a_user(api));
     if (!user.empty())
         return Error(ErrorKind::busy, "uses a dataset", "pod " + user, "delete it first, and whatever makes it again");
     for (const kube::Resource* kind : {&kube::resources::claims, &kube::resources::datasets,
                                        &kube::resources::node_datasets, &kube::resources::backends})
-        ZCDP_CHECK(remove_all(api, *kind, options, say, stop));
+        ZCDP_CHECK(remove_all(api, *kind, options, say, clock, stop));
     ZCDP_CHECK(clean_nodes(api));
     ZCDP_TRY(auto objects, manifest_objects(options));
-    ZCDP_CHECK(remove_controller(api, options, say, stop));
+    ZCDP_CHECK(remove_controller(api, options, say, clock, stop));
     for (auto at = objects.rbegin(); at != objects.rend(); ++at) {
         const kube::Resource* resource = resource_of(*at);
         const std::string name = text(*at, "metadata", "name"), ns = text(*at, "metadata", "namespace");
@@ -207,7 +208,7 @@ Result<> uninstall(kube::Api& api, const InstallOptions& options, const Say& say
         if (!gone && gone.error().kind() != kube::ApiErrorKind::not_found) return gone.error().to_error();
         if (gone) say(fmt::format("removed {} {}", resource->kind, name));
     }
-    return wait_until("namespace zcdp-system", options.timeout_ms, stop, [&]() -> std::string {
+    return wait_until("namespace zcdp-system", options.timeout_ms, clock, stop, [&]() -> std::string {
         auto ns = api.get(kube::resources::namespaces, "", api::kSystemNamespace);
         return !ns && ns.error().kind() == kube::ApiErrorKind::not_found ? "" : "it is still being removed";
     });

@@ -22,6 +22,7 @@
 #include "src/services/serve/peer.hpp"
 #include "src/services/serve/signature.hpp"
 #include "src/services/serve/uri.hpp"
+#include "zcdp/base/stop.hpp"
 #include "zcdp/net/listen.hpp"
 #include "zcdp/services/serve.hpp"
 
@@ -31,7 +32,6 @@ namespace {
 using namespace serve;
 
 constexpr uint64_t kBodyBytesMax = 1 << 20;
-constexpr int kLookEveryMs = 100;
 constexpr auto kPatience = std::chrono::seconds(2);
 
 class S3Server final : public Server {
@@ -54,7 +54,7 @@ class S3Server final : public Server {
 
     Result<> bind();
     const std::string& url() const override { return url_; }
-    Result<> run(const std::atomic<bool>& stop) override;
+    Result<> run(std::stop_token stop) override;
 
   private:
     void serve(uint64_t number, int socket);
@@ -109,10 +109,11 @@ Result<> S3Server::bind() {
     return {};
 }
 
-Result<> S3Server::run(const std::atomic<bool>& stop) {
-    while (!stop) {
-        pollfd ready{listener_.get(), POLLIN, 0};
-        if (::poll(&ready, 1, kLookEveryMs) <= 0) continue;
+Result<> S3Server::run(std::stop_token stop) {
+    const StopFd stopped(stop);
+    while (!stop.stop_requested()) {
+        pollfd ready[2] = {{listener_.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
+        if (::poll(ready, 2, -1) <= 0 || ready[0].revents == 0) continue;
         Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!socket) continue;
         const std::scoped_lock lock(mutex_);

@@ -23,7 +23,9 @@ namespace {
 
 constexpr size_t kQueueMost = 1000, kReadBytes = 256 << 10, kPairsAtOnce = 8;
 constexpr unsigned kLoopsMost = 4;
-constexpr uint64_t kAskAgainMs = 5, kCountMost = 10'000;
+/// The queue between the loops wakes nobody: a worker without work, and a merge that is far ahead, look again.
+constexpr uint64_t kAskAgainMs = 5;
+constexpr uint64_t kCountMost = 10'000;
 
 using Kind = Difference::Kind;
 
@@ -36,8 +38,8 @@ struct Pair {
 class Board {
   public:
     Board(const CompareOptions& compare_options, const Machine& on,
-          const std::function<void(const Difference&)>& on_found, Stop& on_stop)
-        : options(compare_options), machine(on), stop(on_stop), found_(on_found) {}
+          const std::function<void(const Difference&)>& on_found, std::stop_token on_stop)
+        : options(compare_options), machine(on), stop(std::move(on_stop)), found_(on_found) {}
 
     void differ(Kind kind, std::string path, std::string what) {
         const std::scoped_lock lock(mutex_);
@@ -55,7 +57,7 @@ class Board {
     }
     bool ended() {
         const std::scoped_lock lock(mutex_);
-        return stop || error_.has_value();
+        return stop.stop_requested() || error_.has_value();
     }
     bool offer(Pair& pair) {
         const std::scoped_lock lock(mutex_);
@@ -78,7 +80,7 @@ class Board {
     }
     Result<CompareReport> outcome(double seconds) {
         if (error_) return std::move(*error_);
-        if (stop) return Error(ErrorKind::interrupted, "stopped");
+        if (stop.stop_requested()) return Error(ErrorKind::interrupted, "stopped");
         report.seconds = seconds;
         return report;
     }
@@ -86,7 +88,7 @@ class Board {
     const CompareOptions& options;
     const Machine& machine;
     CompareReport report;
-    Stop& stop;
+    const std::stop_token stop;
 
   private:
     const std::function<void(const Difference&)>& found_;
@@ -338,8 +340,8 @@ const char* name_of(Kind kind) {
 }
 
 Result<CompareReport> compare(const CompareOptions& options, const origin::OriginFactory& source, Machine machine,
-                              const std::function<void(const Difference&)>& found, Stop& stop) {
-    const auto began = Deadline::clock::now();
+                              const std::function<void(const Difference&)>& found, std::stop_token stop) {
+    const int64_t began_ns = machine.clock.monotonic_ns();
     std::error_code code;
     const std::string path = std::filesystem::canonical(options.folder, code).string();
     if (code) return system_error({code.value(), boost::system::system_category()}, "opening", options.folder);
@@ -358,7 +360,7 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
     });
     board.close();  // also when there was no loop to merge on
     for (std::thread& thread : threads) thread.join();
-    return board.outcome(std::chrono::duration<double>(Deadline::clock::now() - began).count());
+    return board.outcome(static_cast<double>(machine.clock.monotonic_ns() - began_ns) / 1e9);
 }
 
 }  // namespace zcdp::sync

@@ -28,7 +28,7 @@ uint32_t first_runs(uint32_t connections, uint32_t loops) {
 
 void run_loop(transfer::Loop& loop, FetchJob& job) {
     try {
-        loop.run([&job] { return job.ended(); });
+        loop.run(job.ending());
     } catch (const std::exception& thrown) {
         job.fail(Error(ErrorKind::failed, std::string("internal error: ") + thrown.what()));
     }
@@ -61,7 +61,7 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
                               const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
                               const origin::OriginFactory& factory, Machine machine, Progress& progress,
-                              const Stop& stop) {
+                              const std::stop_token& stop) {
     progress.phase = Phase::fetching;
     const uint32_t connections = options.connections > 0 ? options.connections : kConnections;
     const uint32_t loop_count = std::min(loops_of(options), connections);
@@ -73,14 +73,15 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     transfer::ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
                                           transfer::ClimbingLimit::kOfRequests);
     FetchJob job(FetchContext{store, hold, *incoming, committer, feeder, run_limit, request_limit, connections, disk,
-                              machine.fs, machine.log, progress, stop, identity, options.source, scope,
+                              machine.fs, machine.clock, machine.log, progress, stop, identity, options.source, scope,
                               options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();
     const Result<> committed = committer.finish();
     if (!committed) return committed.error();
-    if (stop) return Error(ErrorKind::interrupted, "stopped", options.source, "run the same command again to go on");
+    if (stop.stop_requested())
+        return Error(ErrorKind::interrupted, "stopped", options.source, "run the same command again to go on");
     if (!ran) return std::move(ran).error();
     if (auto error = job.error()) return std::move(*error);
     return FetchTotals{job.objects_fetched, job.bytes_fetched, job.objects_matched, job.bytes_matched};

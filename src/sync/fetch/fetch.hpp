@@ -16,6 +16,6 @@ struct FetchTotals {
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
                               const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
                               const origin::OriginFactory& factory, Machine machine, Progress& progress,
-                              const Stop& stop);
+                              const std::stop_token& stop);
 
 }  // namespace zcdp::sync

@@ -221,7 +221,7 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run) {
         if (!full) continue;
         state.attempt = 0;  // progress was made
         job_.progress.advance_long_file(path, static_cast<int64_t>(state.filled));
-        job_.run_limit.moved(state.filled, static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()));
+        job_.run_limit.moved(state.filled, job_.now_ns());
         ZCDP_CO_TRY(const bool complete, co_await put_buffer(file, state));
         if (complete) co_return co_await finish_long(run.file);
     }

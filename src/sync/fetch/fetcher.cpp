@@ -11,7 +11,8 @@
 namespace zcdp::sync {
 namespace {
 
-/// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads.
+/// Looked at this often while there is nothing to do but a long file is being opened, or the origin takes fewer reads:
+/// both are made known on other threads, which would have to wake one slot of one of the loops.
 constexpr uint64_t kAskAgainMs = 2;
 /// What a request counts for beside its bytes when it is judged whether more of them bring more.
 constexpr uint64_t kRequestBytes = 64 << 10;
@@ -20,8 +21,6 @@ constexpr uint64_t kRequestBytes = 64 << 10;
 std::string sum_of_long(const origin::Entry& entry, const origin::ObjectChecksum& stated) {
     return chunk_count(entry.size_bytes) > 1 ? stated_sum(stated) : "";
 }
-
-uint64_t now_ns() { return static_cast<uint64_t>(Deadline::clock::now().time_since_epoch().count()); }
 
 }  // namespace
 
@@ -67,7 +66,7 @@ Task<> Fetcher::work_until_done() {
         const uint64_t worth = entry ? kRequestBytes + std::min(entry->entry.size_bytes, kSmallFileBytesMax) : 0;
         auto done = co_await handle(std::move(*work));
         if (!done) job_.fail(std::move(done).error());
-        if (worth > 0) job_.request_limit.moved(worth, now_ns());
+        if (worth > 0) job_.request_limit.moved(worth, job_.now_ns());
         grow();
     }
 }

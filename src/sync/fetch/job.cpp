@@ -12,9 +12,11 @@ std::string object_name(const std::string& source, const origin::OriginIdentity&
 }
 
 void FetchJob::fail(Error error) {
-    const std::scoped_lock lock(mutex_);
-    if (!error_) error_ = std::move(error);
-    failed_ = true;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!error_) error_ = std::move(error);
+    }
+    ending_.request_stop();
 }
 
 std::optional<Error> FetchJob::error() const {

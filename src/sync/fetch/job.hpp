@@ -3,12 +3,15 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "src/sync/fetch/committer.hpp"
 #include "src/sync/fetch/feeder.hpp"
+#include "zcdp/base/clock.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/sync/sync.hpp"
 #include "zcdp/transfer/climbing_limit.hpp"
@@ -31,9 +34,10 @@ struct FetchContext {
     uint32_t connections;                    ///< of all loops; small objects may have more
     asio::thread_pool& disk;
     Fs& fs;
+    const Clock& clock;
     Logger& log;
     Progress& progress;
-    const Stop& stop;
+    std::stop_token stop;  ///< of the whole sync; the job ends with it
     origin::OriginIdentity identity;
     std::string source;  ///< as it may be shown
     store::TagScope scope;
@@ -41,7 +45,8 @@ struct FetchContext {
 };
 
 struct FetchJob : FetchContext {
-    explicit FetchJob(FetchContext context) : FetchContext(std::move(context)) {}
+    explicit FetchJob(FetchContext context)
+        : FetchContext(std::move(context)), on_stop_(stop, [this] { ending_.request_stop(); }) {}
 
     std::atomic<uint64_t> objects_fetched{0}, bytes_fetched{0};
     std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};  ///< candidates that were the same content
@@ -51,15 +56,21 @@ struct FetchJob : FetchContext {
     std::string key(const std::string& path) const { return identity.prefix + path; }
     std::string name(const std::string& path) const { return object_name(source, identity, path); }
 
+    /// As the climbing limits count it.
+    uint64_t now_ns() const { return static_cast<uint64_t>(clock.monotonic_ns()); }
+
     /// Keeps the first error, and makes every loop end.
     void fail(Error error);
-    bool ended() const { return failed_.load(std::memory_order_relaxed) || stop.load(std::memory_order_relaxed); }
+    /// Stopped, or failed.
+    bool ended() const { return ending_.stop_requested(); }
+    std::stop_token ending() const { return ending_.get_token(); }
     std::optional<Error> error() const;
 
   private:
-    std::atomic<bool> failed_{false};
+    std::stop_source ending_;
     mutable std::mutex mutex_;
     std::optional<Error> error_;
+    std::stop_callback<std::function<void()>> on_stop_;
 };
 
 }  // namespace zcdp::sync

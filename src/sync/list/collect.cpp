@@ -41,7 +41,7 @@ Result<> Collector::take(origin::Entry&& entry) {
     return draft_->take(std::move(entry));
 }
 
-Result<> Collector::merge(const Stop& stop) {
+Result<> Collector::merge(const std::stop_token& stop) {
     const auto first_run = std::move(draft_);  // read to the end
     ZCDP_TRY(draft_, new_draft(skip_bad_keys_));
     ZCDP_CHECK(sorter_->finish());
@@ -49,7 +49,7 @@ Result<> Collector::merge(const Stop& stop) {
     for (uint64_t i = 0;; ++i) {
         ZCDP_TRY(origin::Entry* const entry, sorter_->next());
         if (!entry) break;
-        if (i % kLookEvery == 0 && stop) return stopped();
+        if (i % kLookEvery == 0 && stop.stop_requested()) return stopped();
         if (any_ && *entry == last_) continue;
         any_ = true, last_ = *entry;
         ZCDP_CHECK(draft_->take(std::move(*entry)));
@@ -58,7 +58,7 @@ Result<> Collector::merge(const Stop& stop) {
 }
 
 /// The same list without what gave way; the sums begin anew.
-Result<> Collector::leave_out_gone(const Stop& stop) {
+Result<> Collector::leave_out_gone(const std::stop_token& stop) {
     std::vector<uint64_t> gone = draft_->intake.gone();
     std::sort(gone.begin(), gone.end());
     const auto whole = std::move(draft_);
@@ -69,7 +69,7 @@ Result<> Collector::leave_out_gone(const Stop& stop) {
     for (uint64_t i = 0;; ++i) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (i % kLookEvery == 0 && stop) return stopped();
+        if (i % kLookEvery == 0 && stop.stop_requested()) return stopped();
         if (next_gone != gone.end() && *next_gone == i) {
             ++next_gone;
             refusals_.add(record.entry.path, "is empty and named like a folder");
@@ -80,7 +80,7 @@ Result<> Collector::leave_out_gone(const Stop& stop) {
     return draft_->end();
 }
 
-Result<EntryList> Collector::finish(const Stop& stop) {
+Result<EntryList> Collector::finish(const std::stop_token& stop) {
     if (sorter_) ZCDP_CHECK(merge(stop));
     ZCDP_CHECK(draft_->end());
     if (!draft_->intake.gone().empty()) ZCDP_CHECK(leave_out_gone(stop));

@@ -35,7 +35,7 @@ class Collector {
     Result<> begin();
     Result<> take(origin::Entry&& entry);
     /// After the last one. Errors: those of the disk; interrupted.
-    Result<EntryList> finish(const Stop& stop);
+    Result<EntryList> finish(const std::stop_token& stop);
 
     /// Of the finished list.
     Tally& tally() { return draft_->intake.tally(); }
@@ -60,8 +60,8 @@ class Collector {
         Intake intake;
     };
     Result<std::unique_ptr<Draft>> new_draft(bool placeholders_give_way);
-    Result<> merge(const Stop& stop);
-    Result<> leave_out_gone(const Stop& stop);
+    Result<> merge(const std::stop_token& stop);
+    Result<> leave_out_gone(const std::stop_token& stop);
 
     const Filter& filter_;
     const bool skip_bad_keys_;

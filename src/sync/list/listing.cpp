@@ -66,7 +66,7 @@ Error nothing_there(const std::string& source) {
 }  // namespace
 
 Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFactory& factory, Fs& fs, Random& random,
-                           const std::string& scratch_folder, Progress& progress, const Stop& stop) {
+                           const std::string& scratch_folder, Progress& progress, const std::stop_token& stop) {
     progress.phase = Phase::listing;
     const Filter filter(options.include, options.exclude);
     Collector collector(filter, options.skip_bad_keys, fs, random, scratch_folder);
@@ -75,8 +75,8 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     const FilterSelection selection(filter);
     ListJob job{*origin, collector, selection, progress, 0, {}};
     loop.spawn(run_list(&job));
-    loop.run([&stop] { return stop.load(); });
-    if (stop)
+    loop.run(stop);
+    if (stop.stop_requested())
         return Error(ErrorKind::interrupted, "stopped while listing", options.source, "run the same command again");
     ZCDP_CHECK(std::move(job.result));
     Listed listed;

@@ -22,6 +22,6 @@ struct Listed {
 /// key and how many there are, unless options.skip_bad_keys; not_found when there is nothing below a prefix, nor an
 /// object of its name.
 Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFactory& factory, Fs& fs, Random& random,
-                           const std::string& scratch_folder, Progress& progress, const Stop& stop);
+                           const std::string& scratch_folder, Progress& progress, const std::stop_token& stop);
 
 }  // namespace zcdp::sync

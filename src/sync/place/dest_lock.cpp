@@ -4,14 +4,15 @@
 #include <sys/file.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
+
+#include "zcdp/base/stop.hpp"
 
 namespace zcdp::sync {
 namespace {
 
-constexpr auto kAskAgain = std::chrono::milliseconds(50);
+/// A lock that is free wakes nobody: flock(2) either blocks, and then nothing stops it, or is asked again.
+constexpr uint64_t kAskAgainMs = 50;
 constexpr size_t kHolderBytesMax = 4096;
 
 /// Answers by which a file system says that it has no locks.
@@ -54,7 +55,7 @@ Result<DestLock> DestLock::take(Fs& fs, Clock& clock, int own, const std::string
             return lock;
         }
         if (number != EWOULDBLOCK && number != EINTR) return errno_error(number, "locking", shown);
-        if (wait.stop)
+        if (wait.stop.stop_requested())
             return Error(ErrorKind::interrupted, "stopped while waiting for " + holder_of(fs, own), shown,
                          "run the same command again");
         if (clock.monotonic_ns() >= until_ns)
@@ -64,7 +65,7 @@ Result<DestLock> DestLock::take(Fs& fs, Clock& clock, int own, const std::string
             wait.log.warn("waits for another run into the same destination",
                           {{"destination", shown}, {"holder", holder_of(fs, own)}});
         said = true;
-        std::this_thread::sleep_for(kAskAgain);
+        (void)wait_for_stop(wait.stop, kAskAgainMs);  // looked at above
     }
 }
 

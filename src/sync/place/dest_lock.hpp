@@ -2,7 +2,7 @@
 // holder's lock is free; a clean end takes the file away. Thread rule: one thread.
 #pragma once
 
-#include <atomic>
+#include <stop_token>
 #include <string>
 
 #include "zcdp/base/clock.hpp"
@@ -16,7 +16,7 @@ namespace zcdp::sync {
 struct LockWait {
     std::string holder;  ///< what others are told of us
     uint64_t timeout_ms = 0;
-    const std::atomic<bool>& stop;
+    std::stop_token stop;
     Logger& log;
 };
 

@@ -19,7 +19,7 @@ Error stopped(const std::string& object) {
     return Error(ErrorKind::interrupted, "stopped", object, "run the same command again to go on");
 }
 
-LockWait lock_wait(const SyncOptions& options, const Stop& stop, Logger& log) {
+LockWait lock_wait(const SyncOptions& options, const std::stop_token& stop, Logger& log) {
     char host[256] = "";
     (void)::gethostname(host, sizeof host - 1);
     return {fmt::format("zcdp sync, pid {} on {}", ::getpid(), host), options.lock_timeout_ms, stop, log};
@@ -72,7 +72,7 @@ Result<> count_removals(const SyncOptions& options, const Listed& listed, Machin
 class WithoutStore {
   public:
     WithoutStore(const SyncOptions& options, const origin::OriginFactory& factory, Machine machine, Progress& progress,
-                 Stop& stop)
+                 const std::stop_token& stop)
         : options_(options), factory_(factory), machine_(machine), progress_(progress), stop_(stop) {}
     Result<SyncReport> run();
 
@@ -87,7 +87,7 @@ class WithoutStore {
     const origin::OriginFactory& factory_;
     Machine machine_;
     Progress& progress_;
-    Stop& stop_;
+    const std::stop_token& stop_;
     SyncReport report_;
     std::unique_ptr<Dest> dest_;
     std::string scratch_;  ///< folder for lists
@@ -116,7 +116,7 @@ Result<Listed> WithoutStore::missing_of(const Listed& listed) {
     for (SpoolEntry record;;) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop_) return stopped(options_.source);
+        if (stop_.stop_requested()) return stopped(options_.source);
         if (record.entry.kind != origin::EntryKind::file) continue;
         ZCDP_TRY(const bool here, here_already(record.entry, earlier));
         if (here) {
@@ -187,7 +187,7 @@ Result<> WithoutStore::place(const Listed& listed) {
     for (SpoolEntry record;; ++progress_.files_placed) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop_) return stopped(options_.source);
+        if (stop_.stop_requested()) return stopped(options_.source);
         store::ManifestEntry entry;
         if (next_fresh && next_fresh->path == record.entry.path) {
             entry = std::move(*next_fresh);
@@ -246,7 +246,7 @@ Result<SyncReport> WithoutStore::run() {
 }  // namespace
 
 Result<SyncReport> run_without_store(const SyncOptions& options, const origin::OriginFactory& factory, Machine machine,
-                                     Progress& progress, Stop& stop) {
+                                     Progress& progress, const std::stop_token& stop) {
     return WithoutStore(options, factory, machine, progress, stop).run();
 }
 
@@ -270,7 +270,7 @@ Result<> forget_private_store(const std::string& dest, Machine machine) {
 }
 
 Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, Machine machine,
-                        SyncReport& report, Progress& progress, Stop& stop) {
+                        SyncReport& report, Progress& progress, const std::stop_token& stop) {
     if (options.dry_run) return count_removals(options, listed, machine, report);
     progress.phase = Phase::placing;
     progress.files_placed = 0, progress.files_to_place = listed.list.count;
@@ -288,7 +288,7 @@ Result<> place_snapshot(const SyncOptions& options, store::Store& store, const L
     while (true) {
         ZCDP_TRY(const auto entry, manifest->next());
         if (!entry) break;
-        if (stop) return stopped(options.dest);
+        if (stop.stop_requested()) return stopped(options.dest);
         ZCDP_CHECK(dest->place(*entry, ""));
         ++progress.files_placed;
     }

@@ -20,7 +20,7 @@ Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origi
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
                                        const std::string& revision, store::Store& store, Fs& fs, Progress& progress,
-                                       const Stop& stop) {
+                                       const std::stop_token& stop) {
     progress.files_to_place = plan.count;
     progress.files_placed = 0;
     progress.phase = Phase::building;
@@ -32,7 +32,8 @@ Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::Orig
     while (true) {
         ZCDP_TRY(const bool more, reader.next(record));
         if (!more) break;
-        if (stop) return Error(ErrorKind::interrupted, "stopped", name, "run the same command again to go on");
+        if (stop.stop_requested())
+            return Error(ErrorKind::interrupted, "stopped", name, "run the same command again to go on");
         entry.path = record.entry.path;
         entry.kind = static_cast<store::FileKind>(record.entry.kind);
         entry.executable = record.entry.executable;

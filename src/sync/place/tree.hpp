@@ -11,6 +11,6 @@ namespace zcdp::sync {
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
                                        const std::string& revision, store::Store& store, Fs& fs, Progress& progress,
-                                       const Stop& stop);
+                                       const std::stop_token& stop);
 
 }  // namespace zcdp::sync

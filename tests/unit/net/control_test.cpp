@@ -28,7 +28,7 @@ Answer get(const std::string& url, const std::string& target, TlsOptions tls = {
     HttpClientOptions options;
     options.tls = make_tls_context(std::move(tls));
     options.address_rules = std::move(rules);
-    const auto client = make_http_client(loop.get_executor(), options, metrics, log);
+    const auto client = make_http_client(loop.get_executor(), options, system_clock(), metrics, log);
     Answer out;
     const auto ask = [](HttpClient* http, std::string to, std::string path, Answer* answer) -> Task<> {
         Request request;

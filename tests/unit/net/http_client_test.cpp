@@ -89,7 +89,7 @@ struct Fixture {
     std::unique_ptr<HttpClient> client;
 
     HttpClient& http() {
-        if (!client) client = make_http_client(context.get_executor(), options, metrics, log);
+        if (!client) client = make_http_client(context.get_executor(), options, system_clock(), metrics, log);
         return *client;
     }
     static Task<> one(HttpClient* http, Endpoint endpoint, Request request, Deadline deadline, Answer* out) {

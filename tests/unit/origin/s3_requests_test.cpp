@@ -29,7 +29,7 @@ struct Prepares {
     }
     Prepared of(const Call& call) {
         asio::io_context loop;
-        const auto http = net::make_http_client(loop.get_executor(), {}, metrics, log);
+        const auto http = net::make_http_client(loop.get_executor(), {}, system_clock(), metrics, log);
         std::optional<Result<Prepared>> out;
         asio::co_spawn(loop, into(&out, protocol.get(), &call, http.get()), [](std::exception_ptr e) { CHECK(!e); });
         loop.run();

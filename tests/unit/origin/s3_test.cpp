@@ -13,7 +13,6 @@
 #include "src/origin/s3/sigv4.hpp"
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/base64.hpp"
-#include "zcdp/transfer/backoff.hpp"
 
 using namespace zcdp;
 using namespace zcdp::origin;
@@ -215,14 +214,6 @@ TEST_CASE("container and web identity answers give credentials with their end, o
     REQUIRE(sts);
     CHECK(sts->access_key == "A");
     CHECK_FALSE(parse_sts_answer("<ErrorResponse><Error><Code>X</Code></Error></ErrorResponse>"));
-}
-
-TEST_CASE("back-off grows, is jittered, bounded, and never shorter than Retry-After") {
-    CHECK(transfer::backoff_ms(1, 0.0, 0) == 0);
-    CHECK(transfer::backoff_ms(1, 0.999, 0) < 200);
-    CHECK(transfer::backoff_ms(4, 0.999, 0) > transfer::backoff_ms(2, 0.999, 0));
-    CHECK(transfer::backoff_ms(30, 0.999, 0) <= 20'000);
-    CHECK(transfer::backoff_ms(1, 0.0, 3000) == 3000);
 }
 
 TEST_CASE("concurrency halves once for a burst of 503s and climbs back one by one") {

@@ -34,16 +34,16 @@ class ServedFolder {
         auto opened = services::Server::open(options, system_fs(), system_clock(), around.metrics, around.log);
         if (!opened) FAIL(opened.error().line());
         server_ = std::move(*opened);
-        thread_ = std::thread([this] { (void)server_->run(stop_); });
+        thread_ = std::thread([this] { (void)server_->run(stop_.get_token()); });
     }
     ~ServedFolder() {
-        stop_ = true;
+        stop_.request_stop();
         thread_.join();
     }
     const std::string& url() const { return server_->url(); }
 
   private:
-    std::atomic<bool> stop_{false};
+    std::stop_source stop_;
     std::unique_ptr<services::Server> server_;
     std::thread thread_;
 };

@@ -37,12 +37,11 @@ Collected collect(std::vector<origin::Entry> entries, bool skip = true, bool twi
     TempFolder temp;
     const Filter filter({}, {"*.no"});
     Collector collector(filter, skip, system_fs(), system_random(), temp.path());
-    const Stop stop{false};
     for (int round = twice ? 0 : 1; round < 2; ++round) {
         REQUIRE(collector.begin());
         for (const auto& entry : entries) REQUIRE(collector.take(origin::Entry(entry)));
     }
-    auto list = collector.finish(stop);
+    auto list = collector.finish({});
     REQUIRE(list);
     Collected out;
     SpoolReader reader = list->read(system_fs());

@@ -15,7 +15,8 @@ constexpr uint32_t kAttemptsOften = 8;
 constexpr size_t kHistoryMost = 20, kHistoryBytesMost = 256 << 10;
 
 int64_t retry_pause_s(const api::DatasetStatus& status, int64_t now) {
-    // The longer the listing has been failing, the longer the pause: a quarter of that time.
+    // The longer the listing has been failing, the longer the pause: a quarter of that time. Read off the object, not
+    // counted (Backoff), so that a controller that takes over goes on where the last one was.
     const api::Condition* listed = api::find_condition(status.conditions, "Listed");
     const int64_t since = listed && listed->status == "False" ? api::parse_time(listed->last_transition_time) : now;
     return std::clamp<int64_t>((now - since) / 4, kListingRetryFirstS, kListingRetryMostS);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <condition_variable>
+#include <stop_token>
 
 #include "src/services/backend/listed_origin.hpp"
 #include "zcdp/sync/sync.hpp"
@@ -56,7 +57,7 @@ class OriginLister final : public Lister {
         {
             const std::scoped_lock lock(mutex_);
             ending_ = true;
-            for (auto& [uid, one] : listings_) *one.stop = true;
+            for (auto& [uid, one] : listings_) one.stop.request_stop();
         }
         free_.notify_all();
         for (auto& [uid, one] : listings_)
@@ -69,8 +70,8 @@ class OriginLister final : public Lister {
         if (one.outcome.running || ending_ || !source.backend) return;
         if (one.thread.joinable()) one.thread.join();  // ended: its last act was to say so
         one.outcome.running = true;
-        one.stop = std::make_shared<sync::Stop>(false);
-        one.thread = std::thread([this, dataset, source, stop = one.stop] { run(dataset, source, *stop); });
+        one.stop = std::stop_source();
+        one.thread = std::thread([this, dataset, source, stop = one.stop.get_token()] { run(dataset, source, stop); });
     }
 
     ListingOutcome outcome(const std::string& dataset_uid) const override {
@@ -84,7 +85,7 @@ class OriginLister final : public Lister {
         kept_.erase(dataset_uid);
         const auto at = listings_.find(dataset_uid);
         if (at == listings_.end()) return;
-        *at->second.stop = true;
+        at->second.stop.request_stop();
         if (at->second.outcome.running) return;  // it goes with the next one
         std::thread thread = std::move(at->second.thread);
         listings_.erase(at);
@@ -104,8 +105,7 @@ class OriginLister final : public Lister {
         if (!source.backend) return Error(ErrorKind::not_found, source.message);
         const std::scoped_lock one_at_a_time(again_);
         if (auto file = kept(dataset.metadata.uid, revision)) return file;  // somebody else asked for it, too
-        sync::Stop stop{false};
-        ZCDP_TRY(const auto summary, list(dataset, source, stop));
+        ZCDP_TRY(const auto summary, list(dataset, source, {}));
         machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
         auto file = kept(dataset.metadata.uid, revision);
         if (!file)
@@ -136,12 +136,13 @@ class OriginLister final : public Lister {
     }
     struct Running {
         ListingOutcome outcome;
-        std::shared_ptr<sync::Stop> stop = std::make_shared<sync::Stop>(false);
+        std::stop_source stop{std::nostopstate};
         std::thread thread;
     };
 
     /// Lists into a file without a name, and keeps that as the newest of its dataset.
-    Result<sync::ListingSummary> list(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop) {
+    Result<sync::ListingSummary> list(const api::Dataset& dataset, const ResolvedSource& source,
+                                      const std::stop_token& stop) {
         auto made = machine_.fs.open(AT_FDCWD, scratch_.c_str(), O_TMPFILE | O_RDWR, 0600);
         if (!made) return system_error(made.error(), "making a file in", scratch_);
         auto file = std::make_shared<Fd>(std::move(*made));
@@ -151,7 +152,8 @@ class OriginLister final : public Lister {
         keep(dataset.metadata.uid, {summary.revision, std::move(file)});
         return summary;
     }
-    Result<sync::ListingSummary> list_into(const ResolvedSource& source, sync::Stop& stop, ListingWriter& writer) {
+    Result<sync::ListingSummary> list_into(const ResolvedSource& source, const std::stop_token& stop,
+                                           ListingWriter& writer) {
         ZCDP_TRY(const backend::BackendAccess access,
                  backend::backend_access(api_, *source.backend, source.prefix, rules_));
         ZCDP_TRY(const auto factory, origin::make_origin_factory(access.source, access.options, machine_));
@@ -163,7 +165,7 @@ class OriginLister final : public Lister {
                                  [&writer](const origin::Entry& entry) { writer.add(entry); });
     }
 
-    void run(const api::Dataset& dataset, const ResolvedSource& source, sync::Stop& stop) {
+    void run(const api::Dataset& dataset, const ResolvedSource& source, const std::stop_token& stop) {
         {
             std::unique_lock lock(mutex_);
             free_.wait(lock, [this] { return running_ < kAtOnce || ending_; });

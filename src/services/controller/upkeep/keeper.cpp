@@ -1,12 +1,15 @@
 #include "src/services/controller/upkeep/keeper.hpp"
 
+#include "zcdp/base/stop.hpp"
+
 namespace zcdp::services::controller {
 namespace {
 
 constexpr int64_t kEveryNs = 20'000'000'000, kRetryNs = 5'000'000'000;
 /// No race with somebody who changes it again and again.
 constexpr int64_t kSeldomNs = 1'000'000'000;
-constexpr uint64_t kPauseMs = 100;
+/// Looked at, not woken: a lease runs out by the clock alone, and what was touched is looked at once a second at most.
+constexpr uint64_t kLookEveryMs = 100;
 
 }  // namespace
 
@@ -28,7 +31,7 @@ Result<> Keeper::look() {
 void Keeper::run(Tripwires& wires, std::stop_token stop) {
     bool led = false;
     int64_t due_ns = 0, looked_ns = -kSeldomNs;
-    for (; !stop.stop_requested(); kube::sleep_unless(stop, kPauseMs)) {
+    for (; !stop.stop_requested(); (void)wait_for_stop(stop, kLookEveryMs)) {
         const int64_t now_ns = parts_.clock.monotonic_ns();
         const bool leads = parts_.leads(), took_over = leads && !led;
         const bool touched = wires.tripped() && now_ns - looked_ns >= kSeldomNs;
