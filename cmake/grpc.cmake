@@ -30,7 +30,7 @@ endforeach()
 # Generated code and its headers are not held to our warnings.
 add_library(zcdp_proto STATIC ${proto_sources})
 target_include_directories(zcdp_proto SYSTEM PUBLIC ${proto_out})
-target_compile_options(zcdp_proto PRIVATE -w -ffunction-sections -fdata-sections)
+target_compile_options(zcdp_proto PRIVATE -w -ffunction-sections -fdata-sections -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_link_libraries(zcdp_proto PUBLIC ${grpc_libraries})
 if(ZCDP_SANITIZE)
   target_compile_options(zcdp_proto PRIVATE -fsanitize=${ZCDP_SANITIZE})

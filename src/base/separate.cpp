@@ -1,10 +1,7 @@
-// The one translation unit that holds the compiled parts of the header-only libraries, and the templates that
-// src/precompiled.hpp says are instantiated somewhere.
+// The translation unit that holds the compiled parts of header-only libraries (separate_net.cpp: those of the network),
+// and the templates that src/precompiled.hpp says are instantiated somewhere.
 #include <fmt/format-inl.h>
 
-#include <boost/asio/impl/src.hpp>
-#include <boost/asio/ssl/impl/src.hpp>
-#include <boost/beast/src.hpp>
 #include <boost/json/src.hpp>
 #include <map>
 #include <set>

@@ -59,57 +59,53 @@ constexpr const char* kRanges =
 
 }  // namespace
 
-void add_agent(CLI::App& app, Action& action) {
+void add_agent(Command program, Action& action) {
     auto flags = std::make_shared<AgentFlags>();
-    CLI::App& agent =
-        *app.add_subcommand("agent", "the DaemonSet's process: keeps a node's datasets and mounts them into pods");
-    agent.add_option("--node", flags->agent.node, "this node's name (NODE_NAME)")->type_name("NAME");
-    agent.add_option("--store", flags->agent.store, "the store")->type_name("DIR")->capture_default_str();
+    Command agent =
+        program.add_command("agent", "the DaemonSet's process: keeps a node's datasets and mounts them into pods");
+    agent.add_option("--node", flags->agent.node, "this node's name (NODE_NAME)").type_name("NAME");
+    agent.add_option("--store", flags->agent.store, "the store").type_name("DIR").show_default();
     agent.add_option("--socket", flags->agent.socket, "unix socket for zcdp commands of this node")
-        ->type_name("PATH")
-        ->capture_default_str();
+        .type_name("PATH")
+        .show_default();
     agent.add_option("--registration", flags->agent.registration, "unix socket in kubelet's plugins_registry")
-        ->type_name("PATH")
-        ->capture_default_str();
-    agent.add_option("--listen", flags->agent.listen, "metrics and health")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
-    agent.add_option("--cluster-range", flags->agent.cluster_ranges, kRanges)->type_name("CIDR")->delimiter(',');
-    agent.add_option("--syncs", flags->agent.syncs_at_once, "datasets fetched at once")
-        ->check(CLI::Range(1, 64))
-        ->capture_default_str();
+        .type_name("PATH")
+        .show_default();
+    agent.add_option("--listen", flags->agent.listen, "metrics and health").type_name("ADDRESS:PORT").show_default();
+    agent.add_option("--cluster-range", flags->agent.cluster_ranges, kRanges).type_name("CIDR").separated_by(',');
+    agent.add_option("--syncs", flags->agent.syncs_at_once, "datasets fetched at once").range(1, 64).show_default();
     agent.add_option("--high-watermark", flags->agent.high_watermark_percent, "of the disk: eviction begins")
-        ->check(CLI::Range(1, 100))
-        ->capture_default_str();
+        .range(1, 100)
+        .show_default();
     agent.add_option("--low-watermark", flags->agent.low_watermark_percent, "of the disk: eviction ends")
-        ->check(CLI::Range(1, 100))
-        ->capture_default_str();
+        .range(1, 100)
+        .show_default();
     add_kube_flags(agent, flags->kube);
-    agent.callback([flags, &action] { action = [flags](Context& context) { return run_agent(context, *flags); }; });
+    agent.on_parsed([flags, &action] { action = [flags](Context& context) { return run_agent(context, *flags); }; });
 }
 
-void add_controller(CLI::App& app, Action& action) {
+void add_controller(Command program, Action& action) {
     auto flags = std::make_shared<ControllerFlags>();
-    CLI::App& controller = *app.add_subcommand(
+    Command controller = program.add_command(
         "controller", "the Deployment's process: decides which node holds what, and runs the webhook");
     controller.add_option("--identity", flags->controller.identity, "this replica's name in the lease (POD_NAME)")
-        ->type_name("NAME");
+        .type_name("NAME");
     controller.add_option("--listen", flags->controller.listen, "metrics and health")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
+        .type_name("ADDRESS:PORT")
+        .show_default();
     controller.add_option("--webhook-listen", flags->controller.webhook_listen, "the webhook, over TLS")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
+        .type_name("ADDRESS:PORT")
+        .show_default();
     controller.add_option("--cluster-range", flags->controller.cluster_ranges, kRanges)
-        ->type_name("CIDR")
-        ->delimiter(',');
+        .type_name("CIDR")
+        .separated_by(',');
     controller.add_option("--scratch", flags->controller.scratch, "takes listings while they run")
-        ->type_name("DIR")
-        ->capture_default_str();
+        .type_name("DIR")
+        .show_default();
     controller.add_flag("!--no-webhook", flags->controller.webhook,
                         "serve neither the webhook nor listings, and keep up nothing of what zcdp set up");
     add_kube_flags(controller, flags->kube);
-    controller.callback(
+    controller.on_parsed(
         [flags, &action] { action = [flags](Context& context) { return run_controller(context, *flags); }; });
 }
 

@@ -29,25 +29,24 @@ void add_choices(const std::string& type, std::vector<Word>& words) {
     }
 }
 
-Place place_of(const CLI::App& app, std::string path) {
+Place place_of(Command command, std::string path) {
     Place out{std::move(path), {}, {}};
-    for (const CLI::App* command : app.get_subcommands({}))
-        if (!command->get_name().empty())
-            out.commands.push_back({command->get_name(), first_line(command->get_description())});
-    for (const CLI::Option* option : app.get_options()) {
-        if (option->get_positional()) add_choices(option->get_type_name(), out.commands);
-        for (const std::string& name : option->get_lnames())
-            out.options.push_back({name, first_line(option->get_description())});
+    for (const Command& below : command.commands())
+        if (!below.name().empty()) out.commands.push_back({below.name(), first_line(below.description())});
+    for (const Option& option : command.options()) {
+        if (option.is_positional()) add_choices(option.shown_type(), out.commands);
+        for (const std::string& name : option.long_names())
+            out.options.push_back({name, first_line(option.description())});
     }
     return out;
 }
 
-std::vector<Place> places_of(const CLI::App& app) {
-    std::vector<Place> out{place_of(app, "")};
-    for (const CLI::App* command : app.get_subcommands({})) {
-        out.push_back(place_of(*command, command->get_name()));
-        for (const CLI::App* below : command->get_subcommands({}))
-            out.push_back(place_of(*below, command->get_name() + " " + below->get_name()));
+std::vector<Place> places_of(Command program) {
+    std::vector<Place> out{place_of(program, "")};
+    for (const Command& command : program.commands()) {
+        out.push_back(place_of(command, command.name()));
+        for (const Command& below : command.commands())
+            out.push_back(place_of(below, command.name() + " " + below.name()));
     }
     return out;
 }
@@ -163,18 +162,16 @@ end
 
 }  // namespace
 
-void add_completion(CLI::App& app, Action& action) {
-    CLI::App& completion = *app.add_subcommand("completion", "print a shell's completion script");
+void add_completion(Command program, Action& action) {
+    Command completion = program.add_command("completion", "print a shell's completion script");
     auto shell = std::make_shared<std::string>();
-    completion.add_option("SHELL", *shell, "bash, zsh or fish")
-        ->required()
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion.add_option("SHELL", *shell, "bash, zsh or fish").required().one_of({"bash", "zsh", "fish"});
     completion.footer(
         "\nExamples:\n  source <(zcdp completion bash)\n  source <(zcdp completion zsh)\n  zcdp completion fish | "
         "source");
-    completion.callback([&app, &action, shell] {
-        action = [&app, shell](Context&) {
-            const std::vector<Place> places = places_of(app);
+    completion.on_parsed([program, &action, shell] {
+        action = [program, shell](Context&) {
+            const std::vector<Place> places = places_of(program);
             fmt::print("{}", *shell == "bash"  ? bash_script(places)
                              : *shell == "zsh" ? zsh_script(places)
                                                : fish_script(places));

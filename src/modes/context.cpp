@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 #include "src/modes/streams.hpp"
-#include "zcdp/base/units.hpp"
 
 namespace zcdp::modes {
 namespace {
@@ -49,16 +48,6 @@ std::string store_folder(const std::string& flag) {
 int report(const Error& error) {
     say("zcdp: {}\n", error.line());
     return exit_code(error.kind());
-}
-
-std::string check_size(const std::string& text) {
-    return parse_size(text) ? "" : "is no size: write for example 32MiB, 1.5GiB or 100M";
-}
-std::string check_rate(const std::string& text) {
-    return parse_rate(text) ? "" : "is no rate: write for example 100MiB/s";
-}
-std::string check_duration(const std::string& text) {
-    return parse_duration_ms(text) ? "" : "is no duration: write for example 30s, 5m or 500ms";
 }
 
 }  // namespace zcdp::modes

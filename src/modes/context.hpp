@@ -1,10 +1,10 @@
 // What a command gets from main: the machine, and where its output goes. No command reaches for anything else.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
+#include "src/modes/command_line.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
@@ -35,30 +35,26 @@ struct Context {
     Machine machine(Logger& log) const;
 };
 
-/// A command: adds itself to the parser; `action` is what it does once everything is parsed, and returns the exit code.
+/// A command: adds itself to the program; `action` is what it does once everything is parsed, and returns the exit
+/// code.
 using Action = std::function<int(Context&)>;
-void add_sync(CLI::App& app, Action& action);
-void add_verify(CLI::App& app, Action& action);
-void add_store(CLI::App& app, Action& action);
-void add_serve(CLI::App& app, Action& action);
-void add_agent(CLI::App& app, Action& action);
-void add_controller(CLI::App& app, Action& action);
-void add_install(CLI::App& app, Action& action);
-void add_uninstall(CLI::App& app, Action& action);
-void add_status(CLI::App& app, Action& action);
-void add_explain(CLI::App& app, Action& action);
-void add_version(CLI::App& app, Action& action);
-void add_completion(CLI::App& app, Action& action);
+void add_sync(Command program, Action& action);
+void add_verify(Command program, Action& action);
+void add_store(Command program, Action& action);
+void add_serve(Command program, Action& action);
+void add_agent(Command program, Action& action);
+void add_controller(Command program, Action& action);
+void add_install(Command program, Action& action);
+void add_uninstall(Command program, Action& action);
+void add_status(Command program, Action& action);
+void add_explain(Command program, Action& action);
+void add_version(Command program, Action& action);
+void add_completion(Command program, Action& action);
 
 /// --store DIR, $ZCDP_STORE, /var/lib/zcdp for root, else the XDG cache folder.
 std::string store_folder(const std::string& flag);
 
 /// "zcdp: OBJECT: WHAT; HINT" on stderr; the exit code of its kind.
 int report(const Error& error);
-
-/// Validators of values with units.
-std::string check_size(const std::string& text);
-std::string check_rate(const std::string& text);
-std::string check_duration(const std::string& text);
 
 }  // namespace zcdp::modes

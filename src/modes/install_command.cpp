@@ -37,36 +37,30 @@ int run(Context& context, Flags& flags, Work work) {
 
 }  // namespace
 
-void add_install(CLI::App& app, Action& action) {
+void add_install(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& install = *app.add_subcommand("install", "put zcdp into a cluster, and wait until it is ready");
+    Command install = program.add_command("install", "put zcdp into a cluster, and wait until it is ready");
     install.add_flag("--print", flags->print, "only print the manifests, for kubectl apply -f -");
     install.add_option("--image", flags->install.image, "the image of controller and agent")
-        ->type_name("IMAGE")
-        ->capture_default_str();
+        .type_name("IMAGE")
+        .show_default();
     install
         .add_option("--cluster-range", flags->install.cluster_ranges,
                     "CIDRs of pods and services, which endpoints may not resolve to unless their backend allows it")
-        ->type_name("CIDR,…");
-    install.add_option("--timeout", flags->timeout, "for each part to become ready")
-        ->check(check_duration)
-        ->type_name("TIME")
-        ->capture_default_str();
+        .type_name("CIDR,…");
+    install.add_duration("--timeout", flags->timeout, "for each part to become ready").show_default();
     add_kube_flags(install, flags->kube);
-    install.callback(
+    install.on_parsed(
         [flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::install); }; });
 }
 
-void add_uninstall(CLI::App& app, Action& action) {
+void add_uninstall(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& uninstall =
-        *app.add_subcommand("uninstall", "take zcdp and its data out of a cluster; refuses while a pod uses a dataset");
-    uninstall.add_option("--timeout", flags->timeout, "for each part to be gone")
-        ->check(check_duration)
-        ->type_name("TIME")
-        ->capture_default_str();
+    Command uninstall =
+        program.add_command("uninstall", "take zcdp and its data out of a cluster; refuses while a pod uses a dataset");
+    uninstall.add_duration("--timeout", flags->timeout, "for each part to be gone").show_default();
     add_kube_flags(uninstall, flags->kube);
-    uninstall.callback(
+    uninstall.on_parsed(
         [flags, &action] { action = [flags](Context& context) { return run(context, *flags, services::uninstall); }; });
 }
 

@@ -4,12 +4,12 @@
 
 namespace zcdp::modes {
 
-void add_kube_flags(CLI::App& command, KubeFlags& flags) {
+void add_kube_flags(Command command, KubeFlags& flags) {
     command
         .add_option("--kubeconfig", flags.kubeconfig,
                     "kubeconfig (KUBECONFIG, ~/.kube/config; in a pod its ServiceAccount)")
-        ->type_name("FILE");
-    command.add_option("--context", flags.context, "context of the kubeconfig")->type_name("NAME");
+        .type_name("FILE");
+    command.add_option("--context", flags.context, "context of the kubeconfig").type_name("NAME");
 }
 
 Result<Cluster> connect_cluster(Context& context, const KubeFlags& flags, Logger& log) {

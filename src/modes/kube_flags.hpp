@@ -1,10 +1,10 @@
 // Flags of commands that speak to a cluster, and the connection they make.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
+#include "src/modes/command_line.hpp"
 #include "src/modes/context.hpp"
 #include "zcdp/kube/api.hpp"
 
@@ -13,7 +13,7 @@ namespace zcdp::modes {
 struct KubeFlags {
     std::string kubeconfig, context;
 };
-void add_kube_flags(CLI::App& command, KubeFlags& flags);
+void add_kube_flags(Command command, KubeFlags& flags);
 
 /// An API connection and what it needs to stay alive.
 struct Cluster {

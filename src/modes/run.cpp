@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
-#include <iostream>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -32,17 +32,17 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused input, 4 not found, 5 access de
 
 constexpr int kUsage = 2;
 
-void add_common_flags(CLI::App& command, CommonFlags& flags) {
-    for (CLI::App* below : command.get_subcommands({})) add_common_flags(*below, flags);
-    if (!command.get_subcommands({}).empty()) return;
+void add_common_flags(Command command, CommonFlags& flags) {
+    for (const Command& below : command.commands()) add_common_flags(below, flags);
+    if (!command.commands().empty()) return;
     command.add_option("--log-format", flags.log_format, "of messages on stderr")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+        .one_of({"text", "json"})
+        .show_default();
     command.add_option("--log-level", flags.log_level, "of messages on stderr")
-        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
-        ->capture_default_str();
+        .one_of({"debug", "info", "warn", "error"})
+        .show_default();
     command.add_flag("-q,--quiet", flags.quiet, "only errors");
-    command.add_flag("-v,--verbose", flags.verbose, "say more; twice: each request");
+    command.add_counted_flag("-v,--verbose", flags.verbose, "say more; twice: each request");
 }
 
 /// What std::thread throws when pthread_create fails.
@@ -51,18 +51,21 @@ bool is_out_of_threads(const std::exception& error) {
     return failed && failed->code() == std::errc::resource_unavailable_try_again;
 }
 
+int print_help(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    return finish_stdout(0);
+}
+
 /// Commands without anything behind them that would choose one: `zcdp`, `zcdp store`, `zcdp help [COMMAND]`. The exit
 /// code; nullopt: there is something to parse.
-std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
+std::optional<int> help_or_unknown(Command command, int argc, char** argv) {
     const bool asked = argc > 1 && std::string_view(argv[1]) == "help";
-    const CLI::App* command = &app;
     std::string words = "zcdp", before;
     for (int i = asked ? 2 : 1;; ++i) {
-        const auto below = command->get_subcommands([](const CLI::App*) { return true; });
+        const std::vector<Command> below = command.commands();
         if (i >= argc) {
             if (!asked && below.empty()) return std::nullopt;
-            std::cout << command->help(before);  // as CLI11 prints --help
-            return finish_stdout(0);
+            return print_help(command.help(before));
         }
         if (below.empty() || argv[i][0] == '-') {
             if (!asked) return std::nullopt;
@@ -70,10 +73,10 @@ std::optional<int> help_or_unknown(const CLI::App& app, int argc, char** argv) {
             --i;
             continue;
         }
-        const auto named = std::ranges::find(below, argv[i], &CLI::App::get_name);
+        const auto named = std::ranges::find(below, argv[i], &Command::name);
         if (named == below.end()) {
             std::vector<std::string> names;
-            for (const CLI::App* one : below) names.push_back(one->get_name());
+            for (const Command& one : below) names.push_back(one.name());
             const std::string meant = nearest(argv[i], names);
             say("zcdp: there is no command {} {}; {}see {} --help\n", words, printable(argv[i]),
                 meant.empty() ? "" : fmt::format("did you mean {} {}? ", words, meant), words);
@@ -92,29 +95,29 @@ int run(int argc, char** argv) {
     ::umask(::umask(0) & 077);  // one that takes our own rights away would keep us out of what we make
     Metrics metrics;
     Context context{system_fs(), system_clock(), system_random(), metrics, {}};
-    CLI::App app{"zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified", "zcdp"};
-    app.footer(kFooter);
-    app.require_subcommand(1);
+    CommandLine line("zcdp", "zcdp, the Zero Copy Data Plane: datasets on local disk, once, verified");
+    Command program = line.program();
+    program.footer(kFooter);
+    program.require_command();
     Action action;
-    add_sync(app, action);
-    add_verify(app, action);
-    add_store(app, action);
-    add_serve(app, action);
-    add_agent(app, action);
-    add_controller(app, action);
-    add_install(app, action);
-    add_uninstall(app, action);
-    add_status(app, action);
-    add_explain(app, action);
-    add_version(app, action);
-    add_completion(app, action);
-    for (CLI::App* command : app.get_subcommands({})) add_common_flags(*command, context.flags);
-    if (const auto done = help_or_unknown(app, argc, argv)) return *done;
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return finish_stdout(app.exit(error));  // --help
-        say("zcdp: {}; see --help\n", error.what());
+    add_sync(program, action);
+    add_verify(program, action);
+    add_store(program, action);
+    add_serve(program, action);
+    add_agent(program, action);
+    add_controller(program, action);
+    add_install(program, action);
+    add_uninstall(program, action);
+    add_status(program, action);
+    add_explain(program, action);
+    add_version(program, action);
+    add_completion(program, action);
+    for (const Command& command : program.commands()) add_common_flags(command, context.flags);
+    if (const auto done = help_or_unknown(program, argc, argv)) return *done;
+    const Parsed parsed = line.parse(argc, argv);
+    if (parsed.outcome == Parsed::Outcome::help) return print_help(parsed.text);
+    if (parsed.outcome == Parsed::Outcome::wrong) {
+        say("zcdp: {}; see --help\n", parsed.text);
         return kUsage;
     }
     try {

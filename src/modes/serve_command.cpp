@@ -71,34 +71,35 @@ int run_serve(Context& context, Flags flags) {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Action& action) {
+void add_serve(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
     services::ServeOptions* options = &flags->serve;
-    CLI::App& serve = *app.add_subcommand("serve", "show a directory, or a store's snapshots, as read-only S3 buckets");
+    Command serve = program.add_command("serve", "show a directory, or a store's snapshots, as read-only S3 buckets");
     serve.footer(kFooter);
-    auto* directory = serve.add_option("DIR", options->directory, "the directory");
-    auto* store = serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")
-                      ->type_name("DIR")
-                      ->excludes(directory);
+    const Option directory = serve.add_option("DIR", options->directory, "the directory");
+    const Option store = serve.add_option("--store", flags->store, "the store whose snapshots are shown instead")
+                             .type_name("DIR")
+                             .excludes(directory);
     serve.add_option("--listen", options->listen, "address to listen on; port 0 takes a free one")
-        ->type_name("ADDRESS:PORT")
-        ->capture_default_str();
+        .type_name("ADDRESS:PORT")
+        .show_default();
     serve.add_option("--bucket", options->bucket, "the bucket's name, of a DIR")
-        ->type_name("NAME")
-        ->capture_default_str()
-        ->excludes(store);
-    auto* certificate =
+        .type_name("NAME")
+        .show_default()
+        .excludes(store);
+    Option certificate =
         serve
             .add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")
-            ->type_name("FILE");
-    auto* key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key")->type_name("FILE");
-    certificate->needs(key), key->needs(certificate);
+            .type_name("FILE");
+    Option key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key").type_name("FILE");
+    certificate.needs(key), key.needs(certificate);
     serve.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")
-        ->type_name("ADDRESS:PORT");
-    serve.callback([flags, &action] {
-        if (flags->serve.directory.empty() && flags->store.empty()) throw CLI::RequiredError("DIR or --store");
-        action = [flags](Context& context) { return run_serve(context, *flags); };
-    });
+        .type_name("ADDRESS:PORT");
+    serve.on_parsed([flags, &action] { action = [flags](Context& context) { return run_serve(context, *flags); }; },
+                    [flags] {
+                        const bool neither = flags->serve.directory.empty() && flags->store.empty();
+                        return std::string(neither ? "DIR or --store is required" : "");
+                    });
 }
 
 }  // namespace zcdp::modes

@@ -7,11 +7,11 @@
 
 namespace zcdp::modes {
 
-void add_version(CLI::App& app, Action& action) {
-    CLI::App& version = *app.add_subcommand("version", "print version and commit");
+void add_version(Command program, Action& action) {
+    Command version = program.add_command("version", "print version and commit");
     auto json = std::make_shared<bool>(false);
     version.add_flag("--json", *json, "as one JSON object");
-    version.callback([json, &action] {
+    version.on_parsed([json, &action] {
         action = [json](Context&) {
             if (*json)
                 fmt::print("{}\n", JsonObject()

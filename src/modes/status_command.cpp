@@ -109,28 +109,29 @@ int run_explain(Context& context, Flags& flags) {
 
 }  // namespace
 
-void add_status(CLI::App& app, Action& action) {
+void add_status(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& status = *app.add_subcommand("status", "the cluster's datasets, nodes and transfers");
-    status.add_option("-n,--namespace", flags->ns, "only this namespace")->type_name("NAME");
+    Command status = program.add_command("status", "the cluster's datasets, nodes and transfers");
+    status.add_option("-n,--namespace", flags->ns, "only this namespace").type_name("NAME");
     status.add_flag("--json", flags->json, "as one JSON object");
     add_kube_flags(status, flags->kube);
-    status.callback([flags, &action] { action = [flags](Context& context) { return run_status(context, *flags); }; });
+    status.on_parsed([flags, &action] { action = [flags](Context& context) { return run_status(context, *flags); }; });
 }
 
-void add_explain(CLI::App& app, Action& action) {
+void add_explain(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& explain =
-        *app.add_subcommand("explain", "the one step that blocks a pod, dataset, claim or node, and what to do");
+    Command explain =
+        program.add_command("explain", "the one step that blocks a pod, dataset, claim or node, and what to do");
     explain.footer("Exit code 0: nothing blocks; 1: something does, and it is named.");
     explain.add_option("KIND", flags->kind, "pod, dataset, claim or node")
-        ->required()
-        ->check(CLI::IsMember({"pod", "dataset", "claim", "node"}));
-    explain.add_option("NAME", flags->name, "its name")->required();
-    explain.add_option("-n,--namespace", flags->ns, "its namespace (the context's)")->type_name("NAME");
+        .required()
+        .one_of({"pod", "dataset", "claim", "node"});
+    explain.add_option("NAME", flags->name, "its name").required();
+    explain.add_option("-n,--namespace", flags->ns, "its namespace (the context's)").type_name("NAME");
     explain.add_flag("--json", flags->json, "as one JSON object");
     add_kube_flags(explain, flags->kube);
-    explain.callback([flags, &action] { action = [flags](Context& context) { return run_explain(context, *flags); }; });
+    explain.on_parsed(
+        [flags, &action] { action = [flags](Context& context) { return run_explain(context, *flags); }; });
 }
 
 }  // namespace zcdp::modes

@@ -197,28 +197,24 @@ Result<> gc(store::Store& store, const Flags& flags) {
 
 enum class Takes { nothing, maybe_id, id };
 
-void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, const char* name, const char* help,
+void add(Command parent, Action& action, const std::shared_ptr<Flags>& flags, const char* name, const char* help,
          Takes takes, store::StoreMode mode, Work work, Remote remote = {}) {
-    CLI::App& command = *parent.add_subcommand(name, help);
+    Command command = parent.add_command(name, help);
     if (takes != Takes::nothing) {
-        auto* id = command.add_option("ID", flags->id, "a snapshot's id, the beginning of one, or its name");
-        if (takes == Takes::id) id->required();
+        Option id = command.add_option("ID", flags->id, "a snapshot's id, the beginning of one, or its name");
+        if (takes == Takes::id) id.required();
     }
     command.add_flag("--json", flags->json, "as JSON on stdout");
-    command.add_option("--store", flags->store, "the store (ZCDP_STORE)")->type_name("DIR");
+    command.add_option("--store", flags->store, "the store (ZCDP_STORE)").type_name("DIR");
     if (mode == store::StoreMode::write)
-        command.add_option("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
-            ->check(check_duration)
-            ->type_name("TIME")
-            ->capture_default_str();
+        command.add_duration("--lock-timeout", flags->lock_timeout, "how long to wait for another writer of the store")
+            .show_default();
     if (std::string_view(name) == "show") command.add_flag("--files", flags->files, "list every file with its digest");
     if (std::string_view(name) == "gc")
-        command
-            .add_option("--grace", flags->grace,
-                        "keep what is younger (default: 10m for files that came whole, none for unfinished downloads)")
-            ->check(check_duration)
-            ->type_name("TIME");
-    command.callback([flags, &action, mode, work, remote] {
+        command.add_duration(
+            "--grace", flags->grace,
+            "keep what is younger (default: 10m for files that came whole, none for unfinished downloads)");
+    command.on_parsed([flags, &action, mode, work, remote] {
         action = [flags, mode, work, remote](Context& context) {
             return with_store(context, *flags, mode, work, remote);
         };
@@ -227,10 +223,10 @@ void add(CLI::App& parent, Action& action, const std::shared_ptr<Flags>& flags, 
 
 }  // namespace
 
-void add_store(CLI::App& app, Action& action) {
+void add_store(Command program, Action& action) {
     using store::StoreMode;
-    CLI::App& parent = *app.add_subcommand("store", "look at and look after the store");
-    parent.require_subcommand(1);
+    Command parent = program.add_command("store", "look at and look after the store");
+    parent.require_command();
     auto flags = std::make_shared<Flags>();
     add(parent, action, flags, "ls", "list the snapshots", Takes::nothing, StoreMode::read, list);
     add(parent, action, flags, "show", "all about one snapshot", Takes::id, StoreMode::read, show);

@@ -204,79 +204,71 @@ int run_sync(Context& context, Flags& flags) {
     return show(context, flags, done);
 }
 
+/// What no single flag can see; "" when all is well.
+std::string wrong_together(const Flags& flags) {
+    if (flags.sync.no_store && flags.sync.dest.empty()) return "--no-store: needs a DEST";
+    if (flags.sync.delete_extra && flags.sync.dest.empty()) return "--delete: needs a DEST";
+    if (*parse_size(flags.memory) < (4 << 20)) return "--memory: at least 4MiB";
+    return "";
+}
+
 }  // namespace
 
-void add_sync(CLI::App& app, Action& action) {
+void add_sync(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& sync = *app.add_subcommand("sync", "put a dataset from an origin on this machine's disk, verified, once");
+    Command sync = program.add_command("sync", "put a dataset from an origin on this machine's disk, verified, once");
     sync.footer(kFooter);
     sync.add_option("SOURCE", flags->sync.source,
                     "s3://, gs:// or oss://BUCKET[/PREFIX/ or /KEY], az://ACCOUNT/CONTAINER[/PREFIX/ or /KEY], "
                     "https://HOST/PATH, hf://ORG/NAME, file:///PATH or PATH (a directory or a file); or dataset/NAME "
                     "with --nodes")
-        ->required();
+        .required();
     sync.add_option("DEST", flags->sync.dest, "directory in which the tree appears as well");
-    sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")
-        ->type_name("DIR");
+    const Option store =
+        sync.add_option("--store", flags->store, "the store (ZCDP_STORE; else /var/lib/zcdp for root, ~/.cache/zcdp)")
+            .type_name("DIR");
     sync.add_option("--as", flags->as,
                     "how files get to DEST: auto is a reflink where the file system can, else a copy; "
                     "link is a hard link into the store: no space, but the files are read-only, and whoever overrides "
                     "that changes the store")
-        ->check(CLI::IsMember({"auto", "copy", "link"}))
-        ->capture_default_str();
-    auto* no_store =
+        .one_of({"auto", "copy", "link"})
+        .show_default();
+    Option no_store =
         sync.add_flag("--no-store", flags->sync.no_store, "write each byte once, into DEST; keep nothing elsewhere");
-    no_store->excludes("--store");
+    no_store.excludes(store);
     sync.add_flag("--delete", flags->sync.delete_extra,
                   "remove from DEST what zcdp put there and the source has no more");
     sync.add_flag("--dry-run", flags->sync.dry_run, "only say what would be fetched, reused and removed");
     sync.add_option("--include", flags->sync.include, "only paths that match (*, **, ?, [set]); may be given again")
-        ->type_name("GLOB")
-        ->allow_extra_args(false);
+        .type_name("GLOB")
+        .one_at_a_time();
     sync.add_option("--exclude", flags->sync.exclude, "no paths that match; wins over --include")
-        ->type_name("GLOB")
-        ->allow_extra_args(false);
+        .type_name("GLOB")
+        .one_at_a_time();
     sync.add_option("--bad-keys", flags->bad_keys, "keys that cannot be paths: refuse the sync, or leave them out")
-        ->check(CLI::IsMember({"error", "skip"}))
-        ->capture_default_str();
+        .one_of({"error", "skip"})
+        .show_default();
     add_origin_flags(sync, flags->origin);
     sync.add_flag("--verify-parts", flags->sync.verify_parts,
                   "compare SHA-256 and SHA-1 checksums of parts of any size, too: long files are read back for it");
     sync.add_option("--connections", flags->sync.connections,
                     "reads at once (default: 32, and up to 256 of small objects while that brings more)")
-        ->check(CLI::Range(1, 1024));
-    sync.add_option("--memory", flags->memory, "transfer buffers")
-        ->check(check_size)
-        ->type_name("SIZE")
-        ->capture_default_str();
-    sync.add_option("--bandwidth", flags->bandwidth, "at most so many bytes a second")
-        ->check(check_rate)
-        ->type_name("RATE");
-    sync.add_option("--timeout", flags->timeout, "for a request to be answered")
-        ->check(check_duration)
-        ->type_name("TIME")
-        ->capture_default_str();
-    sync.add_option("--lock-timeout", flags->lock_timeout,
-                    "how long to wait for another writer of the store, or of DEST")
-        ->check(check_duration)
-        ->type_name("TIME")
-        ->capture_default_str();
+        .range(1, 1024);
+    sync.add_size("--memory", flags->memory, "transfer buffers").show_default();
+    sync.add_rate("--bandwidth", flags->bandwidth, "at most so many bytes a second");
+    sync.add_duration("--timeout", flags->timeout, "for a request to be answered").show_default();
+    sync.add_duration("--lock-timeout", flags->lock_timeout,
+                      "how long to wait for another writer of the store, or of DEST")
+        .show_default();
     sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
-    sync.add_option("--progress", flags->progress, "on stderr")
-        ->check(CLI::IsMember({"auto", "bar", "plain", "none"}))
-        ->capture_default_str();
+    sync.add_option("--progress", flags->progress, "on stderr").one_of({"auto", "bar", "plain", "none"}).show_default();
     sync.add_option("--nodes", flags->nodes,
                     "with dataset/NAME: the nodes, by labels, that fetch it now, before any pod")
-        ->type_name("LABEL=VALUE,…");
-    sync.add_option("-n,--namespace", flags->ns, "with dataset/NAME: its namespace (the context's)")->type_name("NAME");
+        .type_name("LABEL=VALUE,…");
+    sync.add_option("-n,--namespace", flags->ns, "with dataset/NAME: its namespace (the context's)").type_name("NAME");
     add_kube_flags(sync, flags->kube);
-    sync.callback([flags, &action] {
-        if (flags->sync.no_store && flags->sync.dest.empty()) throw CLI::ValidationError("--no-store", "needs a DEST");
-        if (flags->sync.delete_extra && flags->sync.dest.empty())
-            throw CLI::ValidationError("--delete", "needs a DEST");
-        if (*parse_size(flags->memory) < (4 << 20)) throw CLI::ValidationError("--memory", "at least 4MiB");
-        action = [flags](Context& context) { return run_sync(context, *flags); };
-    });
+    sync.on_parsed([flags, &action] { action = [flags](Context& context) { return run_sync(context, *flags); }; },
+                   [flags] { return wrong_together(*flags); });
 }
 
 }  // namespace zcdp::modes

@@ -87,27 +87,27 @@ int run_verify(Context& context, Flags& flags) {
 
 }  // namespace
 
-void add_verify(CLI::App& app, Action& action) {
+void add_verify(Command program, Action& action) {
     auto flags = std::make_shared<Flags>();
-    CLI::App& verify = *app.add_subcommand("verify", "compare a directory or a file with a source, byte for byte");
+    Command verify = program.add_command("verify", "compare a directory or a file with a source, byte for byte");
     verify.footer(kFooter);
-    verify.add_option("PATH", flags->what, "what is on disk: a directory or a file")->required();
+    verify.add_option("PATH", flags->what, "what is on disk: a directory or a file").required();
     verify.add_option("--against", flags->source, "what it should be: any SOURCE of zcdp sync")
-        ->required()
-        ->type_name("SOURCE");
+        .required()
+        .type_name("SOURCE");
     verify.add_flag("--one-way", flags->compare.one_way, "files that only the directory has are no difference");
     verify.add_flag("--no-read", flags->no_read,
                     "fetch no bytes: files without a checksum at the source count as unknown");
     verify
         .add_option("--include", flags->compare.include, "only paths that match (*, **, ?, [set]); may be given again")
-        ->type_name("GLOB")
-        ->allow_extra_args(false);
+        .type_name("GLOB")
+        .one_at_a_time();
     verify.add_option("--exclude", flags->compare.exclude, "no paths that match; wins over --include")
-        ->type_name("GLOB")
-        ->allow_extra_args(false);
+        .type_name("GLOB")
+        .one_at_a_time();
     add_origin_flags(verify, flags->origin);
     verify.add_flag("--json", flags->json, "the result as one JSON object on stdout");
-    verify.callback([flags, &action] { action = [flags](Context& context) { return run_verify(context, *flags); }; });
+    verify.on_parsed([flags, &action] { action = [flags](Context& context) { return run_verify(context, *flags); }; });
 }
 
 }  // namespace zcdp::modes

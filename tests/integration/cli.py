@@ -4,7 +4,10 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
+import sys
 import time
 
 from tests.support import servers
@@ -90,6 +93,23 @@ def help_and_usage(bench):
         )
     code, out, _ = bench.zcdp("version", "--json")
     bench.check("zcdp version --json is one object", code == 0 and {"version", "commit"} <= set(json.loads(out)))
+
+
+def man_page(bench):
+    maker = pathlib.Path(__file__).parents[2] / "cmake/man_page.py"
+    done = subprocess.run([sys.executable, maker, ZCDP, "2026-01-31"], capture_output=True, encoding="utf-8")
+    bench.check("the man page is made", done.returncode == 0, done.stderr)
+    for words in (
+        '.TH ZCDP 1 "2026-01-31" "zcdp ',
+        "zcdp \\- the Zero Copy Data Plane",
+        ".SS zcdp store gc\n",
+        ".B \\-\\-bad\\-keys ",
+        "\n.nf\n",
+    ):
+        bench.check(f"and has {words!r}", words in done.stdout)
+    options = re.findall(r"^  ((?:-\w,)?--[\w-]+)", bench.zcdp("sync", "--help")[1], re.M)
+    missing = [option for option in options if ".B " + option.replace("-", "\\-") not in done.stdout]
+    bench.check("and every option of sync", len(options) > 30 and not missing, missing)
 
 
 def results(bench):
@@ -233,6 +253,7 @@ def serve(bench):
 
 with Bench() as bench:
     help_and_usage(bench)
+    man_page(bench)
     results(bench)
     limits(bench)
     serve(bench)

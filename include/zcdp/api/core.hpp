@@ -207,4 +207,10 @@ bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix 
 /// one of "pods".
 Amounts pod_requests(const Pod& pod);
 
+// Instantiated once, in src/api/codec.cpp, and not in every file that reads or writes one.
+extern template Result<Pod> from_json<Pod>(const json::value&);
+extern template json::value to_json<Pod>(const Pod&);
+extern template Result<Node> from_json<Node>(const json::value&);
+extern template json::value to_json<Node>(const Node&);
+
 }  // namespace zcdp::api

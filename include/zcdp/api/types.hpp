@@ -312,4 +312,18 @@ json::object object_json(const T& object) {
     return out;
 }
 
+// Instantiated once, in src/api/codec.cpp, and not in every file that reads or writes one.
+extern template Result<StorageBackend> from_json<StorageBackend>(const json::value&);
+extern template json::value to_json<StorageBackend>(const StorageBackend&);
+extern template Result<Dataset> from_json<Dataset>(const json::value&);
+extern template json::value to_json<Dataset>(const Dataset&);
+extern template Result<DatasetClaim> from_json<DatasetClaim>(const json::value&);
+extern template json::value to_json<DatasetClaim>(const DatasetClaim&);
+extern template Result<NodeDataset> from_json<NodeDataset>(const json::value&);
+extern template json::value to_json<NodeDataset>(const NodeDataset&);
+extern template json::value to_json<StorageBackendStatus>(const StorageBackendStatus&);
+extern template json::value to_json<DatasetStatus>(const DatasetStatus&);
+extern template json::value to_json<DatasetClaimStatus>(const DatasetClaimStatus&);
+extern template json::value to_json<NodeDatasetStatus>(const NodeDatasetStatus&);
+
 }  // namespace zcdp::api
