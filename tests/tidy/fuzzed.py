@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Every parser of outside bytes (docs/design.md section 10) has a fuzz target.
 
-Looked at is each header that declares parse_WHAT() or TYPE::parse(), and what ALSO names. It has to stand in FUZZED,
-and there the target has to include its header and call it, or call what is said to lead to it; or in OWN, with the
-reason for which its bytes are not from outside.
+Looked at is each header that declares parse_WHAT() or TYPE::parse(). It has to stand in FUZZED, among parsers that are
+called otherwise, and there the target has to include its header and call it, or call what is said to lead to it; or in
+OWN, with the reason for which its bytes are not from outside. CSI's messages are taken apart by protobuf; what a pod
+wrote into a volume's attributes is read here.
 """
 
 import re
@@ -70,6 +71,7 @@ FUZZED = {
     "src/origin/s3/profile.hpp": {"parse_sections": "origin_profile", "AwsFiles::parse": "origin_profile"},
     "src/origin/s3/profile_credentials.hpp": {"parse_sso_answer": "origin_credentials"},
     "src/services/agent/mount_table.hpp": {"data_mounts": "services_objects"},
+    "src/services/backend/nested_mounts.hpp": {"read_below": "services_objects"},
     "src/services/controller/webhook/mutate_pod.hpp": {"mutate_pod": "services_objects"},
     "src/services/serve/conditions.hpp": {
         "evaluate_conditions": "services_range",
