@@ -20,6 +20,7 @@ FUZZED = {
     "include/zcdp/base/base64.hpp": {"from_base64": "base_texts"},
     "include/zcdp/base/clock.hpp": {"parse_http_date": "base_texts", "parse_iso8601": "base_texts"},
     "include/zcdp/base/digest.hpp": {"Digest::parse": "base_texts"},
+    "include/zcdp/base/json_parse.hpp": {"parse_json": ("origin_credentials", "parse_json_credentials")},
     "include/zcdp/base/paths.hpp": {"check_path": "base_path", "check_symlink": "base_path"},
     "include/zcdp/base/percent.hpp": {"percent_decode": "base_texts"},
     "include/zcdp/base/units.hpp": {
@@ -52,7 +53,7 @@ FUZZED = {
     "src/origin/http/hub.hpp": {"parse_tree": "origin_pages"},
     "src/origin/http/index.hpp": {"parse_index": "origin_pages", "Place::parse": ("origin_pages", "at_base")},
     "src/origin/http/netrc.hpp": {"netrc_login": "origin_pages"},
-    "src/origin/http/shared.hpp": {"parse_repository": ("origin_location", "configure_repository")},
+    "src/origin/http/web_source.hpp": {"parse_repository": ("origin_location", "configure_repository")},
     "src/origin/http/sums.hpp": {"parse_sums": "origin_pages"},
     "src/origin/oss/credentials.hpp": {"parse_credentials": "origin_credentials"},
     "src/origin/remote/answers.hpp": {"parse_content_range": "services_range"},

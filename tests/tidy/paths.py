@@ -4,13 +4,15 @@
 Read are the documents and the comments of sources, tests, CMake and scripts. A path is what begins with a folder of the
 repository's top (src/sync/plan), or ends as a source or document does (sync/plan/plan.cpp, plan.hpp): the first has to
 exist from the top, the second as the end of some file's path. LAYER, NAME, * and … stand for any name, {a,b} for both.
-What a document says is to come is followed by "(planned)".
+A document marks what is not there yet with [planned]: at a heading for the section, before a sentence for what follows
+in it, behind a path for that path.
 """
 
 import ast
 import fnmatch
 import io
 import itertools
+import os
 import re
 import sys
 import tokenize
@@ -26,7 +28,8 @@ NAME = r"[\w.*{},…+-]"
 BEFORE = r"(?<![\w/.~$%@:}>…*-])"
 PATH = re.compile(rf"{BEFORE}(?:(?:{FOLDERS})/(?:{NAME}+/?)*|(?:{NAME}+/)*{NAME}+\.(?:{ENDINGS}))(?![\w/])")
 PLACEHOLDER = re.compile(r"(?<![A-Za-z0-9])(?!README|HACKING|LICENSE)[A-Z][A-Z_]*(?![A-Za-z0-9])")
-PLANNED = re.compile(r"[`*]*\s*\(planned\)")
+PLANNED = re.compile(r"[`*]*\s*`?\[planned\]")
+BEGUN = re.compile(r"\[planned\](?!.*\.\s).*$")  # a sentence that is marked and goes on
 # Names of other programs' files, which look like ours.
 FOREIGN = re.compile(r"(?:^|/)(?:index|config|credentials)\.ya?ml$|googleapis|pb\.|kubernetes/")
 
@@ -35,7 +38,7 @@ def texts(top, name: str):
     """(line, text) of what is written for people in this file."""
     content = (top / name).read_text(errors="replace")
     if name.endswith(DOCUMENTS):
-        yield from enumerate(content.split("\n"), 1)
+        yield from built_text(content)
     elif name.endswith(kit.CPP):
         for line, comment in kit.comments_of(content):
             yield from enumerate(comment.split("\n"), line)
@@ -45,6 +48,18 @@ def texts(top, name: str):
         for line, text in enumerate(content.split("\n"), 1):
             if comment := re.search(r"(?:^|\s)#(?!!).*", text):
                 yield line, comment[0]
+
+
+def built_text(content: str):
+    """A document's lines, without the sections whose heading is marked as planned."""
+    planned = 0  # how deep the heading is under which all is
+    for line, text in enumerate(content.split("\n"), 1):
+        if heading := re.match(r"(#+) ", text):
+            depth = len(heading[1])
+            if not planned or depth <= planned:
+                planned = depth if "[planned]" in text else 0
+        if not planned:
+            yield line, text
 
 
 def python_texts(content: str):
@@ -79,11 +94,19 @@ class Tree:
         return path in known or ("*" in pattern and any(fnmatch.fnmatchcase(one, pattern) for one in known))
 
 
-def dead(tree: Tree, text: str):
+def dead(tree: Tree, folder: str, text: str):
     for match in PATH.finditer(text):
         path = match[0].rstrip("/.,…") if not match[0].endswith("/…") else match[0].removesuffix("/…")
-        if PLANNED.match(text, match.end()) or FOREIGN.search(path) or "://" in text[: match.start()].split(" ")[-1]:
+        before = text[: match.start()]
+        if (
+            PLANNED.match(text, match.end())
+            or BEGUN.search(before)
+            or FOREIGN.search(path)
+            or "://" in before.split(" ")[-1]
+        ):
             continue
+        if path.startswith((".", "..")):
+            path = os.path.normpath(os.path.join(folder, path))
         for one in alternatives(path):
             if not tree.has(one):
                 yield one
@@ -96,7 +119,7 @@ def main() -> int:
     for name in names:
         for line, text in texts(top, name):
             looked_at += 1
-            found += [f"{name}:{line}: there is no {path}" for path in dead(tree, text)]
+            found += [f"{name}:{line}: there is no {path}" for path in dead(tree, os.path.dirname(name), text)]
     return kit.report(looked_at, found, "paths")
 
 
