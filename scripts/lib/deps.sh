@@ -36,6 +36,12 @@ boost_package() {
   if known_package libboost1.81-dev; then echo libboost1.81-dev; else echo libboost-dev; fi
 }
 
+# Programs that look at the sources: for tests/tidy.
+need_source_checks() {
+  need_packages clang-format-19
+  (. "$zcdp_root/scripts/lib/venv.sh" && need_ruff) || say "ruff could not be installed: Python's form is not looked at"
+}
+
 need_build_packages() {
   local boost
   boost=$(boost_package)

@@ -3,6 +3,7 @@
 
 need_venv() { make_venv venv "awscli>=1.40,<2 boto3"; }
 need_crt_venv() { make_venv venv-crt "boto3[crt]"; }  # benchmarks only
+need_ruff() { make_venv venv-ruff "ruff==0.17.6"; }  # one version: what it calls formatted changes
 need_grpc_venv() { make_venv venv-grpc "grpcio>=1.60,<2 grpcio-tools>=1.60,<2"; }
 
 # make_venv NAME "PACKAGE..."

@@ -1,10 +1,12 @@
 // Who speaks to which cluster: a kubeconfig
 // (kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig), or the ServiceAccount of the pod that
 // this runs in.
+#include "src/kube/kubeconfig.hpp"
+
 #include <yaml-cpp/yaml.h>
-#include <boost/json/parse.hpp>
 
 #include <algorithm>
+#include <boost/json/parse.hpp>
 #include <optional>
 
 #include "zcdp/base/base64.hpp"
@@ -45,7 +47,7 @@ Result<std::string> data_or_file(const YAML::Node& node, const std::string& key,
 }
 
 /// Runs a credential plugin (client.authentication.k8s.io) and returns what it printed.
-Result<std::string> run_plugin(const YAML::Node& exec) {
+Result<std::string> run_plugin(const YAML::Node& exec, const RunPlugin& run) {
     std::vector<std::string> words{text(exec, "command")};
     if (exec["args"] && exec["args"].IsSequence())
         for (const YAML::Node& word : exec["args"]) words.push_back(word.as<std::string>());
@@ -55,11 +57,11 @@ Result<std::string> run_plugin(const YAML::Node& exec) {
     const std::string version = text(exec, "apiVersion");
     variables.push_back("KUBERNETES_EXEC_INFO={\"apiVersion\":\"" + version +
                         "\",\"kind\":\"ExecCredential\",\"spec\":{\"interactive\":false}}");
-    return run_program(std::move(words), std::move(variables), kFileMax);
+    return run(std::move(words), std::move(variables));
 }
 
-Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
-    ZCDP_TRY(const std::string printed, run_plugin(exec));
+Result<> use_plugin(const YAML::Node& exec, const RunPlugin& run, Connection& connection) {
+    ZCDP_TRY(const std::string printed, run_plugin(exec, run));
     boost::system::error_code code;
     const json::value answer = json::parse(printed, code);
     const json::value* status = !code && answer.is_object() ? answer.get_object().if_contains("status") : nullptr;
@@ -76,7 +78,7 @@ Result<> use_plugin(const YAML::Node& exec, Connection& connection) {
 }
 
 Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& folder, std::string context, Fs& fs,
-                                   std::string (*environment)(const char*)) {
+                                   std::string (*environment)(const char*), const RunPlugin& run) {
     if (context.empty()) context = text(root, "current-context");
     const YAML::Node chosen = entry(root["contexts"], context, "context");
     if (!chosen.IsMap())
@@ -108,7 +110,7 @@ Result<Connection> read_kubeconfig(const YAML::Node& root, const std::string& fo
     if (!text(user, "username").empty())
         return Error(ErrorKind::usage, "has a user with a password, which Kubernetes no longer takes",
                      "the kubeconfig");
-    if (user["exec"]) ZCDP_CHECK(use_plugin(user["exec"], out));
+    if (user["exec"]) ZCDP_CHECK(use_plugin(user["exec"], run, out));
     return out;
 }
 
@@ -127,14 +129,22 @@ Result<Connection> in_cluster(Fs& fs, std::string (*environment)(const char*)) {
 
 }  // namespace
 
-Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder,
-                                              const std::string& context, Fs& fs,
-                                              std::string (*environment)(const char*)) {
+Result<Connection> parse_kubeconfig(const std::string& content, const std::string& folder, const std::string& context,
+                                    Fs& fs, std::string (*environment)(const char*), const RunPlugin& run) {
     try {
-        return read_kubeconfig(YAML::Load(content), folder, context, fs, environment);
+        return read_kubeconfig(YAML::Load(content), folder, context, fs, environment, run);
     } catch (const YAML::Exception& error) {
         return Error(ErrorKind::usage, std::string("is no valid YAML: ") + error.what(), "the kubeconfig");
     }
+}
+
+Result<Connection> connection_from_kubeconfig(const std::string& content, const std::string& folder,
+                                              const std::string& context, Fs& fs,
+                                              std::string (*environment)(const char*)) {
+    return parse_kubeconfig(content, folder, context, fs, environment,
+                            [](std::vector<std::string> words, std::vector<std::string> variables) {
+                                return run_program(std::move(words), std::move(variables), kFileMax);
+                            });
 }
 
 Result<Connection> find_connection(const std::string& kubeconfig_flag, const std::string& context, Fs& fs,

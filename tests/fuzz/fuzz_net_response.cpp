@@ -5,7 +5,7 @@
 
 #include "src/net/client/chunked.hpp"
 #include "src/net/client/response_header.hpp"
-#include "zcdp/net/http.hpp"
+#include "zcdp/net/endpoint.hpp"
 
 namespace {
 

@@ -12,7 +12,9 @@
 #include "src/origin/http/web_source.hpp"
 #include "src/origin/remote/remote.hpp"
 #include "src/origin/s3/address.hpp"
+#include "src/origin/s3/location.hpp"
 #include "zcdp/base/random.hpp"
+#include "zcdp/net/endpoint.hpp"
 #include "zcdp/origin/options.hpp"
 
 using namespace zcdp;

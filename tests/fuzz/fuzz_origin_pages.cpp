@@ -12,6 +12,7 @@
 #include "src/origin/http/index.hpp"
 #include "src/origin/http/netrc.hpp"
 #include "src/origin/http/sums.hpp"
+#include "src/origin/remote/token.hpp"
 
 using namespace zcdp::origin;
 
@@ -39,7 +40,7 @@ void index(std::string_view text, const char* type) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size == 0) return 0;
     const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
-    switch (data[0] % 10) {
+    switch (data[0] % 11) {
         case 0: feed(azure::ListParser(), text); break;
         case 1: feed(gcs::ListParser("after"), text); break;
         case 2: index(text, "text/html"); break;
@@ -55,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             (void)azure::error_of(azure::parse_error(400, "", text), "o");
             (void)gcs::error_of(gcs::parse_error(400, text), "o");
             break;
+        case 9: (void)gcs::parse_object(text); break;
         default:
             (void)azure::parse_location(std::string(text));
             (void)http::next_link(text);

@@ -3,9 +3,12 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "src/services/agent/mount_table.hpp"
+#include "src/services/backend/nested_mounts.hpp"
 #include "src/services/controller/decide/decide_small.hpp"
 #include "src/services/controller/webhook/mutate_pod.hpp"
 #include "zcdp/api/agent.hpp"
@@ -39,11 +42,23 @@ void mutate(const boost::json::value& value) {
     (void)services::controller::pod_patch(value.get_object(), pod);
 }
 
+/// What a pod writes into a volume's attribute: what is read of it is written and read as the same.
+void below(const std::string& attribute) {
+    using namespace services::backend;
+    std::vector<NestedMount> mounts = read_below(attribute);
+    for (NestedMount& mount : mounts) mount.claim_volume = "v";
+    const auto again = read_below(below_attribute(mounts, "v"));
+    if (again.size() != mounts.size()) std::abort();
+    for (size_t i = 0; i < mounts.size(); ++i)
+        if (again[i].folder != mounts[i].folder || again[i].directory != mounts[i].directory) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     (void)services::agent::data_mounts(text);
+    below(std::string(text));
     if (const auto line = api::parse_listing_line(text); line && line->entry) {
         std::string back = api::listing_line(*line->entry);
         back.pop_back();

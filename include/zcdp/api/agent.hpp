@@ -88,6 +88,7 @@ struct SyncLine {
     bool operator==(const SyncLine&) const = default;
 };
 
+/// An Error as it travels, and back: the kind as its word; one that is not known here is `failed`.
 WireError to_wire(const Error& error);
 Error from_wire(const WireError& wire);
 

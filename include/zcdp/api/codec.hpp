@@ -49,7 +49,7 @@ class JsonReader {
 };
 
 template <class T>
-json::value to_json(const T& from);
+json::value to_json(const T& from);  ///< members that are absent (is_absent) are left out
 
 /// The struct in `value`. Errors: refused, with the path of what is wrong.
 template <class T>
@@ -134,7 +134,7 @@ bool JsonReader::read(const json::value& from, T& to) {
 }
 
 template <class T>
-bool is_absent(const T& value) {
+bool is_absent(const T& value) {  // whether a field with this value is left out
     if constexpr (std::integral<T>) return value == T{};
     else if constexpr (std::same_as<T, IntOrString>) return value.text.empty();
     else if constexpr (std::same_as<T, json::value>) return value.is_null();

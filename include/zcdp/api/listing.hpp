@@ -23,6 +23,7 @@ struct ListingEntry {
     bool operator==(const ListingEntry&) const = default;
 };
 
+/// Lines with their ends: one entry, and the last, which says how many entries there were.
 std::string listing_line(const ListingEntry& entry);
 std::string listing_end(uint64_t count);
 

@@ -61,7 +61,7 @@ struct Condition {
     bool operator==(const Condition&) const = default;
 };
 
-const Condition* find_condition(const std::vector<Condition>& conditions, std::string_view type);
+const Condition* find_condition(const std::vector<Condition>& conditions, std::string_view type);  ///< or null
 /// Sets a condition; the transition time only changes with the status. True when anything changed.
 bool set_condition(std::vector<Condition>& conditions, Condition wanted, const std::string& now);
 

@@ -7,7 +7,7 @@
 
 namespace zcdp {
 
-std::string to_base64(std::string_view bytes);
+std::string to_base64(std::string_view bytes);  ///< padded, on one line
 /// Line ends are passed over; nullopt for anything else that is no base64.
 std::optional<std::string> from_base64(std::string_view text);
 

@@ -29,6 +29,8 @@ struct AgentOptions {
     std::string version;
 };
 
+/// Blocks until `stop` is requested or something fails that the agent cannot go on without. Errors: those of the store,
+/// the sockets and the address to listen at.
 Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine, std::stop_token stop);
 
 }  // namespace zcdp::services

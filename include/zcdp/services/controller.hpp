@@ -23,6 +23,7 @@ struct ControllerOptions {
     bool webhook = true;
 };
 
+/// Blocks until `stop` is requested or an address cannot be listened at (that error).
 Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop);
 
 }  // namespace zcdp::services

@@ -28,7 +28,7 @@ struct Difference {
     std::string path;
     std::string what;  ///< in words
 };
-const char* name_of(Difference::Kind kind);
+const char* name_of(Difference::Kind kind);  ///< as --json has it
 
 struct CompareReport {
     uint64_t files = 0, bytes = 0;             ///< of the source, compared

@@ -12,6 +12,7 @@
 
 namespace zcdp::sync {
 
+/// Whether all of `path` matches.
 bool glob_match(std::string_view glob, std::string_view path);
 /// Whether the glob may match something that begins with `begin`. Never false where it does match.
 bool glob_may_go_on(std::string_view glob, std::string_view begin);

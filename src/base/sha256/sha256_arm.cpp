@@ -62,20 +62,12 @@ ZCDP_SHA_TARGET void compress(const Sha256Lane* lanes, size_t blocks) {
     }
 }
 
-void compress_lanes(std::span<const Sha256Lane> lanes, size_t blocks) {
-    switch (lanes.size()) {
-        case 1: return compress<1>(lanes.data(), blocks);
-        case 2: return compress<2>(lanes.data(), blocks);
-        case 3: return compress<3>(lanes.data(), blocks);
-        default: return compress<4>(lanes.data(), blocks);
-    }
-}
-
 }  // namespace
 
 const Sha256Engine* sha256_arm() {
     if ((getauxval(AT_HWCAP) & HWCAP_SHA2) == 0) return nullptr;
-    static constexpr Sha256Engine engine{"Arm SHA-2", 4, compress_lanes};
+    static constexpr Sha256Engine engine{"Arm SHA-2", 4,
+                                         compress_lanes<compress<1>, compress<2>, compress<3>, compress<4>>};
     return &engine;
 }
 

@@ -39,6 +39,13 @@ struct Sha256Engine {
     void (*compress)(std::span<const Sha256Lane> lanes, size_t blocks);
 };
 
+/// An engine's compress(), made of a function for each number of lanes, that for one first.
+template <void (*... by_lanes)(const Sha256Lane* lanes, size_t blocks)>
+void compress_lanes(std::span<const Sha256Lane> lanes, size_t blocks) {
+    static constexpr std::array table{by_lanes...};
+    table[lanes.size() - 1](lanes.data(), blocks);
+}
+
 /// Null where this core, or the system on it, lacks the instructions.
 const Sha256Engine* sha256_sha_ni();
 const Sha256Engine* sha256_avx512();

@@ -75,22 +75,14 @@ ZCDP_SHA_TARGET void compress(const Sha256Lane* lanes, size_t blocks) {
     for (int lane = 0; lane < Lanes; ++lane) store(state[lane], *lanes[lane].state);
 }
 
-void compress_lanes(std::span<const Sha256Lane> lanes, size_t blocks) {
-    switch (lanes.size()) {
-        case 1: return compress<1>(lanes.data(), blocks);
-        case 2: return compress<2>(lanes.data(), blocks);
-        case 3: return compress<3>(lanes.data(), blocks);
-        default: return compress<4>(lanes.data(), blocks);
-    }
-}
-
 }  // namespace
 
 const Sha256Engine* sha256_sha_ni() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & bit_SHA) == 0) return nullptr;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_SSE4_1) == 0 || (c & bit_SSSE3) == 0) return nullptr;
-    static constexpr Sha256Engine engine{"SHA-NI", 4, compress_lanes};
+    static constexpr Sha256Engine engine{"SHA-NI", 4,
+                                         compress_lanes<compress<1>, compress<2>, compress<3>, compress<4>>};
     return &engine;
 }
 

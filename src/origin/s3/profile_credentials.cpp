@@ -91,7 +91,8 @@ Result<Credentials> parse_sso_answer(std::string_view text) {
     Credentials out{text_of(object, "accessKeyId"), text_of(object, "secretAccessKey"), text_of(object, "sessionToken"),
                     0};
     uint64_t ends_ms = 0;
-    if (out.access_key.empty() || out.secret_key.empty() || !number_of(object, "expiration", ends_ms))
+    if (!is_header_word(out.access_key) || out.secret_key.empty() || !number_of(object, "expiration", ends_ms) ||
+        (!out.session_token.empty() && !is_header_word(out.session_token)))
         return Error(ErrorKind::denied, "SSO's answer has no credentials");
     out.expires_unix_s = static_cast<int64_t>(ends_ms / 1000);
     return out;

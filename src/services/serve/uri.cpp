@@ -36,10 +36,12 @@ const std::string* Target::find(std::string_view name) const {
 }
 
 std::optional<Target> parse_target(std::string_view text) {
+    std::string rooted;  // an address without a path means its root (RFC 9110 4.2.3)
     for (const std::string_view scheme : {"http://", "https://"})
         if (text.starts_with(scheme)) {
             const size_t path = text.find_first_of("/?", scheme.size());
-            text = path == text.npos || text[path] == '?' ? std::string_view("/") : text.substr(path);
+            text = path == text.npos ? std::string_view() : text.substr(path);
+            if (!text.starts_with('/')) text = rooted = "/" + std::string(text);
             break;
         }
     if (text.empty() || text.front() != '/') return std::nullopt;
