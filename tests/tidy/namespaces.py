@@ -31,12 +31,23 @@ def namespaces(code: str):
         depth += 1
 
 
+FORWARD = re.compile(
+    r"\bnamespace\s+[\w:]+\s*\{(?:\s*(?:class|struct)\s+\w+;)+\s*\}"
+)  # of a library that a header names only
+
+
 def expected(name: str) -> tuple[str, str]:
     """The namespace of the file's layer, and that of its folder."""
     parts = name.split("/")[1 if name.startswith("src/") else 2 :]
     layer = "zcdp" if parts[0] == "base" else f"zcdp::{parts[0]}"
     module = parts[1] if parts[1] in MODULES.get(parts[0], ()) else None
     return layer, f"{layer}::{module}" if module else layer
+
+
+def without_libraries(code: str) -> str:
+    for what in (LIBRARY, FORWARD):
+        code = what.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), code)
+    return code
 
 
 def allowed(name: str, text: str) -> set[str]:
@@ -53,7 +64,7 @@ def main() -> int:
             continue  # main.cpp and the precompiled header belong to no layer
         text = (top / name).read_text()
         names = allowed(name, text)
-        for line, opened in namespaces(LIBRARY.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), kit.code_of(text))):
+        for line, opened in namespaces(without_libraries(kit.code_of(text))):
             looked_at += 1
             if not any(opened == good or opened.startswith(good + "::") for good in names):
                 found.append(f"{name}:{line}: is in namespace {opened}, its folder says {expected(name)[1]}")
