@@ -49,7 +49,8 @@ struct Cluster {
         std::set<std::string> out;
         if (!response.contains("patch")) return out;
         CHECK(response.at("patchType") == json::value("JSONPatch"));
-        for (const json::value& step : json::parse(from_base64(response.at("patch").as_string()).value()).as_array())
+        const json::value patch = json::parse(from_base64(response.at("patch").as_string()).value());
+        for (const json::value& step : patch.as_array())
             if (step.at("path") == json::value("/spec/volumes"))
                 for (const json::value& volume : step.at("value").as_array())
                     out.emplace(volume.at("csi").at("volumeAttributes").at("claim").as_string());
