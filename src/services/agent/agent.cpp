@@ -87,6 +87,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     store_options.root = options.store;
     store_options.lock_timeout_ms = 60'000;  // an agent of the last version may be ending
     store_options.holder = fmt::format("zcdp agent, pid {}, socket {}", ::getpid(), options.socket);
+    store_options.socket = options.socket;
     store_options.high_watermark_percent = options.high_watermark_percent;
     store_options.low_watermark_percent = options.low_watermark_percent;
     ZCDP_TRY(const auto store,

@@ -154,6 +154,9 @@ std::optional<CsiStatus> Volumes::refuse(const kube::PublishRequest& request) co
 kube::ApiResult<Volumes::Claimed> Volumes::read_claim(const std::string& ns, const std::string& name) {
     Claimed out;
     auto claim = parts_.api.get(kube::resources::claims, ns, name);
+    if (!claim && claim.error().kind() == kube::ApiErrorKind::not_found)
+        return kube::ApiError(kube::ApiErrorKind::not_found, 404,
+                              fmt::format("there is no DatasetClaim {} in namespace {}", name, ns));
     if (!claim) return std::move(claim).error();
     auto parsed = api::from_json<api::DatasetClaim>(kube::json::value(std::move(*claim)));
     if (!parsed) return kube::ApiError(kube::ApiErrorKind::malformed, 0, parsed.error().line());
@@ -280,12 +283,8 @@ CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api
             if (now.ready) return mount(request, *claimed, *now.ready, pod);
             status = std::move(now.status), final = now.final;
         } else {
-            const bool absent = claimed.error().kind() == kube::ApiErrorKind::not_found;
-            status = {CsiCode::unavailable,
-                      absent && claimed.error().message().find("names Dataset") == std::string::npos
-                          ? fmt::format("there is no DatasetClaim {} in namespace {}", claim_name, pod.namespace_)
-                          : claimed.error().message()};
-            final = absent;
+            status = {CsiCode::unavailable, claimed.error().message()};
+            final = claimed.error().kind() == kube::ApiErrorKind::not_found;
         }
         if (waited_ms >= (final ? std::min(kFailedHoldMs, options_.hold_ms) : options_.hold_ms)) return status;
         if (request.cancelled && request.cancelled()) return {CsiCode::aborted, "the caller has gone away"};

@@ -13,6 +13,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "zcdp/api/agent.hpp"
+#include "zcdp/store/lock_holder.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -22,7 +23,6 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using Socket = asio::local::stream_protocol::socket;
 
-constexpr std::string_view kMark = ", socket ";
 constexpr size_t kHolderMax = 4096, kPieceBytes = 64 << 10;
 
 Error away(const std::string& socket, const error_code& code) {
@@ -95,10 +95,8 @@ Result<std::optional<sync::SyncReport>> take_lines(std::string& pending, sync::P
 std::optional<std::string> agent_socket(const std::string& store_root, Fs& fs) {
     const auto holder = read_file(fs, AT_FDCWD, (store_root + "/lock").c_str(), kHolderMax);
     if (!holder) return std::nullopt;
-    const size_t mark = holder->find(kMark);
-    if (mark == std::string::npos) return std::nullopt;
-    std::string path = holder->substr(mark + kMark.size());
-    return ::access(path.c_str(), F_OK) == 0 ? std::optional(std::move(path)) : std::nullopt;
+    std::string path = store::parse_lock(*holder).socket;
+    return !path.empty() && ::access(path.c_str(), F_OK) == 0 ? std::optional(std::move(path)) : std::nullopt;
 }
 
 Result<std::string> ask_agent(const std::string& socket, const std::string& target, const std::string& body) {

@@ -88,7 +88,8 @@ Result<Explanation> explain_claim(kube::Api& api, const api::DatasetClaim& claim
     return explain_dataset(*dataset);
 }
 
-/// Whether a container's runtime said that it could not make the place of a mount.
+/// Whether a container's runtime said that it could not make the place of a mount. It says so with errno's words and
+/// nothing else: the one reason on the way that has no field of its own.
 bool could_not_mount(const kube::json::object& pod) {
     const kube::json::value* status = pod.if_contains("status");
     if (!status || !status->is_object()) return false;
@@ -125,8 +126,7 @@ Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, con
                            "create it; a volume names a claim of its own namespace");
         if (!claim) return std::move(claim).error();
         ZCDP_TRY(auto why, explain_claim(api, *claim));
-        const bool here = why.fine && why.message.find("no pod uses it") == std::string::npos;
-        if (!here && !why.fine) return why;
+        if (!why.fine) return why;
     }
     if (pod.has_gate(api::kGate))
         return blocked("gate", "the pod waits until its data is on a node that it may run on",
