@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "zcdp/api/word.hpp"
 #include "zcdp/base/error.hpp"
 
 namespace zcdp::api {
@@ -84,6 +85,11 @@ bool JsonReader::read(const json::value& from, T& to) {
         if (!text) return mismatch("text");
         to.assign(text->data(), text->size());
         return true;
+    } else if constexpr (IsWord<T>) {
+        const json::string* text = from.if_string();
+        if (!text) return mismatch("text");
+        to = T::parse(std::string_view(text->data(), text->size()));
+        return true;
     } else if constexpr (std::same_as<T, bool>) {
         if (!from.is_bool()) return mismatch("true or false");
         to = from.get_bool();
@@ -147,6 +153,8 @@ template <class T>
 json::value to_json(const T& from) {
     if constexpr (std::same_as<T, std::string>) {
         return json::value(from);
+    } else if constexpr (IsWord<T>) {
+        return json::value(from.text());
     } else if constexpr (std::integral<T>) {
         return json::value(from);
     } else if constexpr (std::same_as<T, json::value>) {

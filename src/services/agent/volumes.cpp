@@ -203,7 +203,7 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
     const std::string& name = claimed.dataset.metadata.name;
     if (view.phase == TransferPhase::failed && view.error) {
         out.status = {CsiCode::unavailable,
-                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()),
+                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()).text(),
                                   view.error->line(), format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
         out.final = true;
         return out;
@@ -234,11 +234,11 @@ Volumes::Waiting Volumes::look(const Claimed& claimed) {
     }
     if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
-        out.status = {CsiCode::unavailable,
-                      fmt::format("dataset {}: {}", dataset.metadata.name,
-                                  listed && listed->status == "False" ? listed->reason + ": " + listed->message
-                                                                      : "not listed yet")};
-        out.final = listed && listed->status == "False";
+        out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}", dataset.metadata.name,
+                                                        listed && listed->status == api::ConditionStatus::no
+                                                            ? listed->reason.str() + ": " + listed->message
+                                                            : "not listed yet")};
+        out.final = listed && listed->status == api::ConditionStatus::no;
         return out;
     }
     const std::string name = api::node_dataset_name(options_.node, dataset.metadata.uid, dataset.status.revision);
