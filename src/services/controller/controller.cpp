@@ -76,6 +76,7 @@ constexpr std::string_view kListings = "/v1/listings/";
 Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop) {
     Logger& log = machine.log;
     World world;
+    world.report_unreadable(log, machine.metrics);
     kube::WorkQueue queue(machine.clock, machine.random);
     Reconciler::route(world, queue);
     const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};

@@ -183,7 +183,9 @@ kube::ApiResult<> Reconciler::release(const Objects<api::NodeDataset>& objects) 
 kube::ApiResult<> Reconciler::retire_ownerless() {
     Objects<api::NodeDataset> stranded;
     for (const auto& held : parts_.world.node_datasets.list()) {
-        const auto dataset = parts_.world.datasets.get(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name);
+        const std::string key = held->spec.dataset.namespace_ + "/" + held->spec.dataset.name;
+        if (parts_.world.datasets.is_unreadable(key)) continue;  // it is there: nobody's data goes for a field
+        const auto dataset = parts_.world.datasets.get(key);
         if (dataset && dataset->metadata.uid == held->spec.dataset.uid) continue;
         if (!held->metadata.deleting()) {
             if (auto allowed = write_allowed(); !allowed) return allowed;
