@@ -139,6 +139,18 @@ bool JsonReader::read(const json::value& from, T& to) {
     }
 }
 
+/// The first member of `object` that T has no field for; "" when there is none.
+template <Described T>
+std::string unknown_member(const json::object& object) {
+    T known;
+    for (const auto& member : object) {
+        bool found = false;
+        T::fields(known, [&](const char* name, auto&) { found = found || member.key() == name; });
+        if (!found) return std::string(member.key());
+    }
+    return "";
+}
+
 template <class T>
 bool is_absent(const T& value) {  // whether a field with this value is left out
     if constexpr (std::integral<T>) return value == T{};
