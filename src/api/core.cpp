@@ -44,7 +44,7 @@ bool Pod::has_gate(std::string_view gate) const {
 
 bool Pod::unschedulable() const {
     const Condition* scheduled = find_condition(status.conditions, "PodScheduled");
-    return scheduled && scheduled->status == "False" && scheduled->reason == "Unschedulable";
+    return scheduled && scheduled->status == ConditionStatus::no && scheduled->reason == Reason::unschedulable;
 }
 
 std::vector<std::string> Pod::claims() const {
@@ -68,7 +68,7 @@ std::vector<std::string> Pod::passed_over() const {
 
 bool Node::ready() const {
     const Condition* ready = find_condition(status.conditions, "Ready");
-    return ready && ready->status == "True";
+    return ready && ready->status == ConditionStatus::yes;
 }
 
 bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix) {

@@ -19,25 +19,25 @@ std::string node_label_value(std::string_view node) { return short_hash(node, 16
 std::string data_label(std::string_view dataset_uid) { return kDataLabelPrefix + short_hash(dataset_uid, 16); }
 std::string volume_name(std::string_view claim) { return "zcdp-" + short_hash(claim, 10); }
 
-std::string reason_of(ErrorKind kind) {
+Word<Reason> reason_of(ErrorKind kind) {
     switch (kind) {
-        case ErrorKind::refused: return "KeyRefused";
-        case ErrorKind::not_found: return "NotFound";
-        case ErrorKind::denied: return "AccessDenied";
-        case ErrorKind::no_space: return "NoSpace";
-        case ErrorKind::source_changed: return "SourceChanged";
+        case ErrorKind::refused: return Reason::key_refused;
+        case ErrorKind::not_found: return Reason::not_found;
+        case ErrorKind::denied: return Reason::access_denied;
+        case ErrorKind::no_space: return Reason::no_space;
+        case ErrorKind::source_changed: return Reason::source_changed;
         case ErrorKind::timeout:
         case ErrorKind::stalled:
         case ErrorKind::unreachable:
-        case ErrorKind::throttled: return "OriginUnreachable";
-        case ErrorKind::corrupt: return "SnapshotMismatch";
-        case ErrorKind::usage: return "InvalidSpec";
+        case ErrorKind::throttled: return Reason::origin_unreachable;
+        case ErrorKind::corrupt: return Reason::snapshot_mismatch;
+        case ErrorKind::usage: return Reason::invalid_spec;
         case ErrorKind::failed:
         case ErrorKind::no_ranges:
         case ErrorKind::interrupted:
         case ErrorKind::busy: break;
     }
-    return "Failed";
+    return Reason::failed;
 }
 
 }  // namespace zcdp::api

@@ -12,6 +12,7 @@
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/services/prefetch.hpp"
+#include "zcdp/sync/place.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::modes {
@@ -110,6 +111,7 @@ ProgressStyle shown_progress(const Context& context, const Flags& flags) {
 }
 
 constexpr std::string_view kDatasetPrefix = "dataset/";
+constexpr size_t kCaBundleMost = 4 << 20;
 
 /// zcdp sync dataset/NAME --nodes SELECTOR
 int run_prefetch(Context& context, Flags& flags, std::stop_token stop, Logger& log) {
@@ -126,18 +128,17 @@ int run_prefetch(Context& context, Flags& flags, std::stop_token stop, Logger& l
 /// An agent owns the store: it does the work, this shows it.
 int run_by_agent(Context& context, Flags& flags, const std::string& socket, std::stop_token stop,
                  const Machine& machine) {
-    if (!flags.sync.dest.empty() || flags.sync.dry_run)
-        return report(Error(ErrorKind::usage, "an agent owns this store, and takes neither a DEST nor --dry-run",
-                            store_folder(flags.store), "add --no-store, or choose another --store"));
-    const origin::OriginOptions& from = flags.origin;
-    if (!from.ca_bundle.empty() || !from.client_cert_pem.empty() || !from.client_key_pem.empty() ||
-        !from.sse_c_key.empty() || !from.source_address.empty() || from.request_payer || from.follow_symlinks ||
-        from.virtual_host || from.dual_stack || !from.billing_project.empty())
-        return report(
-            Error(ErrorKind::usage,
-                  "an agent owns this store, and takes no --ca-bundle, --client-cert, --sse-c-key, --source-address, "
-                  "--request-payer, --virtual-host, --billing-project, --follow-symlinks or --dualstack",
-                  store_folder(flags.store), "add --no-store, or choose another --store"));
+    if (flags.sync.dry_run && flags.sync.delete_extra)
+        return report(Error(ErrorKind::usage,
+                            "an agent owns this store and has the listing, without which --dry-run cannot say what "
+                            "--delete would remove",
+                            store_folder(flags.store), "leave one of the two out, or add --no-store"));
+    if (!flags.origin.ca_bundle.empty()) {  // the agent sees other files
+        auto file = read_user_file(context.fs, flags.origin.ca_bundle, kCaBundleMost);
+        if (!file) return report(system_error(file.error(), "reading", flags.origin.ca_bundle));
+        flags.origin.ca_pem = std::move(*file);
+        flags.origin.ca_bundle.clear();
+    }
     if (flags.origin.profile.empty() && !flags.origin.anonymous) {
         for (const std::string& name : origin::credential_names())
             if (std::string value = machine.environment(name.c_str()); !value.empty())
@@ -153,9 +154,20 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, std:
             for (const char* name : {"AWS_DEFAULT_PROFILE", "AWS_PROFILE"})
                 if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
+    const bool local = flags.sync.source.find("://") == std::string::npos || flags.sync.source.starts_with("file://");
+    if (auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
+        local && factory && !flags.sync.dest.empty()) {
+        auto apart = sync::check_places(flags.sync, store_folder(flags.store), *factory, machine);
+        if (!apart && apart.error().kind() == ErrorKind::usage) return report(apart.error());
+    }
     sync::Progress progress;
     ProgressView view(progress, shown_progress(context, flags), context.clock);
-    return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop));
+    services::WithTree into_dest;
+    if (!flags.sync.dest.empty() && !flags.sync.dry_run)
+        into_dest = [&](sync::SyncReport& report) {
+            return sync::place_ready_tree(flags.sync, machine, report, progress, stop);
+        };
+    return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop, into_dest));
 }
 
 int run_sync(Context& context, Flags& flags) {
@@ -174,13 +186,13 @@ int run_sync(Context& context, Flags& flags) {
     if (!flags.bandwidth.empty()) flags.origin.bytes_per_second = *parse_rate(flags.bandwidth);
     flags.origin.timeout_ms = *parse_duration_ms(flags.timeout);
     flags.origin.connections = flags.sync.connections;
+    flags.sync.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
 
     if (!flags.sync.no_store)
         if (const auto socket = services::agent_socket(store_folder(flags.store), context.fs))
             return run_by_agent(context, flags, *socket, stop, machine);
     auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
     if (!factory) return report(factory.error());
-    flags.sync.lock_timeout_ms = *parse_duration_ms(flags.lock_timeout);
     const std::string store_root = flags.sync.no_store ? "" : store_folder(flags.store);
     if (auto apart = sync::check_places(flags.sync, store_root, *factory, machine); !apart)
         return report(apart.error());

@@ -44,8 +44,8 @@ Result<> OpenStore::open() {
     writable_ = options_.mode == StoreMode::write;
     ZCDP_CHECK(open_root());
     if (writable_) {
-        ZCDP_TRY(lock_, Lock::take(core_.fs, core_.clock, core_.root_dir.get(), core_.root, options_.holder,
-                                   options_.lock_timeout_ms));
+        ZCDP_TRY(lock_, Lock::take(core_.fs, core_.clock, core_.root_dir.get(), core_.root,
+                                   {options_.holder, options_.socket}, options_.lock_timeout_ms));
     }
     ZCDP_CHECK(check_format());
     ZCDP_CHECK(open_folders());

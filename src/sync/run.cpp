@@ -43,8 +43,8 @@ Result<> check_places(const SyncOptions& options, const std::string& store_root,
     transfer::Loop loop;
     ZCDP_TRY(const auto from, origin(loop.executor()));
     const origin::OriginIdentity identity = from->identity();
-    return check_apart(machine.fs, {identity.endpoint == "file://" ? identity.bucket : "", options.dest, store_root,
-                                    identity.is_object});
+    return check_apart(machine.fs,
+                       {identity.is_local ? identity.bucket : "", options.dest, store_root, identity.is_object});
 }
 
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,

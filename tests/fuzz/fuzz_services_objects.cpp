@@ -30,7 +30,7 @@ void mutate(const boost::json::value& value) {
     if (!value.is_object()) return;
     api::DatasetClaim claim;
     claim.metadata.name = "c", claim.metadata.namespace_ = "n";
-    claim.spec.dataset = "d", claim.spec.mount_path = "/data", claim.spec.policy = "Require";
+    claim.spec.dataset = "d", claim.spec.mount_path = "/data", claim.spec.policy = api::ClaimPolicy::require;
     api::Dataset dataset;
     dataset.metadata.uid = "u";
     const std::vector<services::controller::PodClaimInput> inputs{

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "zcdp/api/word.hpp"
 #include "zcdp/base/error.hpp"
 
 namespace zcdp::api {
@@ -84,6 +85,11 @@ bool JsonReader::read(const json::value& from, T& to) {
         if (!text) return mismatch("text");
         to.assign(text->data(), text->size());
         return true;
+    } else if constexpr (IsWord<T>) {
+        const json::string* text = from.if_string();
+        if (!text) return mismatch("text");
+        to = T::parse(std::string_view(text->data(), text->size()));
+        return true;
     } else if constexpr (std::same_as<T, bool>) {
         if (!from.is_bool()) return mismatch("true or false");
         to = from.get_bool();
@@ -133,6 +139,18 @@ bool JsonReader::read(const json::value& from, T& to) {
     }
 }
 
+/// The first member of `object` that T has no field for; "" when there is none.
+template <Described T>
+std::string unknown_member(const json::object& object) {
+    T known;
+    for (const auto& member : object) {
+        bool found = false;
+        T::fields(known, [&](const char* name, auto&) { found = found || member.key() == name; });
+        if (!found) return std::string(member.key());
+    }
+    return "";
+}
+
 template <class T>
 bool is_absent(const T& value) {  // whether a field with this value is left out
     if constexpr (std::integral<T>) return value == T{};
@@ -147,6 +165,8 @@ template <class T>
 json::value to_json(const T& from) {
     if constexpr (std::same_as<T, std::string>) {
         return json::value(from);
+    } else if constexpr (IsWord<T>) {
+        return json::value(from.text());
     } else if constexpr (std::integral<T>) {
         return json::value(from);
     } else if constexpr (std::same_as<T, json::value>) {

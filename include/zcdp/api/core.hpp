@@ -127,7 +127,8 @@ struct PodSpec {
 };
 
 struct PodStatus {
-    std::string phase, reason, message, start_time;  ///< start_time: when its kubelet took it
+    Word<PodPhase> phase;
+    std::string reason, message, start_time;  ///< start_time: when its kubelet took it
     std::vector<Condition> conditions;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
@@ -149,7 +150,7 @@ struct Pod {
     }
     bool operator==(const Pod&) const = default;
 
-    bool ended() const { return status.phase == "Succeeded" || status.phase == "Failed"; }
+    bool ended() const { return status.phase == PodPhase::succeeded || status.phase == PodPhase::failed; }
     bool has_gate(std::string_view gate) const;
     /// The scheduler found no node for it.
     bool unschedulable() const;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "zcdp/api/codec.hpp"
+#include "zcdp/api/states.hpp"
 
 namespace zcdp::api {
 
@@ -49,9 +50,12 @@ struct ObjectMeta {
 
 /// metav1.Condition.
 struct Condition {
-    std::string type, status;  ///< status: "True", "False", "Unknown"
+    std::string type;
+    Word<ConditionStatus> status;
     int64_t observed_generation = 0;
-    std::string last_transition_time, reason, message;
+    std::string last_transition_time;
+    Word<Reason> reason;
+    std::string message;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("type", self.type), field("status", self.status), field("observedGeneration", self.observed_generation);

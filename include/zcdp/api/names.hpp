@@ -38,6 +38,6 @@ std::string volume_name(std::string_view claim);
 
 /// The reason of a condition for an error's kind (design.md section 7): KeyRefused, NotFound, AccessDenied, NoSpace,
 /// SourceChanged, OriginUnreachable, SnapshotMismatch; Failed for what has none.
-std::string reason_of(ErrorKind kind);
+Word<Reason> reason_of(ErrorKind kind);
 
 }  // namespace zcdp::api

@@ -80,7 +80,9 @@ struct DatasetSource {
 
 struct DatasetPlacement {
     StringMap node_selector;
-    IntOrString replicas;  ///< a number, All, OnDemand; "": OnDemand
+    IntOrString replicas;  ///< a number or a word of Replicas
+    /// On how many nodes it should be before any pod asks: UINT64_MAX for all, 0 on demand and for what is no number.
+    uint64_t replicas_wanted() const;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("nodeSelector", self.node_selector), field("replicas", self.replicas);
@@ -144,7 +146,8 @@ struct DatasetVersion {
 
 struct DatasetStatus {
     int64_t observed_generation = 0;
-    std::string phase, revision, snapshot;
+    Word<Phase> phase;
+    std::string revision, snapshot;
     std::optional<uint64_t> objects, bytes;
     std::string size;   ///< bytes, for people
     std::string ready;  ///< "2/3": nodes ready and wanted
@@ -172,7 +175,8 @@ struct DatasetClaimSpec {
     std::optional<LabelSelector> pod_selector;  ///< none: only pods that name the claim in a csi volume
     std::string mount_path;
     std::vector<std::string> containers;  ///< none: all, init containers too
-    std::string sub_path, policy;         ///< policy: Prefer ("" too), Require, WaitForData, Ignore
+    std::string sub_path;
+    Word<ClaimPolicy> policy;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("dataset", self.dataset), field("podSelector", self.pod_selector), field("mountPath", self.mount_path);
@@ -183,7 +187,7 @@ struct DatasetClaimSpec {
 
 struct DatasetClaimStatus {
     int64_t observed_generation = 0;
-    std::string phase;
+    Word<Phase> phase;
     uint32_t pods = 0;
     std::vector<std::string> nodes;     ///< where such pods run; at most 100
     std::vector<Condition> conditions;  ///< Bound, Ready
@@ -223,7 +227,7 @@ struct NodeDatasetSpec {
     std::string revision;
     NodeDatasetSource source;
     bool pinned = false;
-    std::string wanted;             ///< Ensure, Evict
+    Word<Wanted> wanted;
     uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
@@ -244,7 +248,8 @@ struct PodRef {
 };
 
 struct LastError {
-    std::string reason, message, object, time;
+    Word<Reason> reason;
+    std::string message, object, time;
     uint32_t attempts = 0;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
@@ -256,13 +261,15 @@ struct LastError {
 
 struct NodeDatasetStatus {
     int64_t observed_generation = 0;
-    std::string phase, snapshot;
+    Word<Phase> phase;
+    std::string snapshot;
     uint64_t bytes_done = 0, bytes_total = 0;
     std::string progress;  ///< "42%"
     uint64_t bytes_per_second = 0, eta_seconds = 0;
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0, size_bytes = 0;
     std::string started, finished, last_use;
     std::vector<PodRef> pods;
+    uint32_t pod_count = 0;  ///< of `pods`, for a column
     std::optional<LastError> last_error;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
@@ -272,7 +279,8 @@ struct NodeDatasetStatus {
         field("etaSeconds", self.eta_seconds), field("originBytes", self.origin_bytes);
         field("peerBytes", self.peer_bytes), field("reusedBytes", self.reused_bytes);
         field("sizeBytes", self.size_bytes), field("started", self.started), field("finished", self.finished);
-        field("lastUse", self.last_use), field("pods", self.pods), field("lastError", self.last_error);
+        field("lastUse", self.last_use), field("pods", self.pods), field("podCount", self.pod_count);
+        field("lastError", self.last_error);
     }
     bool operator==(const NodeDatasetStatus&) const = default;
 };

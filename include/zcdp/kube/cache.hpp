@@ -2,6 +2,9 @@
 //
 // Thread rule: any thread; one mutex, held for a lookup. Readers get shared_ptr<const T>: an object never changes, a
 // new state is a new one. Keys are "NAMESPACE/NAME" or "NAME".
+//
+// An object that cannot be read as a T (of a newer version, or put past the schema) is there all the same: it stands in
+// unreadable(), and get() goes on giving the last state that could be read. It is gone when it is gone.
 #pragma once
 
 #include <functional>
@@ -42,6 +45,9 @@ class Cache final : public CacheSink {
 
     explicit Cache(Index index = {}, Trim trim = {}) : index_(std::move(index)), trim_(std::move(trim)) {}
     void on_change(OnChange call) { on_change_ = std::move(call); }  ///< before anything feeds it
+    /// Called when an object cannot be read, once for each error of it; set before anything feeds it.
+    using OnUnreadable = std::function<void(const std::string& key, const std::string& error)>;
+    void on_unreadable(OnUnreadable call) { on_unreadable_ = std::move(call); }
 
     Ptr get(const std::string& key) const {
         const std::scoped_lock lock(mutex_);
@@ -66,6 +72,15 @@ class Cache final : public CacheSink {
         const std::scoped_lock lock(mutex_);
         return objects_.size();
     }
+    /// The objects that cannot be read now, by key, each with what is wrong with it.
+    std::map<std::string, std::string> unreadable() const {
+        const std::scoped_lock lock(mutex_);
+        return unreadable_;
+    }
+    bool is_unreadable(const std::string& key) const {
+        const std::scoped_lock lock(mutex_);
+        return unreadable_.contains(key);
+    }
     bool synced() const {
         const std::scoped_lock lock(mutex_);
         return synced_;
@@ -76,10 +91,11 @@ class Cache final : public CacheSink {
         replacing_ = true;
     }
     void put(json::object&& raw) override {
+        const std::string key = key_of(raw);
         auto parsed = api::from_json<T>(json::value(std::move(raw)));
-        if (!parsed) return;  // the schema forbids it; an object that cannot be read is as if it were not there
+        if (!key.empty() && replacing_) seen_.insert(key);
+        if (!parsed) return note_unreadable(key, parsed.error().what());
         if (trim_) trim_(*parsed);
-        if (replacing_) seen_.insert(parsed->metadata.key());
         store(std::make_shared<const T>(std::move(*parsed)), replacing_);
     }
     /// The answer to a write, before the watch brings it: the next decision sees its own last one.
@@ -94,6 +110,7 @@ class Cache final : public CacheSink {
             const std::scoped_lock lock(mutex_);
             for (const auto& [key, object] : objects_)
                 if (!seen_.contains(key)) gone.push_back(key);
+            std::erase_if(unreadable_, [this](const auto& entry) { return !seen_.contains(entry.first); });
             synced_ = true;
         }
         for (const std::string& key : gone) drop(key);
@@ -101,19 +118,38 @@ class Cache final : public CacheSink {
         replacing_ = false;
     }
     void erase(const json::object& raw) override {
-        api::ObjectMeta metadata;
-        api::JsonReader reader;
-        if (const json::value* value = raw.if_contains("metadata"); value && reader.read(*value, metadata))
-            drop(metadata.key());
+        if (const std::string key = key_of(raw); !key.empty()) drop(key);
     }
 
   private:
+    /// Of an object that may be anything: "" when it has no name.
+    static std::string key_of(const json::object& raw) {
+        const json::value* value = raw.if_contains("metadata");
+        const json::object* metadata = value ? value->if_object() : nullptr;
+        const auto text = [metadata](const char* name) {
+            const json::value* member = metadata ? metadata->if_contains(name) : nullptr;
+            return member && member->is_string() ? std::string(member->get_string()) : std::string();
+        };
+        api::ObjectMeta out;
+        out.namespace_ = text("namespace"), out.name = text("name");
+        return out.name.empty() ? "" : out.key();
+    }
+    void note_unreadable(const std::string& key, const std::string& error) {
+        if (!key.empty()) {
+            const std::scoped_lock lock(mutex_);
+            std::string& noted = unreadable_[key];
+            if (noted == error) return;
+            noted = error;
+        }
+        if (on_unreadable_) on_unreadable_(key, error);
+    }
     /// A state older than the one that is known is passed over, unless a list says that this is how it is.
     void store(Ptr object, bool even_if_older) {
         const std::string key = object->metadata.key();
         Ptr before;
         {
             const std::scoped_lock lock(mutex_);
+            unreadable_.erase(key);
             Ptr& place = objects_[key];
             before = place;
             const bool same_object = before && before->metadata.uid == object->metadata.uid;
@@ -136,6 +172,7 @@ class Cache final : public CacheSink {
         Ptr before;
         {
             const std::scoped_lock lock(mutex_);
+            unreadable_.erase(key);
             const auto at = objects_.find(key);
             if (at == objects_.end()) return;
             before = at->second;
@@ -156,12 +193,14 @@ class Cache final : public CacheSink {
     mutable std::mutex mutex_;
     std::map<std::string, Ptr> objects_;
     std::map<std::string, std::set<std::string>> indexed_;
+    std::map<std::string, std::string> unreadable_;
     std::set<std::string> seen_;  ///< of the feeding thread, as is replacing_
     bool replacing_ = false;
     bool synced_ = false;
     Index index_;
     Trim trim_;
     OnChange on_change_;
+    OnUnreadable on_unreadable_;
 };
 
 }  // namespace zcdp::kube

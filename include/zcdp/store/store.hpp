@@ -34,6 +34,7 @@ struct StoreOptions {
     StoreMode mode = StoreMode::write;
     uint64_t lock_timeout_ms = 10'000;
     std::string holder;                    ///< written into the lock for whoever waits: "zcdp sync, pid 123"
+    std::string socket = {};               ///< into the lock as well: where the holder takes orders for this store
     unsigned high_watermark_percent = 95;  ///< eviction starts here, see design.md section 4
     unsigned low_watermark_percent = 90;
     /// auto: syncfs when ROOT is a mount point of its own, else fsync of each file.

@@ -48,8 +48,15 @@ class Client final : public HttpClient {
     std::string wire_form(const Endpoint& endpoint, const Request& request) const;
     std::unique_ptr<Connection> take_idle(Host& host);
     Task<Result<std::unique_ptr<Connection>>> connect(Endpoint endpoint, Deadline deadline);
-    Task<Result<std::unique_ptr<Connection>>> connect_to(const Endpoint& endpoint, const Proxy* proxy,
-                                                         std::shared_ptr<Address> address, Deadline deadline);
+    /// What came of one address.
+    struct Attempt {
+        Result<std::unique_ptr<Connection>> connection;
+        /// An error that every other address would give as well: the server refuses who we are, or no TLS can be
+        /// spoken from here.
+        bool is_final = false;
+    };
+    Task<Attempt> connect_to(const Endpoint& endpoint, const Proxy* proxy, std::shared_ptr<Address> address,
+                             Deadline deadline);
     Task<Result<>> open_tunnel(const Endpoint& endpoint, const Proxy& proxy, Connection& connection, Deadline deadline);
     bool allowed(const Endpoint& endpoint, const std::string& address) const;
     /// `book`: where it is written how the address serves; null: nowhere. `may_move`: another may be asked when it is
@@ -111,18 +118,23 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
     co_return Result<>();
 }
 
-Task<Result<std::unique_ptr<Connection>>> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy,
-                                                             std::shared_ptr<Address> address, Deadline deadline) {
+Task<Client::Attempt> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy, std::shared_ptr<Address> address,
+                                         Deadline deadline) {
     auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker, std::move(address));
-    ZCDP_CO_CHECK(co_await connection->transport.connect(connection->address->endpoint, pool_->from, deadline));
+    auto open = co_await connection->transport.connect(connection->address->endpoint, pool_->from, deadline);
+    if (open && endpoint.tls && proxy) open = co_await open_tunnel(endpoint, *proxy, *connection, deadline);
+    if (!open) co_return Attempt{std::move(open).error()};
     if (endpoint.tls) {
-        if (proxy) ZCDP_CO_CHECK(co_await open_tunnel(endpoint, *proxy, *connection, deadline));
-        if (!pool_->options.tls) co_return Error(ErrorKind::failed, "there is no TLS here");
-        ZCDP_CO_TRY(auto ssl, pool_->options.tls->connection(endpoint.host));
-        ZCDP_CO_CHECK(co_await connection->transport.start_tls(std::move(ssl), deadline));
+        if (!pool_->options.tls) co_return Attempt{Error(ErrorKind::failed, "there is no TLS here")};
+        auto ssl = pool_->options.tls->connection(endpoint.host);
+        if (!ssl) co_return Attempt{std::move(ssl).error(), true};
+        if (auto spoken = co_await connection->transport.start_tls(std::move(*ssl), deadline); !spoken) {
+            const bool refused = spoken.error().kind() == ErrorKind::denied;
+            co_return Attempt{std::move(spoken).error(), refused};
+        }
     }
     connects_.add();
-    co_return connection;
+    co_return Attempt{std::move(connection)};
 }
 
 /// Behind a proxy names are the proxy's matter, but an address that is written out must keep to the rules all the same.
@@ -167,11 +179,11 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
         }
         const bool last = tried.size() >= host.addresses.size();
         const uint64_t patience_ms = last ? timeout_ms : std::min(timeout_ms, kConnectElsewhereMs);
-        auto connection = co_await connect_to(endpoint, proxy, next, deadline.min(Deadline::in_ms(patience_ms)));
-        if (connection) co_return connection;
-        if (connection.error().kind() == ErrorKind::usage) co_return connection;
-        if (!connection.error().hint().empty())
-            co_return std::move(connection).error().about(endpoint.url());  // the peer's last word
+        auto [connection, is_final] =
+            co_await connect_to(endpoint, proxy, next, deadline.min(Deadline::in_ms(patience_ms)));
+        if (connection) co_return std::move(connection);
+        if (connection.error().kind() == ErrorKind::usage) co_return std::move(connection);
+        if (is_final) co_return std::move(connection).error().about(endpoint.url());
         if (connection.error().kind() == ErrorKind::denied) kind = ErrorKind::denied;
         host.addresses.failed(*next, pool_->now_ns());
         reasons += (reasons.empty() ? "" : "; ") + address.address().to_string() + ": " + connection.error().what();

@@ -52,6 +52,7 @@ ErrorAnswer parse_error(int status, std::string_view body) {
     if (out.came_as_success) out.status = has_code ? static_cast<int>(code) : 500;
     if (!error || !error->is_object()) return out;
     out.message = text_of(error->get_object(), "message");
+    out.wants_payer = out.message.find("requester pays") != std::string::npos;
     if (const json::value* list = error->get_object().if_contains("errors");
         list && list->is_array() && !list->get_array().empty())
         if (const json::value& first = list->get_array().front(); first.is_object())
@@ -86,7 +87,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
                 ErrorKind::denied, "access is denied: " + what, object,
                 "check the credentials (GOOGLE_APPLICATION_CREDENTIALS) and the roles storage.objects.list and .get");
         case 400:
-            if (answer.message.find("requester pays") == answer.message.npos) break;
+            if (!answer.wants_payer) break;
             return Error(ErrorKind::denied, "who asks pays for this bucket: " + what, object,
                          "give --billing-project PROJECT");
         default: break;

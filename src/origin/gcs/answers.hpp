@@ -14,6 +14,7 @@ struct ErrorAnswer {
     int status = 0;
     std::string reason, message;
     bool came_as_success = false;
+    bool wants_payer = false;  ///< the bucket is "requester pays", which the service says in its message alone
 };
 ErrorAnswer parse_error(int status, std::string_view body);
 /// Whether a body is such an error.

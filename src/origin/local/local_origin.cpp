@@ -130,7 +130,9 @@ class LocalOrigin final : public Origin {
     explicit LocalOrigin(std::shared_ptr<Directory> directory) : directory_(std::move(directory)) {}
 
     OriginIdentity identity() const override {
-        return {"file://", directory_->path, "", "local", !directory_->file.empty()};
+        OriginIdentity out{"file://", directory_->path, "", "local", !directory_->file.empty()};
+        out.is_local = true;
+        return out;
     }
     std::unique_ptr<Listing> list(const Selection& selection) override {
         if (!directory_->file.empty()) return std::make_unique<OneFile>(directory_, selection);

@@ -80,6 +80,10 @@ Unknown is_unknown_feature(const ErrorAnswer& answer) {
                : Unknown::no;
 }
 
+bool minds_header(const ErrorAnswer& answer, std::string_view header) {
+    return answer.message.find(header) != std::string::npos;
+}
+
 // Tencent's, Alibaba's, Huawei's and Volcengine's codes; the rest say it in their own words, such as "must be addressed
 // using virtual-hosted style". AWS's "must be addressed using the specified endpoint" is about the region.
 bool wants_bucket_in_host(const ErrorAnswer& answer) {

@@ -23,6 +23,8 @@ ErrorAnswer parse_error(const net::Response& answer, std::string_view body);
 /// Whether it can be that something in the request is more than this service knows.
 enum class Unknown { no, perhaps, surely };
 Unknown is_unknown_feature(const ErrorAnswer& answer);
+/// Whether the service's own words name a header of ours: no field of its answer would say which one it minds.
+bool minds_header(const ErrorAnswer& answer, std::string_view header);
 
 /// What to do about it.
 enum class Action {

@@ -209,7 +209,7 @@ bool S3Protocol::without_extra(Call& call, const ErrorAnswer& answer) {
     const Unknown unknown = is_unknown_feature(answer);
     if (unknown == Unknown::no) return false;
     if (std::erase_if(call.headers, [](const net::Header& header) { return header.first == kChecksumMode; }) > 0) {
-        const bool sure = unknown == Unknown::surely || answer.message.find(kChecksumMode) != answer.message.npos;
+        const bool sure = unknown == Unknown::surely || minds_header(answer, kChecksumMode);
         if (sure && shared_->states_checksums.exchange(false))
             shared_->machine.log.warn("the service knows no x-amz-checksum-mode: no checksums are compared",
                                       {{"bucket", shared_->bucket}, {"error", printable(answer.message)}});

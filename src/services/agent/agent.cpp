@@ -12,6 +12,7 @@
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
+#include "zcdp/kube/unreadable.hpp"
 #include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
 
@@ -87,6 +88,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     store_options.root = options.store;
     store_options.lock_timeout_ms = 60'000;  // an agent of the last version may be ending
     store_options.holder = fmt::format("zcdp agent, pid {}, socket {}", ::getpid(), options.socket);
+    store_options.socket = options.socket;
     store_options.high_watermark_percent = options.high_watermark_percent;
     store_options.low_watermark_percent = options.low_watermark_percent;
     ZCDP_TRY(const auto store,
@@ -96,6 +98,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};
     kube::WorkQueue queue(machine.clock, machine.random);
     kube::Cache<api::NodeDataset> objects(by_dataset());
+    objects.on_unreadable(kube::tell_unreadable("nodedatasets", log, machine.metrics));
     objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
     Transfers transfers(
         {*store, machine, machine.metrics, log},

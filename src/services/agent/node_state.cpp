@@ -17,48 +17,48 @@ constexpr uint64_t kReportEveryMs = 5'000, kLeasedAgainMs = 10'000, kWaitingAgai
 NodeDatasetDecision decide_node_dataset(const NodeDatasetView& view) {
     NodeDatasetDecision out;
     const api::NodeDataset& object = view.object;
-    const bool leaving = object.spec.wanted == "Evict" || object.metadata.deleting();
+    const bool leaving = object.spec.wanted == api::Wanted::evict || object.metadata.deleting();
     if (leaving) {
-        if (object.status.phase == "Evicted") {
+        if (object.status.phase == api::Phase::evicted) {
             out.action = NodeDatasetDecision::Action::forget;
-            out.phase = "Evicted";
+            out.phase = api::Phase::evicted;
             out.release = object.metadata.deleting();
             return out;
         }
         out.action = NodeDatasetDecision::Action::evict;
-        out.phase = "Evicting";
+        out.phase = api::Phase::evicting;
         return out;
     }
     // Fetching it again at once would push out what it had to make room for: the controller decides what comes next.
-    if (view.evicted_for_space || object.status.phase == "Evicted") {
+    if (view.evicted_for_space || object.status.phase == api::Phase::evicted) {
         out.action = NodeDatasetDecision::Action::forget;
-        out.phase = "Evicted";
+        out.phase = api::Phase::evicted;
         return out;
     }
     if (view.transfer && view.transfer->phase == TransferPhase::ready) {
-        out.phase = "Ready";
+        out.phase = api::Phase::ready;
         return out;
     }
     // After a restart of the agent: the object says it is here, and it is.
-    if (!view.transfer && object.status.phase == "Ready" && view.in_store) {
+    if (!view.transfer && object.status.phase == api::Phase::ready && view.in_store) {
         out.action = NodeDatasetDecision::Action::adopt;
-        out.phase = "Ready";
+        out.phase = api::Phase::ready;
         return out;
     }
     out.action = NodeDatasetDecision::Action::ensure;
-    out.phase = "Pending";
-    if (view.transfer && view.transfer->phase == TransferPhase::running) out.phase = "Syncing";
-    if (view.transfer && view.transfer->phase == TransferPhase::failed) out.phase = "Failed";
+    out.phase = api::Phase::pending;
+    if (view.transfer && view.transfer->phase == TransferPhase::running) out.phase = api::Phase::syncing;
+    if (view.transfer && view.transfer->phase == TransferPhase::failed) out.phase = api::Phase::failed;
     return out;
 }
 
-api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const std::string& phase) {
+api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, api::Phase phase) {
     api::NodeDatasetStatus out = view.object.status;
     out.observed_generation = view.object.metadata.generation;
     if (out.pods != view.pods && view.pods.empty()) out.last_use = iso8601(view.now_unix_s);
-    out.pods = view.pods;
+    out.pods = view.pods, out.pod_count = static_cast<uint32_t>(view.pods.size());
     out.phase = phase;
-    if (phase == "Evicted") {
+    if (phase == api::Phase::evicted) {
         out = {};
         out.observed_generation = view.object.metadata.generation;
         out.phase = phase;
@@ -73,7 +73,7 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const st
                        : "";
     out.bytes_per_second = static_cast<uint64_t>(transfer.bytes_per_second);
     const uint64_t left = transfer.bytes_total - std::min(transfer.bytes_done, transfer.bytes_total);
-    out.eta_seconds = transfer.bytes_per_second > 1 && phase == "Syncing"
+    out.eta_seconds = transfer.bytes_per_second > 1 && phase == api::Phase::syncing
                           ? static_cast<uint64_t>(static_cast<double>(left) / transfer.bytes_per_second)
                           : 0;
     if (transfer.phase == TransferPhase::ready) {
@@ -96,7 +96,7 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const st
 bool NodeState::shared(const api::NodeDataset& object, const std::string& snapshot) const {
     for (const auto& other : parts_.node_datasets.list())
         if (other->metadata.name != object.metadata.name && other->status.snapshot == snapshot &&
-            other->spec.wanted == "Ensure" && !other->metadata.deleting())
+            other->spec.wanted == api::Wanted::ensure && !other->metadata.deleting())
             return true;
     return false;
 }
@@ -121,7 +121,7 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
         }
     }
     parts_.transfers.forget(object.metadata.name);
-    decision.phase = "Evicted";
+    decision.phase = api::Phase::evicted;
     decision.release = object.metadata.deleting();
     return {};
 }
@@ -132,20 +132,20 @@ void NodeState::announce(const api::NodeDataset& object, const api::NodeDatasetS
     const std::string& node = object.spec.node;
     if (status.phase == object.status.phase && status.last_error.has_value() == object.status.last_error.has_value())
         return;
-    if (status.phase == "Syncing")
+    if (status.phase == api::Phase::syncing)
         parts_.events.normal(
             about, "Syncing",
             fmt::format("node {}: fetching {} ({} objects)", node, format_size(object.spec.source.bytes),
                         format_count(object.spec.source.objects)));
-    if (status.phase == "Ready" && status.finished != object.status.finished)
+    if (status.phase == api::Phase::ready && status.finished != object.status.finished)
         parts_.events.normal(about, "Synced",
                              fmt::format("node {}: {} ready, {} from the origin at {}/s, {} reused", node,
                                          format_size(status.size_bytes), format_size(status.origin_bytes),
                                          format_size(status.bytes_per_second), format_size(status.reused_bytes)));
-    if (status.phase == "Failed" && status.last_error)
-        parts_.events.warning(about, status.last_error->reason,
+    if (status.phase == api::Phase::failed && status.last_error)
+        parts_.events.warning(about, status.last_error->reason.str(),
                               fmt::format("node {}: {}", node, status.last_error->message));
-    if (status.phase == "Evicted")
+    if (status.phase == api::Phase::evicted)
         parts_.events.normal(about, "Evicted",
                              fmt::format("node {}: {} freed", node, format_size(object.status.size_bytes)));
 }
@@ -174,8 +174,8 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     if (!snapshot.empty()) {
         const auto info = parts_.store.find(snapshot);
         view.in_store = info && info->state == store::SnapshotState::ready;
-        view.evicted_for_space =
-            !info && info.error().kind() == ErrorKind::not_found && (ready || object->status.phase == "Ready");
+        view.evicted_for_space = !info && info.error().kind() == ErrorKind::not_found &&
+                                 (ready || object->status.phase == api::Phase::ready);
         if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
             parts_.transfers.forget(name);
             view.transfer.reset();
@@ -191,7 +191,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
         case NodeDatasetDecision::Action::forget: parts_.transfers.forget(name); break;
         case NodeDatasetDecision::Action::evict:
             if (auto done = evict(*object, decision); !done) return std::move(done).error();
-            if (decision.phase != "Evicted") again_ms = kLeasedAgainMs;
+            if (decision.phase != api::Phase::evicted) again_ms = kLeasedAgainMs;
             break;
         case NodeDatasetDecision::Action::ensure:
             parts_.transfers.ensure(*object);
@@ -203,7 +203,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
                 again_ms = std::max<uint64_t>(200, static_cast<uint64_t>(view.transfer->retry_in_ms));
             break;
     }
-    if (decision.phase == "Ready") {
+    if (decision.phase == api::Phase::ready) {
         const std::string held = view.transfer ? view.transfer->snapshot : snapshot;
         const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.store.find(held);
         if (info && info->pinned != object->spec.pinned)

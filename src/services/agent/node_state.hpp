@@ -27,13 +27,13 @@ struct NodeDatasetView {
 
 struct NodeDatasetDecision {
     enum class Action { none, ensure, adopt, evict, forget } action = Action::none;
-    std::string phase;     ///< what the status should say
+    api::Phase phase{};    ///< what the status should say
     bool release = false;  ///< nothing is left here: take the finalizer off
 };
 NodeDatasetDecision decide_node_dataset(const NodeDatasetView& view);
 
 /// The status that follows from the same view. `phase` is the decision's.
-api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, const std::string& phase);
+api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, api::Phase phase);
 
 class NodeState {
   public:

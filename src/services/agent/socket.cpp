@@ -8,8 +8,10 @@
 #include <chrono>
 #include <future>
 #include <stop_token>
+#include <thread>
 
 #include "zcdp/api/agent.hpp"
+#include "zcdp/services/agent_wire.hpp"
 #include "zcdp/store/snapshot_json.hpp"
 #include "zcdp/sync/sync.hpp"
 
@@ -19,6 +21,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr auto kSayEvery = std::chrono::milliseconds(500);
+constexpr auto kHeldLookEvery = std::chrono::seconds(1);
+constexpr const char* kHoldOwner = "zcdp sync, into a directory";  ///< of a lease
+constexpr unsigned kHandlers = 16;  ///< a sync has one from its beginning until its tree is where the caller wants it
 
 net::ServerResponse failed(const Error& error) {
     const int status = error.kind() == ErrorKind::not_found ? 404
@@ -46,64 +51,56 @@ net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, 
     return {200, "application/json", store::to_json(*info) + "\n", {}};
 }
 
-api::SyncProgress look(const sync::Progress& progress) {
-    return {static_cast<uint32_t>(progress.phase.load()),
-            progress.objects_listed,
-            progress.objects_total,
-            progress.objects_done,
-            progress.bytes_total,
-            progress.bytes_done,
-            progress.objects_reused,
-            progress.bytes_reused};
-}
-
-api::SyncResult result_of(const sync::SyncReport& report) {
-    return {report.snapshot,      report.revision,
-            report.path,          report.objects,
-            report.bytes,         report.objects_fetched,
-            report.bytes_fetched, report.objects_reused,
-            report.bytes_reused,  report.skipped,
-            report.skipped_keys,  report.requests,
-            report.retries,       static_cast<uint64_t>(report.seconds * 1000)};
-}
-
 /// Runs the sync on a thread of its own and says every half second how far it is; a peer that goes away stops it.
-void stream_sync(const api::SyncRequest& request, SocketParts parts, net::BodyWriter& writer) {
-    sync::SyncOptions options;
-    options.source = request.source, options.include = request.include, options.exclude = request.exclude;
-    options.skip_bad_keys = request.skip_bad_keys, options.connections = request.connections;
-    origin::OriginOptions origin;
-    origin.endpoint = request.endpoint, origin.region = request.region, origin.profile = request.profile;
-    origin.path_style = request.path_style, origin.anonymous = request.anonymous,
-    origin.connections = request.connections;
-    origin.credentials = request.credentials, origin.sha256 = request.sha256;
-    origin.bytes_per_second = request.bytes_per_second;
+void stream_sync(const SyncOrder& order, SocketParts parts, net::BodyWriter& writer) {
     sync::Progress progress;
     std::stop_source stop;
     auto running = std::async(std::launch::async, [&]() -> Result<sync::SyncReport> {
-        ZCDP_TRY(const auto factory, origin::make_origin_factory(options.source, origin, parts.machine));
-        return sync::run(options, &parts.store, factory, parts.machine, progress, stop.get_token());
+        ZCDP_TRY(const auto factory, origin::make_origin_factory(order.sync.source, order.origin, parts.machine));
+        return sync::run(order.sync, &parts.store, factory, parts.machine, progress, stop.get_token());
     });
     const auto say = [&](const api::SyncLine& line) {
         return writer.write(json::serialize(api::to_json(line)) + "\n");
     };
     while (running.wait_for(kSayEvery) != std::future_status::ready)
-        if (!say({look(progress), {}, {}})) stop.request_stop();
+        if (!say({to_wire(progress), {}, {}})) stop.request_stop();
     const Result<sync::SyncReport> done = running.get();
-    if (done) (void)say({{}, result_of(*done), {}});
-    else (void)say({{}, {}, api::to_wire(done.error())});
+    if (!done) {
+        (void)say({{}, {}, api::to_wire(done.error())});
+        return;
+    }
+    const auto id = order.hold ? store::SnapshotId::parse(done->snapshot) : std::nullopt;
+    if (!id) {
+        (void)say({{}, to_wire(*done), {}});
+        return;
+    }
+    // Held from before the caller hears of it until the caller is gone, which a line now and then finds out.
+    const auto lease = parts.store.lease(*id, kHoldOwner, 0);
+    if (!lease) {
+        (void)say({{}, {}, api::to_wire(lease.error())});
+        return;
+    }
+    for (bool here = say({{}, to_wire(*done), {}}); here; here = say({})) std::this_thread::sleep_for(kHeldLookEvery);
+    (void)parts.store.release(*lease);
 }
 
-net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts parts) {
+net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts parts, bool strict) {
     boost::system::error_code code;
     const json::value body = json::parse(request.body, code);
-    if (code) return failed(Error(ErrorKind::usage, "the request is no JSON"));
-    auto wanted = api::from_json<api::SyncRequest>(body);
+    if (code || !body.is_object()) return failed(Error(ErrorKind::usage, "the request is no JSON"));
+    if (const std::string unknown = api::unknown_member<api::SyncRequest>(body.get_object());
+        strict && !unknown.empty())
+        return failed(Error(ErrorKind::usage,
+                            "the agent is older than this zcdp and does not know " + printable(unknown), "",
+                            "upgrade the agent, or leave the option out"));
+    const auto wanted = api::from_json<api::SyncRequest>(body);
     if (!wanted) return failed(wanted.error());
+    auto order = from_wire(*wanted);
+    if (!order) return failed(order.error());
     net::ServerResponse response;
     response.content_type = "application/x-ndjson";
-    response.stream = [wanted = std::move(*wanted), parts](net::BodyWriter& writer) {
-        stream_sync(wanted, parts, writer);
+    response.stream = [order = std::move(*order), parts](net::BodyWriter& writer) {
+        stream_sync(order, parts, writer);
     };
     return response;
 }
@@ -150,7 +147,8 @@ net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts)
                                    std::string(rest.substr(slash + 1)));
     }
     constexpr std::string_view kGc = "/v1/gc?grace_s=", kVerify = "/v1/verify?id=";
-    if (request.method == "POST" && target == "/v1/sync") return start_sync(request, parts);
+    if (request.method == "POST" && target == "/v1/sync") return start_sync(request, parts, false);
+    if (request.method == "POST" && target == "/v2/sync") return start_sync(request, parts, true);
     if (request.method == "POST" && target.starts_with(kGc))
         return collect_garbage(parts.store, target.substr(kGc.size()));
     if (request.method == "POST" && target.starts_with(kVerify))
@@ -161,8 +159,13 @@ net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts)
 }  // namespace
 
 Result<std::unique_ptr<net::HttpServer>> open_agent_socket(const std::string& path, SocketParts parts) {
+    // Leases outlive a killed agent, and whom these were held for has gone with the connection.
+    ZCDP_TRY(const auto leases, parts.store.leases());
+    for (const store::LeaseInfo& lease : leases)
+        if (lease.owner == kHoldOwner) ZCDP_CHECK(parts.store.release(lease.id));
     net::HttpServerOptions options;
     options.listen = "unix:" + path;
+    options.handlers = kHandlers;
     return net::HttpServer::open(
         options, [parts](const net::ServerRequest& request) { return handle(request, parts); }, parts.log);
 }

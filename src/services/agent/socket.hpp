@@ -1,8 +1,14 @@
 // The agent's unix socket: `zcdp sync` and `zcdp store` of this node go through the agent, so that the store keeps one
 // writer. HTTP with JSON; root and the agent's own group may ask (SO_PEERCRED).
 //
-//   POST /v1/sync              {"source", "endpoint", …}: progress as one JSON object a line, the last one is the
-//   result GET  /v1/snapshots         the store's snapshots POST /v1/snapshots/ID/pin|unpin|evict POST /v1/gc?grace_s=N
+//   POST /v1/sync           {"source", "endpoint", …}: progress as one JSON object a line, then the result; members
+//   that
+//                           are not known are passed over
+//   POST /v2/sync           the same, and such members are refused; with "hold" the snapshot then stays until the
+//                           connection ends
+//   GET  /v1/snapshots      the store's snapshots
+//   POST /v1/snapshots/ID/pin|unpin|evict
+//   POST /v1/gc?grace_s=N
 //   POST /v1/verify?id=ID   (an empty ID is everything)
 #pragma once
 

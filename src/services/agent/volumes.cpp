@@ -154,6 +154,9 @@ std::optional<CsiStatus> Volumes::refuse(const kube::PublishRequest& request) co
 kube::ApiResult<Volumes::Claimed> Volumes::read_claim(const std::string& ns, const std::string& name) {
     Claimed out;
     auto claim = parts_.api.get(kube::resources::claims, ns, name);
+    if (!claim && claim.error().kind() == kube::ApiErrorKind::not_found)
+        return kube::ApiError(kube::ApiErrorKind::not_found, 404,
+                              fmt::format("there is no DatasetClaim {} in namespace {}", name, ns));
     if (!claim) return std::move(claim).error();
     auto parsed = api::from_json<api::DatasetClaim>(kube::json::value(std::move(*claim)));
     if (!parsed) return kube::ApiError(kube::ApiErrorKind::malformed, 0, parsed.error().line());
@@ -200,7 +203,7 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
     const std::string& name = claimed.dataset.metadata.name;
     if (view.phase == TransferPhase::failed && view.error) {
         out.status = {CsiCode::unavailable,
-                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()),
+                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()).text(),
                                   view.error->line(), format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
         out.final = true;
         return out;
@@ -231,11 +234,11 @@ Volumes::Waiting Volumes::look(const Claimed& claimed) {
     }
     if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
-        out.status = {CsiCode::unavailable,
-                      fmt::format("dataset {}: {}", dataset.metadata.name,
-                                  listed && listed->status == "False" ? listed->reason + ": " + listed->message
-                                                                      : "not listed yet")};
-        out.final = listed && listed->status == "False";
+        out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}", dataset.metadata.name,
+                                                        listed && listed->status == api::ConditionStatus::no
+                                                            ? listed->reason.str() + ": " + listed->message
+                                                            : "not listed yet")};
+        out.final = listed && listed->status == api::ConditionStatus::no;
         return out;
     }
     const std::string name = api::node_dataset_name(options_.node, dataset.metadata.uid, dataset.status.revision);
@@ -280,12 +283,8 @@ CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api
             if (now.ready) return mount(request, *claimed, *now.ready, pod);
             status = std::move(now.status), final = now.final;
         } else {
-            const bool absent = claimed.error().kind() == kube::ApiErrorKind::not_found;
-            status = {CsiCode::unavailable,
-                      absent && claimed.error().message().find("names Dataset") == std::string::npos
-                          ? fmt::format("there is no DatasetClaim {} in namespace {}", claim_name, pod.namespace_)
-                          : claimed.error().message()};
-            final = absent;
+            status = {CsiCode::unavailable, claimed.error().message()};
+            final = claimed.error().kind() == kube::ApiErrorKind::not_found;
         }
         if (waited_ms >= (final ? std::min(kFailedHoldMs, options_.hold_ms) : options_.hold_ms)) return status;
         if (request.cancelled && request.cancelled()) return {CsiCode::aborted, "the caller has gone away"};

@@ -13,6 +13,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "zcdp/api/agent.hpp"
+#include "zcdp/services/agent_wire.hpp"
+#include "zcdp/store/lock_holder.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -22,7 +24,6 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using Socket = asio::local::stream_protocol::socket;
 
-constexpr std::string_view kMark = ", socket ";
 constexpr size_t kHolderMax = 4096, kPieceBytes = 64 << 10;
 
 Error away(const std::string& socket, const error_code& code) {
@@ -46,6 +47,12 @@ Result<> send(Socket& connection, const std::string& socket, const std::string& 
     return {};
 }
 
+/// An agent from before /v2/sync says that there is no such path.
+Error too_old(const std::string& socket) {
+    return Error(ErrorKind::usage, "the agent that owns this store is older than this zcdp, and cannot do this", socket,
+                 "upgrade the agent, add --no-store, or choose another --store");
+}
+
 Error refused(const std::string& body) {
     error_code code;
     const auto value = boost::json::parse(body, code);
@@ -53,25 +60,6 @@ Error refused(const std::string& body) {
         if (const auto wire = api::from_json<api::WireError>(value); wire && !wire->what.empty())
             return api::from_wire(*wire);
     return Error(ErrorKind::failed, "the agent's answer cannot be read");
-}
-
-void follow(const api::SyncProgress& from, sync::Progress& to) {
-    to.phase = static_cast<sync::Phase>(std::min<uint32_t>(from.phase, static_cast<uint32_t>(sync::Phase::done)));
-    to.objects_listed = from.objects_listed, to.objects_total = from.objects_total, to.objects_done = from.objects_done;
-    to.bytes_total = from.bytes_total, to.bytes_done = from.bytes_done;
-    to.objects_reused = from.objects_reused, to.bytes_reused = from.bytes_reused;
-}
-
-sync::SyncReport report_of(const api::SyncResult& from) {
-    sync::SyncReport out;
-    out.snapshot = from.snapshot, out.revision = from.revision, out.path = from.path;
-    out.objects = from.objects, out.bytes = from.bytes, out.objects_fetched = from.objects_fetched,
-    out.bytes_fetched = from.bytes_fetched;
-    out.objects_reused = from.objects_reused, out.bytes_reused = from.bytes_reused;
-    out.skipped = from.skipped, out.skipped_keys = from.skipped_keys;
-    out.requests = from.requests, out.retries = from.retries,
-    out.seconds = static_cast<double>(from.milliseconds) / 1000;
-    return out;
 }
 
 /// Handles the lines that are whole; the last one ends the sync.
@@ -83,7 +71,7 @@ Result<std::optional<sync::SyncReport>> take_lines(std::string& pending, sync::P
         if (code) return Error(ErrorKind::failed, "the agent's answer cannot be read");
         ZCDP_TRY(const auto line, api::from_json<api::SyncLine>(value));
         if (line.error) return api::from_wire(*line.error);
-        if (line.result) return std::optional(report_of(*line.result));
+        if (line.result) return std::optional(from_wire(*line.result));
         if (line.progress) follow(*line.progress, progress);
     }
     pending.erase(0, begin);
@@ -95,10 +83,8 @@ Result<std::optional<sync::SyncReport>> take_lines(std::string& pending, sync::P
 std::optional<std::string> agent_socket(const std::string& store_root, Fs& fs) {
     const auto holder = read_file(fs, AT_FDCWD, (store_root + "/lock").c_str(), kHolderMax);
     if (!holder) return std::nullopt;
-    const size_t mark = holder->find(kMark);
-    if (mark == std::string::npos) return std::nullopt;
-    std::string path = holder->substr(mark + kMark.size());
-    return ::access(path.c_str(), F_OK) == 0 ? std::optional(std::move(path)) : std::nullopt;
+    std::string path = store::parse_lock(*holder).socket;
+    return !path.empty() && ::access(path.c_str(), F_OK) == 0 ? std::optional(std::move(path)) : std::nullopt;
 }
 
 Result<std::string> ask_agent(const std::string& socket, const std::string& target, const std::string& body) {
@@ -116,14 +102,11 @@ Result<std::string> ask_agent(const std::string& socket, const std::string& targ
 
 Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::SyncOptions& options,
                                        const origin::OriginOptions& origin, sync::Progress& progress,
-                                       std::stop_token stop) {
-    api::SyncRequest request{options.source,         origin.endpoint,  origin.region,         origin.profile,
-                             origin.path_style,      origin.anonymous, options.skip_bad_keys, origin.credentials,
-                             origin.sha256,          options.include,  options.exclude,       options.connections,
-                             origin.bytes_per_second};
+                                       std::stop_token stop, const WithTree& with_tree) {
+    const api::SyncRequest request = to_wire(SyncOrder{options, origin, with_tree != nullptr});
     asio::io_context loop;
     Socket connection(loop);
-    ZCDP_CHECK(send(connection, socket, "/v1/sync", boost::json::serialize(api::to_json(request))));
+    ZCDP_CHECK(send(connection, socket, sync_target(request), boost::json::serialize(api::to_json(request))));
     boost::beast::flat_buffer buffer;
     http::response_parser<http::buffer_body> parser;
     parser.body_limit(boost::none);
@@ -145,8 +128,11 @@ Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::Sy
         pending.append(piece.data(), piece.size() - parser.get().body().size);
         if (parser.get().result_int() != 200) continue;
         ZCDP_TRY(auto report, take_lines(pending, progress));
-        if (report) return std::move(*report);
+        if (!report) continue;
+        if (with_tree) ZCDP_CHECK(with_tree(*report));  // the connection is what holds the tree
+        return std::move(*report);
     }
+    if (parser.get().result_int() == 404 && sync_target(request) != "/v1/sync") return too_old(socket);
     if (parser.get().result_int() != 200) return refused(pending);
     return Error(ErrorKind::unreachable, "the agent went away in the middle", socket, "run the same command again");
 }

@@ -21,24 +21,25 @@ Explanation blocked(std::string step, std::string message, std::string hint) {
 }
 
 /// What a reason of a condition asks a person to do (docs/operations.md has the same list).
-std::string remedy(const std::string& reason, const api::Dataset& dataset) {
+std::string remedy(const api::Word<api::Reason>& reason, const api::Dataset& dataset) {
     const std::string backend =
         dataset.spec.source.backend.empty() ? "the StorageBackend" : "StorageBackend " + dataset.spec.source.backend;
-    if (reason == "AccessDenied")
+    if (reason == api::Reason::access_denied)
         return "check the Secret that " + backend + " names, and what the bucket's policy lets its key do";
-    if (reason == "NotFound")
+    if (reason == api::Reason::not_found)
         return "check the bucket of " + backend + " and the dataset's source.prefix and source.version";
-    if (reason == "OriginUnreachable")
+    if (reason == api::Reason::origin_unreachable)
         return "check the endpoint of " + backend + " and the way to it from the nodes; it is tried again by itself";
-    if (reason == "NamespaceNotAllowed")
+    if (reason == api::Reason::namespace_not_allowed)
         return fmt::format("add {} to spec.allowedNamespaces of {}", dataset.metadata.namespace_, backend);
-    if (reason == "BackendNotFound") return "create the StorageBackend, or correct source.backend";
-    if (reason == "KeyRefused") return "rename the object that is named, or leave it out with source.exclude";
-    if (reason == "NoSpace")
+    if (reason == api::Reason::backend_not_found) return "create the StorageBackend, or correct source.backend";
+    if (reason == api::Reason::key_refused)
+        return "rename the object that is named, or leave it out with source.exclude";
+    if (reason == api::Reason::no_space)
         return "make room on the node, choose others with placement.nodeSelector, or give the store a larger disk";
-    if (reason == "SourceChanged")
+    if (reason == api::Reason::source_changed)
         return "write new versions to a new prefix; the next refresh takes what is there now";
-    if (reason == "SnapshotMismatch")
+    if (reason == api::Reason::snapshot_mismatch)
         return "the origin changes objects without changing their ETag: use versioned prefixes";
     return "kubectl describe dataset " + dataset.metadata.name + " -n " + dataset.metadata.namespace_;
 }
@@ -52,25 +53,26 @@ Explanation explain_dataset(const api::Dataset& dataset) {
                        "kubectl -n zcdp-system get pods -l app=zcdp-controller");
     if (dataset.metadata.deleting())
         return blocked("deletion", ready ? ready->message : "it is being deleted", "delete the pods that use it");
-    if (dataset.status.revision.empty() && listed->status == "False")
-        return blocked("listing", listed->reason + ": " + listed->message, remedy(listed->reason, dataset));
+    if (dataset.status.revision.empty() && listed->status == api::ConditionStatus::no)
+        return blocked("listing", listed->reason.str() + ": " + listed->message, remedy(listed->reason, dataset));
     if (dataset.status.revision.empty()) return blocked("listing", "the origin is being listed", "wait");
-    if (ready && ready->status == "True") {
+    if (ready && ready->status == api::ConditionStatus::yes) {
         const auto* degraded = api::find_condition(conditions, "Degraded");
-        if (degraded && degraded->status == "True")
-            return blocked("degraded", degraded->reason + ": " + degraded->message, remedy(degraded->reason, dataset));
+        if (degraded && degraded->status == api::ConditionStatus::yes)
+            return blocked("degraded", degraded->reason.str() + ": " + degraded->message,
+                           remedy(degraded->reason, dataset));
         return fine(
             fmt::format("dataset {} is ready {}, {}", dataset.metadata.name, ready->message, dataset.status.size));
     }
-    if (ready && ready->reason == "NoDemand")
+    if (ready && ready->reason == api::Reason::no_demand)
         return fine(
             fmt::format("dataset {} is listed ({}); {}", dataset.metadata.name, dataset.status.size, ready->message));
-    if (ready && ready->reason == "Syncing")
+    if (ready && ready->reason == api::Reason::syncing)
         return blocked("transfer",
                        fmt::format("{}, {} done", ready->message,
                                    dataset.status.progress.empty() ? "nothing" : dataset.status.progress),
                        "wait; zcdp status shows the rate");
-    return blocked("transfer", ready ? ready->reason + ": " + ready->message : "nothing is known yet",
+    return blocked("transfer", ready ? ready->reason.str() + ": " + ready->message : "nothing is known yet",
                    ready ? remedy(ready->reason, dataset) : "wait");
 }
 
@@ -83,12 +85,13 @@ Result<Explanation> explain_claim(kube::Api& api, const api::DatasetClaim& claim
                        "create it, or make a claim for another one");
     if (!dataset) return std::move(dataset).error();
     const auto* bound = api::find_condition(claim.status.conditions, "Bound");
-    if (bound && bound->reason == "PodsMissed")
+    if (bound && bound->reason == api::Reason::pods_missed)
         return blocked("webhook", bound->message, "delete these pods, so that they are made again");
     return explain_dataset(*dataset);
 }
 
-/// Whether a container's runtime said that it could not make the place of a mount.
+/// Whether a container's runtime said that it could not make the place of a mount. It says so with errno's words and
+/// nothing else: the one reason on the way that has no field of its own.
 bool could_not_mount(const kube::json::object& pod) {
     const kube::json::value* status = pod.if_contains("status");
     if (!status || !status->is_object()) return false;
@@ -107,7 +110,7 @@ Explanation explain_nested(const backend::NestedMount& mount) {
 
 /// A pod that the kubelet of its node would not have.
 std::optional<Explanation> explain_refusal(const api::Pod& pod) {
-    if (pod.status.phase != "Failed" || pod.status.reason.empty()) return std::nullopt;
+    if (pod.status.phase != api::PodPhase::failed || pod.status.reason.empty()) return std::nullopt;
     return blocked("kubelet",
                    fmt::format("the kubelet of node {} ended it: {}: {}", pod.spec.node_name, pod.status.reason,
                                pod.status.message),
@@ -125,8 +128,7 @@ Result<Explanation> explain_waiting_pod(kube::Api& api, const api::Pod& pod, con
                            "create it; a volume names a claim of its own namespace");
         if (!claim) return std::move(claim).error();
         ZCDP_TRY(auto why, explain_claim(api, *claim));
-        const bool here = why.fine && why.message.find("no pod uses it") == std::string::npos;
-        if (!here && !why.fine) return why;
+        if (!why.fine) return why;
     }
     if (pod.has_gate(api::kGate))
         return blocked("gate", "the pod waits until its data is on a node that it may run on",
@@ -171,8 +173,8 @@ Result<Explanation> explain_pod(kube::Api& api, const kube::json::object& raw) {
     const auto nested = backend::nested_mounts(raw);
     if (!nested.empty() && could_not_mount(raw)) return explain_nested(nested.front());
     if (auto refused = explain_refusal(pod)) return std::move(*refused);
-    if (pod.status.phase == "Running" || pod.ended())
-        return fine(fmt::format("pod {} is {}", pod.metadata.name, pod.status.phase));
+    if (pod.status.phase == api::PodPhase::running || pod.ended())
+        return fine(fmt::format("pod {} is {}", pod.metadata.name, pod.status.phase.text()));
     return explain_waiting_pod(api, pod, claims, nested);
 }
 
@@ -190,12 +192,12 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
     for (const auto& held : all) {
         if (held.spec.node != name) continue;
         ++wanted;
-        ready += held.status.phase == "Ready";
+        ready += held.status.phase == api::Phase::ready;
         if (held.status.last_error)
             return blocked(
                 "transfer",
                 fmt::format("dataset {}/{}: {}: {}", held.spec.dataset.namespace_, held.spec.dataset.name,
-                            held.status.last_error->reason, held.status.last_error->message),
+                            held.status.last_error->reason.text(), held.status.last_error->message),
                 fmt::format("zcdp explain dataset {} -n {}", held.spec.dataset.name, held.spec.dataset.namespace_));
     }
     return fine(fmt::format("node {} has {} of {} datasets ready", name, ready, wanted));

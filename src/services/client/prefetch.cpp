@@ -34,7 +34,7 @@ Result<Look> look(kube::Api& api, const PrefetchOptions& options) {
     Look out;
     ZCDP_TRY(const auto dataset, read_one<api::Dataset>(api, kube::resources::datasets, options.ns, options.dataset));
     if (const auto* listed = api::find_condition(dataset.status.conditions, "Listed");
-        listed && listed->status == "False")
+        listed && listed->status == api::ConditionStatus::no)
         out.error = api::LastError{listed->reason, listed->message, "", "", 0};
     ZCDP_TRY(const auto nodes, read_all<api::Node>(api, kube::resources::nodes));
     ZCDP_TRY(const auto held, read_all<api::NodeDataset>(api, kube::resources::node_datasets));
@@ -49,15 +49,15 @@ Result<Look> look(kube::Api& api, const PrefetchOptions& options) {
             if (one.spec.node != node.metadata.name || one.spec.dataset.uid != dataset.metadata.uid ||
                 one.spec.revision != dataset.status.revision)
                 continue;
-            out.ready += one.status.phase == "Ready";
+            out.ready += one.status.phase == api::Phase::ready;
             done += one.status.bytes_done, total += one.status.bytes_total,
-                rate += one.status.phase == "Syncing" ? one.status.bytes_per_second : 0;
-            if (one.status.last_error && one.status.phase != "Ready") out.error = one.status.last_error;
+                rate += one.status.phase == api::Phase::syncing ? one.status.bytes_per_second : 0;
+            if (one.status.last_error && one.status.phase != api::Phase::ready) out.error = one.status.last_error;
         }
     }
     out.line = fmt::format("{} of {} nodes ready, {} of {}, {}/s{}", out.ready, out.wanted, format_size(done),
                            format_size(total), format_size(rate),
-                           out.error ? " (" + out.error->reason + ": " + out.error->message + ")" : "");
+                           out.error ? " (" + out.error->reason.str() + ": " + out.error->message + ")" : "");
     return out;
 }
 
@@ -74,8 +74,8 @@ Result<> wait(kube::Api& api, const PrefetchOptions& options, const std::functio
         if (now.ready == now.wanted) return {};
         bad = now.error ? bad + 1 : 0;
         if (bad > kPatience)
-            return Error(ErrorKind::failed, now.error->reason + ": " + now.error->message, "dataset " + options.dataset,
-                         "zcdp explain dataset " + options.dataset);
+            return Error(ErrorKind::failed, now.error->reason.str() + ": " + now.error->message,
+                         "dataset " + options.dataset, "zcdp explain dataset " + options.dataset);
     }
     return Error(ErrorKind::interrupted, "stopped; what was fetched stays", "dataset " + options.dataset,
                  "run the same command again");

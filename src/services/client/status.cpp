@@ -12,17 +12,17 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
     for (const auto& dataset : datasets) {
         StatusDataset one;
         one.ns = dataset.metadata.namespace_, one.name = dataset.metadata.name;
-        one.phase = dataset.status.phase, one.ready = dataset.status.ready, one.size = dataset.status.size,
+        one.phase = dataset.status.phase.text(), one.ready = dataset.status.ready, one.size = dataset.status.size,
         one.snapshot = dataset.status.snapshot;
         one.bytes = dataset.status.bytes.value_or(0), one.origin_bytes = dataset.status.origin_bytes,
         one.reused_bytes = dataset.status.reused_bytes;
         if (const auto* ready = api::find_condition(dataset.status.conditions, "Ready");
-            ready && ready->status != "True")
-            one.reason = ready->reason, one.message = ready->message;
+            ready && ready->status != api::ConditionStatus::yes)
+            one.reason = ready->reason.text(), one.message = ready->message;
         for (const auto& node : held) {
             if (node.spec.dataset.uid != dataset.metadata.uid) continue;
             StatusNode place{node.spec.node,
-                             node.status.phase.empty() ? "Pending" : node.status.phase,
+                             (node.status.phase.empty() ? api::Word(api::Phase::pending) : node.status.phase).str(),
                              node.status.progress,
                              "",
                              "",
@@ -32,7 +32,7 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
                              node.status.eta_seconds,
                              node.status.pods.size()};
             if (node.status.last_error)
-                place.reason = node.status.last_error->reason, place.message = node.status.last_error->message;
+                place.reason = node.status.last_error->reason.text(), place.message = node.status.last_error->message;
             one.nodes.push_back(std::move(place));
         }
         std::sort(one.nodes.begin(), one.nodes.end(), [](const auto& a, const auto& b) { return a.node < b.node; });
@@ -44,7 +44,7 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
     for (const auto& pod : pods) {
         const auto* ready = api::find_condition(pod.status.conditions, "Ready");
         const auto app = pod.metadata.labels.find("app");
-        if (!ready || ready->status != "True" || app == pod.metadata.labels.end()) continue;
+        if (!ready || ready->status != api::ConditionStatus::yes || app == pod.metadata.labels.end()) continue;
         out.agents_ready += app->second == "zcdp-agent";
         out.controllers_ready += app->second == "zcdp-controller";
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "src/services/controller/dataset_metrics.hpp"
 #include "src/services/controller/listing/serve_listing.hpp"
 #include "src/services/controller/reconcile/reconcile.hpp"
 #include "src/services/controller/upkeep/keeper.hpp"
@@ -76,6 +77,7 @@ constexpr std::string_view kListings = "/v1/listings/";
 Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop) {
     Logger& log = machine.log;
     World world;
+    world.report_unreadable(log, machine.metrics);
     kube::WorkQueue queue(machine.clock, machine.random);
     Reconciler::route(world, queue);
     const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};
@@ -112,10 +114,14 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         serving = true;
         return {};
     };
-    ZCDP_TRY(
-        const auto health_server, open_health_server(options.listen, machine.metrics, log, [&] {
-            return std::string(world.synced() && (serving || !options.webhook) ? "" : "the caches are not full yet");
-        }));
+    ZCDP_TRY(const auto health_server, open_health_server(
+                                           options.listen, machine.metrics, log,
+                                           [&] {
+                                               return std::string(world.synced() && (serving || !options.webhook)
+                                                                      ? ""
+                                                                      : "the caches are not full yet");
+                                           },
+                                           [&world] { return dataset_metrics(world); }));
 
     std::atomic<bool> passed_over{false};
     std::jthread worker;

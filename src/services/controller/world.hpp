@@ -5,6 +5,7 @@
 #include "zcdp/api/names.hpp"
 #include "zcdp/api/types.hpp"
 #include "zcdp/kube/cache.hpp"
+#include "zcdp/kube/unreadable.hpp"
 
 namespace zcdp::services::controller {
 
@@ -102,6 +103,16 @@ struct World {
     bool has_agent(const std::string& node) const {
         const auto csi = csi_nodes.get(node);
         return csi && csi->has(api::kDriver);
+    }
+    /// Before anything feeds the caches: what is said of objects that they cannot read.
+    void report_unreadable(Logger& log, Metrics& metrics) {
+        backends.on_unreadable(kube::tell_unreadable("storagebackends", log, metrics));
+        datasets.on_unreadable(kube::tell_unreadable("datasets", log, metrics));
+        claims.on_unreadable(kube::tell_unreadable("datasetclaims", log, metrics));
+        node_datasets.on_unreadable(kube::tell_unreadable("nodedatasets", log, metrics));
+        pods.on_unreadable(kube::tell_unreadable("pods", log, metrics));
+        nodes.on_unreadable(kube::tell_unreadable("nodes", log, metrics));
+        csi_nodes.on_unreadable(kube::tell_unreadable("csinodes", log, metrics));
     }
     bool synced() const {
         return backends.synced() && datasets.synced() && claims.synced() && node_datasets.synced() && pods.synced() &&

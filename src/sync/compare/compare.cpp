@@ -161,7 +161,7 @@ bool may_be_equal(Board& board, const origin::Entry& wanted, const origin::Entry
 
 /// As for a sync: a prefix below which there is nothing is mistyped. With one_way it would be equal to everything.
 Result<> check_anything(const Walk& walk, const origin::Origin& source) {
-    if (walk.anything() || source.identity().endpoint == "file://") return {};
+    if (walk.anything() || source.identity().is_local) return {};
     return Error(ErrorKind::not_found, "there is no object to compare with", "",
                  "look for a typing error; a prefix ends at a '/'");
 }

@@ -8,9 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "src/sync/list/file_kind.hpp"
 #include "src/sync/list/listing.hpp"
 #include "src/sync/place/dest.hpp"
+#include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/sync/place.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -66,6 +69,33 @@ Result<> count_removals(const SyncOptions& options, const Listed& listed, Machin
         ZCDP_TRY(const bool untouched, dest->intact(record));
         if (untouched) ++report.removed, report.bytes_removed += record.entry.size_bytes;
     }
+    return {};
+}
+
+/// The snapshot whose tree is report.path and whose manifest this is into options.dest.
+Result<> place_tree(const SyncOptions& options, store::ManifestReader& manifest, Machine machine, SyncReport& report,
+                    Progress& progress, const std::stop_token& stop) {
+    progress.phase = Phase::placing;
+    progress.files_placed = 0, progress.bytes_placed = 0;
+    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random,
+                                         lock_wait(options, stop, machine.log)));
+    dest->report_to(progress);
+    ZCDP_TRY(Fd tree, open_folder(machine.fs, report.path));
+    dest->take_from(std::move(tree), options.placement == Placement::link   ? Transfer::link
+                                     : options.placement == Placement::copy ? Transfer::copy
+                                                                            : Transfer::clone_or_copy);
+    while (true) {
+        ZCDP_TRY(const auto entry, manifest.next());
+        if (!entry) break;
+        if (stop.stop_requested()) return stopped(options.dest);
+        ZCDP_CHECK(dest->place(*entry, ""));
+        ++progress.files_placed;
+    }
+    if (manifest.id().str() != report.snapshot)
+        return Error(ErrorKind::corrupt, "its manifest is of another snapshot", report.path);
+    ZCDP_TRY(const auto removed, dest->finish(options.delete_extra));
+    report.removed = removed.files, report.bytes_removed = removed.bytes;
+    report.path = dest->path();
     return {};
 }
 
@@ -198,7 +228,7 @@ Result<> WithoutStore::place(const Listed& listed) {
             entry = before->entry;
         } else {
             entry.path = record.entry.path;
-            entry.kind = static_cast<store::FileKind>(record.entry.kind);
+            entry.kind = file_kind(record.entry.kind);
             entry.symlink_target = record.entry.symlink_target;
         }
         ZCDP_CHECK(manifest->add(entry));
@@ -272,30 +302,27 @@ Result<> forget_private_store(const std::string& dest, Machine machine) {
 Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, Machine machine,
                         SyncReport& report, Progress& progress, const std::stop_token& stop) {
     if (options.dry_run) return count_removals(options, listed, machine, report);
-    progress.phase = Phase::placing;
-    progress.files_placed = 0, progress.files_to_place = listed.list.count;
-    progress.bytes_placed = 0, progress.bytes_to_place = listed.bytes;
     const auto id = store::SnapshotId::parse(report.snapshot);
     if (!id) return Error(ErrorKind::failed, "has no snapshot to place", options.dest);
-    ZCDP_TRY(const auto dest, Dest::open(options.dest, machine.fs, machine.clock, machine.random,
-                                         lock_wait(options, stop, machine.log)));
-    dest->report_to(progress);
-    ZCDP_TRY(Fd tree, open_folder(machine.fs, report.path));
-    dest->take_from(std::move(tree), options.placement == Placement::link   ? Transfer::link
-                                     : options.placement == Placement::copy ? Transfer::copy
-                                                                            : Transfer::clone_or_copy);
+    progress.files_to_place = listed.list.count, progress.bytes_to_place = listed.bytes;
     ZCDP_TRY(const auto manifest, store.manifest(*id));
-    while (true) {
-        ZCDP_TRY(const auto entry, manifest->next());
-        if (!entry) break;
-        if (stop.stop_requested()) return stopped(options.dest);
-        ZCDP_CHECK(dest->place(*entry, ""));
-        ++progress.files_placed;
-    }
-    ZCDP_TRY(const auto removed, dest->finish(options.delete_extra));
-    report.removed = removed.files, report.bytes_removed = removed.bytes;
-    report.path = dest->path();
-    return {};
+    return place_tree(options, *manifest, machine, report, progress, stop);
+}
+
+Result<> place_ready_tree(const SyncOptions& options, Machine machine, SyncReport& report, Progress& progress,
+                          std::stop_token stop) {
+    const std::filesystem::path tree(report.path);
+    const std::string root = tree.parent_path().parent_path().parent_path().string();
+    if (root.empty() || !store::SnapshotId::parse(report.snapshot))
+        return Error(ErrorKind::usage, "is no tree of a store", report.path);
+    ZCDP_CHECK(check_apart(machine.fs, {"", options.dest, root, false}));
+    ZCDP_CHECK(forget_private_store(options.dest, machine));
+    const std::string name = (tree.parent_path() / "manifest.zst").string();
+    auto file = machine.fs.open(AT_FDCWD, name.c_str(), O_RDONLY);
+    if (!file) return system_error(file.error(), "opening", name);
+    progress.files_to_place = report.objects, progress.bytes_to_place = report.bytes;
+    return place_tree(options, *store::ManifestReader::create(machine.fs, file->get()), machine, report, progress,
+                      stop);
 }
 
 }  // namespace zcdp::sync

@@ -1,6 +1,7 @@
 #include "src/sync/place/tree.hpp"
 
 #include "src/sync/fetch/job.hpp"
+#include "src/sync/list/file_kind.hpp"
 #include "src/sync/plan/plan.hpp"
 
 namespace zcdp::sync {
@@ -35,7 +36,7 @@ Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::Orig
         if (stop.stop_requested())
             return Error(ErrorKind::interrupted, "stopped", name, "run the same command again to go on");
         entry.path = record.entry.path;
-        entry.kind = static_cast<store::FileKind>(record.entry.kind);
+        entry.kind = file_kind(record.entry.kind);
         entry.executable = record.entry.executable;
         entry.size_bytes = 0;
         entry.symlink_target.clear();

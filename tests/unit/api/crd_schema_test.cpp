@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/support/doctest.hpp"
@@ -19,7 +20,7 @@ using Fields = std::map<std::string, std::string>;  // "spec.source.backend" -> 
 
 template <class T>
 void describe(const std::string& path, Fields& out) {
-    if constexpr (std::same_as<T, std::string>) out[path] = "string";
+    if constexpr (std::same_as<T, std::string> || IsWord<T>) out[path] = "string";
     else if constexpr (std::same_as<T, bool>) out[path] = "boolean";
     else if constexpr (std::integral<T>) out[path] = "integer";
     else if constexpr (std::same_as<T, IntOrString>) out[path] = "int-or-string";
@@ -74,7 +75,24 @@ void compare(const std::string& file) {
     }
 }
 
+/// The words of a schema's enum are those of ours, "" apart.
+template <class E>
+void compare_words(const std::string& file, const std::string& part, const std::string& field) {
+    INFO(file << " " << part << "." << field);
+    const YAML::Node crd = YAML::LoadFile(std::string(ZCDP_SOURCE_DIR) + "/manifests/crds/" + file);
+    std::set<std::string> theirs{""};
+    const YAML::Node schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][part];
+    for (const auto& word : schema["properties"][field]["enum"]) theirs.insert(word.as<std::string>());
+    CHECK(theirs == std::set<std::string>(std::begin(Spelling<E>::words), std::end(Spelling<E>::words)));
+}
+
 }  // namespace
+
+TEST_CASE("the states that a CRD allows are those of the C++ enums") {
+    compare_words<Wanted>("nodedatasets.yaml", "spec", "wanted");
+    compare_words<Phase>("nodedatasets.yaml", "status", "phase");
+    compare_words<ClaimPolicy>("datasetclaims.yaml", "spec", "policy");
+}
 
 TEST_CASE("every field of StorageBackend is in its CRD, and the other way round") {
     compare<StorageBackend>("storagebackends.yaml");

@@ -28,6 +28,35 @@ std::string refusal(const char* text) {
 
 }  // namespace
 
+TEST_CASE("states: each word is read as its value and written as it was; an unknown one is kept") {
+    const auto every_word = []<class E>(E) {
+        for (size_t i = 0; i < std::size(Spelling<E>::words); ++i) {
+            const auto word = Word<E>::parse(Spelling<E>::words[i]);
+            CHECK(word == static_cast<E>(i));
+            CHECK(word.text() == Spelling<E>::words[i]);
+            CHECK(word.empty() == (i == 0));
+        }
+        const auto newer = Word<E>::parse("OfANewerVersion");
+        CHECK(newer == E::other);
+        CHECK(newer.text() == "OfANewerVersion");
+        CHECK(newer != Word<E>::parse("OfAnother"));
+        CHECK_FALSE(newer.empty());
+    };
+    every_word(Phase{}), every_word(PodPhase{}), every_word(Wanted{}), every_word(ClaimPolicy{});
+    every_word(Replicas{}), every_word(ConditionStatus{}), every_word(Reason{});
+    round_trip<DatasetClaimSpec>(R"({"policy":"PreferNearby"})");
+    round_trip<NodeDatasetStatus>(R"({"phase":"Warming"})");
+    round_trip<Condition>(R"({"type":"Ready","status":"Perhaps","reason":"OfANewerVersion"})");
+    CHECK_FALSE(from_json<NodeDatasetStatus>(json::parse(R"({"phase":7})")));
+}
+
+TEST_CASE("placement.replicas: a number, all, or on demand") {
+    const auto wanted = [](const char* text) { return DatasetPlacement{{}, {text}}.replicas_wanted(); };
+    CHECK(wanted("3") == 3);
+    CHECK(wanted("All") == UINT64_MAX);
+    for (const char* none : {"", "OnDemand", "0", "Some", "-1"}) CHECK(wanted(none) == 0);
+}
+
 TEST_CASE("a Dataset with every field comes back as it was") {
     round_trip<Dataset>(
         R"({"metadata":{"name":"d","namespace":"n","uid":"u","resourceVersion":"7","generation":3,"creationTimestamp":"2026-01-02T03:04:05Z",
@@ -98,11 +127,11 @@ TEST_CASE("names are hashes of the right length, and differ where they must") {
 
 TEST_CASE("a condition's transition time moves only with its status") {
     std::vector<Condition> conditions;
-    CHECK(set_condition(conditions, {"Ready", "False", 1, "", "A", "m"}, "t1"));
-    CHECK_FALSE(set_condition(conditions, {"Ready", "False", 1, "", "A", "m"}, "t2"));
-    CHECK(set_condition(conditions, {"Ready", "False", 1, "", "B", "m"}, "t3"));
+    CHECK(set_condition(conditions, {"Ready", ConditionStatus::no, 1, "", Word<Reason>::parse("A"), "m"}, "t1"));
+    CHECK_FALSE(set_condition(conditions, {"Ready", ConditionStatus::no, 1, "", Word<Reason>::parse("A"), "m"}, "t2"));
+    CHECK(set_condition(conditions, {"Ready", ConditionStatus::no, 1, "", Word<Reason>::parse("B"), "m"}, "t3"));
     CHECK(conditions[0].last_transition_time == "t1");
-    CHECK(set_condition(conditions, {"Ready", "True", 1, "", "C", ""}, "t4"));
+    CHECK(set_condition(conditions, {"Ready", ConditionStatus::yes, 1, "", Word<Reason>::parse("C"), ""}, "t4"));
     CHECK(conditions[0].last_transition_time == "t4");
 }
 

@@ -156,6 +156,47 @@ TEST_CASE("a cache passes over older states, takes a list as it is, and drops wh
     CHECK(cache.size() == 1);
 }
 
+TEST_CASE("a cache names what it cannot read, keeps its last readable state, and forgets it when it is gone") {
+    Cache<api::Dataset> cache;
+    std::vector<std::string> told;
+    int gone = 0;
+    cache.on_unreadable([&](const std::string& key, const std::string& error) { told.push_back(key + ": " + error); });
+    cache.on_change([&](const std::string&, const auto&, const auto& after) { gone += after == nullptr; });
+    const auto broken = [](const char* name, const char* version) {
+        json::object out = dataset(name, version);
+        out["spec"] = json::object{{"paused", "perhaps"}};
+        return out;
+    };
+    cache.begin_replace();
+    cache.put(dataset("a", "10"));
+    cache.put(broken("b", "11"));
+    cache.end_replace();
+    CHECK(told == std::vector<std::string>{"n/b: spec.paused is not true or false"});
+    CHECK(cache.unreadable() == std::map<std::string, std::string>{{"n/b", "spec.paused is not true or false"}});
+    cache.put(broken("a", "12"));
+    cache.put(broken("a", "13"));
+    CHECK(told.size() == 2);
+    CHECK(cache.is_unreadable("n/a"));
+    REQUIRE(cache.get("n/a"));
+    CHECK(cache.get("n/a")->metadata.resource_version == "10");
+    cache.begin_replace();  // it is listed again, and is not taken for deleted
+    cache.put(broken("a", "14"));
+    cache.put(broken("b", "14"));
+    cache.end_replace();
+    CHECK(gone == 0);
+    CHECK(cache.unreadable().size() == 2);
+    cache.put(dataset("a", "15"));
+    CHECK_FALSE(cache.is_unreadable("n/a"));
+    CHECK(cache.get("n/a")->metadata.resource_version == "15");
+    cache.erase(broken("b", "16"));
+    CHECK(cache.unreadable().empty());
+    cache.put(broken("c", "17"));
+    cache.begin_replace();
+    cache.end_replace();
+    CHECK(cache.unreadable().empty());
+    CHECK(gone == 1);  // "a", which was readable
+}
+
 TEST_CASE("a queue gives a key to one at a time, sooner when asked sooner, later after failures") {
     ManualClock clock(0);
     SeededRandom random(1);

@@ -58,7 +58,7 @@ TEST_CASE("a uri with a versionId is that one version of that one object") {
     CHECK(read_from(backend_of("oss", "b"), "oss://b/k?versionId=1") == "oss://b/k?versionId=1");
     const ResolvedSource below = resolved(backend, uri, "v2");
     CHECK_FALSE(below.backend);
-    CHECK(below.reason == "InvalidSpec");
+    CHECK(below.reason == api::Reason::invalid_spec);
     CHECK(below.message.find("leave source.version out") != std::string::npos);
     CHECK(resolved(backend, "s3://b/q?a=b/", "v2").prefix == "q?a=b/v2/");
 }
@@ -158,7 +158,7 @@ TEST_CASE("no uri leads out of the backend's bucket") {
         const ResolvedSource source = resolved(web, uri);
         INFO(uri);
         CHECK_FALSE(source.backend);
-        CHECK(source.reason == "InvalidSpec");
+        CHECK(source.reason == api::Reason::invalid_spec);
     }
     CHECK(resolved(backend_of("s3", "b"), "s3://b/../c/k").message.find(". or ..") != std::string::npos);
 }

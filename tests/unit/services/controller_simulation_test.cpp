@@ -421,8 +421,8 @@ class History {
     }
     /// kubelet takes a pod, or refuses it for good, by the labels that it has heard of.
     bool admits(SimNode& node, const std::string& key, const api::Pod& pod) {
-        if (pod.status.phase == "Failed" || node.admitted.contains(pod.metadata.uid))
-            return pod.status.phase != "Failed";
+        if (pod.status.phase == api::PodPhase::failed || node.admitted.contains(pod.metadata.uid))
+            return pod.status.phase != api::PodPhase::failed;
         auto known = api::from_json<api::Node>(*server_.find("nodes", node.name)).value();
         std::erase_if(known.metadata.labels, [&](const auto& label) {
             const auto since = node.labelled_ns.find(label.first);
@@ -507,7 +507,7 @@ class History {
                                  {},         false,
                                  false,      clock_.unix_s()};
             view.in_store = at != node.transfers.end() && at->second.phase == TransferPhase::ready;
-            view.evicted_for_space = object_now.status.phase == "Ready" && !view.in_store;
+            view.evicted_for_space = object_now.status.phase == api::Phase::ready && !view.in_store;
             for (const auto& [pod, mounted] : node.mounted)
                 if (mounted == name) view.pods.push_back({"ns", "p", pod.substr(0, pod.find('/'))});
             NodeDatasetDecision decision = decide_node_dataset(view);
@@ -528,7 +528,7 @@ class History {
             } else if (decision.action == NodeDatasetDecision::Action::evict && view.pods.empty()) {
                 node.transfers.erase(name);
                 view.transfer.reset();
-                decision.phase = "Evicted";
+                decision.phase = api::Phase::evicted;
                 decision.release = object_now.metadata.deleting();
             }
             api::NodeDataset changed = object_now;
@@ -622,7 +622,7 @@ class History {
     }
     void check_served(const std::string& key) {
         const api::Pod pod = pod_of(key);
-        if (pod.status.phase == "Running" || pod.status.phase == "Failed") return;
+        if (pod.status.phase == api::PodPhase::running || pod.status.phase == api::PodPhase::failed) return;
         for (const std::string& claim : pod.claims()) {
             const json::object* raw = server_.find("datasets", "ns/" + claim);
             if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp"))

@@ -71,7 +71,7 @@ TEST_CASE("the webhook mounts only in the containers that the claim names, as fa
 TEST_CASE("a selected pod that has none of the containers the claim names is made all the same, and says so") {
     auto one = api::DatasetClaim(*claim(kClaim));
     one.spec.containers = {"nobody", "neither"};
-    one.spec.policy = "WaitForData";
+    one.spec.policy = api::ClaimPolicy::wait_for_data;
     json::object pod = object(kPod);
     const auto warnings = mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}});
     REQUIRE(warnings.has_value());
@@ -99,8 +99,8 @@ TEST_CASE("a selected pod that has none of the containers the claim names is mad
                       {std::make_shared<const api::Pod>(api::from_json<api::Pod>(json::value(pod)).value())},
                       0});
     const api::Condition* bound = api::find_condition(decision.status.conditions, "Bound");
-    CHECK(bound->status == "True");
-    CHECK(bound->reason == "PodsPassedOver");
+    CHECK(bound->status == api::ConditionStatus::yes);
+    CHECK(bound->reason == api::Reason::pods_passed_over);
     CHECK(bound->message.ends_with(": p"));
 }
 
@@ -119,7 +119,7 @@ TEST_CASE(
     "it") {
     const auto with_policy = [](const char* policy) {
         auto one = api::DatasetClaim(*claim(kClaim));
-        one.spec.policy = policy;
+        one.spec.policy = api::Word<api::ClaimPolicy>::parse(policy);
         json::object pod = object(kPod);
         CHECK(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(one), dataset(kDataset)}}).has_value());
         return pod.at("spec").as_object();
@@ -243,20 +243,20 @@ TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones lef
 TEST_CASE(
     "the agent: evicts what is not wanted, adopts what is there, and does not fetch again what had to make room") {
     api::NodeDataset object;
-    object.spec.wanted = "Ensure";
+    object.spec.wanted = api::Wanted::ensure;
     using Action = NodeDatasetDecision::Action;
     NodeDatasetView view{object, {}, {}, false, false, 0};
     CHECK(decide_node_dataset(view).action == Action::ensure);
-    object.status.phase = "Ready";
+    object.status.phase = api::Phase::ready;
     view.in_store = true;
     CHECK(decide_node_dataset(view).action == Action::adopt);
     view.in_store = false, view.evicted_for_space = true;
-    CHECK(decide_node_dataset(view).phase == "Evicted");
-    object.status.phase = "Evicted", view.evicted_for_space = false;
+    CHECK(decide_node_dataset(view).phase == api::Phase::evicted);
+    object.status.phase = api::Phase::evicted, view.evicted_for_space = false;
     CHECK(decide_node_dataset(view).action == Action::forget);
-    object.spec.wanted = "Evict", object.status.phase = "Ready";
+    object.spec.wanted = api::Wanted::evict, object.status.phase = api::Phase::ready;
     CHECK(decide_node_dataset(view).action == Action::evict);
-    object.metadata.deletion_timestamp = "now", object.status.phase = "Evicted";
+    object.metadata.deletion_timestamp = "now", object.status.phase = api::Phase::evicted;
     CHECK(decide_node_dataset(view).release);
 }
 
@@ -302,8 +302,8 @@ TEST_CASE("a node that finds its source changed has the origin listed again, not
     ListedDataset listed(1);
     CHECK_FALSE(decide_dataset(listed.view).list);
     api::NodeDataset held = decide_dataset(listed.view).create[0];
-    held.status.phase = "Failed";
-    held.status.last_error = api::LastError{"SourceChanged", "big changed", "big", "", 1};
+    held.status.phase = api::Phase::failed;
+    held.status.last_error = api::LastError{api::Reason::source_changed, "big changed", "big", "", 1};
     listed.dataset.status = decide_dataset(listed.view).status;
     const auto decide = [&] {
         listed.view.held = {std::make_shared<const api::NodeDataset>(held)};

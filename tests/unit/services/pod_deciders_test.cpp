@@ -81,7 +81,7 @@ TEST_CASE("the gate opens when the data is where the pod may run, or when no nod
     CHECK(nowhere.open_gate);  // an autoscaler must see the pod
     CHECK(nowhere.required_labels.empty());
     CHECK(nowhere.preferred_labels == std::vector<std::string>{kLabel});
-    CHECK(nowhere.says->reason == "NoNode");
+    CHECK(nowhere.says->reason == api::Reason::no_node);
     one.pod.spec.node_selector.clear(), one.claim.held.clear();
     CHECK_FALSE(one.decide({node("n1", "a", false)}).open_gate);
     one.claim.dataset = nullptr;
@@ -106,13 +106,13 @@ TEST_CASE("holders without room: the pod waits for a node that has some, and ask
     one.full = {"n1"};
     const PodDecision elsewhere = one.decide({node("n1", "a", true), node("n2", "a", false)});
     CHECK_FALSE(elsewhere.open_gate);
-    CHECK(elsewhere.says->reason == "Elsewhere");
+    CHECK(elsewhere.says->reason == api::Reason::elsewhere);
     CHECK(elsewhere.again_s.has_value());
     one.full = {"n1", "n2"};
     const PodDecision none = one.decide({node("n1", "a", true), node("n2", "a", false)});
     CHECK(none.open_gate);
     CHECK(none.required_labels.empty());
-    CHECK(none.says->reason == "NoRoom");
+    CHECK(none.says->reason == api::Reason::no_room);
     one.full = {"n1"}, one.claim.held.push_back(held("n2", R"({"phase":"Ready"})"));
     CHECK(one.decide({node("n1", "a", true), node("n2", "a", true)}).node == "n2");
 }
@@ -123,7 +123,7 @@ TEST_CASE("a waiting pod says which claim, dataset, reason and how far; what is 
         one.claim.held = {held("n1", status)};
         one.now_s = 1'000'000'000 + waited_s;
         const auto out = one.decide({node("n1", "a", false)}).says;
-        return out ? (out->wrong ? "!" : "") + out->reason + ": " + out->message : "";
+        return out ? (out->wrong ? "!" : "") + out->reason.str() + ": " + out->message : "";
     };
     CHECK(says(R"({"phase":"Syncing","bytesDone":42,"bytesTotal":100})") ==
           "Syncing: claim llama, dataset set: node n1 has 42 percent of 100 B");
@@ -145,14 +145,14 @@ TEST_CASE("a waiting pod says which claim, dataset, reason and how far; what is 
 
 TEST_CASE("a placed pod speaks of its own node, and says in the end that all is there") {
     Waiting one;
-    one.pod.spec.node_name = "n2", one.pod.status.phase = "Pending";
+    one.pod.spec.node_name = "n2", one.pod.status.phase = api::PodPhase::pending;
     one.pod.metadata.creation_timestamp = iso8601(1'000'000'000);
     one.claim.held.push_back(held("n2", R"({"phase":"Failed","lastError":{"reason":"NoSpace","message":"full"}})"));
     const PodView view{one.pod, {one.claim}, {}, {}, {}, one.now_s};
     CHECK(decide_placed_pod(view).says->message == "claim llama, dataset set: node n2: full");
-    one.pod.status.phase = "Running";
+    one.pod.status.phase = api::PodPhase::running;
     CHECK(decide_placed_pod(view).says->ready);
-    one.pod.status.phase = "Pending", one.pod.spec.node_name = "n1";
+    one.pod.status.phase = api::PodPhase::pending, one.pod.spec.node_name = "n1";
     CHECK(decide_placed_pod(view).says->ready);
     CHECK_FALSE(decide_placed_pod(view).open_gate);
 }

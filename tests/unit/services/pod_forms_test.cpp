@@ -33,7 +33,7 @@ TEST_CASE("nulls in the place of lists and maps are as if they were not there, a
         "spec":{"volumes":null,"initContainers":null,"affinity":null,"schedulingGates":null,"containers":[{"name":"c","volumeMounts":null}]}})");
     const json::object before = pod;
     auto waits = api::DatasetClaim(*claim(""));
-    waits.spec.policy = "WaitForData";
+    waits.spec.policy = api::ClaimPolicy::wait_for_data;
     REQUIRE(mutate_pod(pod, {{std::make_shared<const api::DatasetClaim>(waits), nullptr}}).has_value());
     CHECK(pod.at("spec").at("volumes").as_array().size() == 1);
     CHECK(pod.at("spec").at("containers").as_array()[0].at("volumeMounts").as_array().size() == 1);

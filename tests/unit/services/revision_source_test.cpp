@@ -29,7 +29,7 @@ struct Cluster {
         add_node("n0");
         listed(kFirst);
         const api::NodeDataset first = decide().create.at(0);
-        hold(first, "Ready", kSnapshot);
+        hold(first, api::Phase::ready, kSnapshot);
         CHECK(decide().create.empty());
     }
     void add_node(const std::string& name) {
@@ -51,7 +51,7 @@ struct Cluster {
                    0,
                    0};
     }
-    void hold(api::NodeDataset object, const char* phase, const std::string& snapshot = "") {
+    void hold(api::NodeDataset object, api::Phase phase, const std::string& snapshot = "") {
         object.status.phase = phase, object.status.snapshot = snapshot;
         held.push_back(std::make_shared<const api::NodeDataset>(std::move(object)));
     }
@@ -87,14 +87,14 @@ TEST_CASE("a version whose folder is not there leaves the present revision whole
         if (restarted) cluster.listing = {};
         const DatasetDecision decision = cluster.decide();
         CHECK(decision.status.revision == kFirst);
-        CHECK(decision.status.phase == "Syncing");
+        CHECK(decision.status.phase == api::Phase::syncing);
         REQUIRE(decision.create.size() == 1);
         const api::NodeDatasetSpec& order = decision.create[0].spec;
         CHECK(order.node == "n1");
         CHECK(order.revision == kFirst);
         CHECK(order.source == api::NodeDatasetSource{"b", "set/v1/", {"*.bin"}, {}, 2, 10});
         if (restarted) continue;
-        CHECK(cluster.degraded().reason == "NotFound");
+        CHECK(cluster.degraded().reason == api::Reason::not_found);
         CHECK(cluster.degraded().message.find("s3://data/set/v22/") != std::string::npos);
     }
 }
@@ -102,9 +102,9 @@ TEST_CASE("a version whose folder is not there leaves the present revision whole
 TEST_CASE("a node's own failure does not hide the wrong prefix") {
     Cluster cluster;
     api::NodeDataset failing = *cluster.held[0];
-    failing.status.last_error = api::LastError{"NoSpace", "the disk is full", "", "", 1};
+    failing.status.last_error = api::LastError{api::Reason::no_space, "the disk is full", "", "", 1};
     cluster.held.clear();
-    cluster.hold(failing, "Failed");
+    cluster.hold(failing, api::Phase::failed);
     cluster.dataset.spec.source.version = "v22";
     cluster.not_there();
     cluster.decide();
@@ -119,7 +119,7 @@ TEST_CASE("the present revision goes on also when the spec names a backend that 
     const DatasetDecision decision = cluster.decide();
     REQUIRE(decision.create.size() == 1);
     CHECK(decision.create[0].spec.source.backend == "b");
-    CHECK(cluster.degraded().reason == "BackendNotFound");
+    CHECK(cluster.degraded().reason == api::Reason::backend_not_found);
 }
 
 TEST_CASE("a backend that no longer allows the namespace gives it nothing, also of revisions that it gave before") {
@@ -127,7 +127,7 @@ TEST_CASE("a backend that no longer allows the namespace gives it nothing, also 
     cluster.backend.spec.allowed_namespaces = {"others"};
     cluster.add_node("n1");
     CHECK(cluster.decide().create.empty());
-    CHECK(cluster.degraded().reason == "NamespaceNotAllowed");
+    CHECK(cluster.degraded().reason == api::Reason::namespace_not_allowed);
     CHECK_FALSE(source_of_revision(cluster.dataset, kFirst, cluster.held, cluster.backends()).backend);
 }
 
@@ -153,13 +153,13 @@ TEST_CASE(
     api::NodeDataset wrong = *cluster.held[0];
     wrong.spec.node = "n1", wrong.spec.source.prefix = "set/v22/";
     cluster.add_node("n1");
-    cluster.hold(wrong, "Failed");
+    cluster.hold(wrong, api::Phase::failed);
     const DatasetDecision decision = cluster.decide();
     REQUIRE(decision.redirect.size() == 1);
     CHECK(decision.redirect[0].object->spec.node == "n1");
     CHECK(decision.redirect[0].source.prefix == "set/v1/");
     cluster.held.pop_back();
-    cluster.hold(wrong, "Ready", kSnapshot);
+    cluster.hold(wrong, api::Phase::ready, kSnapshot);
     CHECK(cluster.decide().redirect.empty());
 }
 
@@ -170,7 +170,7 @@ TEST_CASE("a listing is made again from where its revision was listed, also when
     CHECK(source_of_revision(cluster.dataset, kSecond, {}, cluster.backends()).prefix == "set/v22/");
     api::NodeDataset other = *cluster.held[0];
     other.spec.revision = kSecond, other.spec.source.prefix = "set/v0/";
-    cluster.hold(other, "Pending");
+    cluster.hold(other, api::Phase::pending);
     CHECK(source_of_revision(cluster.dataset, kSecond, cluster.held, cluster.backends()).prefix == "set/v0/");
 }
 
@@ -181,7 +181,7 @@ TEST_CASE("going back to an older snapshot: fetched from its own folder, and new
     api::NodeDataset second = cluster.decide().create.at(0);
     CHECK(second.spec.source.prefix == "set/v2/");
     cluster.held.clear();  // v1 was evicted meanwhile
-    cluster.hold(second, "Ready", std::string(64, 'd'));
+    cluster.hold(second, api::Phase::ready, std::string(64, 'd'));
     CHECK(cluster.decide().status.revision == kSecond);
     cluster.dataset.spec.snapshot = kSnapshot;
     cluster.add_node("n1");
@@ -189,7 +189,7 @@ TEST_CASE("going back to an older snapshot: fetched from its own folder, and new
     CHECK(decision.status.revision == kSecond);  // v1 may be gone from the origin: what is there stays
     REQUIRE(decision.create.size() == 2);
     for (const api::NodeDataset& order : decision.create) CHECK(order.spec.source.prefix == "set/v1/");
-    cluster.hold(decision.create[0], "Ready", kSnapshot);
+    cluster.hold(decision.create[0], api::Phase::ready, kSnapshot);
     decision = cluster.decide();
     CHECK(decision.status.revision == kFirst);
     CHECK(decision.status.snapshot == kSnapshot);
@@ -221,7 +221,7 @@ TEST_CASE("the same revision in another folder keeps its snapshot, and waiting n
     api::NodeDataset waiting = *cluster.held[0];
     waiting.spec.node = "n1";
     cluster.add_node("n1");
-    cluster.hold(waiting, "Syncing");
+    cluster.hold(waiting, api::Phase::syncing);
     const DatasetDecision decision = cluster.decide();
     CHECK(decision.status.snapshot == kSnapshot);
     CHECK(decision.status.history.size() == 1);

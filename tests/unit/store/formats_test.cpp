@@ -7,6 +7,7 @@
 
 #include "tests/support/temp_store.hpp"
 #include "zcdp/base/sqlite.hpp"
+#include "zcdp/store/lock_holder.hpp"
 
 using namespace zcdp;
 using namespace zcdp::store;
@@ -222,4 +223,37 @@ TEST_CASE("meta: cut off at every byte, the snapshot is there all the same") {
         REQUIRE(found);
         REQUIRE(found->state == SnapshotState::ready);
     }
+}
+
+TEST_CASE("lock: the holder's socket is a field of its own; a lock from before it is read, and reads this one") {
+    const LockHolder agent{"zcdp agent, pid 7, socket /run/zcdp/agent.sock", "/run/zcdp/agent.sock"};
+    const std::string text = lock_text(agent);
+    CHECK(text == "socket=/run/zcdp/agent.sock\nzcdp agent, pid 7, socket /run/zcdp/agent.sock");
+    CHECK(parse_lock(text).socket == agent.socket);
+    CHECK(parse_lock(text).name == agent.name);
+    CHECK(text.substr(text.find(", socket ") + 9) == agent.socket);  // how an older zcdp finds it
+    CHECK(parse_lock(agent.name).socket == agent.socket);            // what an older zcdp writes
+    CHECK(parse_lock(agent.name).name == agent.name);
+    CHECK(lock_text({"zcdp sync, pid 7", ""}) == "zcdp sync, pid 7");
+    for (const char* none : {"zcdp sync, pid 7", "", "socket=", "socket=/half/written"}) {
+        CHECK(parse_lock(none).socket.empty());
+        CHECK(parse_lock(none).name == none);
+    }
+}
+
+TEST_CASE("lock: a store says where its owner takes orders, and nothing after a clean end") {
+    TempStore temp;
+    const std::string lock = temp.root() + "/lock";
+    {
+        StoreOptions options = temp.options();
+        options.holder = "zcdp agent, pid 7, socket /a b", options.socket = "/a b";
+        const auto store = temp.try_open(options);
+        REQUIRE(store);
+        CHECK(get(lock) == "socket=/a b\nzcdp agent, pid 7, socket /a b");
+        options.lock_timeout_ms = 0;
+        const auto second = temp.try_open(options);
+        REQUIRE(!second);
+        CHECK(second.error().what() == "is in use by zcdp agent, pid 7, socket /a b");
+    }
+    CHECK(get(lock).empty());
 }

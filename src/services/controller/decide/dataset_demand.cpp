@@ -14,10 +14,6 @@ bool eligible(const Draft& draft, const api::Node& node) {
            api::has_labels(node.metadata.labels, draft.view.dataset.spec.placement.node_selector);
 }
 
-std::string policy_of(const api::DatasetClaim& claim) {
-    return claim.spec.policy.empty() ? "Prefer" : claim.spec.policy;
-}
-
 /// A pod that is not placed yet and needs the data first. Each dataset of a pod is decided alone, so all must choose
 /// the same node: the one where most of them are, then by a hash. A node that has no room is passed over; one that has
 /// had everything for a while, and that the scheduler still did not take, is full in another way: the next one gets a
@@ -47,25 +43,23 @@ void demand_for_waiting(Draft& draft, const api::Pod& pod) {
 }
 
 void demand_of_replicas(Draft& draft) {
-    const std::string& replicas = draft.view.dataset.spec.placement.replicas.text;
-    const bool all = replicas == "All";
-    uint64_t wanted = 0;
-    std::from_chars(replicas.data(), replicas.data() + replicas.size(), wanted);
-    if (!all && wanted == 0) return;
+    const uint64_t wanted = draft.view.dataset.spec.placement.replicas_wanted();
+    if (wanted == 0) return;
     std::vector<std::pair<std::tuple<int, uint64_t, std::string>, std::string>> ranked;
     for (const auto& [name, node] : draft.nodes) {
         if (!eligible(draft, *node)) continue;
         const auto held = find_held(draft, name, draft.target);
         const bool demanded = draft.demand.contains(name);
-        const int rank = held && is_ready(*held)                                                     ? 0
-                         : demanded                                                                  ? 1
-                         : held && held->status.phase != "Failed" && held->status.phase != "Evicted" ? 2
-                         : draft.view.has_agent(name)                                                ? 3
-                                                                                                     : 4;
+        const int rank = held && is_ready(*held) ? 0
+                         : demanded              ? 1
+                         : held && held->status.phase != api::Phase::failed && held->status.phase != api::Phase::evicted
+                             ? 2
+                         : draft.view.has_agent(name) ? 3
+                                                      : 4;
         ranked.push_back({{rank, draft.view.load(name), name}, name});
     }
     std::sort(ranked.begin(), ranked.end());
-    for (size_t i = 0; i < ranked.size() && (all || i < wanted); ++i) draft.demand.insert(ranked[i].second);
+    for (size_t i = 0; i < ranked.size() && i < wanted; ++i) draft.demand.insert(ranked[i].second);
 }
 
 /// zcdp sync dataset/NAME --nodes SELECTOR: an annotation, there while somebody wants it so.
@@ -81,8 +75,8 @@ void demand_of_prefetch(Draft& draft) {
 }  // namespace
 
 void decide_demand(Draft& draft) {
-    std::map<std::string, std::string> policies;  // claim -> policy
-    for (const auto& claim : draft.view.claims) policies[claim->metadata.name] = policy_of(*claim);
+    std::map<std::string, api::ClaimPolicy> policies;  // of each claim
+    for (const auto& claim : draft.view.claims) policies[claim->metadata.name] = claim->spec.policy.value();
     for (const auto& pod : draft.view.pods)
         if (!pod->spec.node_name.empty() && !draft.gone(pod->spec.node_name))
             draft.demand.insert(pod->spec.node_name), draft.pod_demand.insert(pod->spec.node_name);
@@ -93,7 +87,8 @@ void decide_demand(Draft& draft) {
         bool waits = pod->has_gate(api::kGate);
         for (const std::string& claim : pod->claims()) {
             const auto at = policies.find(claim);
-            waits = waits || (at != policies.end() && (at->second == "Require" || at->second == "WaitForData"));
+            waits = waits || (at != policies.end() && (at->second == api::ClaimPolicy::require ||
+                                                       at->second == api::ClaimPolicy::wait_for_data));
         }
         if (waits) demand_for_waiting(draft, *pod);
     }

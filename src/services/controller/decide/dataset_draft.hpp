@@ -19,7 +19,8 @@ struct Draft {
     std::set<std::string> pod_demand;  ///< of them, those that pods need
     std::set<std::string> may_bind;    ///< nodes that have it, and that the scheduler may choose for a pod that waits
     std::string current, target;
-    std::string withheld_reason, withheld;  ///< why nodes that want a revision get no order for it
+    api::Word<api::Reason> withheld_reason;
+    std::string withheld;  ///< why nodes that want a revision get no order for it
 
     const api::DatasetStatus& before() const { return view.dataset.status; }
     api::DatasetStatus& status() { return out.status; }
@@ -29,10 +30,12 @@ struct Draft {
     }
     bool gone(const std::string& name) const { return node_is_gone(node(name), view.now_unix_s); }
     void again_in(uint64_t seconds) { out.again_s = std::min(out.again_s.value_or(seconds), seconds); }
-    void condition(const char* type, const char* value, std::string reason, std::string message) {
-        api::set_condition(status().conditions,
-                           {type, value, view.dataset.metadata.generation, "", std::move(reason), std::move(message)},
-                           iso8601(view.now_unix_s));
+    void condition(const char* type, api::Word<api::ConditionStatus> value, api::Word<api::Reason> reason,
+                   std::string message) {
+        api::set_condition(
+            status().conditions,
+            {type, std::move(value), view.dataset.metadata.generation, "", std::move(reason), std::move(message)},
+            iso8601(view.now_unix_s));
     }
 };
 

@@ -18,7 +18,8 @@ int64_t retry_pause_s(const api::DatasetStatus& status, int64_t now) {
     // The longer the listing has been failing, the longer the pause: a quarter of that time. Read off the object, not
     // counted (Backoff), so that a controller that takes over goes on where the last one was.
     const api::Condition* listed = api::find_condition(status.conditions, "Listed");
-    const int64_t since = listed && listed->status == "False" ? api::parse_time(listed->last_transition_time) : now;
+    const int64_t since =
+        listed && listed->status == api::ConditionStatus::no ? api::parse_time(listed->last_transition_time) : now;
     return std::clamp<int64_t>((now - since) / 4, kListingRetryFirstS, kListingRetryMostS);
 }
 
@@ -94,7 +95,7 @@ void decide_listing(Draft& draft) {
     const ListingOutcome& listing = draft.view.listing;
     for (api::DatasetVersion& version : draft.status().history) record_source(version);
     if (!source.backend) {
-        draft.condition("Listed", "False", source.reason, source.message);
+        draft.condition("Listed", api::ConditionStatus::no, source.reason, source.message);
         return;
     }
     const std::string key = source_key(source);
@@ -103,13 +104,14 @@ void decide_listing(Draft& draft) {
     const bool have = !history.empty() && history.front().source == key;
     const bool failed = listing.ended_unix_s > 0 && listing.source == key && listing.error.has_value();
     if (failed) {
-        draft.condition("Listed", "False", api::reason_of(listing.error->kind()), listing.error->line());
+        draft.condition("Listed", api::ConditionStatus::no, api::reason_of(listing.error->kind()),
+                        listing.error->line());
     } else if (have) {
         draft.condition(
-            "Listed", "True", "Listed",
+            "Listed", api::ConditionStatus::yes, api::Reason::listed,
             fmt::format("{} objects, {}", format_count(history.front().objects), format_size(history.front().bytes)));
     } else {
-        draft.condition("Listed", "Unknown", "Listing", "the origin is being listed");
+        draft.condition("Listed", api::ConditionStatus::unknown, api::Reason::listing, "the origin is being listed");
     }
     if (dataset.spec.paused || listing.running || dataset.metadata.deleting()) return;
     if (failed) {
@@ -139,13 +141,14 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
             out.prefix = backend::prefix_of(backend->spec, source).value_or("");
             if (backend::namespace_allowed(backend->spec, ns)) out.backend = backend;
             else
-                out.reason = "NamespaceNotAllowed",
+                out.reason = api::Reason::namespace_not_allowed,
                 out.message =
                     fmt::format("StorageBackend {} does not allow namespace {}: add it to spec.allowedNamespaces",
                                 source.backend, ns);
             return out;
         }
-        out.reason = "BackendNotFound", out.message = fmt::format("there is no StorageBackend {}", source.backend);
+        out.reason = api::Reason::backend_not_found,
+        out.message = fmt::format("there is no StorageBackend {}", source.backend);
         return out;
     }
     if (const auto checked = backend::check_uri(source); !checked) {
@@ -157,7 +160,7 @@ ResolvedSource resolve_source(const api::Dataset& dataset, const Objects<api::St
         if (prefix && backend::namespace_allowed(backend->spec, ns)) out.backend = backend, out.prefix = *prefix;
     }
     if (!out.backend)
-        out.reason = "BackendNotFound",
+        out.reason = api::Reason::backend_not_found,
         out.message = fmt::format("no StorageBackend that allows namespace {} is for {}", ns, printable(source.uri));
     return out;
 }

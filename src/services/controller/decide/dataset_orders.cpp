@@ -34,7 +34,7 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const std::s
     out.spec.node = node;
     out.spec.dataset = {dataset.metadata.namespace_, dataset.metadata.name, dataset.metadata.uid};
     out.spec.revision = revision;
-    out.spec.wanted = "Ensure";
+    out.spec.wanted = api::Wanted::ensure;
     out.spec.pinned = dataset.spec.retention.pinned;
     out.spec.source = std::move(source);
     return out;
@@ -44,7 +44,8 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const std::s
 /// most 50 times in a second; at least 5 s, at most 10 min.
 uint32_t progress_seconds(const Draft& draft) {
     size_t active = draft.out.create.size();
-    for (const auto& held : draft.view.held) active += held->spec.wanted == "Ensure" && held->status.phase != "Ready";
+    for (const auto& held : draft.view.held)
+        active += held->spec.wanted == api::Wanted::ensure && held->status.phase != api::Phase::ready;
     return static_cast<uint32_t>(std::clamp<size_t>(active / 50, 5, 600));
 }
 
@@ -57,7 +58,7 @@ bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<std::s
     const api::Node* node = draft.node(held.spec.node);
     if (node && !api::has_labels(node->metadata.labels, dataset.spec.placement.node_selector)) return true;
     const auto ttl = parse_duration_ms(dataset.spec.retention.ttl);
-    if (!ttl || *ttl == 0 || dataset.spec.retention.pinned || is_used(held) || held.status.phase != "Ready")
+    if (!ttl || *ttl == 0 || dataset.spec.retention.pinned || is_used(held) || held.status.phase != api::Phase::ready)
         return false;
     const int64_t due = api::parse_time(held.status.last_use) + static_cast<int64_t>(*ttl / 1000);
     if (draft.view.now_unix_s >= due) return true;
@@ -78,7 +79,7 @@ std::set<std::string> kept_revisions(const Draft& draft) {
 /// One that waits for bytes is told where its revision is now known to be: the same one was found in another folder, or
 /// an older version of the controller had told it what the spec said.
 void redirect(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held) {
-    if (held->status.phase == "Ready" || held->spec.wanted != "Ensure") return;
+    if (held->status.phase == api::Phase::ready || held->spec.wanted != api::Wanted::ensure) return;
     ResolvedSource why;
     const auto source = source_for(draft, held->spec.revision, why);
     if (source && *source != held->spec.source) draft.out.redirect.push_back({held, *source});
@@ -95,19 +96,19 @@ void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, co
     if (held->metadata.deleting()) return;
     const bool needed = draft.demand.contains(held->spec.node) &&
                         (held->spec.revision == draft.current || held->spec.revision == draft.target);
-    if (held->status.phase == "Evicted") {
+    if (held->status.phase == api::Phase::evicted) {
         // A pod cannot wait; a replica that lost its place to others tries again later.
         const int64_t since = draft.view.now_unix_s - api::parse_time(held->metadata.creation_timestamp);
-        const bool at_once = !needed || held->spec.wanted == "Evict" || draft.pod_demand.contains(held->spec.node) ||
-                             since >= kEvictedPauseS;
+        const bool at_once = !needed || held->spec.wanted == api::Wanted::evict ||
+                             draft.pod_demand.contains(held->spec.node) || since >= kEvictedPauseS;
         if (at_once) draft.out.remove.push_back(held);
         else draft.again_in(static_cast<uint64_t>(kEvictedPauseS - since));
         return;
     }
     const bool expected = held->spec.revision == draft.current && draft.may_bind.contains(held->spec.node);
     const bool go = !needed && !expected && should_go(draft, *held, kept);
-    if (go && held->spec.wanted != "Evict") draft.out.evict.push_back(held);
-    if (!go && held->spec.wanted == "Evict" && needed) draft.out.ensure.push_back(held);
+    if (go && held->spec.wanted != api::Wanted::evict) draft.out.evict.push_back(held);
+    if (!go && held->spec.wanted == api::Wanted::evict && needed) draft.out.ensure.push_back(held);
     if (!go) redirect(draft, held);
 }
 

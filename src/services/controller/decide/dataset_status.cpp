@@ -18,7 +18,8 @@ void count_nodes(Draft& draft) {
             status.reused_bytes += held->status.reused_bytes;
         if (draft.gone(held->spec.node)) continue;
         if (held->spec.revision == draft.current && is_ready(*held)) ++status.nodes_ready;
-        if (held->status.phase == "Syncing") done += held->status.bytes_done, total += held->status.bytes_total;
+        if (held->status.phase == api::Phase::syncing)
+            done += held->status.bytes_done, total += held->status.bytes_total;
     }
     if (total > 0) status.progress = fmt::format("{}%", done * 100 / total);
     // Cached beyond what is demanded counts as wanted, so that ready never exceeds it.
@@ -32,8 +33,8 @@ void clear_reported(Draft& draft) {
     // These two are found anew each time.
     for (api::Condition& condition : draft.status().conditions)
         if (condition.type == "Degraded" &&
-            (condition.reason == "SnapshotMismatch" || condition.reason == "SnapshotUnknown"))
-            condition.reason = "Looking";
+            (condition.reason == api::Reason::snapshot_mismatch || condition.reason == api::Reason::snapshot_unknown))
+            condition.reason = api::Reason::looking;
 }
 
 void match_snapshots(Draft& draft) {
@@ -45,7 +46,7 @@ void match_snapshots(Draft& draft) {
         if (found.empty()) continue;
         if (version.snapshot.empty() || !found.contains(version.snapshot)) version.snapshot = found.begin()->first;
         if (found.size() > 1)
-            draft.condition("Degraded", "True", "SnapshotMismatch",
+            draft.condition("Degraded", api::ConditionStatus::yes, api::Reason::snapshot_mismatch,
                             fmt::format("nodes {} and {} have different snapshots of one revision: the origin gave "
                                         "them different bytes under the same tags",
                                         found.begin()->second, std::next(found.begin())->second));
@@ -67,47 +68,50 @@ void describe(Draft& draft) {
     const api::NodeDataset* failed = nullptr;
     bool syncing = false;
     for (const auto& held : draft.view.held) {
-        if (draft.gone(held->spec.node) || held->spec.wanted != "Ensure") continue;
+        if (draft.gone(held->spec.node) || held->spec.wanted != api::Wanted::ensure) continue;
         if (held->status.last_error && !failed) failed = held.get();
-        syncing =
-            syncing || held->status.phase == "Syncing" || held->status.phase == "Pending" || held->status.phase.empty();
+        syncing = syncing || held->status.phase == api::Phase::syncing || held->status.phase == api::Phase::pending ||
+                  held->status.phase.empty();
     }
     const api::Condition* listed = api::find_condition(status.conditions, "Listed");
-    const bool listing_failed = listed && listed->status == "False";
+    const bool listing_failed = listed && listed->status == api::ConditionStatus::no;
     if (dataset.metadata.deleting()) {
-        status.phase = "Evicting";
-        draft.condition("Ready", "False", "Deleting",
+        status.phase = api::Phase::evicting;
+        draft.condition("Ready", api::ConditionStatus::no, api::Reason::deleting,
                         draft.view.pods.empty()
                             ? "its data is being removed from the nodes"
                             : fmt::format("pod {} still uses it", draft.view.pods.front()->metadata.key()));
     } else if (draft.current.empty()) {
-        status.phase = listing_failed ? "Failed" : "Pending";
-        draft.condition("Ready", "False", listing_failed ? listed->reason : "Listing",
+        status.phase = listing_failed ? api::Phase::failed : api::Phase::pending;
+        draft.condition("Ready", api::ConditionStatus::no, listing_failed ? listed->reason : api::Reason::listing,
                         listing_failed ? listed->message : "the origin is being listed");
     } else if (status.nodes_ready > 0 && status.nodes_ready >= status.nodes_wanted) {
-        status.phase = "Ready";
-        draft.condition("Ready", "True", "Ready",
+        status.phase = api::Phase::ready;
+        draft.condition("Ready", api::ConditionStatus::yes, api::Reason::ready,
                         fmt::format("on {} node{}", status.nodes_ready, status.nodes_ready == 1 ? "" : "s"));
     } else if (failed) {
-        status.phase = syncing ? "Syncing" : "Failed";
-        draft.condition("Ready", "False", failed->status.last_error->reason,
+        status.phase = syncing ? api::Phase::syncing : api::Phase::failed;
+        draft.condition("Ready", api::ConditionStatus::no, failed->status.last_error->reason,
                         fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
     } else if (status.nodes_wanted == 0) {
-        status.phase = "Pending";
-        draft.condition("Ready", "False", dataset.spec.paused ? "Paused" : "NoDemand",
+        status.phase = api::Phase::pending;
+        draft.condition("Ready", api::ConditionStatus::no,
+                        dataset.spec.paused ? api::Reason::paused : api::Reason::no_demand,
                         "no pod uses it and no replicas are asked for: it is fetched when one does");
     } else {
-        status.phase = "Syncing";
-        draft.condition("Ready", "False", "Syncing",
+        status.phase = api::Phase::syncing;
+        draft.condition("Ready", api::ConditionStatus::no, api::Reason::syncing,
                         fmt::format("{} of {} nodes have it", status.nodes_ready, status.nodes_wanted));
     }
     const api::Condition* degraded = api::find_condition(status.conditions, "Degraded");
-    const bool fresh = degraded && degraded->status == "True" &&
-                       (degraded->reason == "SnapshotMismatch" || degraded->reason == "SnapshotUnknown");
+    const bool fresh =
+        degraded && degraded->status == api::ConditionStatus::yes &&
+        (degraded->reason == api::Reason::snapshot_mismatch || degraded->reason == api::Reason::snapshot_unknown);
     if (fresh) return;
     // The reason of the first, the words of all: what a node says does not hide what the spec has wrong.
-    std::string reason, message;
-    const auto add = [&](const std::string& why, const std::string& what) {
+    api::Word<api::Reason> reason;
+    std::string message;
+    const auto add = [&](const api::Word<api::Reason>& why, const std::string& what) {
         if (reason.empty()) reason = why;
         message += (message.empty() ? "" : "; ") + what;
     };
@@ -117,8 +121,8 @@ void describe(Draft& draft) {
     if (failed)
         add(failed->status.last_error->reason,
             fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
-    if (!reason.empty()) draft.condition("Degraded", "True", reason, message);
-    else draft.condition("Degraded", "False", "Fine", "");
+    if (!reason.empty()) draft.condition("Degraded", api::ConditionStatus::yes, reason, message);
+    else draft.condition("Degraded", api::ConditionStatus::no, api::Reason::fine, "");
 }
 
 }  // namespace zcdp::services::controller

@@ -21,7 +21,7 @@ void decide_revisions(Draft& draft) {
                                      [&](const auto& version) { return version.snapshot == dataset.spec.snapshot; });
         draft.target = at != history.end() ? at->revision : draft.current;
         if (at == history.end())
-            draft.condition("Degraded", "True", "SnapshotUnknown",
+            draft.condition("Degraded", api::ConditionStatus::yes, api::Reason::snapshot_unknown,
                             "spec.snapshot names a snapshot that is not in status.history");
     }
     const bool known = std::any_of(history.begin(), history.end(),
@@ -64,7 +64,8 @@ void decide_deletion(Draft& draft) {
 }  // namespace
 
 bool is_ready(const api::NodeDataset& held) {
-    return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting();
+    return held.status.phase == api::Phase::ready && held.spec.wanted == api::Wanted::ensure &&
+           !held.metadata.deleting();
 }
 
 std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node,

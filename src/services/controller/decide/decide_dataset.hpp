@@ -24,7 +24,8 @@ struct ListingOutcome {
 struct ResolvedSource {
     std::shared_ptr<const api::StorageBackend> backend;  ///< null: see reason and message
     std::string prefix;
-    std::string reason, message;
+    api::Word<api::Reason> reason;
+    std::string message;
     std::vector<std::string> include, exclude;
 };
 /// What the Dataset's spec names now: what is listed next. (What a revision was listed from: revision_source.hpp.)

@@ -16,17 +16,19 @@ constexpr uint64_t kLookAgainS = 10, kToldAgainS = 30;
 constexpr int64_t kMs = 1'000'000, kSoonNs = 1'000 * kMs;
 
 bool is_held_ready(const api::NodeDataset& held) {
-    return held.status.phase == "Ready" && held.spec.wanted == "Ensure" && !held.metadata.deleting();
+    return held.status.phase == api::Phase::ready && held.spec.wanted == api::Wanted::ensure &&
+           !held.metadata.deleting();
 }
 
 bool waits_for(const PodClaim& one) {
-    return one.claim && (one.claim->spec.policy == "WaitForData" || one.claim->spec.policy == "Require");
+    return one.claim && (one.claim->spec.policy == api::ClaimPolicy::wait_for_data ||
+                         one.claim->spec.policy == api::ClaimPolicy::require);
 }
 
-DataReady under_way(std::string reason, std::string message) {
+DataReady under_way(api::Word<api::Reason> reason, std::string message) {
     return {false, std::move(reason), std::move(message), false};
 }
-DataReady wrong(std::string reason, std::string message) {
+DataReady wrong(api::Word<api::Reason> reason, std::string message) {
     return {false, std::move(reason), std::move(message), true};
 }
 
@@ -50,7 +52,8 @@ DataReady of_transfers(const PodClaim& one, const std::string& only_on_node) {
         if (!only_on_node.empty() && held->spec.node != only_on_node) continue;
         if (is_held_ready(*held)) ready.insert(held->spec.node);
         else if (held->status.last_error) failed = failed ? failed : held.get();
-        else if (held->status.phase == "Syncing" && (!running || held->status.bytes_done > running->status.bytes_done))
+        else if (held->status.phase == api::Phase::syncing &&
+                 (!running || held->status.bytes_done > running->status.bytes_done))
             running = held.get();
     }
     if (running) {
@@ -58,29 +61,32 @@ DataReady of_transfers(const PodClaim& one, const std::string& only_on_node) {
                                    ? running->status.bytes_total
                                    : one.dataset->status.bytes.value_or(0);  // the node has just begun
         const uint64_t done = std::min(running->status.bytes_done, total);
-        return under_way("Syncing", total == 0 ? fmt::format("node {} has begun to fetch it", running->spec.node)
-                                               : fmt::format("node {} has {} percent of {}", running->spec.node,
-                                                             done * 100 / total, format_size(total)));
+        return under_way(api::Reason::syncing, total == 0
+                                                   ? fmt::format("node {} has begun to fetch it", running->spec.node)
+                                                   : fmt::format("node {} has {} percent of {}", running->spec.node,
+                                                                 done * 100 / total, format_size(total)));
     }
     if (failed)
         return wrong(failed->status.last_error->reason,
                      fmt::format("node {}: {}", failed->spec.node, failed->status.last_error->message));
-    if (one.dataset->spec.paused) return wrong("Paused", "the Dataset is paused, and not where the pod may run");
+    if (one.dataset->spec.paused)
+        return wrong(api::Reason::paused, "the Dataset is paused, and not where the pod may run");
     if (!ready.empty())
         return under_way(
-            "Elsewhere",
+            api::Reason::elsewhere,
             fmt::format("it is on {}, which cannot take the pod now; it will be fetched to a node that can",
                         names_of(ready)));
-    return under_way("Placing", "it is on no node yet");
+    return under_way(api::Reason::placing, "it is on no node yet");
 }
 
 /// The claims that the pod waits for, or the first thing that is wrong with their names.
 std::optional<DataReady> named_wrongly(const PodClaim& one) {
     if (!one.claim)
-        return wrong("ClaimNotFound", fmt::format("there is no DatasetClaim {} in this namespace", one.name));
+        return wrong(api::Reason::claim_not_found,
+                     fmt::format("there is no DatasetClaim {} in this namespace", one.name));
     if (!one.dataset)
-        return wrong("DatasetNotFound", fmt::format("claim {}: there is no Dataset {} in this namespace", one.name,
-                                                    one.claim->spec.dataset));
+        return wrong(api::Reason::dataset_not_found, fmt::format("claim {}: there is no Dataset {} in this namespace",
+                                                                 one.name, one.claim->spec.dataset));
     return std::nullopt;
 }
 
@@ -141,11 +147,11 @@ PodDecision let_go_without(const Wanted& wanted, bool fits_somewhere) {
     out.says =
         fits_somewhere
             ? under_way(
-                  "NoRoom",
+                  api::Reason::no_room,
                   told(first,
                        "no node that the pod may run on has room for it; it is fetched to the node that the pod gets"))
             : under_way(
-                  "NoNode",
+                  api::Reason::no_node,
                   told(first, "the pod may run on no node that there is; it is fetched to the node that the pod gets"));
     return out;
 }
@@ -157,11 +163,12 @@ DataReady why_not_ready(const PodClaim& one, const std::string& only_on_node) {
     const api::Dataset& dataset = *one.dataset;
     DataReady out;
     if (dataset.metadata.deleting() || one.claim->metadata.deleting()) {
-        out = wrong("Deleting", "the Dataset or the claim is being deleted");
+        out = wrong(api::Reason::deleting, "the Dataset or the claim is being deleted");
     } else if (dataset.status.revision.empty()) {
         const api::Condition* listed = api::find_condition(dataset.status.conditions, "Listed");
-        out = listed && listed->status == "False" ? wrong(listed->reason, listed->message)
-                                                  : under_way("Listing", "the origin is being listed");
+        out = listed && listed->status == api::ConditionStatus::no
+                  ? wrong(listed->reason, listed->message)
+                  : under_way(api::Reason::listing, "the origin is being listed");
     } else {
         out = of_transfers(one, only_on_node);
     }
@@ -201,7 +208,7 @@ PodDecision decide_pod(const PodView& view) {
         out.open_gate = true;
         out.required_labels = wanted.labels;
         out.node = (*marked)->metadata.name;
-        out.says = DataReady{true, "Ready", fmt::format("on {}", names_of(wanted.ready)), false};
+        out.says = DataReady{true, api::Reason::ready, fmt::format("on {}", names_of(wanted.ready)), false};
         return out;
     }
     if (std::none_of(fitting.begin(), fitting.end(), [&](const api::Node* node) { return view.room(*node); }))
@@ -221,7 +228,7 @@ PodDecision decide_pod(const PodView& view) {
 PodDecision decide_placed_pod(const PodView& view) {
     PodDecision out;
     if (view.pod.spec.node_name.empty()) return out;
-    const bool started = view.pod.status.phase != "Pending";  // it was there, whatever became of it since
+    const bool started = view.pod.status.phase != api::PodPhase::pending;  // it was there, whatever became of it since
     for (const PodClaim& one : view.claims) {
         const bool here =
             one.claim && one.dataset && std::any_of(one.held.begin(), one.held.end(), [&](const auto& held) {
@@ -231,7 +238,7 @@ PodDecision decide_placed_pod(const PodView& view) {
         say(view, why_not_ready(one, view.pod.spec.node_name), out);
         return out;
     }
-    out.says = DataReady{true, "Ready", fmt::format("on {}", view.pod.spec.node_name), false};
+    out.says = DataReady{true, api::Reason::ready, fmt::format("on {}", view.pod.spec.node_name), false};
     return out;
 }
 

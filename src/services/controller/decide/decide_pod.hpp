@@ -35,7 +35,8 @@ struct PodView {
 /// The condition zcdp.io/DataReady, and the event beside it.
 struct DataReady {
     bool ready = false;
-    std::string reason, message;
+    api::Word<api::Reason> reason;
+    std::string message;
     bool wrong = false;  ///< somebody has to do something
 };
 

@@ -48,8 +48,10 @@ ClaimDecision decide_claim(const ClaimView& view) {
     out.status = view.claim.status;
     api::DatasetClaimStatus& status = out.status;
     const int64_t generation = view.claim.metadata.generation;
-    const auto condition = [&](const char* type, const char* value, std::string reason, std::string message) {
-        api::set_condition(status.conditions, {type, value, generation, "", std::move(reason), std::move(message)},
+    const auto condition = [&](const char* type, api::Word<api::ConditionStatus> value, api::Word<api::Reason> reason,
+                               std::string message) {
+        api::set_condition(status.conditions,
+                           {type, std::move(value), generation, "", std::move(reason), std::move(message)},
                            iso8601(view.now_unix_s));
     };
     status.observed_generation = generation;
@@ -61,33 +63,34 @@ ClaimDecision decide_claim(const ClaimView& view) {
     if (status.nodes.size() > kNodesMost) status.nodes.resize(kNodesMost);
 
     if (!view.dataset)
-        condition("Bound", "False", "DatasetNotFound",
+        condition("Bound", api::ConditionStatus::no, api::Reason::dataset_not_found,
                   fmt::format("there is no Dataset {} in this namespace", view.claim.spec.dataset));
     else if (!view.missed.empty())
-        condition("Bound", "False", "PodsMissed",
+        condition("Bound", api::ConditionStatus::no, api::Reason::pods_missed,
                   fmt::format("made while the webhook was away, and without the data: {}. Recreate them",
                               names_of(view.missed)));
     else if (!view.passed_over.empty())
-        condition("Bound", "True", "PodsPassedOver",
+        condition("Bound", api::ConditionStatus::yes, api::Reason::pods_passed_over,
                   fmt::format("made without the data, for they have none of the containers in spec.containers: {}",
                               names_of(view.passed_over)));
-    else condition("Bound", "True", "Bound", "");
+    else condition("Bound", api::ConditionStatus::yes, api::Reason::bound, "");
 
     const api::Condition* ready =
         view.dataset ? api::find_condition(view.dataset->status.conditions, "Ready") : nullptr;
-    if (!view.dataset) condition("Ready", "False", "DatasetNotFound", "");
-    else if (ready) condition("Ready", ready->status.c_str(), ready->reason, ready->message);
-    else condition("Ready", "Unknown", "Listing", "");
-    status.phase = !view.dataset                        ? "Pending"
-                   : view.dataset->status.phase.empty() ? "Pending"
-                                                        : view.dataset->status.phase;
+    if (!view.dataset) condition("Ready", api::ConditionStatus::no, api::Reason::dataset_not_found, "");
+    else if (ready) condition("Ready", ready->status, ready->reason, ready->message);
+    else condition("Ready", api::ConditionStatus::unknown, api::Reason::listing, "");
+    const bool said = view.dataset && !view.dataset->status.phase.empty();
+    status.phase = said ? view.dataset->status.phase : api::Phase::pending;
 
     const bool used = !view.pods.empty();
     const bool has = view.claim.metadata.has_finalizer(api::kInUseFinalizer);
     if (view.claim.metadata.deleting()) {
-        status.phase = "Evicting";
+        status.phase = api::Phase::evicting;
         out.remove_finalizer = has && !used;
-        if (used) condition("Ready", "False", "Deleting", fmt::format("still used by {}", names_of(view.pods)));
+        if (used)
+            condition("Ready", api::ConditionStatus::no, api::Reason::deleting,
+                      fmt::format("still used by {}", names_of(view.pods)));
     } else {
         out.add_finalizer = !has;
     }
@@ -98,7 +101,9 @@ std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& 
                                                const kube::Cache<api::Dataset>& datasets) {
     std::map<std::string, std::string> out;
     for (const auto& one : held) {
-        if (one->status.phase != "Ready" || one->spec.wanted != "Ensure" || one->metadata.deleting()) continue;
+        if (one->status.phase != api::Phase::ready || one->spec.wanted != api::Wanted::ensure ||
+            one->metadata.deleting())
+            continue;
         const auto dataset = datasets.get(one->spec.dataset.namespace_ + "/" + one->spec.dataset.name);
         if (dataset && dataset->metadata.uid == one->spec.dataset.uid && dataset->status.revision == one->spec.revision)
             out[api::data_label(one->spec.dataset.uid)] = "ready";

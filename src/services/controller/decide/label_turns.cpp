@@ -80,7 +80,7 @@ void LabelTurns::putting(const std::string& label, int64_t now_ns) {
 }
 
 bool is_arriving(const api::Pod& pod) {
-    return !pod.spec.node_name.empty() && pod.status.start_time.empty() && pod.status.phase == "Pending" &&
+    return !pod.spec.node_name.empty() && pod.status.start_time.empty() && pod.status.phase == api::PodPhase::pending &&
            !pod.metadata.deleting() && !pod.claims().empty();
 }
 

@@ -34,11 +34,11 @@ ResolvedSource resolve_version(const api::DatasetVersion& version, const std::st
         if (backend->metadata.name != version.backend) continue;
         if (backend::namespace_allowed(backend->spec, ns)) out.backend = backend;
         else
-            out.reason = "NamespaceNotAllowed",
+            out.reason = api::Reason::namespace_not_allowed,
             out.message = fmt::format("StorageBackend {} no longer allows namespace {}", version.backend, ns);
         return out;
     }
-    out.reason = "BackendNotFound",
+    out.reason = api::Reason::backend_not_found,
     out.message = fmt::format("there is no StorageBackend {} any more", version.backend);
     return out;
 }

@@ -64,10 +64,10 @@ kube::ApiResult<> Reconciler::drop_finalizer(const kube::Resource& resource, con
                                     finalizers_patch(metadata, std::move(finalizers))));
 }
 
-kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, const char* wanted) {
+kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, api::Word<api::Wanted> wanted) {
     if (auto allowed = write_allowed(); !allowed) return allowed;
     const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}},
-                             {"spec", json::object{{"wanted", wanted}}}};
+                             {"spec", json::object{{"wanted", wanted.text()}}}};
     return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name,
                                                               kube::PatchKind::merge, patch));
 }
@@ -130,11 +130,11 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
             bool held = false, ready = false;
             for (const auto& one :
                  other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
-                if (one->spec.node != node || one->spec.wanted != "Ensure" || one->status.phase == "Evicted" ||
-                    one->metadata.deleting())
+                if (one->spec.node != node || one->spec.wanted != api::Wanted::ensure ||
+                    one->status.phase == api::Phase::evicted || one->metadata.deleting())
                     continue;
                 held = true;
-                if (one->status.phase != "Ready" || one->spec.revision != other->status.revision) continue;
+                if (one->status.phase != api::Phase::ready || one->spec.revision != other->status.revision) continue;
                 ready = true;
                 out.since_unix_s = std::max(out.since_unix_s, api::parse_time(one->status.finished));
             }
@@ -151,8 +151,8 @@ void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus&
                                   dataset.metadata.uid};
     const auto* was = api::find_condition(dataset.status.conditions, "Listed");
     const auto* is = api::find_condition(status.conditions, "Listed");
-    if (is && is->status == "False" && (!was || was->message != is->message))
-        parts_.events.warning(about, is->reason, is->message);
+    if (is && is->status == api::ConditionStatus::no && (!was || was->message != is->message))
+        parts_.events.warning(about, is->reason.str(), is->message);
     if (!status.history.empty() &&
         (dataset.status.history.empty() || dataset.status.history.front().revision != status.history.front().revision))
         parts_.events.normal(about, "Listed", is ? is->message : "");
@@ -183,7 +183,9 @@ kube::ApiResult<> Reconciler::release(const Objects<api::NodeDataset>& objects) 
 kube::ApiResult<> Reconciler::retire_ownerless() {
     Objects<api::NodeDataset> stranded;
     for (const auto& held : parts_.world.node_datasets.list()) {
-        const auto dataset = parts_.world.datasets.get(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name);
+        const std::string key = held->spec.dataset.namespace_ + "/" + held->spec.dataset.name;
+        if (parts_.world.datasets.is_unreadable(key)) continue;  // it is there: nobody's data goes for a field
+        const auto dataset = parts_.world.datasets.get(key);
         if (dataset && dataset->metadata.uid == held->spec.dataset.uid) continue;
         if (!held->metadata.deleting()) {
             if (auto allowed = write_allowed(); !allowed) return allowed;
@@ -208,9 +210,9 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
         if (made) parts_.world.node_datasets.learn(*made);
     }
     for (const auto& one : decision.ensure)
-        if (auto done = set_wanted(*one, "Ensure"); !done) return done;
+        if (auto done = set_wanted(*one, api::Wanted::ensure); !done) return done;
     for (const auto& one : decision.evict)
-        if (auto done = set_wanted(*one, "Evict"); !done) return done;
+        if (auto done = set_wanted(*one, api::Wanted::evict); !done) return done;
     for (const Redirection& one : decision.redirect)
         if (auto done = redirect(*one.object, one.source); !done) return done;
     for (const auto& one : decision.remove) {
@@ -271,8 +273,10 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
         const api::Condition* bound = api::find_condition(decision.status.conditions, "Bound");
         const kube::EventObject about{api::kApiVersion, "DatasetClaim", ns, claim->metadata.name, claim->metadata.uid};
         const bool another = !was || was->reason != bound->reason || was->message != bound->message;
-        if (another && bound->reason == "PodsMissed") parts_.events.warning(about, bound->reason, bound->message);
-        if (another && bound->reason == "PodsPassedOver") parts_.events.normal(about, bound->reason, bound->message);
+        if (another && bound->reason == api::Reason::pods_missed)
+            parts_.events.warning(about, bound->reason.str(), bound->message);
+        if (another && bound->reason == api::Reason::pods_passed_over)
+            parts_.events.normal(about, bound->reason.str(), bound->message);
         api::DatasetClaim changed = *claim;
         changed.status = decision.status;
         if (auto done = learn(parts_.world.claims,
@@ -323,16 +327,17 @@ Reconciler::Again Reconciler::reconcile_backend(const std::string& name) {
     for (const auto& dataset : datasets) {
         const api::Condition* condition = api::find_condition(dataset->status.conditions, "Listed");
         if (!condition) continue;
-        listed = listed || condition->status == "True";
-        if (condition->status == "False" && condition->reason != "NotFound" &&
-            condition->reason != "NamespaceNotAllowed" && condition->reason != "KeyRefused" && !bad)
+        listed = listed || condition->status == api::ConditionStatus::yes;
+        if (condition->status == api::ConditionStatus::no && condition->reason != api::Reason::not_found &&
+            condition->reason != api::Reason::namespace_not_allowed && condition->reason != api::Reason::key_refused &&
+            !bad)
             bad = condition, dataset_name = dataset->metadata.key();
     }
-    api::Condition ready{"Ready", "Unknown", backend->metadata.generation,
-                         "",      "NotUsed", "no Dataset has been listed from it yet"};
-    if (listed) ready.status = "True", ready.reason = "Listed", ready.message.clear();
+    api::Condition ready{"Ready", api::ConditionStatus::unknown, backend->metadata.generation,
+                         "",      api::Reason::not_used,         "no Dataset has been listed from it yet"};
+    if (listed) ready.status = api::ConditionStatus::yes, ready.reason = api::Reason::listed, ready.message.clear();
     if (bad)
-        ready.status = "False", ready.reason = bad->reason,
+        ready.status = api::ConditionStatus::no, ready.reason = bad->reason,
         ready.message = fmt::format("Dataset {}: {}", dataset_name, bad->message);
     status.last_error = bad ? ready.message : "";
     api::set_condition(status.conditions, std::move(ready), iso8601(parts_.clock.unix_s()));
@@ -380,15 +385,15 @@ bool same_for_us(const api::Pod& a, const api::Pod& b) {
 bool waits(const api::Pod& pod) {
     if (pod.metadata.deleting() || pod.ended()) return false;
     return pod.has_gate(api::kGate) ||
-           (!pod.spec.node_name.empty() && pod.status.phase == "Pending" && !pod.claims().empty());
+           (!pod.spec.node_name.empty() && pod.status.phase == api::PodPhase::pending && !pod.claims().empty());
 }
 /// It says that its data is not there.
 bool was_told(const api::Pod& pod) {
     const api::Condition* told = api::find_condition(pod.status.conditions, api::kDataReadyCondition);
-    return told && told->status == "False";
+    return told && told->status == api::ConditionStatus::no;
 }
-std::string error_of(const api::NodeDataset& held) {
-    return held.status.last_error ? held.status.last_error->reason : "";
+api::Word<api::Reason> error_of(const api::NodeDataset& held) {
+    return held.status.last_error ? held.status.last_error->reason : api::Word<api::Reason>();
 }
 
 }  // namespace

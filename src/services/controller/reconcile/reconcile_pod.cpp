@@ -15,7 +15,7 @@ json::object condition_patch(const api::Pod& pod, const DataReady& says, const s
                              const std::string& now) {
     const json::object condition{{"type", api::kDataReadyCondition},
                                  {"status", says.ready ? "True" : "False"},
-                                 {"reason", says.reason},
+                                 {"reason", says.reason.text()},
                                  {"message", says.message.substr(0, kMessageMost)},
                                  {"lastProbeTime", now},
                                  {"lastTransitionTime", since}};
@@ -28,7 +28,9 @@ bool label_is_waited_for(const World& world, const api::Node& node, const std::s
     for (const auto& held : world.node_datasets.by_index("node/" + node.metadata.name)) {
         if (api::data_label(held->spec.dataset.uid) != label) continue;
         for (const auto& claim : world.claims.by_index(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name))
-            if (claim->spec.policy == "Require" || claim->spec.policy == "WaitForData") return true;
+            if (claim->spec.policy == api::ClaimPolicy::require ||
+                claim->spec.policy == api::ClaimPolicy::wait_for_data)
+                return true;
     }
     return false;
 }
@@ -79,7 +81,7 @@ kube::ApiResult<> Reconciler::open_gate(const api::Pod& pod, const PodDecision& 
 kube::ApiResult<> Reconciler::tell(const api::Pod& pod, const DataReady& says) {
     const api::Condition* before = api::find_condition(pod.status.conditions, api::kDataReadyCondition);
     if (!before && says.ready) return {};  // it never had to wait
-    const bool turned = !before || (before->status == "True") != says.ready;
+    const bool turned = !before || (before->status == api::ConditionStatus::yes) != says.ready;
     const bool another = turned || before->reason != says.reason;
     const int64_t now_ns = parts_.clock.monotonic_ns();
     if (!another) {
@@ -99,8 +101,8 @@ kube::ApiResult<> Reconciler::tell(const api::Pod& pod, const DataReady& says) {
     told_ns_[pod.metadata.uid] = now_ns;
     if (another) {
         const kube::EventObject about{"v1", "Pod", pod.metadata.namespace_, pod.metadata.name, pod.metadata.uid};
-        if (says.wrong) parts_.events.warning(about, says.reason, says.message);
-        else parts_.events.normal(about, says.ready ? "DataReady" : says.reason, says.message);
+        if (says.wrong) parts_.events.warning(about, says.reason.str(), says.message);
+        else parts_.events.normal(about, says.ready ? "DataReady" : says.reason.str(), says.message);
     }
     parts_.world.pods.learn(*patched);
     return {};

@@ -129,16 +129,17 @@ int64_t weight_of(const api::Dataset& dataset, uint64_t all_bytes) {
 }
 
 void place(json::object& spec, const PodClaimInput& input, uint64_t all_bytes) {
-    const std::string policy = input.claim->spec.policy.empty() ? "Prefer" : input.claim->spec.policy;
-    if (policy == "Ignore" || !text(spec, "nodeName").empty()) return;  // placed by hand already
+    const api::Word<api::ClaimPolicy>& policy = input.claim->spec.policy;
+    if (policy == api::ClaimPolicy::ignore || !text(spec, "nodeName").empty()) return;  // placed by hand already
     // The label is asked for when the gate goes: by then it is known whether a node can have it, and kubelet has heard
     // of it.
-    if (policy == "WaitForData" || policy == "Require") add_gate(spec);
+    if (policy == api::ClaimPolicy::wait_for_data || policy == api::ClaimPolicy::require) add_gate(spec);
     if (!input.dataset) return;
     for (const auto& [label, value] : input.dataset->spec.placement.node_selector)
         require_label(make_object(spec, "affinity"), label, value);
     const std::string label = api::data_label(input.dataset->metadata.uid);
-    if (policy == "Prefer") prefer_label(make_object(spec, "affinity"), label, weight_of(*input.dataset, all_bytes));
+    if (policy.empty() || policy == api::ClaimPolicy::prefer)
+        prefer_label(make_object(spec, "affinity"), label, weight_of(*input.dataset, all_bytes));
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+#include "src/services/controller/dataset_metrics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+namespace zcdp::services::controller {
+namespace {
+
+struct Gauge {
+    const char* name;
+    const char* help;
+    uint64_t (*value)(const World& world, const api::Dataset& dataset);
+};
+
+/// Pods that use the dataset, whether they run or wait, each once.
+uint64_t references(const World& world, const api::Dataset& dataset) {
+    std::set<std::string> pods;
+    for (const auto& claim : world.claims.by_index(dataset.metadata.key()))
+        for (const auto& pod : world.pods.by_index(claim->metadata.key()))
+            if (!pod->ended()) pods.insert(pod->metadata.uid);
+    return pods.size();
+}
+
+constexpr Gauge kGauges[] = {
+    {"zcdp_dataset_nodes_ready", "Nodes on which the dataset's present revision is ready.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.nodes_ready; }},
+    {"zcdp_dataset_nodes_wanted", "Nodes on which pods, replicas or a prefetch want the dataset.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.nodes_wanted; }},
+    {"zcdp_dataset_pods", "Pods that use the dataset through a claim and have not ended.", references},
+    {"zcdp_dataset_bytes", "Bytes of the dataset's present revision, as the origin lists them.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.bytes.value_or(0); }},
+    {"zcdp_dataset_origin_bytes", "Bytes that the nodes which hold the dataset fetched from the origin for it.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.origin_bytes; }},
+    {"zcdp_dataset_peer_bytes", "Bytes that the nodes which hold the dataset fetched from other nodes for it.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.peer_bytes; }},
+    {"zcdp_dataset_reused_bytes", "Bytes that were on the nodes already when they were asked to hold the dataset.",
+     [](const World&, const api::Dataset& d) -> uint64_t { return d.status.reused_bytes; }},
+};
+
+void head(std::string& out, const char* name, const char* help) {
+    fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
+}
+
+}  // namespace
+
+std::string dataset_metrics(const World& world, size_t most) {
+    const auto datasets = world.datasets.list();  // by key
+    const size_t shown = std::min(most, datasets.size());
+    std::string out;
+    // Names of Kubernetes objects have no character that the format would have to escape.
+    for (const Gauge& gauge : kGauges) {
+        head(out, gauge.name, gauge.help);
+        for (size_t i = 0; i < shown; ++i)
+            fmt::format_to(std::back_inserter(out), "{}{{namespace=\"{}\",dataset=\"{}\",backend=\"{}\"}} {}\n",
+                           gauge.name, datasets[i]->metadata.namespace_, datasets[i]->metadata.name,
+                           datasets[i]->spec.source.backend, gauge.value(world, *datasets[i]));
+    }
+    head(out, "zcdp_datasets_without_series", "Datasets beyond those that have series of their own.");
+    fmt::format_to(std::back_inserter(out), "zcdp_datasets_without_series {}\n", datasets.size() - shown);
+    head(out, "zcdp_unreadable_objects", "Objects that the controller cannot read now: its log names each.");
+    const auto unreadable = [&out](const char* kind, size_t count) {
+        fmt::format_to(std::back_inserter(out), "zcdp_unreadable_objects{{kind=\"{}\"}} {}\n", kind, count);
+    };
+    unreadable("storagebackends", world.backends.unreadable().size());
+    unreadable("datasets", world.datasets.unreadable().size());
+    unreadable("datasetclaims", world.claims.unreadable().size());
+    unreadable("nodedatasets", world.node_datasets.unreadable().size());
+    unreadable("pods", world.pods.unreadable().size());
+    unreadable("nodes", world.nodes.unreadable().size());
+    unreadable("csinodes", world.csi_nodes.unreadable().size());
+    return out;
+}
+
+}  // namespace zcdp::services::controller
