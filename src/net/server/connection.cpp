@@ -127,7 +127,7 @@ Task<Response> Connection::handle(InputBody& body) {
     } catch (const std::exception& error) {
         what = error.what();
     }
-    log_.error("a request ended in an internal error", {{"target", head_.request.target}, {"why", what}});
+    log_.error("a request ended in an internal error", {{"target", head_.request.target}, {"error", what}});
     co_return Response{500, plain_header(), "internal error\n"};
 }
 
@@ -188,7 +188,7 @@ Task<bool> Connection::send_produced(const Producer& produce) {
         what = error.what();
     }
     if (!what.empty()) {
-        log_.error("a streamed answer ended in an internal error", {{"target", head_.request.target}, {"why", what}});
+        log_.error("a streamed answer ended in an internal error", {{"target", head_.request.target}, {"error", what}});
         co_return false;  // without the last chunk the peer knows that it was cut off
     }
     co_return !chunked || co_await stream_.write(kLastChunk, false, options_.progress_ms);

@@ -194,7 +194,7 @@ void LoopServer::begin(Fd socket) {
         try {
             if (error) std::rethrow_exception(error);
         } catch (const std::exception& what) {
-            log_.error("a connection ended in an internal error", {{"why", what.what()}});
+            log_.error("a connection ended in an internal error", {{"error", what.what()}});
         }
         ended();
     });

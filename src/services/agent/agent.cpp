@@ -12,7 +12,6 @@
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
-#include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
 
 namespace zcdp::services {
