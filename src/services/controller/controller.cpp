@@ -97,7 +97,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     routes.add("POST", "/mutate",
                [&](const net::server::Request&, const std::string& body) { return webhook.answer(body); });
     routes.add(
-        "GET", "/v1/listings/{revision}",
+        "GET", "/v1/listings/{revision...}",
         [&](const net::server::Request& request, const std::string&) {
             return serve_listing(request, world, *lister, machine.fs);
         },
