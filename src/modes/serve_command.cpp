@@ -6,7 +6,6 @@
 
 #include "src/modes/context.hpp"
 #include "src/modes/signals.hpp"
-#include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
 #include "zcdp/services/serve.hpp"
 
@@ -57,7 +56,7 @@ int run_serve(Context& context, Flags flags) {
         store ? "the snapshots of " + flags.store : options.directory + " as s3://" + options.bucket + "/";
     auto server = services::Server::open(options, context.fs, context.clock, context.metrics, log, std::move(store));
     if (!server) return report(server.error());
-    std::unique_ptr<net::HttpServer> health;
+    std::unique_ptr<net::server::ControlServer> health;
     if (!flags.metrics.empty()) {
         auto opened = services::open_health_server(flags.metrics, context.metrics, log, [] { return std::string(); });
         if (!opened) return report(opened.error());

@@ -6,6 +6,7 @@
 #include "src/modes/signals.hpp"
 #include "src/modes/streams.hpp"
 #include "zcdp/base/json.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/store/snapshot_json.hpp"
@@ -232,17 +233,17 @@ void add_store(Command program, Action& action) {
     add(parent, action, flags, "show", "all about one snapshot", Takes::id, StoreMode::read, show);
     add(parent, action, flags, "path", "print the path of a snapshot's tree", Takes::id, StoreMode::read, path);
     add(parent, action, flags, "verify", "read everything again and compare digests", Takes::maybe_id, StoreMode::write,
-        verify, [](const Flags& f) { return "/v1/verify?id=" + f.id; });
+        verify, [](const Flags& f) { return "/v1/verify?id=" + uri_encode(f.id, false); });
     add(
         parent, action, flags, "pin", "keep a snapshot from eviction", Takes::id, StoreMode::write,
         [](store::Store& store, const Flags& f) { return pin(store, f, true); },
-        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/pin"; });
+        [](const Flags& f) { return "/v1/snapshots/" + uri_encode(f.id, false) + "/pin"; });
     add(
         parent, action, flags, "unpin", "take the pin away", Takes::id, StoreMode::write,
         [](store::Store& store, const Flags& f) { return pin(store, f, false); },
-        [](const Flags& f) { return "/v1/snapshots/" + f.id + "/unpin"; });
+        [](const Flags& f) { return "/v1/snapshots/" + uri_encode(f.id, false) + "/unpin"; });
     add(parent, action, flags, "evict", "remove a snapshot, and the bytes that no other needs", Takes::id,
-        StoreMode::write, evict, [](const Flags& f) { return "/v1/snapshots/" + f.id + "/evict"; });
+        StoreMode::write, evict, [](const Flags& f) { return "/v1/snapshots/" + uri_encode(f.id, false) + "/evict"; });
     add(parent, action, flags, "gc",
         "remove bytes that no snapshot needs, and unfinished downloads that nobody goes on with", Takes::nothing,
         StoreMode::write, gc, [](const Flags& f) {

@@ -86,8 +86,11 @@ Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int 
     return to_pem(c, key.get());
 }
 
-Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
-                                  const std::vector<std::string>& dns_names, int64_t now_unix_s, int days) {
+namespace {
+
+/// `usage` and `names` as OpenSSL's extension syntax has them; names may be empty.
+Result<KeyPair> issue(const KeyPair& ca, const std::string& common_name, const char* usage, const std::string& names,
+                      int64_t now_unix_s, int days) {
     const X509Ptr issuer = read_certificate(ca.certificate_pem);
     const BioPtr key_bio(BIO_new_mem_buf(ca.key_pem.data(), static_cast<int>(ca.key_pem.size())));
     const KeyPtr issuer_key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
@@ -96,16 +99,28 @@ Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_n
     if (!issuer || !issuer_key || !certificate) return failed();
     X509* c = certificate.get();
     X509_set_issuer_name(c, X509_get_subject_name(issuer.get()));
-    std::string names;
-    for (const std::string& name : dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + name;
     if (!add_extension(c, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") ||
         !add_extension(c, issuer.get(), NID_key_usage, "critical,digitalSignature") ||
-        !add_extension(c, issuer.get(), NID_ext_key_usage, "serverAuth") ||
+        !add_extension(c, issuer.get(), NID_ext_key_usage, usage) ||
         !add_extension(c, issuer.get(), NID_authority_key_identifier, "keyid") ||
-        !add_extension(c, issuer.get(), NID_subject_alt_name, names) ||
+        (!names.empty() && !add_extension(c, issuer.get(), NID_subject_alt_name, names)) ||
         X509_sign(c, issuer_key.get(), EVP_sha256()) == 0)
         return failed();
     return to_pem(c, key.get());
+}
+
+}  // namespace
+
+Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
+                                  const std::vector<std::string>& dns_names, int64_t now_unix_s, int days) {
+    std::string names;
+    for (const std::string& name : dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + name;
+    return issue(ca, common_name, "serverAuth", names, now_unix_s, days);
+}
+
+Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& common_name, int64_t now_unix_s,
+                                         int days) {
+    return issue(ca, common_name, "clientAuth", {}, now_unix_s, days);
 }
 
 bool is_key_pair(const KeyPair& pair) {

@@ -5,30 +5,37 @@
 namespace zcdp::services {
 namespace {
 
-net::ServerResponse health(const net::ServerRequest& request, const Metrics& metrics, const std::string& waiting_for,
-                           const std::function<std::string()>& more) {
-    if (request.target == "/metrics")
-        return {200, "text/plain; version=0.0.4", metrics.prometheus_text() + (more ? more() : ""), {}};
-    if (request.target == "/healthz") return {200, "text/plain", "ok\n", {}};
-    if (request.target == "/readyz")
-        return {waiting_for.empty() ? 200 : 503, "text/plain", waiting_for.empty() ? "ok\n" : waiting_for + "\n", {}};
-    return {404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
+using net::server::ControlResponse, net::server::Request;
+
+net::server::ControlRouter routes_of(const Metrics& metrics, std::function<std::string()> waiting_for,
+                                     std::function<std::string()> more) {
+    net::server::ControlRouter routes;
+    routes.add("*", "/metrics", [&metrics, more = std::move(more)](const Request&, const std::string&) {
+        return ControlResponse{200, "text/plain; version=0.0.4", metrics.prometheus_text() + (more ? more() : ""), {}};
+    });
+    routes.add("*", "/healthz",
+               [](const Request&, const std::string&) { return ControlResponse{200, "text/plain", "ok\n", {}}; });
+    routes.add("*", "/readyz", [waiting_for = std::move(waiting_for)](const Request&, const std::string&) {
+        const std::string reason = waiting_for();
+        return reason.empty() ? ControlResponse{200, "text/plain", "ok\n", {}}
+                              : ControlResponse{503, "text/plain", reason + "\n", {}};
+    });
+    routes.otherwise([](const Request&, const std::string&) {
+        return ControlResponse{404, "text/plain", "there are /metrics, /healthz and /readyz\n", {}};
+    });
+    return routes;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<net::HttpServer>> open_health_server(const std::string& listen, const Metrics& metrics,
-                                                            Logger& log, std::function<std::string()> waiting_for,
-                                                            std::function<std::string()> more) {
-    net::HttpServerOptions options;
+Result<std::unique_ptr<net::server::ControlServer>> open_health_server(const std::string& listen,
+                                                                       const Metrics& metrics, Logger& log,
+                                                                       std::function<std::string()> waiting_for,
+                                                                       std::function<std::string()> more) {
+    net::server::Options options;
     options.listen = listen;
-    options.handlers = 1;
-    return net::HttpServer::open(
-        options,
-        [&metrics, waiting_for = std::move(waiting_for), more = std::move(more)](const net::ServerRequest& request) {
-            return health(request, metrics, waiting_for(), more);
-        },
-        log);
+    return net::server::ControlServer::open(options, 1, routes_of(metrics, std::move(waiting_for), std::move(more)),
+                                            log);
 }
 
 }  // namespace zcdp::services

@@ -19,6 +19,9 @@ Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int 
 /// A server's certificate for these DNS names, signed by `ca`.
 Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
                                   const std::vector<std::string>& dns_names, int64_t now_unix_s, int days);
+/// A client's certificate, which says who it is by its common name, signed by `ca`.
+Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& common_name, int64_t now_unix_s,
+                                         int days);
 /// Whether both can be read, and the key is the certificate's.
 bool is_key_pair(const KeyPair& pair);
 /// When the first certificate of the PEM ends, in Unix seconds. Errors: refused: no certificate.

@@ -33,6 +33,10 @@ Result<ChunkedDecoder::Step> ChunkedDecoder::decode(std::string_view in, std::sp
 
 /// One byte outside of the data. Lines end in CR LF or, as curl takes it, in LF alone.
 Result<> ChunkedDecoder::framing(char c) {
+    const bool after_cr =
+        state_ == State::size_lf || state_ == State::data_lf || state_ == State::trailer_lf || state_ == State::end_lf;
+    if (strict_ && c == '\n' && !after_cr) return malformed();
+    if (strict_ && state_ == State::size && (c == ' ' || c == '\t')) return malformed();
     switch (state_) {
         case State::size:
             if (const int digit = hex_digit(c); digit >= 0) return size_digit(static_cast<uint64_t>(digit));

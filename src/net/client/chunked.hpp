@@ -9,8 +9,14 @@
 
 namespace zcdp::net {
 
+enum class ChunkedForm {
+    lenient,  ///< also lines that end in LF alone, and spaces after a size: as clients take answers
+    strict,   ///< only what the grammar has: as a server takes requests, which another may have read before it
+};
+
 class ChunkedDecoder {
   public:
+    explicit ChunkedDecoder(ChunkedForm form = ChunkedForm::lenient) : strict_(form == ChunkedForm::strict) {}
     struct Step {
         size_t consumed = 0;  ///< of the input
         size_t produced = 0;  ///< into the output
@@ -37,6 +43,7 @@ class ChunkedDecoder {
     Result<> size_digit(uint64_t digit);
     Result<> end_size_line();
     Result<> extra_byte();
+    bool strict_;
     State state_ = State::size;
     uint64_t left_ = 0;
     unsigned digits_ = 0;  ///< of the size, without leading zeros

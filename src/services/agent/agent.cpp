@@ -13,7 +13,6 @@
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/unreadable.hpp"
-#include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
 
 namespace zcdp::services {

@@ -19,13 +19,14 @@ namespace zcdp::services::agent {
 namespace {
 
 namespace json = boost::json;
+using net::server::ControlResponse, net::server::Request;
 
 constexpr auto kSayEvery = std::chrono::milliseconds(500);
 constexpr auto kHeldLookEvery = std::chrono::seconds(1);
 constexpr const char* kHoldOwner = "zcdp sync, into a directory";  ///< of a lease
 constexpr unsigned kHandlers = 16;  ///< a sync has one from its beginning until its tree is where the caller wants it
 
-net::ServerResponse failed(const Error& error) {
+ControlResponse failed(const Error& error) {
     const int status = error.kind() == ErrorKind::not_found ? 404
                        : error.kind() == ErrorKind::busy    ? 409
                        : error.kind() == ErrorKind::denied  ? 403
@@ -33,7 +34,7 @@ net::ServerResponse failed(const Error& error) {
     return {status, "application/json", json::serialize(api::to_json(api::to_wire(error))) + "\n", {}};
 }
 
-net::ServerResponse list_snapshots(store::Store& store) {
+ControlResponse list_snapshots(store::Store& store) {
     const auto all = store.list();
     if (!all) return failed(all.error());
     std::string out;
@@ -41,7 +42,7 @@ net::ServerResponse list_snapshots(store::Store& store) {
     return {200, "application/json", "[" + out + "]\n", {}};
 }
 
-net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, const std::string& action) {
+ControlResponse act_on_snapshot(store::Store& store, const std::string& id, const std::string& action) {
     const auto info = store.find(id);
     if (!info) return failed(info.error());
     Result<> done = Error(ErrorKind::usage, "there are pin, unpin and evict", action);
@@ -52,7 +53,7 @@ net::ServerResponse act_on_snapshot(store::Store& store, const std::string& id, 
 }
 
 /// Runs the sync on a thread of its own and says every half second how far it is; a peer that goes away stops it.
-void stream_sync(const SyncOrder& order, SocketParts parts, net::BodyWriter& writer) {
+void stream_sync(const SyncOrder& order, SocketParts parts, net::server::BodyWriter& writer) {
     sync::Progress progress;
     std::stop_source stop;
     auto running = std::async(std::launch::async, [&]() -> Result<sync::SyncReport> {
@@ -84,9 +85,9 @@ void stream_sync(const SyncOrder& order, SocketParts parts, net::BodyWriter& wri
     (void)parts.store.release(*lease);
 }
 
-net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts parts, bool strict) {
+ControlResponse start_sync(const std::string& text, SocketParts parts, bool strict) {
     boost::system::error_code code;
-    const json::value body = json::parse(request.body, code);
+    const json::value body = json::parse(text, code);
     if (code || !body.is_object()) return failed(Error(ErrorKind::usage, "the request is no JSON"));
     if (const std::string unknown = api::unknown_member<api::SyncRequest>(body.get_object());
         strict && !unknown.empty())
@@ -97,27 +98,30 @@ net::ServerResponse start_sync(const net::ServerRequest& request, SocketParts pa
     if (!wanted) return failed(wanted.error());
     auto order = from_wire(*wanted);
     if (!order) return failed(order.error());
-    net::ServerResponse response;
+    ControlResponse response;
     response.content_type = "application/x-ndjson";
-    response.stream = [order = std::move(*order), parts](net::BodyWriter& writer) {
+    response.stream = [order = std::move(*order), parts](net::server::BodyWriter& writer) {
         stream_sync(order, parts, writer);
     };
     return response;
 }
 
-net::ServerResponse collect_garbage(store::Store& store, std::string_view query) {
-    // "600&unfinished_grace_s=0"; a zcdp before this one says no more than the first.
-    int64_t grace_s = 600, unfinished_s = 0;
-    std::from_chars(query.data(), query.data() + query.size(), grace_s);
-    constexpr std::string_view kUnfinished = "&unfinished_grace_s=";
-    if (const size_t at = query.find(kUnfinished); at != query.npos)
-        std::from_chars(query.data() + at + kUnfinished.size(), query.data() + query.size(), unfinished_s);
+int64_t seconds_in(const Request& request, std::string_view name, int64_t otherwise) {
+    if (const std::string* text = request.query_value(name))
+        std::from_chars(text->data(), text->data() + text->size(), otherwise);
+    return otherwise;
+}
+
+/// A zcdp before this one says no `unfinished_grace_s`.
+ControlResponse collect_garbage(store::Store& store, const Request& request) {
+    const int64_t grace_s = seconds_in(request, "grace_s", 600);
+    const int64_t unfinished_s = seconds_in(request, "unfinished_grace_s", 0);
     auto freed = store.gc(std::max<int64_t>(0, grace_s), std::max<int64_t>(0, unfinished_s));
     if (!freed) return failed(freed.error());
     return {200, "application/json", json::serialize(json::object{{"freed_bytes", *freed}}) + "\n", {}};
 }
 
-net::ServerResponse verify(store::Store& store, const std::string& id) {
+ControlResponse verify(store::Store& store, const std::string& id) {
     std::optional<store::SnapshotId> only;
     if (!id.empty()) {
         const auto info = store.find(id);
@@ -134,40 +138,57 @@ net::ServerResponse verify(store::Store& store, const std::string& id) {
             {}};
 }
 
-net::ServerResponse handle(const net::ServerRequest& request, SocketParts parts) {
-    const bool allowed = request.peer_uid == 0 || request.peer_gid == static_cast<int>(::getegid());
-    if (!allowed) return failed(Error(ErrorKind::denied, "only root and the agent's group may ask the agent"));
-    constexpr std::string_view kSnapshots = "/v1/snapshots";
-    const std::string_view target = request.target;
-    if (request.method == "GET" && target == kSnapshots) return list_snapshots(parts.store);
-    if (request.method == "POST" && target.starts_with(kSnapshots) && target.size() > kSnapshots.size() + 1) {
-        const std::string_view rest = target.substr(kSnapshots.size() + 1);
-        if (const size_t slash = rest.find('/'); slash != rest.npos)
-            return act_on_snapshot(parts.store, std::string(rest.substr(0, slash)),
-                                   std::string(rest.substr(slash + 1)));
-    }
-    constexpr std::string_view kGc = "/v1/gc?grace_s=", kVerify = "/v1/verify?id=";
-    if (request.method == "POST" && target == "/v1/sync") return start_sync(request, parts, false);
-    if (request.method == "POST" && target == "/v2/sync") return start_sync(request, parts, true);
-    if (request.method == "POST" && target.starts_with(kGc))
-        return collect_garbage(parts.store, target.substr(kGc.size()));
-    if (request.method == "POST" && target.starts_with(kVerify))
-        return verify(parts.store, std::string(target.substr(kVerify.size())));
-    return failed(Error(ErrorKind::not_found, "the agent serves no such path", printable(target)));
+/// Nothing for root and the agent's own group.
+std::optional<ControlResponse> refuse_stranger(const Request& request) {
+    if (request.peer->uid == 0 || request.peer->gid == static_cast<int>(::getegid())) return std::nullopt;
+    return failed(Error(ErrorKind::denied, "only root and the agent's group may ask the agent"));
+}
+
+net::server::ControlRouter routes_of(SocketParts parts) {
+    net::server::ControlRouter routes;
+    routes.add(
+        "GET", "/v1/snapshots", [parts](const Request&, const std::string&) { return list_snapshots(parts.store); },
+        refuse_stranger);
+    routes.add(
+        "POST", "/v1/snapshots/{id}/{action}",
+        [parts](const Request& request, const std::string&) {
+            return act_on_snapshot(parts.store, std::string(request.parameter("id")),
+                                   std::string(request.parameter("action")));
+        },
+        refuse_stranger);
+    for (const bool strict : {false, true})
+        routes.add(
+            "POST", strict ? "/v2/sync" : "/v1/sync",
+            [parts, strict](const Request&, const std::string& body) { return start_sync(body, parts, strict); },
+            refuse_stranger);
+    routes.add(
+        "POST", "/v1/gc",
+        [parts](const Request& request, const std::string&) { return collect_garbage(parts.store, request); },
+        refuse_stranger);
+    routes.add(
+        "POST", "/v1/verify",
+        [parts](const Request& request, const std::string&) {
+            const std::string* id = request.query_value("id");
+            return verify(parts.store, id ? *id : std::string());
+        },
+        refuse_stranger);
+    routes.otherwise([](const Request& request, const std::string&) {
+        if (auto refused = refuse_stranger(request)) return std::move(*refused);
+        return failed(Error(ErrorKind::not_found, "the agent serves no such path", printable(request.target)));
+    });
+    return routes;
 }
 
 }  // namespace
 
-Result<std::unique_ptr<net::HttpServer>> open_agent_socket(const std::string& path, SocketParts parts) {
+Result<std::unique_ptr<net::server::ControlServer>> open_agent_socket(const std::string& path, SocketParts parts) {
     // Leases outlive a killed agent, and whom these were held for has gone with the connection.
     ZCDP_TRY(const auto leases, parts.store.leases());
     for (const store::LeaseInfo& lease : leases)
         if (lease.owner == kHoldOwner) ZCDP_CHECK(parts.store.release(lease.id));
-    net::HttpServerOptions options;
+    net::server::Options options;
     options.listen = "unix:" + path;
-    options.handlers = kHandlers;
-    return net::HttpServer::open(
-        options, [parts](const net::ServerRequest& request) { return handle(request, parts); }, parts.log);
+    return net::server::ControlServer::open(options, kHandlers, routes_of(parts), parts.log);
 }
 
 }  // namespace zcdp::services::agent

@@ -12,7 +12,6 @@
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
-#include "zcdp/net/http_server.hpp"
 #include "zcdp/services/health.hpp"
 
 namespace zcdp::services {
@@ -70,8 +69,6 @@ void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLeas
     }
 }
 
-constexpr std::string_view kListings = "/v1/listings/";
-
 }  // namespace
 
 Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machine machine, std::stop_token stop) {
@@ -96,21 +93,27 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     Informers informers(api, world, machine.random, log);
 
     Webhook webhook(api, world, machine.clock, log);
-    std::unique_ptr<net::HttpServer> webhook_server;  // of the keeper's thread
+    std::unique_ptr<net::server::ControlServer> webhook_server;  // of the keeper's thread
     std::atomic<bool> serving{false};
-    const auto answer = [&](const net::ServerRequest& request) {
-        if (request.method == "POST" && request.target.starts_with("/mutate")) return webhook.answer(request);
-        if (request.method == "GET" && request.target.starts_with(kListings))
-            return serve_listing(request, api, world, *lister, machine.fs);
-        return net::ServerResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
-    };
+    net::server::ControlRouter routes;
+    routes.add("POST", "/mutate",
+               [&](const net::server::Request&, const std::string& body) { return webhook.answer(body); });
+    routes.add(
+        "GET", "/v1/listings/{revision...}",
+        [&](const net::server::Request& request, const std::string&) {
+            return serve_listing(request, world, *lister, machine.fs);
+        },
+        [&](const net::server::Request& request) { return refuse_all_but_agents(request, api); });
+    routes.otherwise([](const net::server::Request&, const std::string&) {
+        return net::server::ControlResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
+    });
     const auto serve = [&](const net::KeyPair& certificate) -> Result<> {
         if (webhook_server) return webhook_server->set_certificate(certificate.certificate_pem, certificate.key_pem);
-        net::HttpServerOptions tls;
+        net::server::Options tls;
         tls.listen = options.webhook_listen;
         tls.tls = true;
         tls.certificate_pem = certificate.certificate_pem, tls.key_pem = certificate.key_pem;
-        ZCDP_TRY(webhook_server, net::HttpServer::open(tls, answer, log));
+        ZCDP_TRY(webhook_server, net::server::ControlServer::open(tls, 4, routes, log));
         serving = true;
         return {};
     };

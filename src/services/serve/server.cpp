@@ -16,13 +16,13 @@
 
 #include "src/services/serve/answers.hpp"
 #include "src/services/serve/buckets.hpp"
-#include "src/services/serve/conditions.hpp"
 #include "src/services/serve/folder_cursor.hpp"
 #include "src/services/serve/http_request.hpp"
 #include "src/services/serve/peer.hpp"
 #include "src/services/serve/signature.hpp"
 #include "src/services/serve/uri.hpp"
 #include "zcdp/base/stop.hpp"
+#include "zcdp/net/conditions.hpp"
 #include "zcdp/net/listen.hpp"
 #include "zcdp/services/serve.hpp"
 
@@ -30,6 +30,7 @@ namespace zcdp::services {
 namespace {
 
 using namespace serve;
+using net::server::Conditions, net::server::ConditionVerdict, net::server::RangeAnswer, net::server::RangeKind;
 
 constexpr uint64_t kBodyBytesMax = 1 << 20;
 constexpr auto kPatience = std::chrono::seconds(2);
@@ -328,14 +329,15 @@ bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& targ
                                 request.header("if-modified-since"), request.header("if-unmodified-since"),
                                 request.header("if-range")};
     switch (evaluate_conditions(conditions, tag, object.modified_s())) {
-        case Verdict::not_modified: return send(peer, request, {304, headers, ""});
-        case Verdict::failed:
+        case ConditionVerdict::not_modified: return send(peer, request, {304, headers, ""});
+        case ConditionVerdict::failed:
             return send(
                 peer, request,
                 error_answer(412, "PreconditionFailed", "A condition of the request does not hold.", target.path));
-        case Verdict::proceed: break;
+        case ConditionVerdict::proceed: break;
     }
-    RangeAnswer range = evaluate_range(request.header("range"), conditions.if_range, tag, object.size_bytes);
+    RangeAnswer range =
+        net::server::evaluate_range(request.header("range"), conditions.if_range, tag, object.size_bytes);
     if (range.kind == RangeKind::unsatisfiable) {
         Answer answer = error_answer(416, "InvalidRange", "The object has no such range.", target.path);
         answer.headers += fmt::format("Content-Range: bytes */{}\r\n", object.size_bytes);

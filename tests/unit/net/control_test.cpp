@@ -8,8 +8,8 @@
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/net/control.hpp"
 #include "zcdp/net/http.hpp"
-#include "zcdp/net/http_server.hpp"
 #include "zcdp/net/pki.hpp"
 
 namespace zcdp::net {
@@ -62,11 +62,11 @@ std::string raw(uint16_t port, const std::string& request) {
     return got;
 }
 
-ServerResponse handler(const ServerRequest& request) {
+server::ControlResponse handler(const server::Request& request, const std::string&) {
     if (request.target == "/throw") throw std::runtime_error("on purpose");
     if (request.target != "/stream") return {200, "text/plain", request.method + " " + request.target, {}};
-    ServerResponse out;
-    out.stream = [](BodyWriter& writer) {
+    server::ControlResponse out;
+    out.stream = [](server::BodyWriter& writer) {
         for (int i = 0; i < 100; ++i)
             if (!writer.write(std::string(100'000, static_cast<char>('a' + i % 26)))) return;
     };
@@ -105,9 +105,10 @@ TEST_CASE("loopback is an address or localhost, never a name that only looks lik
 
 TEST_CASE("the server answers, streams, survives a handler that throws, and the client refuses a denied address") {
     Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
-    HttpServerOptions options;
+    server::Options options;
     options.listen = "127.0.0.1:0";
-    const auto server = HttpServer::open(options, handler, log).value();
+    const auto server =
+        server::ControlServer::open(options, 4, server::ControlRouter().otherwise(handler), log).value();
     const std::string url = "http://127.0.0.1:" + std::to_string(server->port());
     CHECK(get(url, "/x?y=1").body == "GET /x?y=1");
     CHECK(get(url, "/throw").status == 500);
@@ -121,9 +122,10 @@ TEST_CASE("the server answers, streams, survives a handler that throws, and the 
 
 TEST_CASE("the server's answers, byte for byte: kept open when asked for, chunks, HTTP/1.0") {
     Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
-    HttpServerOptions options;
+    server::Options options;
     options.listen = "127.0.0.1:0";
-    const auto server = HttpServer::open(options, handler, log).value();
+    const auto server =
+        server::ControlServer::open(options, 4, server::ControlRouter().otherwise(handler), log).value();
     CHECK(raw(server->port(),
               "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") ==
           "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nGET /a"
@@ -145,11 +147,12 @@ TEST_CASE("our CA's certificates verify for their names only, and a rotated one 
     CHECK(certificate_end(leaf.certificate_pem).value() > now + 9 * 86'400);
     CHECK_FALSE(certificate_end("nothing").has_value());
     Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
-    HttpServerOptions options;
+    server::Options options;
     options.listen = "127.0.0.1:0";
     options.tls = true;
     options.certificate_pem = leaf.certificate_pem, options.key_pem = leaf.key_pem;
-    const auto server = HttpServer::open(options, handler, log).value();
+    const auto server =
+        server::ControlServer::open(options, 4, server::ControlRouter().otherwise(handler), log).value();
     const std::string url = "https://127.0.0.1:" + std::to_string(server->port());
     const auto with = [&](const std::string& roots, const std::string& name) {
         TlsOptions tls;

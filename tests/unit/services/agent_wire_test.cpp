@@ -131,7 +131,7 @@ struct Node {
         system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
     std::unique_ptr<store::Store> store = temp.open();
     std::string socket = folder.path() + "/agent.sock", source = folder.path() + "/source";
-    std::unique_ptr<net::HttpServer> server;
+    std::unique_ptr<net::server::ControlServer> server;
     sync::Progress progress;
     std::stop_source stop;
     sync::SyncOptions options;

@@ -31,12 +31,10 @@ struct Cluster {
     }
     json::object ask(const std::string& pod = kPod, const std::string& ns = "n") {
         clock.advance_ns(1'000'000);  // each request comes after what was listed for the one before
-        net::ServerRequest request;
-        request.method = "POST", request.target = "/mutate";
-        request.body = json::serialize(
+        const std::string text = json::serialize(
             json::object{{"kind", "AdmissionReview"},
                          {"request", json::object{{"uid", "u-1"}, {"namespace", ns}, {"object", json::parse(pod)}}}});
-        const net::ServerResponse response = webhook.answer(request);
+        const net::server::ControlResponse response = webhook.answer(text);
         CHECK(response.status == 200);
         const json::object review = json::parse(response.body).as_object();
         CHECK(review.at("apiVersion") == json::value("admission.k8s.io/v1"));
@@ -122,15 +120,12 @@ TEST_CASE("what is no AdmissionReview is refused, and one without a pod or a nam
     Cluster cluster;
     cluster.claim("llama", "/data");
     for (const char* body : {"", "no JSON", "[]", "{}", R"({"request":null})", R"({"request":[1]})"}) {
-        net::ServerRequest request;
-        request.body = body;
-        CHECK_MESSAGE(cluster.webhook.answer(request).status == 400, body);
+        CHECK_MESSAGE(cluster.webhook.answer(body).status == 400, body);
     }
     for (const char* asked : {R"({"uid":"x"})", R"({"uid":"x","namespace":"n","object":null})",
                               R"({"uid":"x","object":{"metadata":{}}})"}) {
-        net::ServerRequest request;
-        request.body = std::string(R"({"request":)") + asked + "}";
-        const net::ServerResponse response = cluster.webhook.answer(request);
+        const std::string text = std::string(R"({"request":)") + asked + "}";
+        const net::server::ControlResponse response = cluster.webhook.answer(text);
         CHECK(response.status == 200);
         const json::value review = json::parse(response.body);
         CHECK(review.at("response").at("allowed") == json::value(true));

@@ -7,15 +7,16 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kPath = "/v1/listings/", kQuery = "?dataset=", kBearer = "Bearer ";
+using net::server::ControlResponse;
+
+constexpr std::string_view kBearer = "Bearer ";
 constexpr size_t kPieceBytes = 256 << 10;
 
 const json::value* at(const json::value* parent, std::string_view name) {
     return parent && parent->is_object() ? parent->get_object().if_contains(name) : nullptr;
 }
 
-/// Whether the token is an agent's, and made for us.
-bool is_agent(kube::Api& api, const std::string& authorization) {
+bool is_agent(kube::Api& api, std::string_view authorization) {
     if (!authorization.starts_with(kBearer)) return false;
     const json::object review{{"apiVersion", "authentication.k8s.io/v1"},
                               {"kind", "TokenReview"},
@@ -31,27 +32,28 @@ bool is_agent(kube::Api& api, const std::string& authorization) {
            *name == json::value(std::string("system:serviceaccount:") + api::kSystemNamespace + ":zcdp-agent");
 }
 
-net::ServerResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n", {}}; }
+ControlResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n", {}}; }
 
 }  // namespace
 
-net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister,
-                                  Fs& fs) {
-    const std::string_view target = request.target;
-    const size_t query = target.find(kQuery);
-    if (query == target.npos) return plain(400, "write /v1/listings/REVISION?dataset=NAMESPACE/NAME");
-    const std::string revision(target.substr(kPath.size(), query - kPath.size())),
-        key(target.substr(query + kQuery.size()));
-    if (!is_agent(api, request.authorization)) return plain(403, "only agents may ask");
-    const auto dataset = world.datasets.get(key);
+std::optional<ControlResponse> refuse_all_but_agents(const net::server::Request& request, kube::Api& api) {
+    if (is_agent(api, request.header("authorization"))) return std::nullopt;
+    return plain(403, "only agents may ask");
+}
+
+ControlResponse serve_listing(const net::server::Request& request, World& world, Lister& lister, Fs& fs) {
+    const std::string* key = request.query_value("dataset");
+    if (!key) return plain(400, "write /v1/listings/REVISION?dataset=NAMESPACE/NAME");
+    const std::string revision(request.parameter("revision"));
+    const auto dataset = world.datasets.get(*key);
     if (!dataset) return plain(404, "there is no such Dataset");
     const ResolvedSource source = source_of_revision(
         *dataset, revision, world.node_datasets.by_index(dataset->metadata.uid), world.backends.list());
     auto listing = lister.listing(*dataset, source, revision);
     if (!listing) return plain(404, listing.error().line());
-    net::ServerResponse response;
+    ControlResponse response;
     response.content_type = "application/x-ndjson";
-    response.stream = [file = *listing, &fs](net::BodyWriter& writer) {
+    response.stream = [file = *listing, &fs](net::server::BodyWriter& writer) {
         std::string piece;
         for (uint64_t offset = 0;; offset += piece.size()) {
             piece.resize(kPieceBytes);

@@ -4,11 +4,14 @@
 
 #include "src/services/controller/listing/listings.hpp"
 #include "src/services/controller/world.hpp"
-#include "zcdp/net/http_server.hpp"
+#include "zcdp/net/control.hpp"
 
 namespace zcdp::services::controller {
 
-net::ServerResponse serve_listing(const net::ServerRequest& request, kube::Api& api, World& world, Lister& lister,
-                                  Fs& fs);
+/// Nothing when the request's token is an agent's, and made for us.
+std::optional<net::server::ControlResponse> refuse_all_but_agents(const net::server::Request& request, kube::Api& api);
+
+/// The route's parameter `revision` and the query's `dataset` say which.
+net::server::ControlResponse serve_listing(const net::server::Request& request, World& world, Lister& lister, Fs& fs);
 
 }  // namespace zcdp::services::controller

@@ -23,7 +23,7 @@ std::string text_at(const json::object& parent, std::string_view name) {
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-net::ServerResponse review(json::object response) {
+net::server::ControlResponse review(json::object response) {
     const json::object out{
         {"apiVersion", "admission.k8s.io/v1"}, {"kind", "AdmissionReview"}, {"response", std::move(response)}};
     return {200, "application/json", json::serialize(out), {}};
@@ -72,9 +72,9 @@ Result<std::pair<json::array, std::vector<std::string>>> Webhook::patch_for(cons
     return std::pair(pod_patch(*pod, changed), std::move(warnings));
 }
 
-net::ServerResponse Webhook::answer(const net::ServerRequest& request) {
+net::server::ControlResponse Webhook::answer(const std::string& text) {
     boost::system::error_code code;
-    const json::value body = json::parse(request.body, code);
+    const json::value body = json::parse(text, code);
     const json::object* asked = !code && body.is_object() ? object_at(body.get_object(), "request") : nullptr;
     if (!asked) return {400, "text/plain", "this takes an AdmissionReview\n", {}};
     json::object response{{"uid", text_at(*asked, "uid")}};

@@ -11,7 +11,7 @@
 
 #include "src/services/controller/webhook/mutate_pod.hpp"
 #include "src/services/controller/world.hpp"
-#include "zcdp/net/http_server.hpp"
+#include "zcdp/net/control.hpp"
 
 namespace zcdp::services::controller {
 
@@ -19,7 +19,8 @@ class Webhook {
   public:
     Webhook(kube::Api& api, World& world, const Clock& clock, Logger& log)
         : api_(api), world_(world), clock_(clock), log_(log) {}
-    net::ServerResponse answer(const net::ServerRequest& request);
+    /// `review`: an AdmissionReview as JSON.
+    net::server::ControlResponse answer(const std::string& review);
 
   private:
     struct Known {

@@ -1,11 +1,11 @@
-#include "conditions.hpp"
+#include "zcdp/net/conditions.hpp"
 
 #include <optional>
 
 #include "zcdp/base/ascii.hpp"
 #include "zcdp/base/clock.hpp"
 
-namespace zcdp::services::serve {
+namespace zcdp::net::server {
 
 namespace {
 
@@ -57,18 +57,18 @@ RangeAnswer suffix_range(std::string_view digits, uint64_t size_bytes) {
 
 }  // namespace
 
-Verdict evaluate_conditions(const Conditions& conditions, std::string_view etag, int64_t modified_unix_s) {
+ConditionVerdict evaluate_conditions(const Conditions& conditions, std::string_view etag, int64_t modified_unix_s) {
     if (!conditions.if_match.empty()) {
-        if (!any_matches(conditions.if_match, etag, false)) return Verdict::failed;
+        if (!any_matches(conditions.if_match, etag, false)) return ConditionVerdict::failed;
     } else if (const auto since = date(conditions.if_unmodified_since)) {
-        if (modified_unix_s > *since) return Verdict::failed;
+        if (modified_unix_s > *since) return ConditionVerdict::failed;
     }
     if (!conditions.if_none_match.empty()) {
-        if (any_matches(conditions.if_none_match, etag, true)) return Verdict::not_modified;
+        if (any_matches(conditions.if_none_match, etag, true)) return ConditionVerdict::not_modified;
     } else if (const auto since = date(conditions.if_modified_since)) {
-        if (modified_unix_s <= *since) return Verdict::not_modified;
+        if (modified_unix_s <= *since) return ConditionVerdict::not_modified;
     }
-    return Verdict::proceed;
+    return ConditionVerdict::proceed;
 }
 
 RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, std::string_view etag,
@@ -94,4 +94,4 @@ RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, st
     return {RangeKind::part, *first, last - *first + 1};
 }
 
-}  // namespace zcdp::services::serve
+}  // namespace zcdp::net::server

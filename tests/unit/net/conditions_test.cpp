@@ -1,9 +1,9 @@
 // Conditions and ranges of a request, as RFC 9110 has them.
-#include "src/services/serve/conditions.hpp"
+#include "zcdp/net/conditions.hpp"
 
 #include "tests/support/doctest.hpp"
 
-using namespace zcdp::services::serve;
+using namespace zcdp::net::server;
 
 namespace {
 
@@ -11,7 +11,7 @@ constexpr std::string_view kTag = "\"abc-1\"";
 constexpr int64_t kModified = 1'700'000'000;  // Tue, 14 Nov 2023 22:13:20 GMT
 constexpr std::string_view kThen = "Tue, 14 Nov 2023 22:13:20 GMT", kBefore = "Tue, 14 Nov 2023 22:13:19 GMT";
 
-Verdict verdict(const Conditions& conditions) { return evaluate_conditions(conditions, kTag, kModified); }
+ConditionVerdict verdict(const Conditions& conditions) { return evaluate_conditions(conditions, kTag, kModified); }
 
 RangeAnswer range(std::string_view text, std::string_view if_range = "", uint64_t size = 100) {
     return evaluate_range(text, if_range, kTag, size);
@@ -20,23 +20,23 @@ RangeAnswer range(std::string_view text, std::string_view if_range = "", uint64_
 }  // namespace
 
 TEST_CASE("conditions on the entity tag and on the time") {
-    CHECK(verdict({}) == Verdict::proceed);
-    CHECK(verdict({.if_match = kTag}) == Verdict::proceed);
-    CHECK(verdict({.if_match = "abc-1"}) == Verdict::proceed);
-    CHECK(verdict({.if_match = "\"x\", \"abc-1\""}) == Verdict::proceed);
-    CHECK(verdict({.if_match = "*"}) == Verdict::proceed);
-    CHECK(verdict({.if_match = "\"x\""}) == Verdict::failed);
-    CHECK(verdict({.if_none_match = kTag}) == Verdict::not_modified);
-    CHECK(verdict({.if_none_match = "*"}) == Verdict::not_modified);
-    CHECK(verdict({.if_none_match = "\"x\""}) == Verdict::proceed);
-    CHECK(verdict({.if_modified_since = kThen}) == Verdict::not_modified);
-    CHECK(verdict({.if_modified_since = kBefore}) == Verdict::proceed);
-    CHECK(verdict({.if_unmodified_since = kThen}) == Verdict::proceed);
-    CHECK(verdict({.if_unmodified_since = kBefore}) == Verdict::failed);
-    CHECK(verdict({.if_modified_since = "yesterday"}) == Verdict::proceed);
+    CHECK(verdict({}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_match = kTag}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_match = "abc-1"}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_match = "\"x\", \"abc-1\""}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_match = "*"}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_match = "\"x\""}) == ConditionVerdict::failed);
+    CHECK(verdict({.if_none_match = kTag}) == ConditionVerdict::not_modified);
+    CHECK(verdict({.if_none_match = "*"}) == ConditionVerdict::not_modified);
+    CHECK(verdict({.if_none_match = "\"x\""}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_modified_since = kThen}) == ConditionVerdict::not_modified);
+    CHECK(verdict({.if_modified_since = kBefore}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_unmodified_since = kThen}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_unmodified_since = kBefore}) == ConditionVerdict::failed);
+    CHECK(verdict({.if_modified_since = "yesterday"}) == ConditionVerdict::proceed);
     // The tag decides before the time.
-    CHECK(verdict({.if_match = kTag, .if_unmodified_since = kBefore}) == Verdict::proceed);
-    CHECK(verdict({.if_none_match = "\"x\"", .if_modified_since = kThen}) == Verdict::proceed);
+    CHECK(verdict({.if_match = kTag, .if_unmodified_since = kBefore}) == ConditionVerdict::proceed);
+    CHECK(verdict({.if_none_match = "\"x\"", .if_modified_since = kThen}) == ConditionVerdict::proceed);
 }
 
 TEST_CASE("ranges: first and last, open ends, suffixes, and what is none") {

@@ -5,18 +5,18 @@
 #include <string>
 #include <string_view>
 
-namespace zcdp::services::serve {
+namespace zcdp::net::server {
 
 /// Header values as sent; empty when absent.
 struct Conditions {
     std::string_view if_match, if_none_match, if_modified_since, if_unmodified_since, if_range;
 };
 
-enum class Verdict { proceed, not_modified, failed };
+enum class ConditionVerdict { proceed, not_modified, failed };
 
 /// In RFC 9110 13.2.2's order. `etag` has its quotes; clients may send it without (boto3 does). A date that is no
 /// IMF-fixdate is ignored.
-Verdict evaluate_conditions(const Conditions& conditions, std::string_view etag, int64_t modified_unix_s);
+ConditionVerdict evaluate_conditions(const Conditions& conditions, std::string_view etag, int64_t modified_unix_s);
 
 enum class RangeKind {
     whole,          ///< no range, one that is malformed, or several: all of the object, as S3 answers
@@ -35,4 +35,4 @@ struct RangeAnswer {
 RangeAnswer evaluate_range(std::string_view range, std::string_view if_range, std::string_view etag,
                            uint64_t size_bytes);
 
-}  // namespace zcdp::services::serve
+}  // namespace zcdp::net::server

@@ -1,0 +1,98 @@
+// One connection: a coroutine that reads requests and writes their answers, one after another.
+//
+// Thread rule: belongs to its loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "src/net/client/chunked.hpp"
+#include "src/net/server/request.hpp"
+#include "src/net/server/stream.hpp"
+#include "zcdp/net/server.hpp"
+
+namespace zcdp::net::server {
+
+/// What has been received and not yet used; filled from the stream.
+struct Input {
+    std::string bytes;
+    size_t used = 0;
+    std::string_view unused() const { return std::string_view(bytes).substr(used); }
+    void use(size_t count);
+    /// Receives more behind what is unused; false at the end of the connection.
+    Task<bool> receive(Stream& stream, Deadline deadline);
+};
+
+/// The body of one request.
+class InputBody final : public RequestBody {
+  public:
+    InputBody(Stream& stream, Input& input, const Head& head, const Options& options)
+        : stream_(stream),
+          input_(input),
+          options_(options),
+          chunks_(ChunkedForm::strict),
+          chunked_(head.chunked),
+          expects_continue_(head.expects_continue && head.has_body()),
+          left_(head.content_length) {}
+    Task<Result<std::string_view>> next() override;
+    bool ended() const { return chunked_ ? chunks_.ended() : left_ == 0; }
+    /// What to answer instead of the handler's answer, 0 as long as nothing is wrong.
+    int failed_status() const { return failed_status_; }
+    /// Whether the rest can be passed over within the limit, so that another request may follow.
+    bool is_short() const;
+    Task<bool> skip();
+
+  protected:
+    Error too_long() override;
+
+  private:
+    Task<Result<std::string_view>> next_chunked();
+    Error fail(int status, ErrorKind kind, std::string what);
+    Task<bool> receive();
+    Stream& stream_;
+    Input& input_;
+    const Options& options_;
+    ChunkedDecoder chunks_;
+    const bool chunked_;
+    bool expects_continue_;
+    uint64_t left_, taken_ = 0;
+    int failed_status_ = 0;
+    std::string piece_;
+};
+
+class Connection {
+  public:
+    Connection(Stream::Socket socket, WaitTimer& timer, asio::thread_pool& pool, std::shared_ptr<Peer> peer,
+               const Options& options, const Handler& handler, Logger& log)
+        : stream_(std::move(socket), timer, pool),
+          peer_(std::move(peer)),
+          options_(options),
+          handler_(handler),
+          log_(log) {}
+
+    /// Until the peer leaves, or is made to. `ssl`: null without TLS.
+    Task<> run(SslPtr ssl);
+    /// Ends it: at once, or when it has answered what it is at.
+    void drain();
+    void cut() { stream_.cut(); }
+
+  private:
+    enum class Next { request, refused, ended };
+    Task<Next> next_head();
+    Task<bool> answer();
+    Task<Response> handle(InputBody& body);
+    Task<bool> send(Response response, bool keep_alive);
+    Task<bool> send_produced(const Producer& produce);
+    Task<> refuse(int status);
+
+    Stream stream_;
+    const std::shared_ptr<Peer> peer_;
+    const Options& options_;
+    const Handler& handler_;
+    Logger& log_;
+    Input input_;
+    Head head_;
+    bool idle_ = true, draining_ = false;
+};
+
+}  // namespace zcdp::net::server

@@ -1,0 +1,105 @@
+#include "src/net/server/connection.hpp"
+
+#include <algorithm>
+
+namespace zcdp::net::server {
+namespace {
+
+constexpr size_t kReceiveBytes = 16 << 10;
+constexpr size_t kPieceBytes = 64 << 10;
+constexpr size_t kKeptBytes = 64 << 10;
+
+}  // namespace
+
+void Input::use(size_t count) {
+    used += count;
+    if (used < bytes.size()) return;
+    bytes.clear();
+    used = 0;
+    if (bytes.capacity() > kKeptBytes) bytes.shrink_to_fit();
+}
+
+Task<bool> Input::receive(Stream& stream, Deadline deadline) {
+    bytes.erase(0, used);
+    used = 0;
+    const size_t had = bytes.size();
+    bytes.resize(had + kReceiveBytes);
+    const size_t got = co_await stream.read_some({bytes.data() + had, kReceiveBytes}, deadline);
+    bytes.resize(had + got);
+    co_return got > 0;
+}
+
+Task<Result<std::string>> RequestBody::all(uint64_t limit_bytes) {
+    std::string whole;
+    while (true) {
+        const auto piece = co_await next();
+        if (!piece) co_return piece.error();
+        if (piece->empty()) co_return whole;
+        if (piece->size() > limit_bytes - whole.size()) co_return too_long();
+        whole += *piece;
+    }
+}
+
+Error InputBody::fail(int status, ErrorKind kind, std::string what) {
+    failed_status_ = status;
+    return Error(kind, std::move(what));
+}
+
+Error InputBody::too_long() { return fail(413, ErrorKind::refused, "the request's body is too long"); }
+
+Task<bool> InputBody::receive() {
+    if (expects_continue_ && input_.unused().empty()) {
+        expects_continue_ = false;
+        if (!co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", false, options_.progress_ms)) co_return false;
+    }
+    co_return co_await input_.receive(stream_, Deadline::in_ms(options_.progress_ms));
+}
+
+Task<Result<std::string_view>> InputBody::next() {
+    if (failed_status_ != 0) co_return Error(ErrorKind::refused, "the request's body cannot be read");
+    if (ended()) co_return std::string_view();
+    if (!chunked_ && left_ > options_.body_bytes_max - taken_) co_return too_long();
+    if (chunked_) co_return co_await next_chunked();
+    if (input_.unused().empty() && !co_await receive()) {
+        if (stream_.timed_out()) co_return fail(408, ErrorKind::timeout, "the request's body does not come");
+        co_return fail(400, ErrorKind::unreachable, "the request's body was cut off");
+    }
+    piece_ = input_.unused().substr(0, left_);
+    input_.use(piece_.size());
+    left_ -= piece_.size(), taken_ += piece_.size();
+    co_return std::string_view(piece_);
+}
+
+Task<Result<std::string_view>> InputBody::next_chunked() {
+    piece_.resize(kPieceBytes);
+    while (!chunks_.ended()) {
+        if (input_.unused().empty() && !co_await receive()) {
+            if (stream_.timed_out()) co_return fail(408, ErrorKind::timeout, "the request's body does not come");
+            co_return fail(400, ErrorKind::unreachable, "the request's body was cut off");
+        }
+        const auto step = chunks_.decode(input_.unused(), std::as_writable_bytes(std::span(piece_)));
+        if (!step) co_return fail(400, ErrorKind::refused, step.error().what());
+        input_.use(step->consumed);
+        if (step->produced == 0) continue;
+        taken_ += step->produced;
+        if (taken_ > options_.body_bytes_max) co_return too_long();
+        co_return std::string_view(piece_).substr(0, step->produced);
+    }
+    co_return std::string_view();
+}
+
+bool InputBody::is_short() const {
+    return failed_status_ == 0 && (ended() || (!chunked_ && !expects_continue_ && left_ <= options_.unread_bytes_max));
+}
+
+Task<bool> InputBody::skip() {
+    while (!ended()) {
+        if (input_.unused().empty() && !co_await receive()) co_return false;
+        const auto passed = std::min<uint64_t>(left_, input_.unused().size());
+        input_.use(passed);
+        left_ -= passed;
+    }
+    co_return true;
+}
+
+}  // namespace zcdp::net::server
