@@ -6,11 +6,11 @@
 #include <string>
 
 #include "src/origin/remote/answers.hpp"
-#include "src/services/serve/conditions.hpp"
+#include "zcdp/net/conditions.hpp"
 
 namespace {
 
-using namespace zcdp::services::serve;
+using namespace zcdp::net::server;
 
 constexpr std::string_view kTag = "\"abc\"";
 

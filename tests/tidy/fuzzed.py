@@ -16,6 +16,7 @@ import kit
 FUZZED = {
     "include/zcdp/api/listing.hpp": {"parse_listing_line": "services_objects"},
     "include/zcdp/api/meta.hpp": {"parse_time": ("services_objects", "from_json")},
+    "include/zcdp/api/word.hpp": {"E::parse": ("services_objects", "from_json")},
     "include/zcdp/api/resources.hpp": {"parse_quantity": ("services_objects", "from_json")},
     "include/zcdp/base/base64.hpp": {"from_base64": "base_texts"},
     "include/zcdp/base/clock.hpp": {"parse_http_date": "base_texts", "parse_iso8601": "base_texts"},
@@ -28,6 +29,10 @@ FUZZED = {
         "parse_rate": "base_texts",
         "parse_duration_ms": "base_texts",
     },
+    "include/zcdp/net/conditions.hpp": {
+        "evaluate_conditions": "services_range",
+        "evaluate_range": "services_range",
+    },
     "include/zcdp/net/endpoint.hpp": {
         "Endpoint::parse": "net_response",
         "BaseUrl::parse": "origin_location",
@@ -36,6 +41,7 @@ FUZZED = {
     "include/zcdp/store/manifest.hpp": {"ManifestReader": "store_manifest"},
     "src/kube/kubeconfig.hpp": {"parse_kubeconfig": "kube_kubeconfig"},
     "src/net/client/chunked.hpp": {"ChunkedDecoder": "net_response"},
+    "src/net/server/request.hpp": {"parse_head": "net_request"},
     "src/net/client/response_header.hpp": {
         "ResponseHeader": "net_response",
         "parse_status_line": ("net_response", "ResponseHeader"),
@@ -74,10 +80,6 @@ FUZZED = {
     "src/services/agent/mount_table.hpp": {"data_mounts": "services_objects"},
     "src/services/backend/nested_mounts.hpp": {"read_below": "services_objects"},
     "src/services/controller/webhook/mutate_pod.hpp": {"mutate_pod": "services_objects"},
-    "src/services/serve/conditions.hpp": {
-        "evaluate_conditions": "services_range",
-        "evaluate_range": "services_range",
-    },
     "src/services/serve/http_request.hpp": {"parse_request": "services_request"},
     "src/services/serve/signature.hpp": {"check_signature": "services_signature"},
     "src/services/serve/uri.hpp": {"parse_target": "services_target"},
@@ -88,6 +90,7 @@ OWN = {
     ("include/zcdp/net/endpoint.hpp", "AddressRules::parse"): "a flag: --deny-address",
     ("include/zcdp/net/endpoint.hpp", "Proxies::parse"): "the environment: https_proxy and its like",
     ("include/zcdp/net/listen.hpp", "Listen::parse"): "a flag: --listen",
+    ("include/zcdp/store/lock_holder.hpp", "parse_lock"): "the store's own lock file",
     ("include/zcdp/store/manifest.hpp", "SnapshotId::parse"): "64 hex digits, of a flag or an object's name",
     ("src/net/client/client_identity.hpp", "parse_client_identity"): "the user's own PEM files, read by OpenSSL",
     ("src/store/core.hpp", "parse_blob_name"): "names that the store made itself",

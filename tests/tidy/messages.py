@@ -12,8 +12,8 @@ import kit
 
 # A text of the outside, the body of an HTTP answer, in which a service says only in words what it means.
 OUTSIDE = {
-    ("src/origin/gcs/answers.cpp", 'answer.message.find("requester pays")'): "Google's 400 has no code for it",
-    ("src/origin/s3/s3_protocol.cpp", "answer.message.find(kChecksumMode)"): "S3's message names the header it refuses",
+    ("src/origin/gcs/answers.cpp", 'out.message.find("requester pays")'): "Google's 400 has no code for it",
+    ("src/origin/s3/answers.cpp", "answer.message.find(header)"): "S3's message names the header it refuses",
 }
 
 CALL = r"\b(?:what|message|hint|line)\(\)"

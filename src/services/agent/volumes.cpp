@@ -202,9 +202,9 @@ Volumes::Waiting Volumes::describe_transfer(const Claimed& claimed, const Transf
     Waiting out;
     const std::string& name = claimed.dataset.metadata.name;
     if (view.phase == TransferPhase::failed && view.error) {
-        out.status = {CsiCode::unavailable,
-                      fmt::format("dataset {}: {}: {}; next attempt in {}", name, api::reason_of(view.error->kind()).text(),
-                                  view.error->line(), format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
+        out.status = {CsiCode::unavailable, fmt::format("dataset {}: {}: {}; next attempt in {}", name,
+                                                        api::reason_of(view.error->kind()).text(), view.error->line(),
+                                                        format_duration(static_cast<uint64_t>(view.retry_in_ms)))};
         out.final = true;
         return out;
     }

@@ -112,7 +112,9 @@ TEST_CASE("each error has its kind and its action") {
     CHECK(error_of(error(403, "forbidden"), "gs://b/k").kind() == ErrorKind::denied);
     CHECK(error_of(error(404, "notFound"), "gs://b/k").kind() == ErrorKind::not_found);
     CHECK(error_of(error(412, "conditionNotMet"), "gs://b/k").kind() == ErrorKind::source_changed);
-    const gcs::ErrorAnswer unpaid{400, "required", "Bucket is a requester pays bucket but no user project provided."};
+    const gcs::ErrorAnswer unpaid =
+        gcs::parse_error(400, R"({"error":{"code":400,"errors":[{"reason":"required"}],)"
+                              R"("message":"Bucket is a requester pays bucket but no user project provided."}})");
     CHECK(error_of(unpaid, "gs://b").kind() == ErrorKind::denied);
     CHECK(error_of(unpaid, "gs://b").hint() == "give --billing-project PROJECT");
     CHECK(error_of(error(400, "invalid"), "gs://b").kind() == ErrorKind::failed);
