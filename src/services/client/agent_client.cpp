@@ -121,7 +121,8 @@ Result<sync::SyncReport> sync_by_agent(const std::string& socket, const sync::Sy
             return Error(ErrorKind::interrupted, "stopped; the agent stops, too", options.source,
                          "run the same command again");
         parser.get().body() = {piece.data(), piece.size(), true};
-        http::read(connection, buffer, parser, code);
+        // Some of it, not all that the piece could hold: a line is acted upon when it comes.
+        http::read_some(connection, buffer, parser, code);
         if (code == http::error::need_buffer) code = {};
         if (code && stop.stop_requested()) continue;
         if (code) return away(socket, code);
