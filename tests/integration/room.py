@@ -134,7 +134,7 @@ with Bench() as bench:
 
     fresh_disk()
     have(set=[60 * MB])
-    killed("set", "--store", store, dest=[mount / "dest"])
+    killed("set", "--store", store, dest=[mount / "dest"], after=40 * MB)
     whole("a store and a DEST on one disk", "set", "--store", store, dest=[mount / "dest"], at_most=50 * MB)
 
     fresh_disk()
