@@ -147,6 +147,11 @@ class Kit:
         )
         return "" if done.returncode == 0 else done.stderr
 
+    def would_mount(self, pod):
+        """Whether this pod, were it made now, would be given a volume of zcdp's: that the webhook is reached and answers."""
+        done = run("kubectl", "apply", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod), check=False)
+        return done.returncode == 0 and any("csi" in v for v in json.loads(done.stdout)["spec"].get("volumes") or [])
+
     def agent_on(self, node):
         for pod in self.get("pods", ns="zcdp-system") or []:
             if (

@@ -60,7 +60,10 @@ def a_version_that_is_not_there_leaves_the_present_one_whole_on_nodes_that_join(
     third = next(
         n["metadata"]["name"] for n in kit.get("nodes") if n["metadata"]["name"] not in (scene.node_of("p1"), elsewhere)
     )
-    kit.apply(scene.pod_object("p3", app="w", node=third))
+    pod = scene.pod_object("p3", app="w", node=third)
+    # A leader is there before its webhook is reached, and a pod made in between would start without the data.
+    kit.wait("the webhook is reached again", lambda: kit.would_mount(pod))
+    kit.apply(pod)
     scene.running("p3")
     kit.check("also after the controllers have restarted", scene.exec("p3", "cat", "/data/x").stdout == "first")
     kit.check(
