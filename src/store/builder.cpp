@@ -202,6 +202,8 @@ Result<> Builder::promote(const SnapshotId& id, bool damaged) {
 Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string& revision) {
     ZCDP_TRY(const SnapshotId id, manifest_->finish());
     open_.clear();
+    // An eviction of this very snapshot ends first, and none begins meanwhile.
+    const auto alone = core_.snapshot_locks.take(id);
     SnapshotInfo info;
     bool damaged = false;
     {
@@ -224,9 +226,9 @@ Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string&
     if (auto put = replace_file(core_.fs, dir_.get(), "meta", meta, 0644); !put)
         return error(put.error(), "writing", "meta");
     ZCDP_CHECK(make_durable());
-    const std::scoped_lock lock(core_.mutex);
     ZCDP_CHECK(promote(id, damaged));
     if (!name_.empty()) ZCDP_CHECK(write_meta(core_, info));
+    const std::scoped_lock lock(core_.mutex);
     ZCDP_CHECK(core_.index->put_snapshot(info));
     return info;
 }

@@ -1,6 +1,7 @@
 // What the parts of one open store share: its folders, its index, and how things become durable in it.
 //
-// Thread rule: any thread; `index` only under `mutex`. File work is done outside of it.
+// Thread rule: any thread; `index` only under `mutex`, and no file is touched meanwhile: who asks the index never waits
+// for a disk. A lock that is held over file work (OpenStore::upkeep_, snapshot_locks) is taken before `mutex`.
 #pragma once
 
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 
 #include "src/store/hold.hpp"
 #include "src/store/index.hpp"
+#include "src/store/snapshot_locks.hpp"
 
 namespace zcdp::store {
 
@@ -29,6 +31,7 @@ struct Core {
     BarrierKind barrier = BarrierKind::each;
     std::mutex mutex;
     std::unique_ptr<Index> index;
+    SnapshotLocks snapshot_locks;
     const std::shared_ptr<Holds> holds = std::make_shared<Holds>();
 
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {

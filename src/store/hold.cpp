@@ -44,12 +44,14 @@ HoldOnStore::~HoldOnStore() {
 }
 
 void HoldOnStore::keep_blob(const Digest& digest) {
-    const std::scoped_lock lock(holds_->mutex_);
+    std::unique_lock lock(holds_->mutex_);
+    holds_->removed_.wait(lock, [&] { return !holds_->blobs_going_.contains(digest); });
     blobs_.add(digest);
 }
 
 void HoldOnStore::keep_partial(const std::string& name) {
-    const std::scoped_lock lock(holds_->mutex_);
+    std::unique_lock lock(holds_->mutex_);
+    holds_->removed_.wait(lock, [&] { return !holds_->partials_going_.contains(name); });
     partials_.insert(name);
 }
 
@@ -64,13 +66,58 @@ void HoldOnStore::spend(uint64_t bytes) {
     promised_ -= spent, holds_->promised_bytes_ -= spent;
 }
 
-bool Holds::need(const Digest& blob) const {
+bool Holds::need_locked(const Digest& blob) const {
     return std::any_of(all_.begin(), all_.end(), [&](const HoldOnStore* hold) { return hold->blobs_.may_have(blob); });
 }
 
-bool Holds::need_partial(const std::string& name) const {
+bool Holds::need_locked(const std::string& partial) const {
     return std::any_of(all_.begin(), all_.end(),
-                       [&](const HoldOnStore* hold) { return hold->partials_.contains(name); });
+                       [&](const HoldOnStore* hold) { return hold->partials_.contains(partial); });
+}
+
+bool Holds::need(const Digest& blob) const {
+    const std::scoped_lock lock(mutex_);
+    return need_locked(blob);
+}
+
+bool Holds::need_partial(const std::string& name) const {
+    const std::scoped_lock lock(mutex_);
+    return need_locked(name);
+}
+
+bool Holds::begin_removal(const Digest& blob) {
+    const std::scoped_lock lock(mutex_);
+    if (need_locked(blob)) return false;
+    blobs_going_.insert(blob);
+    return true;
+}
+
+bool Holds::begin_removal(const std::string& partial) {
+    const std::scoped_lock lock(mutex_);
+    if (need_locked(partial)) return false;
+    partials_going_.insert(partial);
+    return true;
+}
+
+void Holds::begin_forced_removal(const Digest& blob) {
+    const std::scoped_lock lock(mutex_);
+    blobs_going_.insert(blob);
+}
+
+void Holds::end_removal(const Digest& blob) {
+    {
+        const std::scoped_lock lock(mutex_);
+        blobs_going_.erase(blob);
+    }
+    removed_.notify_all();
+}
+
+void Holds::end_removal(const std::string& partial) {
+    {
+        const std::scoped_lock lock(mutex_);
+        partials_going_.erase(partial);
+    }
+    removed_.notify_all();
 }
 
 }  // namespace zcdp::store

@@ -69,6 +69,7 @@ class Index {
     Result<> drop_snapshot(const SnapshotId& id);
     Result<std::optional<SnapshotInfo>> snapshot(const SnapshotId& id);
     Result<std::vector<SnapshotInfo>> snapshots();
+    /// One that is being evicted stays so.
     Result<> set_state(const SnapshotId& id, SnapshotState state);
     Result<> set_pinned(const SnapshotId& id, bool pinned);
     Result<> set_last_use(const SnapshotId& id, int64_t unix_s);

@@ -241,15 +241,18 @@ Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows
 Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& scope, const std::string& prefix,
                                                              const std::string& selection,
                                                              const std::string& revision) {
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
-    if (!origin) return std::optional<SnapshotInfo>();
-    ZCDP_TRY(const auto id, core_.index->find_revision(*origin, prefix, selection, revision));
-    if (!id) return std::optional<SnapshotInfo>();
-    ZCDP_TRY(auto info, core_.index->snapshot(*id));
+    std::optional<SnapshotInfo> info;
+    {
+        const std::scoped_lock lock(core_.mutex);
+        ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
+        if (!origin) return info;
+        ZCDP_TRY(const auto id, core_.index->find_revision(*origin, prefix, selection, revision));
+        if (!id) return info;
+        ZCDP_TRY(info, core_.index->snapshot(*id));
+    }
     if (!info || info->state != SnapshotState::ready) return std::optional<SnapshotInfo>();
-    if (!core_.fs.stat(core_.snapshots.get(), (id->str() + "/tree").c_str())) return std::optional<SnapshotInfo>();
-    info->tree_path = tree_path(core_, *id);
+    if (!core_.fs.stat(core_.snapshots.get(), (info->id.str() + "/tree").c_str())) return std::optional<SnapshotInfo>();
+    info->tree_path = tree_path(core_, info->id);
     return info;
 }
 
@@ -266,9 +269,14 @@ void OpenStore::complete(SnapshotInfo& info, const std::vector<Index::Lease>& le
     for (const auto& lease : leases) info.leases += lease.snapshot == info.id;
 }
 
-Result<std::vector<SnapshotInfo>> OpenStore::list() {
+/// The snapshots as the index has them: no paths, no leases.
+Result<std::vector<SnapshotInfo>> OpenStore::rows() {
     const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(auto all, core_.index->snapshots());
+    return core_.index->snapshots();
+}
+
+Result<std::vector<SnapshotInfo>> OpenStore::list() {
+    ZCDP_TRY(auto all, rows());
     ZCDP_TRY(const auto leases, live_leases());
     for (SnapshotInfo& info : all) complete(info, leases);
     return all;
@@ -305,28 +313,32 @@ Result<> OpenStore::touch(const SnapshotId& id) {
 
 Result<> OpenStore::pin(const SnapshotId& id, bool pinned) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(auto info, core_.index->snapshot(id));
+    const auto alone = core_.snapshot_locks.take(id);
+    std::optional<SnapshotInfo> info;
+    {
+        const std::scoped_lock lock(core_.mutex);
+        ZCDP_TRY(info, core_.index->snapshot(id));
+    }
     if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
     info->pinned = pinned;
     ZCDP_CHECK(write_meta(core_, *info));
+    const std::scoped_lock lock(core_.mutex);
     return core_.index->set_pinned(id, pinned);
 }
 
 Result<uint64_t> OpenStore::lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) {
     ZCDP_CHECK(must_write());
+    const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
     const std::scoped_lock lock(core_.mutex);
     ZCDP_TRY(const auto info, core_.index->snapshot(id));
     if (!info || info->state != SnapshotState::ready)
         return Error(ErrorKind::not_found, "is no ready snapshot of this store", id.str());
-    const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
     const Index::Relaxed relaxed(*core_.index);
     ZCDP_TRY(const int64_t lease, core_.index->add_lease(id, owner, owner_pid, started, core_.clock.unix_s()));
     return static_cast<uint64_t>(lease);
 }
 
 Result<std::vector<LeaseInfo>> OpenStore::leases() {
-    const std::scoped_lock lock(core_.mutex);
     ZCDP_TRY(const auto live, live_leases());
     std::vector<LeaseInfo> out;
     for (const auto& lease : live) out.push_back({static_cast<uint64_t>(lease.id), lease.snapshot, lease.owner});
@@ -340,15 +352,23 @@ Result<> OpenStore::release(uint64_t lease) {
     return core_.index->drop_lease(static_cast<int64_t>(lease));
 }
 
-/// Leases whose owner still runs; those of the dead are dropped. The mutex is held.
+/// Leases whose owner still runs; those of the dead are dropped.
 Result<std::vector<Index::Lease>> OpenStore::live_leases() {
-    ZCDP_TRY(auto leases, core_.index->leases());
     std::vector<Index::Lease> live;
-    for (auto& lease : leases) {
-        const int64_t started = lease.pid == 0 ? 0 : process_start(core_.fs, lease.pid);
-        if (lease.pid == 0 || (started != 0 && started == lease.pid_started)) live.push_back(std::move(lease));
-        else if (writable_) ZCDP_CHECK(core_.index->drop_lease(lease.id));
+    {
+        const std::scoped_lock lock(core_.mutex);
+        ZCDP_TRY(live, core_.index->leases());
     }
+    std::vector<int64_t> dead;
+    std::erase_if(live, [&](const Index::Lease& lease) {
+        const int64_t started = lease.pid == 0 ? 0 : process_start(core_.fs, lease.pid);
+        if (lease.pid == 0 || (started != 0 && started == lease.pid_started)) return false;
+        dead.push_back(lease.id);
+        return true;
+    });
+    if (dead.empty() || !writable_) return live;
+    const std::scoped_lock lock(core_.mutex);
+    for (const int64_t lease : dead) ZCDP_CHECK(core_.index->drop_lease(lease));
     return live;
 }
 

@@ -174,8 +174,9 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     if (!snapshot.empty()) {
         const auto info = parts_.store.find(snapshot);
         view.in_store = info && info->state == store::SnapshotState::ready;
-        view.evicted_for_space = !info && info.error().kind() == ErrorKind::not_found &&
-                                 (ready || object->status.phase == api::Phase::ready);
+        const bool gone =
+            info ? info->state == store::SnapshotState::evicting : info.error().kind() == ErrorKind::not_found;
+        view.evicted_for_space = gone && (ready || object->status.phase == api::Phase::ready);
         if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
             parts_.transfers.forget(name);
             view.transfer.reset();
