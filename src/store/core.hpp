@@ -15,6 +15,13 @@
 #include "src/store/hold.hpp"
 #include "src/store/index.hpp"
 #include "src/store/snapshot_locks.hpp"
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/base/metrics.hpp"
+#include "zcdp/base/random.hpp"
+#include "zcdp/store/ingest.hpp"
+#include "zcdp/store/upkeep.hpp"
 
 namespace zcdp::store {
 

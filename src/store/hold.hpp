@@ -13,7 +13,7 @@
 #include <set>
 #include <string>
 
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/ingest.hpp"
 
 namespace zcdp::store {
 

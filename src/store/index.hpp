@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "zcdp/base/sqlite.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/snapshots.hpp"
+#include "zcdp/store/tags.hpp"
 
 namespace zcdp::store {
 

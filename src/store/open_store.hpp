@@ -6,6 +6,7 @@
 
 #include "src/store/core.hpp"
 #include "src/store/lock.hpp"
+#include "zcdp/store/store.hpp"
 
 namespace zcdp::store {
 
@@ -57,6 +58,7 @@ class OpenStore final : public Store {
     Result<RoomReport> room() override;
     Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
     Result<Fd> open_blob(const Digest& digest) override;
+    Result<std::unique_ptr<ChunkSource>> open_chunks(const Digest& digest) override;
 
   private:
     // open_store.cpp

@@ -77,13 +77,14 @@ Result<> PartialFileOnDisk::open_data() {
     data_ = std::move(*data);
     auto reading = core_.fs.open(core_.partial.get(), name_.c_str(), O_RDONLY);
     if (!reading) return error(reading.error(), "opening");
-    reading_ = std::move(*reading);
+    chunks_->read_from(std::move(*reading));
     return allocate();
 }
 
 /// Blocks up front: a disk that is too small says so now, and the file is not scattered. What an earlier run allocated
 /// is there already and was not promised again.
 Result<> PartialFileOnDisk::allocate() {
+    if (size_bytes_ == 0) return {};
     const auto before = core_.fs.stat_fd(data_.get());
     const uint64_t had = before ? allocated_bytes(*before) : 0;
     const auto room = core_.fs.allocate(data_.get(), size_bytes_);
@@ -99,7 +100,7 @@ Result<> PartialFileOnDisk::allocate() {
 
 Result<> PartialFileOnDisk::open_map() {
     const std::string map_name = name_ + ".map";
-    const size_t limit = kMapHeaderBytesMax + chunks_.size() * kRecordBytes * 2 + 4096;
+    const size_t limit = kMapHeaderBytesMax + chunk_count(size_bytes_) * kRecordBytes * 2 + 4096;
     auto before = read_file(core_.fs, core_.partial.get(), map_name.c_str(), limit);
     auto map = core_.fs.open(core_.partial.get(), map_name.c_str(), O_RDWR | O_CREAT, 0644);
     if (!map) return error(map.error(), "opening the map of");
@@ -108,8 +109,8 @@ Result<> PartialFileOnDisk::open_map() {
         ZCDP_CHECK(recall(before->substr(records)));
     // Written anew with what was found to be true: a torn tail goes away.
     std::string text = header_;
-    for (uint64_t i = 0; i < chunks_.size(); ++i)
-        if (present_[i]) text += record_of(i, chunks_[i]);
+    for (uint64_t i = 0; i < chunk_count(size_bytes_); ++i)
+        if (const auto digest = chunks_->chunk_digest(i)) text += record_of(i, *digest);
     if (before && *before == text) {
         map_offset_ = text.size();
         return {};
@@ -129,14 +130,12 @@ Result<> PartialFileOnDisk::recall(const std::string& map) {
         Sha256Bytes digest;
         std::memcpy(&chunk, map.data() + at, sizeof chunk);
         std::memcpy(digest.data(), map.data() + at + sizeof chunk, digest.size());
-        if (chunk >= chunks_.size() || record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes))
+        if (chunk >= chunk_count(size_bytes_) ||
+            record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes))
             break;
-        if (present_[chunk]) continue;
+        if (has(chunk)) continue;
         ZCDP_TRY(const bool right, chunk_has(chunk, digest, buffer));
-        if (!right) continue;
-        chunks_[chunk] = digest;
-        present_[chunk] = true;
-        ++present_count_;
+        if (right) chunks_->add(chunk, digest);
     }
     return {};
 }
@@ -146,7 +145,7 @@ Result<bool> PartialFileOnDisk::chunk_has(uint64_t chunk, const Sha256Bytes& dig
     const uint64_t begin = chunk * kChunkBytes, length = chunk_length(size_bytes_, chunk);
     for (uint64_t done = 0; done < length;) {
         const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length - done));
-        const auto got = core_.fs.read(reading_.get(), piece, begin + done);
+        const auto got = core_.fs.read(chunks_->file(), piece, begin + done);
         if (!got) return error(got.error(), "reading");
         if (*got != piece.size()) return false;
         hash.update(piece);
@@ -155,54 +154,42 @@ Result<bool> PartialFileOnDisk::chunk_has(uint64_t chunk, const Sha256Bytes& dig
     return hash.finish() == digest;
 }
 
-bool PartialFileOnDisk::has(uint64_t chunk) const {
-    const std::scoped_lock lock(mutex_);
-    return present_[chunk];
-}
-
-uint64_t PartialFileOnDisk::chunks_present() const {
-    const std::scoped_lock lock(mutex_);
-    return present_count_;
-}
-
 Result<> PartialFileOnDisk::write(uint64_t offset_bytes, std::span<const std::byte> bytes) {
-    if (direct_ && bytes.size() % kDirectAlignment != 0)
-        bytes = {bytes.data(), (bytes.size() / kDirectAlignment + 1) * kDirectAlignment};
+    ZCDP_CHECK(chunks_of_range(size_bytes_, offset_bytes, bytes.size(), core_.root + "/partial/" + name_));
+    if (bytes.empty() || has(offset_bytes / kChunkBytes)) return {};
+    const uint64_t length = bytes.size();
+    if (direct_ && length % kDirectAlignment != 0)
+        bytes = {bytes.data(), (length / kDirectAlignment + 1) * kDirectAlignment};
     if (auto put = core_.fs.write(data_.get(), bytes, offset_bytes); !put) return error(put.error(), "writing");
     if (!allocated_) hold_->spend(bytes.size());
     return {};
 }
 
 Result<> PartialFileOnDisk::chunk_done(uint64_t chunk, const Sha256Bytes& digest) {
+    if (chunk >= chunk_count(size_bytes_))
+        return Error(ErrorKind::refused, "has no such chunk", core_.root + "/partial/" + name_);
     const std::string record = record_of(chunk, digest);
-    const std::scoped_lock lock(mutex_);
-    if (present_[chunk]) return {};
+    const std::scoped_lock lock(map_mutex_);
+    if (has(chunk)) return {};
     if (auto put = core_.fs.write(map_.get(), std::as_bytes(std::span(record)), map_offset_); !put)
         return error(put.error(), "writing the map of");
     map_offset_ += record.size();
-    chunks_[chunk] = digest;
-    present_[chunk] = true;
-    ++present_count_;
-    return {};
-}
-
-Result<> PartialFileOnDisk::read(uint64_t offset_bytes, std::span<std::byte> into) {
-    const auto got = core_.fs.read(reading_.get(), into, offset_bytes);
-    if (!got) return error(got.error(), "reading");
-    if (*got != into.size())
-        return Error(ErrorKind::corrupt, "is shorter than its map says", core_.root + "/partial/" + name_);
+    chunks_->add(chunk, digest);
     return {};
 }
 
 Result<Digest> PartialFileOnDisk::finish() {
-    if (chunks_present() != chunks_.size())
+    if (chunks_present() != chunk_count(size_bytes_))
         return Error(ErrorKind::failed, "is not complete", core_.root + "/partial/" + name_);
     // Direct writes end at a multiple of 4096.
     if (auto sized = core_.fs.truncate(data_.get(), size_bytes_); !sized) return error(sized.error(), "sizing");
-    return digest_of_chunks(chunks_);
+    const Digest digest = digest_of_chunks(chunks_->digests());
+    chunks_->set_digest(digest);
+    return digest;
 }
 
 Result<> PartialFileOnDisk::discard() {
+    chunks_->forget();
     if (auto gone = core_.fs.unlink(core_.partial.get(), (name_ + ".map").c_str()); !gone)
         return error(gone.error(), "removing the map of");
     if (auto gone = core_.fs.unlink(core_.partial.get(), name_.c_str()); !gone) return error(gone.error(), "removing");

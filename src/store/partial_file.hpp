@@ -2,9 +2,11 @@
 // (docs/formats.md "Partial files"). What a map says is re-hashed before it is believed.
 #pragma once
 
+#include <memory>
 #include <mutex>
 
 #include "src/store/core.hpp"
+#include "src/store/partial_chunks.hpp"
 
 namespace zcdp::store {
 
@@ -21,17 +23,17 @@ class PartialFileOnDisk final : public PartialFile {
                                                      const std::string& tag, uint64_t size_bytes);
 
     uint64_t size_bytes() const override { return size_bytes_; }
-    bool has(uint64_t chunk) const override;
-    uint64_t chunks_present() const override;
+    bool has(uint64_t chunk) const override { return chunks_->has(chunk); }
+    uint64_t chunks_present() const override { return chunks_->present(); }
     Result<> write(uint64_t offset_bytes, std::span<const std::byte> bytes) override;
     Result<> chunk_done(uint64_t chunk, const Sha256Bytes& digest) override;
-    Result<> read(uint64_t offset_bytes, std::span<std::byte> into) override;
     Result<Digest> finish() override;
     Result<> discard() override;
+    std::shared_ptr<ChunkSource> source() const override { return chunks_; }
 
     /// For the store: the name below partial/, and the digests after finish().
     const std::string& name() const { return name_; }
-    const std::vector<Sha256Bytes>& chunks() const { return chunks_; }
+    std::vector<Sha256Bytes> chunks() const { return chunks_->digests(); }
 
   private:
     PartialFileOnDisk(Core& core, std::shared_ptr<HoldOnStore> hold, std::string name, std::string header,
@@ -41,8 +43,7 @@ class PartialFileOnDisk final : public PartialFile {
           name_(std::move(name)),
           header_(std::move(header)),
           size_bytes_(size_bytes),
-          chunks_(chunk_count(size_bytes)),
-          present_(chunks_.size()) {}
+          chunks_(std::make_shared<PartialChunks>(core.fs, core.root + "/partial/" + name_, size_bytes)) {}
     Result<> open_data();
     Result<> allocate();
     Result<> open_map();
@@ -57,14 +58,12 @@ class PartialFileOnDisk final : public PartialFile {
     std::string name_;
     const std::string header_;  ///< of the map
     const uint64_t size_bytes_;
-    Fd data_, reading_, map_;
+    Fd data_, map_;
     bool direct_ = false;
     bool allocated_ = false;  ///< all of its room is its own already
+    std::mutex map_mutex_;    ///< map_, map_offset_
     uint64_t map_offset_ = 0;
-    mutable std::mutex mutex_;  ///< chunks_, present_, map_
-    std::vector<Sha256Bytes> chunks_;
-    std::vector<bool> present_;
-    uint64_t present_count_ = 0;
+    const std::shared_ptr<PartialChunks> chunks_;
 };
 
 }  // namespace zcdp::store

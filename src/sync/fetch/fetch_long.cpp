@@ -142,8 +142,9 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
         if (here) return {};
-        ZCDP_CHECK(file.partial->write(state.buffer_at, state.buffer.bytes().first(state.filled)));
-        return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
+        store::ChunkSink& sink = *file.partial;
+        ZCDP_CHECK(sink.write(state.buffer_at, state.buffer.bytes().first(state.filled)));
+        return digest ? sink.chunk_done(chunk, *digest) : Result<>();
     });
     if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
     state.buffer = transfer::Buffer();

@@ -164,7 +164,7 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
         origin::OriginIdentity identity;
         identity.prefix = "p/", identity.tags_of_parts = of_parts;
         const auto hold = store->hold();
-        Planner planner(*store, scope, identity, *hold);
+        Planner planner(*store, *store, scope, identity, *hold);
         REQUIRE(planner.add(entry, spool));
         REQUIRE(spool.finish());
         SpoolReader reader(system_fs(), scratch->get(), 1);
@@ -251,7 +251,7 @@ TEST_CASE(
         origin::OriginIdentity identity;
         identity.prefix = "v2/";
         const auto hold = store->hold();
-        Planner planner(*store, scope, identity, *hold);
+        Planner planner(*store, *store, scope, identity, *hold);
         for (const auto& entry : entries) REQUIRE(planner.add(entry, spool));
         REQUIRE(spool.finish());
         if (totals) *totals = planner.totals();
