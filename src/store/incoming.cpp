@@ -28,12 +28,12 @@ class IncomingFiles final : public Incoming {
                                                              : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
-    Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
-                                                      const std::string& tag, uint64_t size_bytes) override {
-        return PartialFileOnDisk::open(core_, hold_, scope, key, tag, size_bytes);
+    Result<std::unique_ptr<PartialFile>> open_partial(const PartialKey& key, uint64_t size_bytes) override {
+        return PartialFileOnDisk::open(core_, hold_, key, size_bytes);
     }
     Result<> stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) override;
-    Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override;
+    Result<> commit() override { return commit_with(nullptr, {}); }
+    Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override { return commit_with(&scope, tags); }
     uint64_t staged_files() const override;
     uint64_t staged_bytes() const override;
 
@@ -45,6 +45,7 @@ class IncomingFiles final : public Incoming {
         bool large = false;
         Fd file;  ///< open until the barrier, if few enough are
     };
+    Result<> commit_with(const TagScope* scope, std::span<const TagRow> tags);
     bool already(const BlobRef& blob);
     Result<> fill(int fd, const BlobRef& blob, const std::string& name, std::span<const std::byte> content);
     Result<> seal(int fd, const BlobRef& blob, const std::string& name);
@@ -52,7 +53,7 @@ class IncomingFiles final : public Incoming {
     Result<> make_durable(Staged& staged);
     Result<> into_cas(const Staged& staged, std::set<std::string>& folders);
     Result<> sync_folders(const std::set<std::string>& folders);
-    Result<> record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags);
+    Result<> record(const std::vector<Staged>& batch, const TagScope* scope, std::span<const TagRow> tags);
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
         return core_.error(code, action, "partial/" + name);
     }
@@ -209,17 +210,20 @@ Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
     return {};
 }
 
-Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags) {
+Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope* scope, std::span<const TagRow> tags) {
     const std::scoped_lock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     for (const Staged& staged : batch)
         ZCDP_CHECK(core_.index->put_blob(staged.blob.digest, staged.blob.size_bytes, staged.chunks));
-    ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
-    for (const TagRow& row : tags) ZCDP_CHECK(core_.index->put_tag(origin, row));
+    if (scope) {
+        ZCDP_TRY(const int64_t origin, core_.index->origin_id(*scope));
+        for (const TagRow& row : tags) ZCDP_CHECK(core_.index->put_tag(origin, row));
+    }
     return transaction.commit();
 }
 
-Result<> IncomingFiles::commit(const TagScope& scope, std::span<const TagRow> tags) {
+/// `scope` is null when no origin has a part in it.
+Result<> IncomingFiles::commit_with(const TagScope* scope, std::span<const TagRow> tags) {
     std::vector<Staged> batch;
     {
         const std::scoped_lock lock(mutex_);

@@ -184,8 +184,7 @@ bool OpenStore::hold_blob(Hold& hold, const BlobRef& blob) {
     return has_blob(blob);
 }
 
-uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
-                                 uint64_t size_bytes) {
+uint64_t OpenStore::hold_partial(Hold& hold, const PartialKey& key, uint64_t size_bytes) {
     auto& held = static_cast<HoldOnStore&>(hold);
     const auto& there = held.partials_at_start([this] {
         std::set<std::string> names;
@@ -194,7 +193,7 @@ uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::s
         return names;
     });
     if (there.empty()) return 0;
-    const std::string name = partial_name(scope, key, tag, size_bytes);
+    const std::string name = partial_name(key, size_bytes);
     if (!there.contains(name)) return 0;
     held.keep_partial(name);
     const auto st = core_.fs.stat(core_.partial.get(), name.c_str());

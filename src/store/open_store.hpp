@@ -22,8 +22,7 @@ class OpenStore final : public Store {
 
     std::shared_ptr<Hold> hold() override { return std::make_shared<HoldOnStore>(core_.holds); }
     bool hold_blob(Hold& hold, const BlobRef& blob) override;
-    uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
-                          uint64_t size_bytes) override;
+    uint64_t hold_partial(Hold& hold, const PartialKey& key, uint64_t size_bytes) override;
     Result<std::shared_ptr<Hold>> reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold) override;
     Result<std::unique_ptr<Incoming>> incoming(std::shared_ptr<Hold> hold) override;
     Result<std::unique_ptr<SnapshotBuilder>> build_snapshot() override;

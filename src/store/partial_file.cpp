@@ -16,12 +16,28 @@ constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kReadBytes = 1 << 20;
 
 /// For people: what a partial file is of. Never the query of a web address, which may hold a signature.
-std::string shown_object(const TagScope& scope, const std::string& key) {
+std::string shown(const ByTag& object) {
+    const TagScope& scope = object.scope;
     const size_t scheme = scope.bucket.find("://");
     std::string at =
         scheme == std::string::npos ? scope.endpoint : scope.bucket.substr(0, scope.bucket.find_first_of("?#"));
     if (scheme == std::string::npos) at += (scope.bucket.starts_with('/') ? "" : "/") + scope.bucket;
-    return at + (at.ends_with('/') ? "" : "/") + key;
+    return at + (at.ends_with('/') ? "" : "/") + object.key;
+}
+std::string shown(const ByDigest& content) { return content.digest.str(); }
+std::string shown(const ByUpload& upload) { return "upload " + upload.name; }
+
+/// What tells keys apart, as hashed into the file's name (docs/formats.md). No two kinds begin alike.
+std::string told_apart(const ByTag& object) {
+    std::string text;
+    for (const std::string* part :
+         {&object.scope.endpoint, &object.scope.bucket, &object.scope.credentials, &object.key, &object.tag})
+        text += std::to_string(part->size()) + ":" + *part;
+    return text;
+}
+std::string told_apart(const ByDigest& content) { return "digest " + content.digest.str() + " "; }
+std::string told_apart(const ByUpload& upload) {
+    return "upload " + std::to_string(upload.name.size()) + ":" + upload.name;
 }
 
 /// Where the records begin: 0 when there are none.
@@ -41,14 +57,9 @@ std::string record_of(uint64_t chunk, const Sha256Bytes& digest) {
 
 }  // namespace
 
-std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes) {
-    Sha256 hash;
-    for (const std::string* part : {&scope.endpoint, &scope.bucket, &scope.credentials, &key, &tag}) {
-        hash.update(std::to_string(part->size()) + ":");
-        hash.update(*part);
-    }
-    hash.update(std::to_string(size_bytes));
-    return "p-" + to_hex(hash.finish()).substr(0, 32);
+std::string partial_name(const PartialKey& key, uint64_t size_bytes) {
+    const std::string text = std::visit([](const auto& of) { return told_apart(of); }, key);
+    return "p-" + to_hex(Sha256::of(text + std::to_string(size_bytes))).substr(0, 32);
 }
 
 std::string object_of_map(std::string_view map) {
@@ -57,11 +68,14 @@ std::string object_of_map(std::string_view map) {
 }
 
 Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, std::shared_ptr<HoldOnStore> hold,
-                                                             const TagScope& scope, const std::string& key,
-                                                             const std::string& tag, uint64_t size_bytes) {
-    std::string header = std::string(kMagic) + quoted(shown_object(scope, key)) + "\n";
+                                                             const PartialKey& key, uint64_t size_bytes) {
+    const auto* content = std::get_if<ByDigest>(&key);
+    if (content && (content->digest.kind == DigestKind::sha256tree) != (chunk_count(size_bytes) > 1))
+        return Error(ErrorKind::refused, "is the digest of no content of that size", content->digest.str());
+    const std::string object = std::visit([](const auto& of) { return shown(of); }, key);
     auto file = std::unique_ptr<PartialFileOnDisk>(new PartialFileOnDisk(
-        core, std::move(hold), partial_name(scope, key, tag, size_bytes), std::move(header), size_bytes));
+        core, std::move(hold), partial_name(key, size_bytes), std::string(kMagic) + quoted(object) + "\n", size_bytes));
+    if (content) file->expected_ = content->digest;
     file->hold_->keep_partial(file->name_);
     ZCDP_CHECK(file->open_data());
     ZCDP_CHECK(file->open_map());
@@ -184,6 +198,7 @@ Result<Digest> PartialFileOnDisk::finish() {
     // Direct writes end at a multiple of 4096.
     if (auto sized = core_.fs.truncate(data_.get(), size_bytes_); !sized) return error(sized.error(), "sizing");
     const Digest digest = digest_of_chunks(chunks_->digests());
+    if (expected_ && digest != *expected_) return Error(ErrorKind::corrupt, "has " + digest.str(), expected_->str());
     chunks_->set_digest(digest);
     return digest;
 }

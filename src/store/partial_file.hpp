@@ -10,8 +10,8 @@
 
 namespace zcdp::store {
 
-/// The file's name below partial/: the same object with the same tag comes back to the same one.
-std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes);
+/// The file's name below partial/: the same key and size come back to the same one.
+std::string partial_name(const PartialKey& key, uint64_t size_bytes);
 /// What a map says of the object, from the beginning of its bytes; "" when that says nothing.
 std::string object_of_map(std::string_view map);
 inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
@@ -19,8 +19,7 @@ inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
 class PartialFileOnDisk final : public PartialFile {
   public:
     static Result<std::unique_ptr<PartialFile>> open(Core& core, std::shared_ptr<HoldOnStore> hold,
-                                                     const TagScope& scope, const std::string& key,
-                                                     const std::string& tag, uint64_t size_bytes);
+                                                     const PartialKey& key, uint64_t size_bytes);
 
     uint64_t size_bytes() const override { return size_bytes_; }
     bool has(uint64_t chunk) const override { return chunks_->has(chunk); }
@@ -58,6 +57,7 @@ class PartialFileOnDisk final : public PartialFile {
     std::string name_;
     const std::string header_;  ///< of the map
     const uint64_t size_bytes_;
+    std::optional<Digest> expected_;  ///< what finish() must find
     Fd data_, map_;
     bool direct_ = false;
     bool allocated_ = false;  ///< all of its room is its own already

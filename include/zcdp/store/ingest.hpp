@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <variant>
 
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/error.hpp"
@@ -15,6 +16,20 @@
 #include "zcdp/store/tags.hpp"
 
 namespace zcdp::store {
+
+/// What is being filled, by what is known of it before its bytes are. Equal keys and sizes come back to the same
+/// partial file, also after a kill -9; those of different kinds never do.
+struct ByDigest {
+    Digest digest;  ///< the content itself: finish() refuses another one
+};
+struct ByTag {
+    TagScope scope;
+    std::string key, tag;  ///< an origin's object as it was listed
+};
+struct ByUpload {
+    std::string name;  ///< what is being uploaded under this name
+};
+using PartialKey = std::variant<ByDigest, ByTag, ByUpload>;
 
 /// What one sync counts on while it runs: the blobs and partial files that it asked for stay, and the room that it was
 /// promised is its own until it is used. All of it is let go with the last pointer.
@@ -36,14 +51,16 @@ class Incoming {
     /// blob is here or already staged.
     virtual Result<> stage(const BlobRef& blob, std::span<const std::byte> content) = 0;
 
-    /// The partial file of (scope, key, tag, size), resumed if there is one.
-    virtual Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
-                                                              const std::string& tag, uint64_t size_bytes) = 0;
+    /// The partial file of this key and size, resumed if there is one; it stays, whatever gc removes, while the hold of
+    /// this Incoming is there. refused for a digest that no content of that size has.
+    virtual Result<std::unique_ptr<PartialFile>> open_partial(const PartialKey& key, uint64_t size_bytes) = 0;
     /// Hands a finished partial file over to the next commit.
     virtual Result<> stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) = 0;
 
     /// Durability barrier over all that was staged, rename into the CAS, fsync of the folders touched, then one index
-    /// transaction with the blobs and these tags. When it returns, they survive power loss.
+    /// transaction with the blobs. When it returns, they survive power loss.
+    virtual Result<> commit() = 0;
+    /// The same, with what an origin calls them in the same transaction.
     virtual Result<> commit(const TagScope& scope, std::span<const TagRow> tags) = 0;
 
     /// Files and bytes staged since the last commit.
@@ -60,10 +77,9 @@ class Ingest {
     virtual std::shared_ptr<Hold> hold() = 0;
     /// As has_blob(); the blob stays while `hold` is there.
     virtual bool hold_blob(Hold& hold, const BlobRef& blob) = 0;
-    /// What the partial file of (scope, key, tag, size) has of its room already, 0 when there is none; it stays while
-    /// `hold` is there.
-    virtual uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
-                                  uint64_t size_bytes) = 0;
+    /// What the partial file of this key and size has of its room already, 0 when there is none; it stays while `hold`
+    /// is there.
+    virtual uint64_t hold_partial(Hold& hold, const PartialKey& key, uint64_t size_bytes) = 0;
     /// Room for this many more bytes and files, added to what `hold` (or a new one) was promised. Makes room where that
     /// is needed: partial files that nobody fills and blobs that nobody needs, then unpinned, unleased snapshots, each
     /// the least recently used first. no_space says needed, free and evictable, and who has the room.

@@ -77,7 +77,7 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
         ZCDP_CO_CHECK(co_await take_claim(*file, std::move(info.checksum)));
     }
     ZCDP_CO_TRY(file->partial, co_await offload(job_.disk, [&] {
-                    return job_.incoming.open_partial(job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes);
+                    return job_.incoming.open_partial(job_.partial_key(entry), entry.size_bytes);
                 }));
     const uint64_t present = file->partial->chunks_present();
     file->chunks_left = chunks - present;

@@ -238,9 +238,8 @@ Task<Result<bool>> Fetcher::blob_has(const SpoolEntry& record, origin::ObjectChe
 Task<Result<>> Fetcher::make_room(const origin::Entry& entry) {
     return offload(job_.disk, [this, &entry]() -> Result<> {
         const bool is_long = entry.size_bytes > kSmallFileBytesMax;
-        const uint64_t there = is_long ? job_.ingest.hold_partial(*job_.hold, job_.scope, job_.key(entry.path),
-                                                                  entry.tag, entry.size_bytes)
-                                       : 0;
+        const uint64_t there =
+            is_long ? job_.ingest.hold_partial(*job_.hold, job_.partial_key(entry), entry.size_bytes) : 0;
         ZCDP_CHECK(job_.ingest.reserve(entry.size_bytes - there, 1, job_.hold));
         return {};
     });

@@ -59,6 +59,9 @@ struct FetchJob : FetchContext {
     std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
+    store::PartialKey partial_key(const origin::Entry& entry) const {
+        return store::ByTag{scope, key(entry.path), entry.tag};
+    }
     std::string name(const std::string& path) const { return object_name(source, identity, path); }
 
     /// As the climbing limits count it.

@@ -129,7 +129,7 @@ Result<> Planner::add(const origin::Entry& entry, SpoolWriter& plan) {
         count(record);
         if (record.knowledge != Knowledge::present && entry.size_bytes > kSmallFileBytesMax) {
             const uint64_t there =
-                ingest_.hold_partial(hold_, scope_, prefix_ + entry.path, entry.tag, entry.size_bytes);
+                ingest_.hold_partial(hold_, store::ByTag{scope_, prefix_ + entry.path, entry.tag}, entry.size_bytes);
             if (record.knowledge == Knowledge::none) totals_.partial_bytes += there;
         }
     }
