@@ -42,7 +42,7 @@ class BlobChunks final : public ChunkSource {
 Result<std::unique_ptr<ChunkSource>> OpenStore::open_chunks(const Digest& digest) {
     std::optional<Index::Blob> known;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(known, core_.index->blob(digest));
     }
     const std::string path = core_.root + "/cas/" + blob_name(digest, false);

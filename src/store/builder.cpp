@@ -140,7 +140,7 @@ Result<> Builder::add(const ManifestEntry& entry) {
     ManifestEntry full = entry;
     full.chunks.clear();
     if (entry.kind == FileKind::file && entry.digest.kind == DigestKind::sha256tree) {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(auto blob, core_.index->blob(entry.digest));
         if (!blob) return Error(ErrorKind::corrupt, "has no content in the store", entry.path, "run the sync again");
         full.chunks = std::move(blob->chunks);
@@ -207,7 +207,7 @@ Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string&
     SnapshotInfo info;
     bool damaged = false;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(const auto before, core_.index->snapshot(id));
         if (before) info = *before;
         damaged = before && before->state == SnapshotState::corrupt;
@@ -228,7 +228,7 @@ Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string&
     ZCDP_CHECK(make_durable());
     ZCDP_CHECK(promote(id, damaged));
     if (!name_.empty()) ZCDP_CHECK(write_meta(core_, info));
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_CHECK(core_.index->put_snapshot(info));
     return info;
 }

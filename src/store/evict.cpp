@@ -17,7 +17,7 @@ namespace zcdp::store {
 
 Result<> OpenStore::evict(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock upkeep(upkeep_);
+    const MutexLock upkeep(upkeep_);
     return evict_now(id);
 }
 
@@ -25,7 +25,7 @@ Result<> OpenStore::evict(const SnapshotId& id) {
 /// not_found, busy.
 Result<> OpenStore::mark_evicting(const SnapshotId& id) {
     ZCDP_CHECK(live_leases());  // drops those of the dead
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_TRY(const auto info, core_.index->snapshot(id));
     if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
@@ -52,7 +52,7 @@ Result<> OpenStore::evict_now(const SnapshotId& id) {
     ZCDP_CHECK(drop_unused_blobs(name));
     if (auto gone = remove_tree(core_.fs, core_.staging.get(), name); !gone)
         return core_.error(gone.error(), "removing", "staging/" + name);
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->drop_snapshot(id);
 }
 
@@ -89,7 +89,7 @@ Result<> OpenStore::drop_unused_blobs(const std::string& removed_tree) {
 
 Result<uint64_t> OpenStore::gc(int64_t grace_s, int64_t unfinished_grace_s) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock upkeep(upkeep_);
+    const MutexLock upkeep(upkeep_);
     const int64_t now = core_.clock.unix_s();
     ZCDP_TRY(const uint64_t blobs, sweep_blobs(now - grace_s));
     ZCDP_TRY(const uint64_t partials, sweep_partials(now - unfinished_grace_s));

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/store/ingest.hpp"
 
 namespace zcdp::store {
@@ -81,14 +82,14 @@ class Holds {
 
   private:
     friend class HoldOnStore;
-    bool need_locked(const Digest& blob) const;
-    bool need_locked(const std::string& partial) const;
+    bool need_locked(const Digest& blob) const ZCDP_REQUIRES(mutex_);
+    bool need_locked(const std::string& partial) const ZCDP_REQUIRES(mutex_);
 
-    mutable std::mutex mutex_;
-    std::condition_variable removed_;
-    std::set<const HoldOnStore*> all_;
-    std::set<Digest> blobs_going_;
-    std::set<std::string> partials_going_;
+    mutable Mutex mutex_;
+    std::condition_variable_any removed_;
+    std::set<const HoldOnStore*> all_ ZCDP_GUARDED_BY(mutex_);
+    std::set<Digest> blobs_going_ ZCDP_GUARDED_BY(mutex_);
+    std::set<std::string> partials_going_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<uint64_t> promised_bytes_{0};
 };
 

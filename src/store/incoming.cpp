@@ -63,23 +63,23 @@ class IncomingFiles final : public Incoming {
     const std::string name_prefix_;
     const size_t held_open_max_;
     std::atomic<uint64_t> names_made_{0};
-    mutable std::mutex mutex_;
-    std::vector<Staged> staged_;
-    size_t held_open_ = 0;                   ///< of staged_
-    std::unordered_set<std::string> names_;  ///< of blobs staged or being committed
-    uint64_t bytes_ = 0;
+    mutable Mutex mutex_;
+    std::vector<Staged> staged_ ZCDP_GUARDED_BY(mutex_);
+    size_t held_open_ ZCDP_GUARDED_BY(mutex_) = 0;                   ///< of staged_
+    std::unordered_set<std::string> names_ ZCDP_GUARDED_BY(mutex_);  ///< of blobs staged or being committed
+    uint64_t bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 /// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage. Kept from here on.
 bool IncomingFiles::already(const BlobRef& blob) {
     hold_->keep_blob(blob.digest);
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (!names_.insert(blob_name(blob.digest, blob.executable)).second) return true;
     }
     if (!blob_on_disk(core_, blob)) return false;
     // On disk is verified: nothing gets there otherwise. The index may have lost it; commit() writes it down again.
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     names_.erase(blob_name(blob.digest, blob.executable));
     return true;
 }
@@ -101,7 +101,7 @@ Result<> IncomingFiles::fill(int fd, const BlobRef& blob, const std::string& nam
 Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> content) {
     hold_->spend(blob.size_bytes + kBytesPerFile);
     if (already(blob)) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         staged_.push_back({blob, "", {}, false, {}});
         return {};
     }
@@ -110,13 +110,13 @@ Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> co
     if (!file) return error(file.error(), "making", name);
     if (Result<> done = fill(file->get(), blob, name, content); !done) {
         (void)core_.fs.unlink(core_.partial.get(), name.c_str());
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         names_.erase(blob_name(blob.digest, blob.executable));
         return done;
     }
     // Written back in one go at the barrier, the requests reach the device in a row, which costs it one wake-up, not
     // one each.
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (held_open_ < held_open_max_) {
         ++held_open_;
     } else {
@@ -134,14 +134,14 @@ Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const B
     if (chunks.size() == 1) chunks.clear();
     if (already(blob)) {
         ZCDP_CHECK(partial.discard());
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         staged_.push_back({blob, "", std::move(chunks), true, {}});
         return {};
     }
     auto fd = core_.fs.open(core_.partial.get(), partial.name().c_str(), O_RDONLY);
     if (!fd) return error(fd.error(), "opening", partial.name());
     ZCDP_CHECK(seal(fd->get(), blob, partial.name()));
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     staged_.push_back({blob, partial.name(), std::move(chunks), true, {}});
     bytes_ += blob.size_bytes;
     return {};
@@ -211,7 +211,7 @@ Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
 }
 
 Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope* scope, std::span<const TagRow> tags) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     for (const Staged& staged : batch)
         ZCDP_CHECK(core_.index->put_blob(staged.blob.digest, staged.blob.size_bytes, staged.chunks));
@@ -226,7 +226,7 @@ Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope*
 Result<> IncomingFiles::commit_with(const TagScope* scope, std::span<const TagRow> tags) {
     std::vector<Staged> batch;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         batch.swap(staged_);
         bytes_ = 0, held_open_ = 0;
     }
@@ -236,19 +236,19 @@ Result<> IncomingFiles::commit_with(const TagScope* scope, std::span<const TagRo
         if (!staged.name.empty()) ZCDP_CHECK(into_cas(staged, folders));
     ZCDP_CHECK(sync_folders(folders));
     ZCDP_CHECK(record(batch, scope, tags));
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const Staged& staged : batch)
         if (!staged.name.empty()) names_.erase(blob_name(staged.blob.digest, staged.blob.executable));
     return {};
 }
 
 uint64_t IncomingFiles::staged_files() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return staged_.size();
 }
 
 uint64_t IncomingFiles::staged_bytes() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return bytes_;
 }
 

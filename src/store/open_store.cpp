@@ -148,6 +148,7 @@ Result<> OpenStore::open_index() {
         index = Index::open(path, true);
     }
     if (!index) return std::move(index).error();
+    const MutexLock lock(core_.mutex);
     core_.index = std::move(*index);
     return {};
 }
@@ -170,7 +171,7 @@ Result<std::unique_ptr<SnapshotBuilder>> OpenStore::build_snapshot() {
 
 bool OpenStore::has_blob(const BlobRef& blob) {
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         const auto known = core_.index->has_blob(blob.digest, blob.size_bytes);
         if (!known || !*known) return false;
     }
@@ -202,35 +203,35 @@ uint64_t OpenStore::hold_partial(Hold& hold, const PartialKey& key, uint64_t siz
 
 Result<> OpenStore::for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                  const std::function<bool(const TagRow&)>& row) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
     return origin ? core_.index->for_each_tag(*origin, prefix, from, row) : Result<>();
 }
 
 Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->tags_like(scope, tag, size_bytes);
 }
 
 Result<bool> OpenStore::any_tags(const TagScope& scope) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->any_tags(scope);
 }
 
 Result<std::vector<Digest>> OpenStore::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
                                                  bool anybodys) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->sums_like(scope, sum, size_bytes, anybodys);
 }
 
 Result<bool> OpenStore::any_sums(const TagScope& scope, uint64_t size_bytes) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->any_sums(scope, size_bytes);
 }
 
 Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
     for (const TagRow& row : rows) ZCDP_CHECK(core_.index->put_tag(origin, row));
@@ -242,7 +243,7 @@ Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& sco
                                                              const std::string& revision) {
     std::optional<SnapshotInfo> info;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
         if (!origin) return info;
         ZCDP_TRY(const auto id, core_.index->find_revision(*origin, prefix, selection, revision));
@@ -258,7 +259,7 @@ Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& sco
 Result<> OpenStore::put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
                                  const std::string& revision, const SnapshotId& snapshot) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
     return core_.index->put_revision(origin, prefix, selection, revision, snapshot);
 }
@@ -270,7 +271,7 @@ void OpenStore::complete(SnapshotInfo& info, const std::vector<Index::Lease>& le
 
 /// The snapshots as the index has them: no paths, no leases.
 Result<std::vector<SnapshotInfo>> OpenStore::rows() {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->snapshots();
 }
 
@@ -305,7 +306,7 @@ Result<SnapshotInfo> OpenStore::find(const std::string& id_or_name) {
 
 Result<> OpenStore::touch(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     const Index::Relaxed relaxed(*core_.index);
     return core_.index->set_last_use(id, core_.clock.unix_s());
 }
@@ -315,20 +316,20 @@ Result<> OpenStore::pin(const SnapshotId& id, bool pinned) {
     const auto alone = core_.snapshot_locks.take(id);
     std::optional<SnapshotInfo> info;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(info, core_.index->snapshot(id));
     }
     if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
     info->pinned = pinned;
     ZCDP_CHECK(write_meta(core_, *info));
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->set_pinned(id, pinned);
 }
 
 Result<uint64_t> OpenStore::lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) {
     ZCDP_CHECK(must_write());
     const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const auto info, core_.index->snapshot(id));
     if (!info || info->state != SnapshotState::ready)
         return Error(ErrorKind::not_found, "is no ready snapshot of this store", id.str());
@@ -346,7 +347,7 @@ Result<std::vector<LeaseInfo>> OpenStore::leases() {
 
 Result<> OpenStore::release(uint64_t lease) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     const Index::Relaxed relaxed(*core_.index);
     return core_.index->drop_lease(static_cast<int64_t>(lease));
 }
@@ -355,7 +356,7 @@ Result<> OpenStore::release(uint64_t lease) {
 Result<std::vector<Index::Lease>> OpenStore::live_leases() {
     std::vector<Index::Lease> live;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(live, core_.index->leases());
     }
     std::vector<int64_t> dead;
@@ -366,7 +367,7 @@ Result<std::vector<Index::Lease>> OpenStore::live_leases() {
         return true;
     });
     if (dead.empty() || !writable_) return live;
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     for (const int64_t lease : dead) ZCDP_CHECK(core_.index->drop_lease(lease));
     return live;
 }

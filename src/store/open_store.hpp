@@ -2,8 +2,6 @@
 // in evict.cpp, what looks at every byte in verify.cpp.
 #pragma once
 
-#include <mutex>
-
 #include "src/store/core.hpp"
 #include "src/store/lock.hpp"
 #include "zcdp/store/store.hpp"
@@ -82,20 +80,20 @@ class OpenStore final : public Store {
     void note(std::string line);
 
     // evict.cpp; upkeep_ is held
-    Result<> evict_now(const SnapshotId& id);
-    Result<> mark_evicting(const SnapshotId& id);
-    Result<> move_aside(const SnapshotId& id, const std::string& name);
-    Result<> drop_unused_blobs(const std::string& removed_tree);
-    Result<uint64_t> sweep_blobs(int64_t older_than_unix_s);
-    Result<uint64_t> sweep_partials(int64_t older_than_unix_s);
-    Result<bool> drop_partial(const UnfinishedFile& file);
+    Result<> evict_now(const SnapshotId& id) ZCDP_REQUIRES(upkeep_);
+    Result<> mark_evicting(const SnapshotId& id) ZCDP_REQUIRES(upkeep_);
+    Result<> move_aside(const SnapshotId& id, const std::string& name) ZCDP_REQUIRES(upkeep_);
+    Result<> drop_unused_blobs(const std::string& removed_tree) ZCDP_REQUIRES(upkeep_);
+    Result<uint64_t> sweep_blobs(int64_t older_than_unix_s) ZCDP_REQUIRES(upkeep_);
+    Result<uint64_t> sweep_partials(int64_t older_than_unix_s) ZCDP_REQUIRES(upkeep_);
+    Result<bool> drop_partial(const UnfinishedFile& file) ZCDP_REQUIRES(upkeep_);
 
     // room.cpp; make_room and evict_snapshots with upkeep_ held
     Result<FsSpace> space() const;
     Result<bool> promise_if_below(unsigned percent, uint64_t bytes, uint64_t files, HoldOnStore& hold);
     Result<uint64_t> evictable_now(bool loose_blobs);
-    Result<> make_room(uint64_t bytes, bool somebody_waits);
-    Result<> evict_snapshots(const std::function<bool()>& enough);
+    Result<> make_room(uint64_t bytes, bool somebody_waits) ZCDP_REQUIRES(upkeep_);
+    Result<> evict_snapshots(const std::function<bool()>& enough) ZCDP_REQUIRES(upkeep_);
     Error no_room(uint64_t needed, uint64_t files, const FsSpace& space);
 
     // verify.cpp
@@ -113,8 +111,8 @@ class OpenStore final : public Store {
     Core core_;
     Lock lock_;
     bool writable_ = false;
-    std::mutex upkeep_;      ///< of whoever takes something away: evict, gc, condemn. Held over their file work
-    std::mutex room_mutex_;  ///< from the look at the free space to the promise
+    Mutex upkeep_;      ///< of whoever takes something away: evict, gc, condemn. Held over their file work
+    Mutex room_mutex_;  ///< from the look at the free space to the promise
     std::vector<std::string> notes_;
 };
 

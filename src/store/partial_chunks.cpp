@@ -20,7 +20,7 @@ Result<> read_exactly(Fs& fs, int fd, uint64_t offset_bytes, std::span<std::byte
 }
 
 bool PartialChunks::add(uint64_t chunk, const Sha256Bytes& digest) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (present_[chunk]) return false;
     chunks_[chunk] = digest;
     present_[chunk] = true;
@@ -29,39 +29,39 @@ bool PartialChunks::add(uint64_t chunk, const Sha256Bytes& digest) {
 }
 
 uint64_t PartialChunks::present() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return present_count_;
 }
 
 std::vector<Sha256Bytes> PartialChunks::digests() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return chunks_;
 }
 
 void PartialChunks::set_digest(const Digest& digest) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     digest_ = digest;
 }
 
 void PartialChunks::forget() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::fill(present_.begin(), present_.end(), false);
     present_count_ = 0;
     digest_.reset();
 }
 
 std::optional<Digest> PartialChunks::digest() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return digest_;
 }
 
 bool PartialChunks::has(uint64_t chunk) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return chunk < present_.size() && present_[chunk];
 }
 
 std::optional<Sha256Bytes> PartialChunks::chunk_digest(uint64_t chunk) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return chunk < present_.size() && present_[chunk] ? std::optional(chunks_[chunk]) : std::nullopt;
 }
 

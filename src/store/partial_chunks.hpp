@@ -4,11 +4,11 @@
 // Thread rule: any thread.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "zcdp/base/fs.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/store/chunk_source.hpp"
 
 namespace zcdp::store {
@@ -46,11 +46,11 @@ class PartialChunks final : public ChunkSource {
     const std::string path_;
     const uint64_t size_bytes_;
     Fd file_;
-    mutable std::mutex mutex_;
-    std::vector<Sha256Bytes> chunks_;
-    std::vector<bool> present_;
-    uint64_t present_count_ = 0;
-    std::optional<Digest> digest_;
+    mutable Mutex mutex_;
+    std::vector<Sha256Bytes> chunks_ ZCDP_GUARDED_BY(mutex_);
+    std::vector<bool> present_ ZCDP_GUARDED_BY(mutex_);
+    uint64_t present_count_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::optional<Digest> digest_ ZCDP_GUARDED_BY(mutex_);
 };
 
 /// The first and the end of the chunks that a range touches. refused when it goes beyond the content's end; `path` is

@@ -125,14 +125,14 @@ Result<> PartialFileOnDisk::open_map() {
     std::string text = header_;
     for (uint64_t i = 0; i < chunk_count(size_bytes_); ++i)
         if (const auto digest = chunks_->chunk_digest(i)) text += record_of(i, *digest);
-    if (before && *before == text) {
+    {
+        const MutexLock lock(map_mutex_);
         map_offset_ = text.size();
-        return {};
     }
+    if (before && *before == text) return {};
     if (auto cut = core_.fs.truncate(map_.get(), 0); !cut) return error(cut.error(), "cutting the map of");
     if (auto put = core_.fs.write(map_.get(), std::as_bytes(std::span(text)), 0); !put)
         return error(put.error(), "writing the map of");
-    map_offset_ = text.size();
     return {};
 }
 
@@ -183,7 +183,7 @@ Result<> PartialFileOnDisk::chunk_done(uint64_t chunk, const Sha256Bytes& digest
     if (chunk >= chunk_count(size_bytes_))
         return Error(ErrorKind::refused, "has no such chunk", core_.root + "/partial/" + name_);
     const std::string record = record_of(chunk, digest);
-    const std::scoped_lock lock(map_mutex_);
+    const MutexLock lock(map_mutex_);
     if (has(chunk)) return {};
     if (auto put = core_.fs.write(map_.get(), std::as_bytes(std::span(record)), map_offset_); !put)
         return error(put.error(), "writing the map of");

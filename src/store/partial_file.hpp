@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "src/store/core.hpp"
 #include "src/store/partial_chunks.hpp"
@@ -61,8 +60,8 @@ class PartialFileOnDisk final : public PartialFile {
     Fd data_, map_;
     bool direct_ = false;
     bool allocated_ = false;  ///< all of its room is its own already
-    std::mutex map_mutex_;    ///< map_, map_offset_
-    uint64_t map_offset_ = 0;
+    Mutex map_mutex_;
+    uint64_t map_offset_ ZCDP_GUARDED_BY(map_mutex_) = 0;
     const std::shared_ptr<PartialChunks> chunks_;
 };
 

@@ -66,7 +66,7 @@ Result<> OpenStore::match_snapshots() {
         } else if (info.state != SnapshotState::evicting) {
             note("snapshot " + info.id.str() + " has no folder any more: it was dropped from the index");
         }
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_CHECK(core_.index->drop_snapshot(info.id));
     }
     for (const std::string& id : present) ZCDP_CHECK(adopt(*SnapshotId::parse(id)));
@@ -95,7 +95,7 @@ Result<> OpenStore::adopt_blobs(SnapshotInfo& info) {
     ZCDP_CHECK(each_file_of(info, [](ManifestEntry&) { return Result<>(); }));
     std::vector<ManifestEntry> batch;
     const auto put = [&](bool last) -> Result<> {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(auto transaction, core_.index->transaction());
         for (const ManifestEntry& entry : batch)
             ZCDP_CHECK(core_.index->put_blob(entry.digest, entry.size_bytes, entry.chunks));

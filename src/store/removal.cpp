@@ -86,7 +86,7 @@ Result<uint64_t> BlobRemoval::finish() {
 Result<> BlobRemoval::remove_if_many() { return going_.size() < kBatchBlobs ? Result<>() : remove_all(); }
 
 Result<> BlobRemoval::forget() {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     for (const auto& [digest, going] : going_)
         if (!going.stays) ZCDP_CHECK(core_.index->drop_blob(digest));

@@ -47,7 +47,7 @@ Result<FsSpace> OpenStore::space() const {
 
 /// Promised if the disk is used less than so far with it and all that was promised before.
 Result<bool> OpenStore::promise_if_below(unsigned percent, uint64_t bytes, uint64_t files, HoldOnStore& hold) {
-    const std::scoped_lock lock(room_mutex_);
+    const MutexLock lock(room_mutex_);
     const uint64_t promised = core_.holds->promised_bytes();
     ZCDP_TRY(const FsSpace space, this->space());
     const uint64_t wanted = space.total_bytes - space.free_bytes + bytes + promised;
@@ -64,7 +64,7 @@ Result<std::shared_ptr<Hold>> OpenStore::reserve(uint64_t bytes, uint64_t files,
     const uint64_t needed = bytes + files * kBytesPerFile;
     ZCDP_TRY(const bool at_once, promise_if_below(options_.high_watermark_percent, needed, files, held));
     if (at_once) return hold;
-    const std::scoped_lock upkeep(upkeep_);
+    const MutexLock upkeep(upkeep_);
     const uint64_t promised = core_.holds->promised_bytes();
     ZCDP_TRY(FsSpace space, this->space());
     const uint64_t wanted = space.total_bytes - space.free_bytes + needed + promised;
@@ -156,7 +156,7 @@ Error OpenStore::no_room(uint64_t needed, uint64_t files, const FsSpace& space) 
 Result<StoreUsage> OpenStore::usage() {
     StoreUsage usage;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(const auto blobs, core_.index->usage());
         usage.blobs = blobs.blobs, usage.blob_bytes = blobs.bytes;
     }

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <condition_variable>
-#include <mutex>
 #include <set>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/store/manifest.hpp"
 
 namespace zcdp::store {
@@ -28,8 +28,8 @@ class SnapshotLocks {
 
     /// Waits until nobody else has it. One thread takes one snapshot at a time.
     [[nodiscard]] Held take(const SnapshotId& id) {
-        std::unique_lock lock(mutex_);
-        free_.wait(lock, [&] { return !taken_.contains(id); });
+        const MutexLock lock(mutex_);
+        while (taken_.contains(id)) free_.wait(mutex_);
         taken_.insert(id);
         return Held(*this, id);
     }
@@ -37,14 +37,14 @@ class SnapshotLocks {
   private:
     void give_back(const SnapshotId& id) {
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             taken_.erase(id);
         }
         free_.notify_all();
     }
-    std::mutex mutex_;
-    std::condition_variable free_;
-    std::set<SnapshotId> taken_;
+    Mutex mutex_;
+    std::condition_variable_any free_;
+    std::set<SnapshotId> taken_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::store

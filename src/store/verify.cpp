@@ -89,7 +89,7 @@ Result<> OpenStore::scrub_snapshot(const SnapshotInfo& info, Scrub& scrub) {
         ZCDP_TRY(const bool there, is_there(info.id));
         if (!there) return {};
         scrub.report.problems.push_back(fmt::format("snapshot {}: {}", info.id.str(), why));
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         return core_.index->set_state(info.id, SnapshotState::corrupt);
     };
     auto manifest = this->manifest(info.id);
@@ -106,7 +106,7 @@ Result<> OpenStore::scrub_snapshot(const SnapshotInfo& info, Scrub& scrub) {
     if ((*manifest)->id() != info.id) return damaged("its manifest is not its own");
     if (scrub.report.problems.size() > problems_before || info.state == SnapshotState::corrupt) {
         const bool sound = scrub.report.problems.size() == problems_before;
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         return core_.index->set_state(info.id, sound ? SnapshotState::ready : SnapshotState::corrupt);
     }
     return {};
@@ -137,14 +137,14 @@ Result<> OpenStore::scrub_file(const ManifestEntry& entry, const std::string& pa
 
 /// Whether the snapshot is in the index and nobody evicts it: else what is missing of it is no damage.
 Result<bool> OpenStore::is_there(const SnapshotId& id) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const auto info, core_.index->snapshot(id));
     return info && info->state != SnapshotState::evicting;
 }
 
 /// Takes a blob out of the CAS in all its forms; whoever needs it is corrupt from now on.
 Result<> OpenStore::condemn(const Digest& digest, const std::string& problem, const std::string& why, Scrub& scrub) {
-    const std::scoped_lock upkeep(upkeep_);
+    const MutexLock upkeep(upkeep_);
     if (scrub.snapshot) {
         ZCDP_TRY(const bool there, is_there(*scrub.snapshot));
         if (!there) return {};
@@ -193,7 +193,7 @@ std::vector<SnapshotInfo> OpenStore::those_that_need(const Digest& digest, std::
 }
 
 Result<> OpenStore::mark_corrupt(const Digest& digest, std::span<const SnapshotInfo> snapshots) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_CHECK(core_.index->drop_blob(digest));
     for (const SnapshotInfo& info : snapshots) ZCDP_CHECK(core_.index->set_state(info.id, SnapshotState::corrupt));
