@@ -72,9 +72,10 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     transfer::ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
     transfer::ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
                                           transfer::ClimbingLimit::kOfRequests);
-    FetchJob job(FetchContext{store.memory, store.content, store.ingest, hold, *incoming, committer, feeder, run_limit,
-                              request_limit, connections, disk, machine.fs, machine.clock, machine.log, progress, stop, identity,
-                              options.source, scope, options.verify_parts});
+    FetchJob job(FetchContext{store.memory, store.content, store.ingest,   hold,          *incoming,
+                              committer,    feeder,        run_limit,      request_limit, connections,
+                              disk,         machine.fs,    machine.clock,  machine.log,   progress,
+                              stop,         identity,      options.source, scope,         options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();

@@ -12,6 +12,7 @@ namespace zcdp::sync {
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
                                        const std::string& revision, store::Snapshots& snapshots,
-                                       store::OriginMemory& memory, Fs& fs, Progress& progress, const std::stop_token& stop);
+                                       store::OriginMemory& memory, Fs& fs, Progress& progress,
+                                       const std::stop_token& stop);
 
 }  // namespace zcdp::sync
