@@ -8,6 +8,7 @@
 #include "src/modes/signals.hpp"
 #include "zcdp/services/health.hpp"
 #include "zcdp/services/serve.hpp"
+#include "zcdp/store/store.hpp"
 
 namespace zcdp::modes {
 namespace {

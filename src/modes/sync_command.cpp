@@ -12,6 +12,7 @@
 #include "zcdp/base/units.hpp"
 #include "zcdp/services/agent_client.hpp"
 #include "zcdp/services/prefetch.hpp"
+#include "zcdp/store/store.hpp"
 #include "zcdp/sync/place.hpp"
 #include "zcdp/sync/sync.hpp"
 

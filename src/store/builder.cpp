@@ -140,7 +140,7 @@ Result<> Builder::add(const ManifestEntry& entry) {
     ManifestEntry full = entry;
     full.chunks.clear();
     if (entry.kind == FileKind::file && entry.digest.kind == DigestKind::sha256tree) {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(auto blob, core_.index->blob(entry.digest));
         if (!blob) return Error(ErrorKind::corrupt, "has no content in the store", entry.path, "run the sync again");
         full.chunks = std::move(blob->chunks);
@@ -202,10 +202,12 @@ Result<> Builder::promote(const SnapshotId& id, bool damaged) {
 Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string& revision) {
     ZCDP_TRY(const SnapshotId id, manifest_->finish());
     open_.clear();
+    // An eviction of this very snapshot ends first, and none begins meanwhile.
+    const auto alone = core_.snapshot_locks.take(id);
     SnapshotInfo info;
     bool damaged = false;
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         ZCDP_TRY(const auto before, core_.index->snapshot(id));
         if (before) info = *before;
         damaged = before && before->state == SnapshotState::corrupt;
@@ -224,9 +226,9 @@ Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string&
     if (auto put = replace_file(core_.fs, dir_.get(), "meta", meta, 0644); !put)
         return error(put.error(), "writing", "meta");
     ZCDP_CHECK(make_durable());
-    const std::scoped_lock lock(core_.mutex);
     ZCDP_CHECK(promote(id, damaged));
     if (!name_.empty()) ZCDP_CHECK(write_meta(core_, info));
+    const MutexLock lock(core_.mutex);
     ZCDP_CHECK(core_.index->put_snapshot(info));
     return info;
 }

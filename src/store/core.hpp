@@ -1,6 +1,7 @@
 // What the parts of one open store share: its folders, its index, and how things become durable in it.
 //
-// Thread rule: any thread; `index` only under `mutex`. File work is done outside of it.
+// Thread rule: any thread; `index` only under `mutex`, and no file is touched meanwhile: who asks the index never waits
+// for a disk. A lock that is held over file work (OpenStore::upkeep_, snapshot_locks) is taken before `mutex`.
 #pragma once
 
 #include <sys/stat.h>
@@ -8,11 +9,20 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
 
 #include "src/store/hold.hpp"
 #include "src/store/index.hpp"
+#include "src/store/snapshot_locks.hpp"
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/fs.hpp"
+#include "zcdp/base/guarded.hpp"
+#include "zcdp/base/log.hpp"
+#include "zcdp/base/metrics.hpp"
+#include "zcdp/base/random.hpp"
+#include "zcdp/store/blob_name.hpp"
+#include "zcdp/store/ingest.hpp"
+#include "zcdp/store/upkeep.hpp"
 
 namespace zcdp::store {
 
@@ -27,8 +37,9 @@ struct Core {
     std::string root;
     Fd root_dir, cas, partial, staging, snapshots, quarantine;
     BarrierKind barrier = BarrierKind::each;
-    std::mutex mutex;
-    std::unique_ptr<Index> index;
+    Mutex mutex;
+    std::unique_ptr<Index> index ZCDP_GUARDED_BY(mutex) ZCDP_PT_GUARDED_BY(mutex);
+    SnapshotLocks snapshot_locks;
     const std::shared_ptr<Holds> holds = std::make_shared<Holds>();
 
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
@@ -41,17 +52,6 @@ inline constexpr uint64_t kBytesPerFile = 4096;
 
 /// Every file and folder of a store has this mtime: trees look the same wherever they were made.
 inline constexpr int64_t kFixedMtime = 1;
-
-/// "sha256/ab/cdef…": a blob's name below cas/, with ".x" for the executable twin and ".N" for the Nth inode more at a
-/// link limit (0: the first).
-std::string blob_name(const Digest& digest, bool executable, unsigned inode = 0);
-/// The inverse; nullopt for anything else in a folder of cas/. `folder` is "sha256/ab".
-struct BlobFile {
-    Digest digest;
-    bool executable = false;
-    unsigned inode = 0;
-};
-std::optional<BlobFile> parse_blob_name(std::string_view folder, std::string_view name);
 
 /// After the data were written back: everything done so far in the store survives power loss. Not for
 /// BarrierKind::each.

@@ -1,5 +1,6 @@
 // Eviction, and the sweep of what no snapshot needs. A blob is needed by a snapshot exactly when its file has a second
-// link, so there is no reference count to get wrong; what a running sync counts on is in Holds. When: room.cpp.
+// link, so there is no reference count to get wrong; what a running sync counts on is in Holds. How blobs go:
+// removal.cpp. When: room.cpp.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,122 +10,100 @@
 #include <map>
 
 #include "src/store/open_store.hpp"
+#include "src/store/removal.hpp"
 #include "zcdp/base/faults.hpp"
 
 namespace zcdp::store {
 
 Result<> OpenStore::evict(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(auto info, core_.index->snapshot(id));
-    if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
-    ZCDP_TRY(const auto leases, live_leases());
-    complete(*info, leases);
-    if (info->pinned)
-        return Error(ErrorKind::busy, "is pinned", id.str(), "zcdp store unpin " + id.str().substr(0, 12));
-    if (info->leases > 0 && !faults::broken("lease"))
-        return Error(ErrorKind::busy, fmt::format("is in use ({} leases)", info->leases), id.str());
-    return evict_locked(*info);
+    const MutexLock upkeep(upkeep_);
+    return evict_now(id);
 }
 
-/// First the row says so, then the folder loses its name, then the bytes go: whenever it stops, it is gone or whole.
-Result<> OpenStore::evict_locked(const SnapshotInfo& info) {
-    ZCDP_CHECK(core_.index->set_state(info.id, SnapshotState::evicting));
-    const std::string name = "evict-" + info.id.str();
-    if (auto moved = core_.fs.rename(core_.snapshots.get(), info.id.str().c_str(), core_.staging.get(), name.c_str());
-        !moved && moved.error().value() != ENOENT)
-        return core_.error(moved.error(), "evicting", "snapshots/" + info.id.str());
-    if (auto synced = core_.fs.fsync(core_.snapshots.get()); !synced)
-        return core_.error(synced.error(), "making durable", "snapshots");
+/// The transaction that finds it unpinned and not leased says that it goes: from then on nobody can lease it. Errors:
+/// not_found, busy.
+Result<> OpenStore::mark_evicting(const SnapshotId& id) {
+    ZCDP_CHECK(live_leases());  // drops those of the dead
+    const MutexLock lock(core_.mutex);
+    ZCDP_TRY(auto transaction, core_.index->transaction());
+    ZCDP_TRY(const auto info, core_.index->snapshot(id));
+    if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
+    if (info->pinned)
+        return Error(ErrorKind::busy, "is pinned", id.str(), "zcdp store unpin " + id.str().substr(0, 12));
+    ZCDP_TRY(const auto leases, core_.index->leases());
+    const auto used =
+        std::count_if(leases.begin(), leases.end(), [&](const auto& lease) { return lease.snapshot == id; });
+    if (used > 0 && !faults::broken("lease"))
+        return Error(ErrorKind::busy, fmt::format("is in use ({} leases)", used), id.str());
+    ZCDP_CHECK(core_.index->set_state(id, SnapshotState::evicting));
+    return transaction.commit();
+}
+
+/// First the row says so, then the folder loses its name, then the bytes go, then the row: whenever it stops, it is
+/// gone or whole. Only the two transactions lock the index.
+Result<> OpenStore::evict_now(const SnapshotId& id) {
+    const auto alone = core_.snapshot_locks.take(id);
+    ZCDP_CHECK(mark_evicting(id));
+    const std::string name = "evict-" + id.str();
+    ZCDP_CHECK(move_aside(id, name));
     if (auto gone = remove_tree(core_.fs, core_.staging.get(), name + "/tree"); !gone)
         return core_.error(gone.error(), "removing", "staging/" + name);
     ZCDP_CHECK(drop_unused_blobs(name));
     if (auto gone = remove_tree(core_.fs, core_.staging.get(), name); !gone)
         return core_.error(gone.error(), "removing", "staging/" + name);
-    return core_.index->drop_snapshot(info.id);
+    const MutexLock lock(core_.mutex);
+    return core_.index->drop_snapshot(id);
+}
+
+/// Into staging/; fine when an eviction that failed did that already.
+Result<> OpenStore::move_aside(const SnapshotId& id, const std::string& name) {
+    const auto move = [&] {
+        return core_.fs.rename(core_.snapshots.get(), id.str().c_str(), core_.staging.get(), name.c_str());
+    };
+    auto moved = move();
+    if (!moved && (moved.error().value() == ENOTEMPTY || moved.error().value() == EEXIST)) {
+        // What an eviction that failed left of it, before it was made again.
+        if (auto gone = remove_tree(core_.fs, core_.staging.get(), name); !gone)
+            return core_.error(gone.error(), "removing", "staging/" + name);
+        moved = move();
+    }
+    if (!moved && moved.error().value() != ENOENT)
+        return core_.error(moved.error(), "evicting", "snapshots/" + id.str());
+    if (auto synced = core_.fs.fsync(core_.snapshots.get()); !synced)
+        return core_.error(synced.error(), "making durable", "snapshots");
+    return {};
 }
 
 /// Blobs of a removed tree that no other tree links to.
-Result<uint64_t> OpenStore::drop_unused_blobs(const std::string& removed_tree) {
+Result<> OpenStore::drop_unused_blobs(const std::string& removed_tree) {
     auto file = core_.fs.open(core_.staging.get(), (removed_tree + "/manifest.zst").c_str(), O_RDONLY);
-    if (!file) return uint64_t{0};  // gc() finds them
+    if (!file) return {};  // gc() finds them
     const auto manifest = ManifestReader::create(core_.fs, file->get());
-    ZCDP_TRY(auto transaction, core_.index->transaction());
-    uint64_t freed = 0;
-    while (true) {
-        const auto entry = manifest->next();
-        if (!entry || !*entry) break;
-        if ((*entry)->kind != FileKind::file) continue;
-        ZCDP_TRY(const uint64_t bytes, drop_if_unused(**entry));
-        freed += bytes;
-    }
-    ZCDP_CHECK(transaction.commit());
-    return freed;
-}
-
-Result<uint64_t> OpenStore::drop_if_unused(const ManifestEntry& entry) {
-    uint64_t freed = 0;
-    bool any_left = false;
-    for (const bool executable : {false, true}) {
-        for (unsigned inode = 0;; ++inode) {
-            const std::string name = blob_name(entry.digest, executable, inode);
-            const auto st = core_.fs.stat(core_.cas.get(), name.c_str());
-            if (!st) break;
-            bool gone = false;
-            if (st->st_nlink == 1) {
-                ZCDP_TRY(gone, unlink_unless_held(core_.cas.get(), name, "cas/" + name, entry.digest));
-            }
-            if (gone) freed += static_cast<uint64_t>(st->st_size);
-            else any_left = true;
-        }
-    }
-    if (!any_left) ZCDP_CHECK(core_.index->drop_blob(entry.digest));
-    return freed;
-}
-
-/// False when a running sync counts on it. Nobody can begin to between the question and the end of the file.
-Result<bool> OpenStore::unlink_unless_held(int dir, const std::string& name, const std::string& shown,
-                                           const Digest& digest) {
-    const std::scoped_lock lock(core_.holds->mutex());
-    if (core_.holds->need(digest)) return false;
-    if (auto gone = core_.fs.unlink(dir, name.c_str()); !gone) return core_.error(gone.error(), "removing", shown);
-    return true;
+    BlobRemoval removal(core_);
+    for (auto entry = manifest->next(); entry && *entry; entry = manifest->next())
+        if ((*entry)->kind == FileKind::file) ZCDP_CHECK(removal.add((*entry)->digest));
+    ZCDP_CHECK(removal.finish());
+    return {};
 }
 
 Result<uint64_t> OpenStore::gc(int64_t grace_s, int64_t unfinished_grace_s) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock upkeep(upkeep_);
     const int64_t now = core_.clock.unix_s();
     ZCDP_TRY(const uint64_t blobs, sweep_blobs(now - grace_s));
     ZCDP_TRY(const uint64_t partials, sweep_partials(now - unfinished_grace_s));
     return blobs + partials;
 }
 
-/// Forgets a blob whose file is gone, unless its twin with the other mode is there.
-Result<> OpenStore::drop_unless_twin(const Digest& digest) {
-    ZCDP_CHECK(core_.index->drop_blob(digest));
-    for (const bool executable : {false, true}) {
-        const auto twin = core_.fs.stat(core_.cas.get(), blob_name(digest, executable).c_str());
-        if (twin && digest.kind == DigestKind::sha256)
-            ZCDP_CHECK(core_.index->put_blob(digest, static_cast<uint64_t>(twin->st_size), {}));
-    }
-    return {};
-}
-
-/// Files of cas/ with one link whose inode has not changed since. The mutex is held.
+/// Files of cas/ with one link whose inode has not changed since.
 Result<uint64_t> OpenStore::sweep_blobs(int64_t older_than_unix_s) {
-    uint64_t freed = 0;
-    ZCDP_TRY(auto transaction, core_.index->transaction());
+    BlobRemoval removal(core_);
     ZCDP_CHECK(for_each_blob_file(core_, [&](const FoundBlob& found) -> Result<> {
         if (found.st.st_nlink > 1 || found.st.st_ctim.tv_sec > older_than_unix_s) return {};
-        ZCDP_TRY(const bool gone, unlink_unless_held(found.dir, found.name, "cas/" + found.folder + "/" + found.name,
-                                                     found.blob.digest));
-        if (!gone) return {};
-        freed += static_cast<uint64_t>(found.st.st_size);
-        return drop_unless_twin(found.blob.digest);
+        return removal.add(found, older_than_unix_s);
     }));
-    ZCDP_CHECK(transaction.commit());
-    return freed;
+    return removal.finish();
 }
 
 /// Files that downloads left; one that a running sync fills stays, also when that is older.
@@ -141,12 +120,14 @@ Result<uint64_t> OpenStore::sweep_partials(int64_t older_than_unix_s) {
 
 /// With its map; the map first, for without its file it says nothing. False when a running sync needs it.
 Result<bool> OpenStore::drop_partial(const UnfinishedFile& file) {
-    const std::scoped_lock lock(core_.holds->mutex());
-    if (core_.holds->need_partial(file.name)) return false;
+    if (!core_.holds->begin_removal(file.name)) return false;
+    Result<bool> done = true;
     for (const std::string& name : {file.name + ".map", file.name})
-        if (auto gone = core_.fs.unlink(core_.partial.get(), name.c_str()); !gone && gone.error().value() != ENOENT)
-            return core_.error(gone.error(), "removing", "partial/" + name);
-    return true;
+        if (auto gone = core_.fs.unlink(core_.partial.get(), name.c_str());
+            done && !gone && gone.error().value() != ENOENT)
+            done = core_.error(gone.error(), "removing", "partial/" + name);
+    core_.holds->end_removal(file.name);
+    return done;
 }
 
 Result<std::vector<UnfinishedFile>> unfinished_files(Core& core) {
@@ -165,7 +146,6 @@ Result<std::vector<UnfinishedFile>> unfinished_files(Core& core) {
         file.last_write_unix_s = std::max<int64_t>(file.last_write_unix_s, st->st_mtim.tv_sec);
     }
     std::vector<UnfinishedFile> files;
-    const std::scoped_lock lock(core.holds->mutex());
     for (auto& [name, file] : by_name) {
         file.running = core.holds->need_partial(name);
         files.push_back(std::move(file));

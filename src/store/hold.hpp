@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -12,7 +13,8 @@
 #include <set>
 #include <string>
 
-#include "zcdp/store/store.hpp"
+#include "zcdp/base/guarded.hpp"
+#include "zcdp/store/ingest.hpp"
 
 namespace zcdp::store {
 
@@ -39,9 +41,10 @@ class HoldOnStore final : public Hold {
     HoldOnStore(const HoldOnStore&) = delete;
     HoldOnStore& operator=(const HoldOnStore&) = delete;
 
-    /// Before it is looked whether the blob is there: from now on it stays as it is.
+    /// Before it is looked whether the blob is there: from now on it stays as it is. Waits while just this one is being
+    /// removed.
     void keep_blob(const Digest& digest);
-    /// `name` is below partial/.
+    /// `name` is below partial/. Waits as keep_blob() does.
     void keep_partial(const std::string& name);
     void promise(uint64_t bytes);
     /// So much of what was promised is on the disk now.
@@ -62,20 +65,31 @@ class HoldOnStore final : public Hold {
     uint64_t promised_ = 0;
 };
 
-/// All that are there. Shared by the store and its holds.
+/// All that are there, and what is being removed. Shared by the store and its holds.
 class Holds {
   public:
-    /// Held by whoever takes something away, from the question until it is gone.
-    std::mutex& mutex() { return mutex_; }
-    /// With the mutex held.
     bool need(const Digest& blob) const;
     bool need_partial(const std::string& name) const;
+
+    /// Unless somebody needs it, nobody can begin to until end_removal(): between the two its files go.
+    bool begin_removal(const Digest& blob);
+    bool begin_removal(const std::string& partial);
+    /// The same whoever needs it: for what turned out to be damaged.
+    void begin_forced_removal(const Digest& blob);
+    void end_removal(const Digest& blob);
+    void end_removal(const std::string& partial);
     uint64_t promised_bytes() const { return promised_bytes_; }
 
   private:
     friend class HoldOnStore;
-    mutable std::mutex mutex_;
-    std::set<const HoldOnStore*> all_;
+    bool need_locked(const Digest& blob) const ZCDP_REQUIRES(mutex_);
+    bool need_locked(const std::string& partial) const ZCDP_REQUIRES(mutex_);
+
+    mutable Mutex mutex_;
+    std::condition_variable_any removed_;
+    std::set<const HoldOnStore*> all_ ZCDP_GUARDED_BY(mutex_);
+    std::set<Digest> blobs_going_ ZCDP_GUARDED_BY(mutex_);
+    std::set<std::string> partials_going_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<uint64_t> promised_bytes_{0};
 };
 

@@ -28,12 +28,12 @@ class IncomingFiles final : public Incoming {
                                                              : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
-    Result<std::unique_ptr<PartialFile>> open_partial(const TagScope& scope, const std::string& key,
-                                                      const std::string& tag, uint64_t size_bytes) override {
-        return PartialFileOnDisk::open(core_, hold_, scope, key, tag, size_bytes);
+    Result<std::unique_ptr<PartialFile>> open_partial(const PartialKey& key, uint64_t size_bytes) override {
+        return PartialFileOnDisk::open(core_, hold_, key, size_bytes);
     }
     Result<> stage_partial(std::unique_ptr<PartialFile> file, const BlobRef& blob) override;
-    Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override;
+    Result<> commit() override { return commit_with(nullptr, {}); }
+    Result<> commit(const TagScope& scope, std::span<const TagRow> tags) override { return commit_with(&scope, tags); }
     uint64_t staged_files() const override;
     uint64_t staged_bytes() const override;
 
@@ -45,6 +45,7 @@ class IncomingFiles final : public Incoming {
         bool large = false;
         Fd file;  ///< open until the barrier, if few enough are
     };
+    Result<> commit_with(const TagScope* scope, std::span<const TagRow> tags);
     bool already(const BlobRef& blob);
     Result<> fill(int fd, const BlobRef& blob, const std::string& name, std::span<const std::byte> content);
     Result<> seal(int fd, const BlobRef& blob, const std::string& name);
@@ -52,7 +53,7 @@ class IncomingFiles final : public Incoming {
     Result<> make_durable(Staged& staged);
     Result<> into_cas(const Staged& staged, std::set<std::string>& folders);
     Result<> sync_folders(const std::set<std::string>& folders);
-    Result<> record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags);
+    Result<> record(const std::vector<Staged>& batch, const TagScope* scope, std::span<const TagRow> tags);
     Error error(const boost::system::error_code& code, std::string_view action, const std::string& name) const {
         return core_.error(code, action, "partial/" + name);
     }
@@ -62,23 +63,23 @@ class IncomingFiles final : public Incoming {
     const std::string name_prefix_;
     const size_t held_open_max_;
     std::atomic<uint64_t> names_made_{0};
-    mutable std::mutex mutex_;
-    std::vector<Staged> staged_;
-    size_t held_open_ = 0;                   ///< of staged_
-    std::unordered_set<std::string> names_;  ///< of blobs staged or being committed
-    uint64_t bytes_ = 0;
+    mutable Mutex mutex_;
+    std::vector<Staged> staged_ ZCDP_GUARDED_BY(mutex_);
+    size_t held_open_ ZCDP_GUARDED_BY(mutex_) = 0;                   ///< of staged_
+    std::unordered_set<std::string> names_ ZCDP_GUARDED_BY(mutex_);  ///< of blobs staged or being committed
+    uint64_t bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 /// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage. Kept from here on.
 bool IncomingFiles::already(const BlobRef& blob) {
     hold_->keep_blob(blob.digest);
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (!names_.insert(blob_name(blob.digest, blob.executable)).second) return true;
     }
     if (!blob_on_disk(core_, blob)) return false;
     // On disk is verified: nothing gets there otherwise. The index may have lost it; commit() writes it down again.
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     names_.erase(blob_name(blob.digest, blob.executable));
     return true;
 }
@@ -100,7 +101,7 @@ Result<> IncomingFiles::fill(int fd, const BlobRef& blob, const std::string& nam
 Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> content) {
     hold_->spend(blob.size_bytes + kBytesPerFile);
     if (already(blob)) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         staged_.push_back({blob, "", {}, false, {}});
         return {};
     }
@@ -109,13 +110,13 @@ Result<> IncomingFiles::stage(const BlobRef& blob, std::span<const std::byte> co
     if (!file) return error(file.error(), "making", name);
     if (Result<> done = fill(file->get(), blob, name, content); !done) {
         (void)core_.fs.unlink(core_.partial.get(), name.c_str());
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         names_.erase(blob_name(blob.digest, blob.executable));
         return done;
     }
     // Written back in one go at the barrier, the requests reach the device in a row, which costs it one wake-up, not
     // one each.
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (held_open_ < held_open_max_) {
         ++held_open_;
     } else {
@@ -133,14 +134,14 @@ Result<> IncomingFiles::stage_partial(std::unique_ptr<PartialFile> file, const B
     if (chunks.size() == 1) chunks.clear();
     if (already(blob)) {
         ZCDP_CHECK(partial.discard());
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         staged_.push_back({blob, "", std::move(chunks), true, {}});
         return {};
     }
     auto fd = core_.fs.open(core_.partial.get(), partial.name().c_str(), O_RDONLY);
     if (!fd) return error(fd.error(), "opening", partial.name());
     ZCDP_CHECK(seal(fd->get(), blob, partial.name()));
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     staged_.push_back({blob, partial.name(), std::move(chunks), true, {}});
     bytes_ += blob.size_bytes;
     return {};
@@ -209,20 +210,23 @@ Result<> IncomingFiles::sync_folders(const std::set<std::string>& folders) {
     return {};
 }
 
-Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope& scope, std::span<const TagRow> tags) {
-    const std::scoped_lock lock(core_.mutex);
+Result<> IncomingFiles::record(const std::vector<Staged>& batch, const TagScope* scope, std::span<const TagRow> tags) {
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     for (const Staged& staged : batch)
         ZCDP_CHECK(core_.index->put_blob(staged.blob.digest, staged.blob.size_bytes, staged.chunks));
-    ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
-    for (const TagRow& row : tags) ZCDP_CHECK(core_.index->put_tag(origin, row));
+    if (scope) {
+        ZCDP_TRY(const int64_t origin, core_.index->origin_id(*scope));
+        for (const TagRow& row : tags) ZCDP_CHECK(core_.index->put_tag(origin, row));
+    }
     return transaction.commit();
 }
 
-Result<> IncomingFiles::commit(const TagScope& scope, std::span<const TagRow> tags) {
+/// `scope` is null when no origin has a part in it.
+Result<> IncomingFiles::commit_with(const TagScope* scope, std::span<const TagRow> tags) {
     std::vector<Staged> batch;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         batch.swap(staged_);
         bytes_ = 0, held_open_ = 0;
     }
@@ -232,19 +236,19 @@ Result<> IncomingFiles::commit(const TagScope& scope, std::span<const TagRow> ta
         if (!staged.name.empty()) ZCDP_CHECK(into_cas(staged, folders));
     ZCDP_CHECK(sync_folders(folders));
     ZCDP_CHECK(record(batch, scope, tags));
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const Staged& staged : batch)
         if (!staged.name.empty()) names_.erase(blob_name(staged.blob.digest, staged.blob.executable));
     return {};
 }
 
 uint64_t IncomingFiles::staged_files() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return staged_.size();
 }
 
 uint64_t IncomingFiles::staged_bytes() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return bytes_;
 }
 

@@ -150,7 +150,7 @@ Result<> Index::prepare() {
     ZCDP_CHECK(make(put_snapshot_, "INSERT OR REPLACE INTO snapshots VALUES(?,?,?,?,?,?,?,?,?,?,?)"));
     ZCDP_CHECK(make(get_snapshot_, "SELECT * FROM snapshots WHERE id=?"));
     ZCDP_CHECK(make(drop_snapshot_, "DELETE FROM snapshots WHERE id=?"));
-    ZCDP_CHECK(make(set_state_, "UPDATE snapshots SET state=? WHERE id=?"));
+    ZCDP_CHECK(make(set_state_, "UPDATE snapshots SET state=?1 WHERE id=?2 AND (state<>2 OR ?1=2)"));
     ZCDP_CHECK(make(set_pinned_, "UPDATE snapshots SET pinned=? WHERE id=?"));
     ZCDP_CHECK(make(set_last_use_, "UPDATE snapshots SET last_use=? WHERE id=?"));
     ZCDP_CHECK(make(add_lease_,

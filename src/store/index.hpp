@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "zcdp/base/sqlite.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/snapshots.hpp"
+#include "zcdp/store/tags.hpp"
 
 namespace zcdp::store {
 
@@ -69,6 +70,7 @@ class Index {
     Result<> drop_snapshot(const SnapshotId& id);
     Result<std::optional<SnapshotInfo>> snapshot(const SnapshotId& id);
     Result<std::vector<SnapshotInfo>> snapshots();
+    /// One that is being evicted stays so.
     Result<> set_state(const SnapshotId& id, SnapshotState state);
     Result<> set_pinned(const SnapshotId& id, bool pinned);
     Result<> set_last_use(const SnapshotId& id, int64_t unix_s);

@@ -148,6 +148,7 @@ Result<> OpenStore::open_index() {
         index = Index::open(path, true);
     }
     if (!index) return std::move(index).error();
+    const MutexLock lock(core_.mutex);
     core_.index = std::move(*index);
     return {};
 }
@@ -170,7 +171,7 @@ Result<std::unique_ptr<SnapshotBuilder>> OpenStore::build_snapshot() {
 
 bool OpenStore::has_blob(const BlobRef& blob) {
     {
-        const std::scoped_lock lock(core_.mutex);
+        const MutexLock lock(core_.mutex);
         const auto known = core_.index->has_blob(blob.digest, blob.size_bytes);
         if (!known || !*known) return false;
     }
@@ -184,8 +185,7 @@ bool OpenStore::hold_blob(Hold& hold, const BlobRef& blob) {
     return has_blob(blob);
 }
 
-uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
-                                 uint64_t size_bytes) {
+uint64_t OpenStore::hold_partial(Hold& hold, const PartialKey& key, uint64_t size_bytes) {
     auto& held = static_cast<HoldOnStore&>(hold);
     const auto& there = held.partials_at_start([this] {
         std::set<std::string> names;
@@ -194,7 +194,7 @@ uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::s
         return names;
     });
     if (there.empty()) return 0;
-    const std::string name = partial_name(scope, key, tag, size_bytes);
+    const std::string name = partial_name(key, size_bytes);
     if (!there.contains(name)) return 0;
     held.keep_partial(name);
     const auto st = core_.fs.stat(core_.partial.get(), name.c_str());
@@ -203,35 +203,35 @@ uint64_t OpenStore::hold_partial(Hold& hold, const TagScope& scope, const std::s
 
 Result<> OpenStore::for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                  const std::function<bool(const TagRow&)>& row) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
     return origin ? core_.index->for_each_tag(*origin, prefix, from, row) : Result<>();
 }
 
 Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->tags_like(scope, tag, size_bytes);
 }
 
 Result<bool> OpenStore::any_tags(const TagScope& scope) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->any_tags(scope);
 }
 
 Result<std::vector<Digest>> OpenStore::sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
                                                  bool anybodys) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->sums_like(scope, sum, size_bytes, anybodys);
 }
 
 Result<bool> OpenStore::any_sums(const TagScope& scope, uint64_t size_bytes) {
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     return core_.index->any_sums(scope, size_bytes);
 }
 
 Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(auto transaction, core_.index->transaction());
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
     for (const TagRow& row : rows) ZCDP_CHECK(core_.index->put_tag(origin, row));
@@ -241,22 +241,25 @@ Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows
 Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& scope, const std::string& prefix,
                                                              const std::string& selection,
                                                              const std::string& revision) {
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
-    if (!origin) return std::optional<SnapshotInfo>();
-    ZCDP_TRY(const auto id, core_.index->find_revision(*origin, prefix, selection, revision));
-    if (!id) return std::optional<SnapshotInfo>();
-    ZCDP_TRY(auto info, core_.index->snapshot(*id));
+    std::optional<SnapshotInfo> info;
+    {
+        const MutexLock lock(core_.mutex);
+        ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
+        if (!origin) return info;
+        ZCDP_TRY(const auto id, core_.index->find_revision(*origin, prefix, selection, revision));
+        if (!id) return info;
+        ZCDP_TRY(info, core_.index->snapshot(*id));
+    }
     if (!info || info->state != SnapshotState::ready) return std::optional<SnapshotInfo>();
-    if (!core_.fs.stat(core_.snapshots.get(), (id->str() + "/tree").c_str())) return std::optional<SnapshotInfo>();
-    info->tree_path = tree_path(core_, *id);
+    if (!core_.fs.stat(core_.snapshots.get(), (info->id.str() + "/tree").c_str())) return std::optional<SnapshotInfo>();
+    info->tree_path = tree_path(core_, info->id);
     return info;
 }
 
 Result<> OpenStore::put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
                                  const std::string& revision, const SnapshotId& snapshot) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
     return core_.index->put_revision(origin, prefix, selection, revision, snapshot);
 }
@@ -266,9 +269,14 @@ void OpenStore::complete(SnapshotInfo& info, const std::vector<Index::Lease>& le
     for (const auto& lease : leases) info.leases += lease.snapshot == info.id;
 }
 
+/// The snapshots as the index has them: no paths, no leases.
+Result<std::vector<SnapshotInfo>> OpenStore::rows() {
+    const MutexLock lock(core_.mutex);
+    return core_.index->snapshots();
+}
+
 Result<std::vector<SnapshotInfo>> OpenStore::list() {
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(auto all, core_.index->snapshots());
+    ZCDP_TRY(auto all, rows());
     ZCDP_TRY(const auto leases, live_leases());
     for (SnapshotInfo& info : all) complete(info, leases);
     return all;
@@ -298,35 +306,39 @@ Result<SnapshotInfo> OpenStore::find(const std::string& id_or_name) {
 
 Result<> OpenStore::touch(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     const Index::Relaxed relaxed(*core_.index);
     return core_.index->set_last_use(id, core_.clock.unix_s());
 }
 
 Result<> OpenStore::pin(const SnapshotId& id, bool pinned) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
-    ZCDP_TRY(auto info, core_.index->snapshot(id));
+    const auto alone = core_.snapshot_locks.take(id);
+    std::optional<SnapshotInfo> info;
+    {
+        const MutexLock lock(core_.mutex);
+        ZCDP_TRY(info, core_.index->snapshot(id));
+    }
     if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
     info->pinned = pinned;
     ZCDP_CHECK(write_meta(core_, *info));
+    const MutexLock lock(core_.mutex);
     return core_.index->set_pinned(id, pinned);
 }
 
 Result<uint64_t> OpenStore::lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
+    const MutexLock lock(core_.mutex);
     ZCDP_TRY(const auto info, core_.index->snapshot(id));
     if (!info || info->state != SnapshotState::ready)
         return Error(ErrorKind::not_found, "is no ready snapshot of this store", id.str());
-    const int64_t started = owner_pid == 0 ? 0 : process_start(core_.fs, owner_pid);
     const Index::Relaxed relaxed(*core_.index);
     ZCDP_TRY(const int64_t lease, core_.index->add_lease(id, owner, owner_pid, started, core_.clock.unix_s()));
     return static_cast<uint64_t>(lease);
 }
 
 Result<std::vector<LeaseInfo>> OpenStore::leases() {
-    const std::scoped_lock lock(core_.mutex);
     ZCDP_TRY(const auto live, live_leases());
     std::vector<LeaseInfo> out;
     for (const auto& lease : live) out.push_back({static_cast<uint64_t>(lease.id), lease.snapshot, lease.owner});
@@ -335,20 +347,28 @@ Result<std::vector<LeaseInfo>> OpenStore::leases() {
 
 Result<> OpenStore::release(uint64_t lease) {
     ZCDP_CHECK(must_write());
-    const std::scoped_lock lock(core_.mutex);
+    const MutexLock lock(core_.mutex);
     const Index::Relaxed relaxed(*core_.index);
     return core_.index->drop_lease(static_cast<int64_t>(lease));
 }
 
-/// Leases whose owner still runs; those of the dead are dropped. The mutex is held.
+/// Leases whose owner still runs; those of the dead are dropped.
 Result<std::vector<Index::Lease>> OpenStore::live_leases() {
-    ZCDP_TRY(auto leases, core_.index->leases());
     std::vector<Index::Lease> live;
-    for (auto& lease : leases) {
-        const int64_t started = lease.pid == 0 ? 0 : process_start(core_.fs, lease.pid);
-        if (lease.pid == 0 || (started != 0 && started == lease.pid_started)) live.push_back(std::move(lease));
-        else if (writable_) ZCDP_CHECK(core_.index->drop_lease(lease.id));
+    {
+        const MutexLock lock(core_.mutex);
+        ZCDP_TRY(live, core_.index->leases());
     }
+    std::vector<int64_t> dead;
+    std::erase_if(live, [&](const Index::Lease& lease) {
+        const int64_t started = lease.pid == 0 ? 0 : process_start(core_.fs, lease.pid);
+        if (lease.pid == 0 || (started != 0 && started == lease.pid_started)) return false;
+        dead.push_back(lease.id);
+        return true;
+    });
+    if (dead.empty() || !writable_) return live;
+    const MutexLock lock(core_.mutex);
+    for (const int64_t lease : dead) ZCDP_CHECK(core_.index->drop_lease(lease));
     return live;
 }
 

@@ -2,10 +2,9 @@
 // in evict.cpp, what looks at every byte in verify.cpp.
 #pragma once
 
-#include <atomic>
-
 #include "src/store/core.hpp"
 #include "src/store/lock.hpp"
+#include "zcdp/store/store.hpp"
 
 namespace zcdp::store {
 
@@ -21,8 +20,7 @@ class OpenStore final : public Store {
 
     std::shared_ptr<Hold> hold() override { return std::make_shared<HoldOnStore>(core_.holds); }
     bool hold_blob(Hold& hold, const BlobRef& blob) override;
-    uint64_t hold_partial(Hold& hold, const TagScope& scope, const std::string& key, const std::string& tag,
-                          uint64_t size_bytes) override;
+    uint64_t hold_partial(Hold& hold, const PartialKey& key, uint64_t size_bytes) override;
     Result<std::shared_ptr<Hold>> reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold) override;
     Result<std::unique_ptr<Incoming>> incoming(std::shared_ptr<Hold> hold) override;
     Result<std::unique_ptr<SnapshotBuilder>> build_snapshot() override;
@@ -57,6 +55,7 @@ class OpenStore final : public Store {
     Result<RoomReport> room() override;
     Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
     Result<Fd> open_blob(const Digest& digest) override;
+    Result<std::unique_ptr<ChunkSource>> open_chunks(const Digest& digest) override;
 
   private:
     // open_store.cpp
@@ -67,6 +66,8 @@ class OpenStore final : public Store {
     Result<> open_index();
     void choose_barrier();
     Result<> must_write() const;
+    Result<std::vector<SnapshotInfo>> rows();
+    Result<std::vector<Index::Lease>> live_leases();
     void complete(SnapshotInfo& info, const std::vector<Index::Lease>& leases) const;
 
     // recovery.cpp
@@ -74,26 +75,25 @@ class OpenStore final : public Store {
     Result<> sweep_unfinished();
     Result<> match_snapshots();
     Result<> adopt(const SnapshotId& id);
+    Result<> adopt_blobs(SnapshotInfo& info);
+    Result<> each_file_of(SnapshotInfo& info, const std::function<Result<>(ManifestEntry&)>& each);
     void note(std::string line);
 
-    // evict.cpp
-    Result<> evict_locked(const SnapshotInfo& info);
-    Result<uint64_t> drop_unused_blobs(const std::string& removed_tree);
-    Result<uint64_t> drop_if_unused(const ManifestEntry& entry);
-    Result<std::vector<Index::Lease>> live_leases();
-    Result<> drop_unless_twin(const Digest& digest);
-    Result<bool> unlink_unless_held(int dir, const std::string& name, const std::string& shown, const Digest& digest);
-    Result<uint64_t> sweep_blobs(int64_t older_than_unix_s);
-    Result<uint64_t> sweep_partials(int64_t older_than_unix_s);
-    Result<bool> drop_partial(const UnfinishedFile& file);
+    // evict.cpp; upkeep_ is held
+    Result<> evict_now(const SnapshotId& id) ZCDP_REQUIRES(upkeep_);
+    Result<> mark_evicting(const SnapshotId& id) ZCDP_REQUIRES(upkeep_);
+    Result<> move_aside(const SnapshotId& id, const std::string& name) ZCDP_REQUIRES(upkeep_);
+    Result<> drop_unused_blobs(const std::string& removed_tree) ZCDP_REQUIRES(upkeep_);
+    Result<uint64_t> sweep_blobs(int64_t older_than_unix_s) ZCDP_REQUIRES(upkeep_);
+    Result<uint64_t> sweep_partials(int64_t older_than_unix_s) ZCDP_REQUIRES(upkeep_);
+    Result<bool> drop_partial(const UnfinishedFile& file) ZCDP_REQUIRES(upkeep_);
 
-    // room.cpp; the mutex is held
+    // room.cpp; make_room and evict_snapshots with upkeep_ held
     Result<FsSpace> space() const;
+    Result<bool> promise_if_below(unsigned percent, uint64_t bytes, uint64_t files, HoldOnStore& hold);
     Result<uint64_t> evictable_now(bool loose_blobs);
-    Result<> make_room(uint64_t bytes, bool somebody_waits);
-    Result<> evict_snapshots(const std::function<bool()>& enough);
-    Result<StoreUsage> usage_now();
-    Result<RoomReport> room_now();
+    Result<> make_room(uint64_t bytes, bool somebody_waits) ZCDP_REQUIRES(upkeep_);
+    Result<> evict_snapshots(const std::function<bool()>& enough) ZCDP_REQUIRES(upkeep_);
     Error no_room(uint64_t needed, uint64_t files, const FsSpace& space);
 
     // verify.cpp
@@ -101,12 +101,18 @@ class OpenStore final : public Store {
     Result<> scrub_snapshot(const SnapshotInfo& info, Scrub& scrub);
     Result<> scrub_file(const ManifestEntry& entry, const std::string& path, int tree, Scrub& scrub);
     Result<> scrub_loose_blobs(Scrub& scrub);
-    Result<> condemn(const Digest& digest, const std::string& why, Scrub& scrub);
+    Result<bool> is_there(const SnapshotId& id);
+    Result<> condemn(const Digest& digest, const std::string& problem, const std::string& why, Scrub& scrub);
+    Result<> put_aside(const Digest& digest, const std::string& why);
+    std::vector<SnapshotInfo> those_that_need(const Digest& digest, std::span<const SnapshotInfo> all);
+    Result<> mark_corrupt(const Digest& digest, std::span<const SnapshotInfo> snapshots);
 
     StoreOptions options_;
     Core core_;
     Lock lock_;
     bool writable_ = false;
+    Mutex upkeep_;      ///< of whoever takes something away: evict, gc, condemn. Held over their file work
+    Mutex room_mutex_;  ///< from the look at the free space to the promise
     std::vector<std::string> notes_;
 };
 

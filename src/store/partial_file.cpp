@@ -16,12 +16,28 @@ constexpr size_t kDirectAlignment = 4096;
 constexpr size_t kReadBytes = 1 << 20;
 
 /// For people: what a partial file is of. Never the query of a web address, which may hold a signature.
-std::string shown_object(const TagScope& scope, const std::string& key) {
+std::string shown(const ByTag& object) {
+    const TagScope& scope = object.scope;
     const size_t scheme = scope.bucket.find("://");
     std::string at =
         scheme == std::string::npos ? scope.endpoint : scope.bucket.substr(0, scope.bucket.find_first_of("?#"));
     if (scheme == std::string::npos) at += (scope.bucket.starts_with('/') ? "" : "/") + scope.bucket;
-    return at + (at.ends_with('/') ? "" : "/") + key;
+    return at + (at.ends_with('/') ? "" : "/") + object.key;
+}
+std::string shown(const ByDigest& content) { return content.digest.str(); }
+std::string shown(const ByUpload& upload) { return "upload " + upload.name; }
+
+/// What tells keys apart, as hashed into the file's name (docs/formats.md). No two kinds begin alike.
+std::string told_apart(const ByTag& object) {
+    std::string text;
+    for (const std::string* part :
+         {&object.scope.endpoint, &object.scope.bucket, &object.scope.credentials, &object.key, &object.tag})
+        text += std::to_string(part->size()) + ":" + *part;
+    return text;
+}
+std::string told_apart(const ByDigest& content) { return "digest " + content.digest.str() + " "; }
+std::string told_apart(const ByUpload& upload) {
+    return "upload " + std::to_string(upload.name.size()) + ":" + upload.name;
 }
 
 /// Where the records begin: 0 when there are none.
@@ -41,14 +57,9 @@ std::string record_of(uint64_t chunk, const Sha256Bytes& digest) {
 
 }  // namespace
 
-std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes) {
-    Sha256 hash;
-    for (const std::string* part : {&scope.endpoint, &scope.bucket, &scope.credentials, &key, &tag}) {
-        hash.update(std::to_string(part->size()) + ":");
-        hash.update(*part);
-    }
-    hash.update(std::to_string(size_bytes));
-    return "p-" + to_hex(hash.finish()).substr(0, 32);
+std::string partial_name(const PartialKey& key, uint64_t size_bytes) {
+    const std::string text = std::visit([](const auto& of) { return told_apart(of); }, key);
+    return "p-" + to_hex(Sha256::of(text + std::to_string(size_bytes))).substr(0, 32);
 }
 
 std::string object_of_map(std::string_view map) {
@@ -57,11 +68,14 @@ std::string object_of_map(std::string_view map) {
 }
 
 Result<std::unique_ptr<PartialFile>> PartialFileOnDisk::open(Core& core, std::shared_ptr<HoldOnStore> hold,
-                                                             const TagScope& scope, const std::string& key,
-                                                             const std::string& tag, uint64_t size_bytes) {
-    std::string header = std::string(kMagic) + quoted(shown_object(scope, key)) + "\n";
+                                                             const PartialKey& key, uint64_t size_bytes) {
+    const auto* content = std::get_if<ByDigest>(&key);
+    if (content && (content->digest.kind == DigestKind::sha256tree) != (chunk_count(size_bytes) > 1))
+        return Error(ErrorKind::refused, "is the digest of no content of that size", content->digest.str());
+    const std::string object = std::visit([](const auto& of) { return shown(of); }, key);
     auto file = std::unique_ptr<PartialFileOnDisk>(new PartialFileOnDisk(
-        core, std::move(hold), partial_name(scope, key, tag, size_bytes), std::move(header), size_bytes));
+        core, std::move(hold), partial_name(key, size_bytes), std::string(kMagic) + quoted(object) + "\n", size_bytes));
+    if (content) file->expected_ = content->digest;
     file->hold_->keep_partial(file->name_);
     ZCDP_CHECK(file->open_data());
     ZCDP_CHECK(file->open_map());
@@ -77,13 +91,14 @@ Result<> PartialFileOnDisk::open_data() {
     data_ = std::move(*data);
     auto reading = core_.fs.open(core_.partial.get(), name_.c_str(), O_RDONLY);
     if (!reading) return error(reading.error(), "opening");
-    reading_ = std::move(*reading);
+    chunks_->read_from(std::move(*reading));
     return allocate();
 }
 
 /// Blocks up front: a disk that is too small says so now, and the file is not scattered. What an earlier run allocated
 /// is there already and was not promised again.
 Result<> PartialFileOnDisk::allocate() {
+    if (size_bytes_ == 0) return {};
     const auto before = core_.fs.stat_fd(data_.get());
     const uint64_t had = before ? allocated_bytes(*before) : 0;
     const auto room = core_.fs.allocate(data_.get(), size_bytes_);
@@ -99,7 +114,7 @@ Result<> PartialFileOnDisk::allocate() {
 
 Result<> PartialFileOnDisk::open_map() {
     const std::string map_name = name_ + ".map";
-    const size_t limit = kMapHeaderBytesMax + chunks_.size() * kRecordBytes * 2 + 4096;
+    const size_t limit = kMapHeaderBytesMax + chunk_count(size_bytes_) * kRecordBytes * 2 + 4096;
     auto before = read_file(core_.fs, core_.partial.get(), map_name.c_str(), limit);
     auto map = core_.fs.open(core_.partial.get(), map_name.c_str(), O_RDWR | O_CREAT, 0644);
     if (!map) return error(map.error(), "opening the map of");
@@ -108,16 +123,16 @@ Result<> PartialFileOnDisk::open_map() {
         ZCDP_CHECK(recall(before->substr(records)));
     // Written anew with what was found to be true: a torn tail goes away.
     std::string text = header_;
-    for (uint64_t i = 0; i < chunks_.size(); ++i)
-        if (present_[i]) text += record_of(i, chunks_[i]);
-    if (before && *before == text) {
+    for (uint64_t i = 0; i < chunk_count(size_bytes_); ++i)
+        if (const auto digest = chunks_->chunk_digest(i)) text += record_of(i, *digest);
+    {
+        const MutexLock lock(map_mutex_);
         map_offset_ = text.size();
-        return {};
     }
+    if (before && *before == text) return {};
     if (auto cut = core_.fs.truncate(map_.get(), 0); !cut) return error(cut.error(), "cutting the map of");
     if (auto put = core_.fs.write(map_.get(), std::as_bytes(std::span(text)), 0); !put)
         return error(put.error(), "writing the map of");
-    map_offset_ = text.size();
     return {};
 }
 
@@ -129,14 +144,12 @@ Result<> PartialFileOnDisk::recall(const std::string& map) {
         Sha256Bytes digest;
         std::memcpy(&chunk, map.data() + at, sizeof chunk);
         std::memcpy(digest.data(), map.data() + at + sizeof chunk, digest.size());
-        if (chunk >= chunks_.size() || record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes))
+        if (chunk >= chunk_count(size_bytes_) ||
+            record_of(chunk, digest) != std::string_view(map).substr(at, kRecordBytes))
             break;
-        if (present_[chunk]) continue;
+        if (has(chunk)) continue;
         ZCDP_TRY(const bool right, chunk_has(chunk, digest, buffer));
-        if (!right) continue;
-        chunks_[chunk] = digest;
-        present_[chunk] = true;
-        ++present_count_;
+        if (right) chunks_->add(chunk, digest);
     }
     return {};
 }
@@ -146,7 +159,7 @@ Result<bool> PartialFileOnDisk::chunk_has(uint64_t chunk, const Sha256Bytes& dig
     const uint64_t begin = chunk * kChunkBytes, length = chunk_length(size_bytes_, chunk);
     for (uint64_t done = 0; done < length;) {
         const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), length - done));
-        const auto got = core_.fs.read(reading_.get(), piece, begin + done);
+        const auto got = core_.fs.read(chunks_->file(), piece, begin + done);
         if (!got) return error(got.error(), "reading");
         if (*got != piece.size()) return false;
         hash.update(piece);
@@ -155,54 +168,43 @@ Result<bool> PartialFileOnDisk::chunk_has(uint64_t chunk, const Sha256Bytes& dig
     return hash.finish() == digest;
 }
 
-bool PartialFileOnDisk::has(uint64_t chunk) const {
-    const std::scoped_lock lock(mutex_);
-    return present_[chunk];
-}
-
-uint64_t PartialFileOnDisk::chunks_present() const {
-    const std::scoped_lock lock(mutex_);
-    return present_count_;
-}
-
 Result<> PartialFileOnDisk::write(uint64_t offset_bytes, std::span<const std::byte> bytes) {
-    if (direct_ && bytes.size() % kDirectAlignment != 0)
-        bytes = {bytes.data(), (bytes.size() / kDirectAlignment + 1) * kDirectAlignment};
+    ZCDP_CHECK(chunks_of_range(size_bytes_, offset_bytes, bytes.size(), core_.root + "/partial/" + name_));
+    if (bytes.empty() || has(offset_bytes / kChunkBytes)) return {};
+    const uint64_t length = bytes.size();
+    if (direct_ && length % kDirectAlignment != 0)
+        bytes = {bytes.data(), (length / kDirectAlignment + 1) * kDirectAlignment};
     if (auto put = core_.fs.write(data_.get(), bytes, offset_bytes); !put) return error(put.error(), "writing");
     if (!allocated_) hold_->spend(bytes.size());
     return {};
 }
 
 Result<> PartialFileOnDisk::chunk_done(uint64_t chunk, const Sha256Bytes& digest) {
+    if (chunk >= chunk_count(size_bytes_))
+        return Error(ErrorKind::refused, "has no such chunk", core_.root + "/partial/" + name_);
     const std::string record = record_of(chunk, digest);
-    const std::scoped_lock lock(mutex_);
-    if (present_[chunk]) return {};
+    const MutexLock lock(map_mutex_);
+    if (has(chunk)) return {};
     if (auto put = core_.fs.write(map_.get(), std::as_bytes(std::span(record)), map_offset_); !put)
         return error(put.error(), "writing the map of");
     map_offset_ += record.size();
-    chunks_[chunk] = digest;
-    present_[chunk] = true;
-    ++present_count_;
-    return {};
-}
-
-Result<> PartialFileOnDisk::read(uint64_t offset_bytes, std::span<std::byte> into) {
-    const auto got = core_.fs.read(reading_.get(), into, offset_bytes);
-    if (!got) return error(got.error(), "reading");
-    if (*got != into.size())
-        return Error(ErrorKind::corrupt, "is shorter than its map says", core_.root + "/partial/" + name_);
+    chunks_->add(chunk, digest);
     return {};
 }
 
 Result<Digest> PartialFileOnDisk::finish() {
-    if (chunks_present() != chunks_.size())
+    if (chunks_present() != chunk_count(size_bytes_))
         return Error(ErrorKind::failed, "is not complete", core_.root + "/partial/" + name_);
     // Direct writes end at a multiple of 4096.
     if (auto sized = core_.fs.truncate(data_.get(), size_bytes_); !sized) return error(sized.error(), "sizing");
-    return digest_of_chunks(chunks_);
+    const Digest digest = digest_of_chunks(chunks_->digests());
+    if (expected_ && digest != *expected_) return Error(ErrorKind::corrupt, "has " + digest.str(), expected_->str());
+    chunks_->set_digest(digest);
+    return digest;
 }
 
 Result<> PartialFileOnDisk::discard() {
+    chunks_->forget();
     if (auto gone = core_.fs.unlink(core_.partial.get(), (name_ + ".map").c_str()); !gone)
         return error(gone.error(), "removing the map of");
     if (auto gone = core_.fs.unlink(core_.partial.get(), name_.c_str()); !gone) return error(gone.error(), "removing");

@@ -2,14 +2,15 @@
 // (docs/formats.md "Partial files"). What a map says is re-hashed before it is believed.
 #pragma once
 
-#include <mutex>
+#include <memory>
 
 #include "src/store/core.hpp"
+#include "src/store/partial_chunks.hpp"
 
 namespace zcdp::store {
 
-/// The file's name below partial/: the same object with the same tag comes back to the same one.
-std::string partial_name(const TagScope& scope, const std::string& key, const std::string& tag, uint64_t size_bytes);
+/// The file's name below partial/: the same key and size come back to the same one.
+std::string partial_name(const PartialKey& key, uint64_t size_bytes);
 /// What a map says of the object, from the beginning of its bytes; "" when that says nothing.
 std::string object_of_map(std::string_view map);
 inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
@@ -17,21 +18,20 @@ inline constexpr size_t kMapHeaderBytesMax = 16 << 10;
 class PartialFileOnDisk final : public PartialFile {
   public:
     static Result<std::unique_ptr<PartialFile>> open(Core& core, std::shared_ptr<HoldOnStore> hold,
-                                                     const TagScope& scope, const std::string& key,
-                                                     const std::string& tag, uint64_t size_bytes);
+                                                     const PartialKey& key, uint64_t size_bytes);
 
     uint64_t size_bytes() const override { return size_bytes_; }
-    bool has(uint64_t chunk) const override;
-    uint64_t chunks_present() const override;
+    bool has(uint64_t chunk) const override { return chunks_->has(chunk); }
+    uint64_t chunks_present() const override { return chunks_->present(); }
     Result<> write(uint64_t offset_bytes, std::span<const std::byte> bytes) override;
     Result<> chunk_done(uint64_t chunk, const Sha256Bytes& digest) override;
-    Result<> read(uint64_t offset_bytes, std::span<std::byte> into) override;
     Result<Digest> finish() override;
     Result<> discard() override;
+    std::shared_ptr<ChunkSource> source() const override { return chunks_; }
 
     /// For the store: the name below partial/, and the digests after finish().
     const std::string& name() const { return name_; }
-    const std::vector<Sha256Bytes>& chunks() const { return chunks_; }
+    std::vector<Sha256Bytes> chunks() const { return chunks_->digests(); }
 
   private:
     PartialFileOnDisk(Core& core, std::shared_ptr<HoldOnStore> hold, std::string name, std::string header,
@@ -41,8 +41,7 @@ class PartialFileOnDisk final : public PartialFile {
           name_(std::move(name)),
           header_(std::move(header)),
           size_bytes_(size_bytes),
-          chunks_(chunk_count(size_bytes)),
-          present_(chunks_.size()) {}
+          chunks_(std::make_shared<PartialChunks>(core.fs, core.root + "/partial/" + name_, size_bytes)) {}
     Result<> open_data();
     Result<> allocate();
     Result<> open_map();
@@ -57,14 +56,13 @@ class PartialFileOnDisk final : public PartialFile {
     std::string name_;
     const std::string header_;  ///< of the map
     const uint64_t size_bytes_;
-    Fd data_, reading_, map_;
+    std::optional<Digest> expected_;  ///< what finish() must find
+    Fd data_, map_;
     bool direct_ = false;
     bool allocated_ = false;  ///< all of its room is its own already
-    uint64_t map_offset_ = 0;
-    mutable std::mutex mutex_;  ///< chunks_, present_, map_
-    std::vector<Sha256Bytes> chunks_;
-    std::vector<bool> present_;
-    uint64_t present_count_ = 0;
+    Mutex map_mutex_;
+    uint64_t map_offset_ ZCDP_GUARDED_BY(map_mutex_) = 0;
+    const std::shared_ptr<PartialChunks> chunks_;
 };
 
 }  // namespace zcdp::store

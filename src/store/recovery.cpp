@@ -16,7 +16,6 @@ void OpenStore::note(std::string line) {
 
 Result<> OpenStore::recover(bool after_crash) {
     ZCDP_CHECK(sweep_unfinished());
-    const std::scoped_lock lock(core_.mutex);
     ZCDP_CHECK(match_snapshots());
     if (after_crash) {
         // Blobs that were renamed but never written down are found by the next stage() on disk; nothing to do for them.
@@ -53,8 +52,8 @@ Result<> OpenStore::match_snapshots() {
     std::set<std::string> present;
     for (const DirEntry& entry : *folders)
         if (SnapshotId::parse(entry.name)) present.insert(entry.name);
-    ZCDP_TRY(const auto rows, core_.index->snapshots());
-    for (const SnapshotInfo& info : rows) {
+    ZCDP_TRY(const auto known, rows());
+    for (const SnapshotInfo& info : known) {
         if (present.erase(info.id.str()) > 0) {
             if (info.state != SnapshotState::evicting) continue;
             note("finished the eviction of " + info.id.str());
@@ -67,10 +66,48 @@ Result<> OpenStore::match_snapshots() {
         } else if (info.state != SnapshotState::evicting) {
             note("snapshot " + info.id.str() + " has no folder any more: it was dropped from the index");
         }
+        const MutexLock lock(core_.mutex);
         ZCDP_CHECK(core_.index->drop_snapshot(info.id));
     }
     for (const std::string& id : present) ZCDP_CHECK(adopt(*SnapshotId::parse(id)));
     return {};
+}
+
+/// Calls `each` with every file of the snapshot's manifest. corrupt when that is not its own.
+Result<> OpenStore::each_file_of(SnapshotInfo& info, const std::function<Result<>(ManifestEntry&)>& each) {
+    ZCDP_TRY(const auto manifest, this->manifest(info.id));
+    while (true) {
+        ZCDP_TRY(auto entry, manifest->next());
+        if (!entry) break;
+        if (entry->kind == FileKind::file) ZCDP_CHECK(each(*entry));
+    }
+    if (manifest->id() != info.id)
+        return Error(ErrorKind::corrupt, "has a manifest that is not its own", info.id.str());
+    const ManifestTotals& totals = manifest->totals();
+    info.files = totals.files, info.directories = totals.directories, info.symlinks = totals.symlinks;
+    info.bytes = totals.bytes;
+    return {};
+}
+
+/// The blobs of a whole manifest in batches, and its row with the last of them.
+Result<> OpenStore::adopt_blobs(SnapshotInfo& info) {
+    constexpr size_t kBatchBlobs = 4096;
+    ZCDP_CHECK(each_file_of(info, [](ManifestEntry&) { return Result<>(); }));
+    std::vector<ManifestEntry> batch;
+    const auto put = [&](bool last) -> Result<> {
+        const MutexLock lock(core_.mutex);
+        ZCDP_TRY(auto transaction, core_.index->transaction());
+        for (const ManifestEntry& entry : batch)
+            ZCDP_CHECK(core_.index->put_blob(entry.digest, entry.size_bytes, entry.chunks));
+        if (last) ZCDP_CHECK(core_.index->put_snapshot(info));
+        batch.clear();
+        return transaction.commit();
+    };
+    ZCDP_CHECK(each_file_of(info, [&](ManifestEntry& entry) -> Result<> {
+        batch.push_back(std::move(entry));
+        return batch.size() < kBatchBlobs ? Result<>() : put(false);
+    }));
+    return put(true);
 }
 
 /// A snapshot that the index does not know: killed before the last transaction, or the index was lost.
@@ -82,23 +119,7 @@ Result<> OpenStore::adopt(const SnapshotId& id) {
     info.name = meta.name, info.revision = meta.revision, info.pinned = meta.pinned;
     info.created_unix_s = meta.created_unix_s;
     info.last_use_unix_s = core_.clock.unix_s();
-    const auto read = [&]() -> Result<> {
-        ZCDP_TRY(const auto manifest, this->manifest(id));
-        ZCDP_TRY(auto transaction, core_.index->transaction());
-        while (true) {
-            ZCDP_TRY(const auto entry, manifest->next());
-            if (!entry) break;
-            if (entry->kind == FileKind::file)
-                ZCDP_CHECK(core_.index->put_blob(entry->digest, entry->size_bytes, entry->chunks));
-        }
-        if (manifest->id() != id) return Error(ErrorKind::corrupt, "has a manifest that is not its own", id.str());
-        const ManifestTotals& totals = manifest->totals();
-        info.files = totals.files, info.directories = totals.directories, info.symlinks = totals.symlinks;
-        info.bytes = totals.bytes;
-        ZCDP_CHECK(core_.index->put_snapshot(info));
-        return transaction.commit();
-    };
-    const auto done = read();
+    const auto done = adopt_blobs(info);
     if (done) {
         note(fmt::format(
             "took snapshot {} ({}) into the index; leases, last use and what origins said are not known any more",

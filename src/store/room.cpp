@@ -45,11 +45,26 @@ Result<FsSpace> OpenStore::space() const {
     return *space;
 }
 
+/// Promised if the disk is used less than so far with it and all that was promised before.
+Result<bool> OpenStore::promise_if_below(unsigned percent, uint64_t bytes, uint64_t files, HoldOnStore& hold) {
+    const MutexLock lock(room_mutex_);
+    const uint64_t promised = core_.holds->promised_bytes();
+    ZCDP_TRY(const FsSpace space, this->space());
+    const uint64_t wanted = space.total_bytes - space.free_bytes + bytes + promised;
+    if (percent < 100 && wanted > used_limit(space, percent)) return false;
+    if (bytes + promised > space.free_bytes || (space.total_inodes > 0 && files > space.free_inodes)) return false;
+    hold.promise(bytes);
+    return true;
+}
+
 Result<std::shared_ptr<Hold>> OpenStore::reserve(uint64_t bytes, uint64_t files, std::shared_ptr<Hold> hold) {
     ZCDP_CHECK(must_write());
     if (!hold) hold = this->hold();
+    auto& held = static_cast<HoldOnStore&>(*hold);
     const uint64_t needed = bytes + files * kBytesPerFile;
-    const std::scoped_lock lock(core_.mutex);
+    ZCDP_TRY(const bool at_once, promise_if_below(options_.high_watermark_percent, needed, files, held));
+    if (at_once) return hold;
+    const MutexLock upkeep(upkeep_);
     const uint64_t promised = core_.holds->promised_bytes();
     ZCDP_TRY(FsSpace space, this->space());
     const uint64_t wanted = space.total_bytes - space.free_bytes + needed + promised;
@@ -59,21 +74,21 @@ Result<std::shared_ptr<Hold>> OpenStore::reserve(uint64_t bytes, uint64_t files,
         const bool hopeless = needed + promised > space.free_bytes + evictable;
         const uint64_t low = used_limit(space, options_.low_watermark_percent);
         if (!hopeless) ZCDP_CHECK(make_room(wanted > low ? wanted - low : 0, needed > 0));
-        ZCDP_TRY(space, this->space());
     }
+    ZCDP_TRY(const bool fits, promise_if_below(100, needed, files, held));
+    if (fits) return hold;
+    ZCDP_TRY(space, this->space());
     const bool inodes = space.total_inodes == 0 || files <= space.free_inodes;
-    if (needed + promised > space.free_bytes || !inodes) return no_room(needed, inodes ? 0 : files, space);
-    static_cast<HoldOnStore&>(*hold).promise(needed);
-    return hold;
+    return no_room(needed, inodes ? 0 : files, space);
 }
 
 /// What could go, at most: blobs that a snapshot to be evicted shares with another are counted all the same.
 Result<uint64_t> OpenStore::evictable_now(bool loose_blobs) {
     if (loose_blobs) {
-        ZCDP_TRY(const RoomReport report, room_now());
+        ZCDP_TRY(const RoomReport report, room());
         return report.evictable_bytes;
     }
-    ZCDP_TRY(const StoreUsage usage, usage_now());
+    ZCDP_TRY(const StoreUsage usage, this->usage());
     return usage.evictable_bytes;
 }
 
@@ -104,7 +119,7 @@ Result<> OpenStore::make_room(uint64_t bytes, bool somebody_waits) {
 
 /// Longest unused first.
 Result<> OpenStore::evict_snapshots(const std::function<bool()>& enough) {
-    ZCDP_TRY(auto all, core_.index->snapshots());
+    ZCDP_TRY(auto all, rows());
     ZCDP_TRY(const auto leases, live_leases());
     std::sort(all.begin(), all.end(),
               [](const SnapshotInfo& a, const SnapshotInfo& b) { return a.last_use_unix_s < b.last_use_unix_s; });
@@ -112,7 +127,9 @@ Result<> OpenStore::evict_snapshots(const std::function<bool()>& enough) {
         if (enough()) return {};
         complete(info, leases);
         if (info.pinned || info.leases > 0) continue;
-        ZCDP_CHECK(evict_locked(info));
+        const Result<> gone = evict_now(info.id);
+        if (!gone && gone.error().kind() == ErrorKind::busy) continue;  // somebody began to use it just now
+        if (!gone) return gone;
         core_.log.info("evicted to make room", {{"snapshot", info.id.str()}, {"name", info.name}});
     }
     return {};
@@ -123,7 +140,7 @@ Error OpenStore::no_room(uint64_t needed, uint64_t files, const FsSpace& space) 
         return Error(ErrorKind::no_space,
                      fmt::format("needs {} files more, the file system has {} inodes free", files, space.free_inodes),
                      core_.root, "remove files from it, or choose another --store");
-    auto report = room_now();
+    auto report = room();
     if (!report) return std::move(report).error();
     const std::string line = report->line(core_.clock.unix_s());
     const uint64_t promised = core_.holds->promised_bytes();
@@ -137,15 +154,13 @@ Error OpenStore::no_room(uint64_t needed, uint64_t files, const FsSpace& space) 
 }
 
 Result<StoreUsage> OpenStore::usage() {
-    const std::scoped_lock lock(core_.mutex);
-    return usage_now();
-}
-
-Result<StoreUsage> OpenStore::usage_now() {
     StoreUsage usage;
-    ZCDP_TRY(const auto blobs, core_.index->usage());
-    usage.blobs = blobs.blobs, usage.blob_bytes = blobs.bytes;
-    ZCDP_TRY(auto all, core_.index->snapshots());
+    {
+        const MutexLock lock(core_.mutex);
+        ZCDP_TRY(const auto blobs, core_.index->usage());
+        usage.blobs = blobs.blobs, usage.blob_bytes = blobs.bytes;
+    }
+    ZCDP_TRY(auto all, rows());
     ZCDP_TRY(const auto leases, live_leases());
     for (SnapshotInfo& info : all) {
         complete(info, leases);
@@ -164,15 +179,10 @@ Result<StoreUsage> OpenStore::usage_now() {
 }
 
 Result<RoomReport> OpenStore::room() {
-    const std::scoped_lock lock(core_.mutex);
-    return room_now();
-}
-
-Result<RoomReport> OpenStore::room_now() {
     RoomReport report;
-    ZCDP_TRY(report.usage, usage_now());
+    ZCDP_TRY(report.usage, usage());
     report.evictable_bytes = report.usage.evictable_bytes;
-    ZCDP_TRY(auto all, core_.index->snapshots());
+    ZCDP_TRY(auto all, rows());
     ZCDP_TRY(const auto leases, live_leases());
     for (SnapshotInfo& info : all) {
         complete(info, leases);
@@ -185,7 +195,6 @@ Result<RoomReport> OpenStore::room_now() {
         cas_bytes += bytes;
         if (found.st.st_nlink > 1) return {};
         report.loose_bytes += bytes;
-        const std::scoped_lock lock(core_.holds->mutex());
         if (!core_.holds->need(found.blob.digest)) report.evictable_bytes += bytes;
         return {};
     }));

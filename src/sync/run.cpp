@@ -2,6 +2,7 @@
 #include "src/sync/place/dest_run.hpp"
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/store/store.hpp"
 #include "zcdp/transfer/loop.hpp"
 
 namespace zcdp::sync {
@@ -11,7 +12,7 @@ Result<SyncReport> run_kind(const SyncOptions& options, store::Store* store, con
                             Machine machine, Progress& progress, const std::stop_token& stop) {
     if (options.no_store) return run_without_store(options, origin, machine, progress, stop);
     if (!options.dest.empty() && !options.dry_run) ZCDP_CHECK(forget_private_store(options.dest, machine));
-    StoreRun into_store(options, *store, origin, machine, progress, stop);
+    StoreRun into_store(options, parts_of(*store), origin, machine, progress, stop);
     ZCDP_TRY(SyncReport report, into_store.run());
     if (!options.dest.empty())
         ZCDP_CHECK(place_snapshot(options, *store, *into_store.listed(), machine, report, progress, stop));

@@ -33,12 +33,13 @@ void StoreRun::describe(const Listed& listed) {
 
 /// The listing says what it said before, and that snapshot is still here: nothing to plan, nothing to fetch.
 Result<bool> StoreRun::from_earlier_revision(const Listed& listed) {
-    ZCDP_TRY(const auto earlier, store_.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
+    ZCDP_TRY(const auto earlier,
+             store_.memory.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
     if (!earlier) return false;
     report_.snapshot = earlier->id.str(), report_.path = earlier->tree_path;
     report_.objects_reused = listed.files, report_.bytes_reused = listed.bytes;
     progress_.objects_reused = listed.files, progress_.bytes_reused = listed.bytes;
-    if (!options_.dry_run) ZCDP_CHECK(store_.touch(earlier->id));
+    if (!options_.dry_run) ZCDP_CHECK(store_.snapshots.touch(earlier->id));
     return true;
 }
 
@@ -47,7 +48,7 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold
     Planned planned;
     ZCDP_TRY(planned.list.file, open_scratch(machine_.fs, scratch_folder(), machine_.random));
     SpoolWriter spool(machine_.fs, planned.list.file.get());
-    Planner planner(store_, scope_, listed.identity, hold);
+    Planner planner(store_.memory, store_.ingest, scope_, listed.identity, hold);
     SpoolReader reader = listed.list.read(machine_.fs);
     SpoolEntry record;
     while (true) {
@@ -66,7 +67,7 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold
 
 Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     scope_ = scope_of(listed.identity);
-    const auto hold = store_.hold();
+    const auto hold = store_.ingest.hold();
     ZCDP_TRY(const Planned planned, plan(listed, *hold));
     const PlanTotals& totals = planned.totals;
     const uint64_t unsure_files = totals.candidate_files + totals.same_size_files;
@@ -82,16 +83,17 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     }
     if (totals.fetch_files + unsure_files > 0) {
         // What may be here already gets its room when it turns out that it is not.
-        ZCDP_CHECK(store_.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
+        ZCDP_CHECK(store_.ingest.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
         ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, hold,
                                                       factory_, machine_, progress_, stop_));
         report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
         report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;
     }
     ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,
-                                             store_, machine_.fs, progress_, stop_));
+                                             store_.snapshots, store_.memory, machine_.fs, progress_, stop_));
     if (whole)
-        ZCDP_CHECK(store_.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
+        ZCDP_CHECK(
+            store_.memory.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
     report_.snapshot = snapshot.id.str(), report_.path = snapshot.tree_path;
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include "src/sync/list/listing.hpp"
 #include "src/sync/plan/plan.hpp"
+#include "src/sync/store_parts.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
@@ -18,9 +19,14 @@ Error changes_too_often(const Error& last);
 /// Blocks. Thread rule: one thread.
 class StoreRun {
   public:
-    StoreRun(const SyncOptions& options, store::Store& store, const origin::OriginFactory& factory, Machine machine,
+    StoreRun(const SyncOptions& options, StoreParts store, const origin::OriginFactory& factory, Machine machine,
              Progress& progress, const std::stop_token& stop)
-        : options_(options), store_(store), factory_(factory), machine_(machine), progress_(progress), stop_(stop) {}
+        : options_(options),
+          store_(std::move(store)),
+          factory_(factory),
+          machine_(machine),
+          progress_(progress),
+          stop_(stop) {}
 
     /// The whole of it, with fresh listings when the source changes meanwhile.
     Result<SyncReport> run();
@@ -38,12 +44,12 @@ class StoreRun {
     };
     Result<bool> from_earlier_revision(const Listed& listed);
     Result<Planned> plan(const Listed& listed, store::Hold& hold);
-    std::string scratch_folder() const { return store_.root() + "/staging"; }
+    std::string scratch_folder() const { return store_.root + "/staging"; }
     std::string selection() const { return Filter(options_.include, options_.exclude).text(); }
     void describe(const Listed& listed);
 
     const SyncOptions& options_;
-    store::Store& store_;
+    const StoreParts store_;
     const origin::OriginFactory& factory_;
     Machine machine_;
     Progress& progress_;

@@ -93,7 +93,7 @@ OWN = {
     ("include/zcdp/store/lock_holder.hpp", "parse_lock"): "the store's own lock file",
     ("include/zcdp/store/manifest.hpp", "SnapshotId::parse"): "64 hex digits, of a flag or an object's name",
     ("src/net/client/client_identity.hpp", "parse_client_identity"): "the user's own PEM files, read by OpenSSL",
-    ("src/store/core.hpp", "parse_blob_name"): "names that the store made itself",
+    ("include/zcdp/store/blob_name.hpp", "parse_blob_name"): "names that the store made itself",
 }
 
 DECLARED = re.compile(r"\b(parse_\w+)\s*\(|\bstatic\s[^;{}()]*?\s(parse)\s*\(")

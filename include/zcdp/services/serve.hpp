@@ -13,7 +13,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/snapshots.hpp"
 
 namespace zcdp::services {
 
@@ -33,7 +33,7 @@ class Server {
     /// Binds. `store`, if there is one (opened for reading), is shown instead of the directory. Errors: usage (no such
     /// address, certificate), denied, failed (in use), not_found (no such directory).
     static Result<std::unique_ptr<Server>> open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics,
-                                                Logger& log, std::unique_ptr<store::Store> store = nullptr);
+                                                Logger& log, std::unique_ptr<store::Snapshots> store = nullptr);
     /// "http[s]://ADDRESS:PORT" as it was bound.
     virtual const std::string& url() const = 0;
     /// Serves until `stop` is set; answers that are under way have two seconds to end.

@@ -16,7 +16,10 @@
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/origin/options.hpp"
-#include "zcdp/store/store.hpp"
+
+namespace zcdp::store {
+class Store;
+}
 
 namespace zcdp::sync {
 

@@ -21,7 +21,8 @@ struct Address {
 
 /// Where the bucket's name stands.
 enum class Style {
-    automatic,  ///< in the host of AWS and of those that are known to want it, if the name can stand there; else in the path
+    automatic,  ///< in the host of AWS and of those that are known to want it, if the name can stand there; else in the
+                ///< path
     path,
     host,
 };

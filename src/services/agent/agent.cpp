@@ -14,6 +14,7 @@
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/unreadable.hpp"
 #include "zcdp/services/health.hpp"
+#include "zcdp/store/store.hpp"
 
 namespace zcdp::services {
 namespace {
@@ -67,7 +68,7 @@ Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api
     return factory;
 }
 
-void report_store(store::Store& store, Metrics& metrics) {
+void report_store(store::Upkeep& store, Metrics& metrics) {
     const auto usage = store.usage();
     if (!usage) return;
     metrics.gauge("zcdp_store_bytes", "Bytes of blobs in the store.").set(usage->blob_bytes);
@@ -106,14 +107,16 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
             return make_origin(options, api, machine, wanted, access);
         },
         options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
-    Volumes volumes({api, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log},
-                    {options.node}, [&](const std::string& dataset_uid) {
-                        for (const auto& object : objects.by_index(dataset_uid)) queue.add(object->metadata.name);
-                    });
+    Volumes volumes(
+        {api, *store, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log},
+        {options.node}, [&](const std::string& dataset_uid) {
+            for (const auto& object : objects.by_index(dataset_uid)) queue.add(object->metadata.name);
+        });
     ZCDP_CHECK(volumes.adopt());
 
     kube::EventRecorder events(api, "zcdp-agent", options.node, machine.clock, machine.random, log);
-    NodeState state({api, *store, transfers, volumes, objects, events, queue, machine.clock, machine.metrics, log});
+    NodeState state(
+        {api, *store, *store, transfers, volumes, objects, events, queue, machine.clock, machine.metrics, log});
     kube::ListOptions scope;
     scope.label_selector = std::string(api::kNodeLabel) + "=" + api::node_label_value(options.node);
     kube::Informer informer(api, kube::resources::node_datasets, scope, objects, machine.random, log);
@@ -124,7 +127,7 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
         const auto health_server, open_health_server(options.listen, machine.metrics, log, [&] {
             return std::string(volumes.is_registered() && informer.synced() ? "" : "not registered with kubelet yet");
         }));
-    ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, machine, log}));
+    ZCDP_TRY(const auto socket, open_agent_socket(options.socket, {*store, *store, *store, machine, log}));
     report_store(*store, machine.metrics);
     log.info("serves", {{"node", options.node}, {"store", options.store}});
 

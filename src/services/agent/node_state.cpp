@@ -107,8 +107,8 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
     const std::string snapshot = object.status.snapshot;
     if (!snapshot.empty() && !shared(object, snapshot)) {
         if (const auto id = store::SnapshotId::parse(snapshot)) {
-            (void)parts_.store.pin(*id, false).has_value();
-            auto gone = parts_.store.evict(*id);
+            (void)parts_.snapshots.pin(*id, false).has_value();
+            auto gone = parts_.upkeep.evict(*id);
             if (!gone && gone.error().kind() != ErrorKind::not_found) {
                 parts_.log.info("not evicted yet",
                                 {{"nodedataset", object.metadata.name}, {"error", gone.error().line()}});
@@ -172,10 +172,11 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     const bool ready = view.transfer && view.transfer->phase == TransferPhase::ready;
     const std::string snapshot = ready ? view.transfer->snapshot : object->status.snapshot;
     if (!snapshot.empty()) {
-        const auto info = parts_.store.find(snapshot);
+        const auto info = parts_.snapshots.find(snapshot);
         view.in_store = info && info->state == store::SnapshotState::ready;
-        view.evicted_for_space = !info && info.error().kind() == ErrorKind::not_found &&
-                                 (ready || object->status.phase == api::Phase::ready);
+        const bool gone =
+            info ? info->state == store::SnapshotState::evicting : info.error().kind() == ErrorKind::not_found;
+        view.evicted_for_space = gone && (ready || object->status.phase == api::Phase::ready);
         if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
             parts_.transfers.forget(name);
             view.transfer.reset();
@@ -205,9 +206,9 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
     }
     if (decision.phase == api::Phase::ready) {
         const std::string held = view.transfer ? view.transfer->snapshot : snapshot;
-        const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.store.find(held);
+        const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.snapshots.find(held);
         if (info && info->pinned != object->spec.pinned)
-            (void)parts_.store.pin(info->id, object->spec.pinned).has_value();
+            (void)parts_.snapshots.pin(info->id, object->spec.pinned).has_value();
     }
     if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written)
         return std::move(written).error();

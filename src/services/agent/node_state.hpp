@@ -12,6 +12,8 @@
 #include "src/services/agent/volumes.hpp"
 #include "zcdp/kube/events.hpp"
 #include "zcdp/kube/work_queue.hpp"
+#include "zcdp/store/snapshots.hpp"
+#include "zcdp/store/upkeep.hpp"
 
 namespace zcdp::services::agent {
 
@@ -39,7 +41,8 @@ class NodeState {
   public:
     struct Parts {
         kube::Api& api;
-        store::Store& store;
+        store::Snapshots& snapshots;
+        store::Upkeep& upkeep;
         Transfers& transfers;
         Volumes& volumes;
         kube::Cache<api::NodeDataset>& node_datasets;

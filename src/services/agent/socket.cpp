@@ -34,20 +34,20 @@ ControlResponse failed(const Error& error) {
     return {status, "application/json", json::serialize(api::to_json(api::to_wire(error))) + "\n", {}};
 }
 
-ControlResponse list_snapshots(store::Store& store) {
-    const auto all = store.list();
+ControlResponse list_snapshots(store::Snapshots& snapshots) {
+    const auto all = snapshots.list();
     if (!all) return failed(all.error());
     std::string out;
     for (const auto& info : *all) out += (out.empty() ? "" : ",") + store::to_json(info);
     return {200, "application/json", "[" + out + "]\n", {}};
 }
 
-ControlResponse act_on_snapshot(store::Store& store, const std::string& id, const std::string& action) {
-    const auto info = store.find(id);
+ControlResponse act_on_snapshot(const SocketParts& parts, const std::string& id, const std::string& action) {
+    const auto info = parts.snapshots.find(id);
     if (!info) return failed(info.error());
     Result<> done = Error(ErrorKind::usage, "there are pin, unpin and evict", action);
-    if (action == "pin" || action == "unpin") done = store.pin(info->id, action == "pin");
-    if (action == "evict") done = store.evict(info->id);
+    if (action == "pin" || action == "unpin") done = parts.snapshots.pin(info->id, action == "pin");
+    if (action == "evict") done = parts.upkeep.evict(info->id);
     if (!done) return failed(done.error());
     return {200, "application/json", store::to_json(*info) + "\n", {}};
 }
@@ -113,22 +113,22 @@ int64_t seconds_in(const Request& request, std::string_view name, int64_t otherw
 }
 
 /// A zcdp before this one says no `unfinished_grace_s`.
-ControlResponse collect_garbage(store::Store& store, const Request& request) {
+ControlResponse collect_garbage(store::Upkeep& upkeep, const Request& request) {
     const int64_t grace_s = seconds_in(request, "grace_s", 600);
     const int64_t unfinished_s = seconds_in(request, "unfinished_grace_s", 0);
-    auto freed = store.gc(std::max<int64_t>(0, grace_s), std::max<int64_t>(0, unfinished_s));
+    auto freed = upkeep.gc(std::max<int64_t>(0, grace_s), std::max<int64_t>(0, unfinished_s));
     if (!freed) return failed(freed.error());
     return {200, "application/json", json::serialize(json::object{{"freed_bytes", *freed}}) + "\n", {}};
 }
 
-ControlResponse verify(store::Store& store, const std::string& id) {
+ControlResponse verify(const SocketParts& parts, const std::string& id) {
     std::optional<store::SnapshotId> only;
     if (!id.empty()) {
-        const auto info = store.find(id);
+        const auto info = parts.snapshots.find(id);
         if (!info) return failed(info.error());
         only = info->id;
     }
-    const auto report = store.verify(only, {});
+    const auto report = parts.upkeep.verify(only, {});
     if (!report) return failed(report.error());
     return {200,
             "application/json",
@@ -147,12 +147,12 @@ std::optional<ControlResponse> refuse_stranger(const Request& request) {
 net::server::ControlRouter routes_of(SocketParts parts) {
     net::server::ControlRouter routes;
     routes.add(
-        "GET", "/v1/snapshots", [parts](const Request&, const std::string&) { return list_snapshots(parts.store); },
+        "GET", "/v1/snapshots", [parts](const Request&, const std::string&) { return list_snapshots(parts.snapshots); },
         refuse_stranger);
     routes.add(
         "POST", "/v1/snapshots/{id}/{action}",
         [parts](const Request& request, const std::string&) {
-            return act_on_snapshot(parts.store, std::string(request.parameter("id")),
+            return act_on_snapshot(parts, std::string(request.parameter("id")),
                                    std::string(request.parameter("action")));
         },
         refuse_stranger);
@@ -163,13 +163,13 @@ net::server::ControlRouter routes_of(SocketParts parts) {
             refuse_stranger);
     routes.add(
         "POST", "/v1/gc",
-        [parts](const Request& request, const std::string&) { return collect_garbage(parts.store, request); },
+        [parts](const Request& request, const std::string&) { return collect_garbage(parts.upkeep, request); },
         refuse_stranger);
     routes.add(
         "POST", "/v1/verify",
         [parts](const Request& request, const std::string&) {
             const std::string* id = request.query_value("id");
-            return verify(parts.store, id ? *id : std::string());
+            return verify(parts, id ? *id : std::string());
         },
         refuse_stranger);
     routes.otherwise([](const Request& request, const std::string&) {

@@ -16,12 +16,19 @@
 
 #include "zcdp/net/control.hpp"
 #include "zcdp/origin/options.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/snapshots.hpp"
+#include "zcdp/store/upkeep.hpp"
+
+namespace zcdp::store {
+class Store;
+}
 
 namespace zcdp::services::agent {
 
 struct SocketParts {
-    store::Store& store;
+    store::Store& store;  ///< for syncs
+    store::Snapshots& snapshots;
+    store::Upkeep& upkeep;
     Machine machine;
     Logger& log;
 };

@@ -18,7 +18,7 @@
 #include "zcdp/api/types.hpp"
 #include "zcdp/base/backoff.hpp"
 #include "zcdp/base/machine.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/snapshots.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services::agent {

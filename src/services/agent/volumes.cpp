@@ -85,7 +85,7 @@ void Volumes::registered(bool accepted, const std::string& error) {
 
 /// Leases without their mount go; mounts without a lease get one.
 Result<> Volumes::adopt() {
-    ZCDP_TRY(const auto leases, parts_.store.leases());
+    ZCDP_TRY(const auto leases, parts_.leases.leases());
     ZCDP_TRY(const auto mounts, parts_.mounter.mounts());
     const std::scoped_lock lock(mutex_);
     std::map<std::string, const DataMount*> by_target;
@@ -97,7 +97,7 @@ Result<> Volumes::adopt() {
         const auto at = by_target.find(record->target);
         const bool mounted = at != by_target.end() && at->second->snapshot == lease.snapshot;
         if (!mounted || volumes_.contains(record->target)) {
-            ZCDP_CHECK(parts_.store.release(lease.id));
+            ZCDP_CHECK(parts_.leases.release(lease.id));
             continue;
         }
         const std::string target = record->target;
@@ -108,7 +108,7 @@ Result<> Volumes::adopt() {
         VolumeRecord record;
         record.target = target;
         record.pod.uid = mount->pod_uid;
-        auto lease = parts_.store.lease(mount->snapshot, boost::json::serialize(api::to_json(record)), 0);
+        auto lease = parts_.leases.lease(mount->snapshot, boost::json::serialize(api::to_json(record)), 0);
         if (!lease) {
             parts_.log.error("a mounted snapshot is not in the index",
                              {{"target", target}, {"error", lease.error().line()}});
@@ -244,7 +244,7 @@ Volumes::Waiting Volumes::look(const Claimed& claimed) {
     const std::string name = api::node_dataset_name(options_.node, dataset.metadata.uid, dataset.status.revision);
     if (const auto view = parts_.transfers.view(name)) {
         if (view->phase != TransferPhase::ready) return describe_transfer(claimed, *view);
-        auto info = parts_.store.find(view->snapshot);
+        auto info = parts_.snapshots.find(view->snapshot);
         if (info && info->state == store::SnapshotState::ready) {
             out.ready = std::move(*info);
             return out;
@@ -304,11 +304,11 @@ CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& cla
     if (auto missing =
             missing_below(snapshot.tree_path, claimed.claim, value_of(request.context, api::kBelowAttribute)))
         return *missing;
-    auto lease = parts_.store.lease(snapshot.id, boost::json::serialize(api::to_json(record)), 0);
+    auto lease = parts_.leases.lease(snapshot.id, boost::json::serialize(api::to_json(record)), 0);
     if (!lease) return {CsiCode::unavailable, lease.error().line()};  // evicted just now: it is fetched again
     if (auto bound = parts_.mounter.bind(snapshot.tree_path, claimed.claim.spec.sub_path, request.target_path);
         !bound) {
-        (void)parts_.store.release(*lease).has_value();
+        (void)parts_.leases.release(*lease).has_value();
         return {code_of(bound.error().kind()), bound.error().line()};
     }
     {
@@ -357,8 +357,8 @@ CsiStatus Volumes::unpublish(const std::string& volume_id, const std::string& ta
         }
     }
     if (!volume) return {};
-    (void)parts_.store.touch(volume->snapshot).has_value();
-    if (auto released = parts_.store.release(volume->lease); !released)
+    (void)parts_.snapshots.touch(volume->snapshot).has_value();
+    if (auto released = parts_.leases.release(volume->lease); !released)
         parts_.log.warn("a lease could not be released", {{"error", released.error().line()}});
     parts_.log.info("unmounted",
                     {{"pod", volume->record.pod.namespace_ + "/" + volume->record.pod.name}, {"target", target_path}});
@@ -375,7 +375,7 @@ CsiStatus Volumes::stats(const std::string& volume_id, const std::string& path, 
         if (const auto at = volumes_.find(path); at != volumes_.end()) snapshot = at->second.snapshot;
     }
     if (!snapshot) return {CsiCode::not_found, "no dataset is mounted at " + printable(path)};
-    auto info = parts_.store.find(snapshot->str());
+    auto info = parts_.snapshots.find(snapshot->str());
     if (!info) return {CsiCode::not_found, info.error().line()};
     stats.total_bytes = stats.used_bytes = info->bytes;
     stats.total_inodes = stats.used_inodes = info->files + info->directories + info->symlinks;

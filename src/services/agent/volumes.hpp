@@ -17,6 +17,8 @@
 #include "src/services/agent/transfers.hpp"
 #include "zcdp/kube/cache.hpp"
 #include "zcdp/kube/csi.hpp"
+#include "zcdp/store/leases.hpp"
+#include "zcdp/store/snapshots.hpp"
 
 namespace zcdp::services::agent {
 
@@ -41,7 +43,8 @@ class Volumes final : public kube::CsiNode {
   public:
     struct Parts {
         kube::Api& api;
-        store::Store& store;
+        store::Snapshots& snapshots;
+        store::Leases& leases;
         Mounter& mounter;
         Transfers& transfers;
         const kube::Cache<api::NodeDataset>& node_datasets;  ///< of this node, indexed by dataset uid

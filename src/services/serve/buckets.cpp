@@ -28,7 +28,7 @@ class FolderBucket final : public Buckets {
 
 class StoreBuckets final : public Buckets {
   public:
-    StoreBuckets(std::unique_ptr<store::Store> store, Fs& fs) : store_(std::move(store)), fs_(fs) {}
+    StoreBuckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs) : snapshots_(std::move(snapshots)), fs_(fs) {}
 
     std::vector<std::string> names() override {
         const std::scoped_lock lock(mutex_);
@@ -53,7 +53,7 @@ class StoreBuckets final : public Buckets {
     Result<> look() {
         const auto now = std::chrono::steady_clock::now();
         if (looked_ && now - *looked_ < kLookAgain) return {};
-        ZCDP_TRY(const auto snapshots, store_->list());
+        ZCDP_TRY(const auto snapshots, snapshots_->list());
         looked_ = now;
         paths_.clear();
         std::map<std::string, int64_t> newest;
@@ -70,7 +70,7 @@ class StoreBuckets final : public Buckets {
         return {};
     }
 
-    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<store::Snapshots> snapshots_;
     Fs& fs_;
     std::mutex mutex_;
     std::map<std::string, std::string> paths_;  ///< bucket -> tree
@@ -99,8 +99,8 @@ Result<std::unique_ptr<Buckets>> make_folder_bucket(const std::string& directory
     return std::unique_ptr<Buckets>(std::make_unique<FolderBucket>(name, std::move(*root)));
 }
 
-std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Store> store, Fs& fs) {
-    return std::make_unique<StoreBuckets>(std::move(store), fs);
+std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs) {
+    return std::make_unique<StoreBuckets>(std::move(snapshots), fs);
 }
 
 }  // namespace zcdp::services::serve

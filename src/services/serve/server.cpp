@@ -388,7 +388,7 @@ bool S3Server::answer(Peer& peer, const HttpRequest& request) {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs, Clock& clock, Metrics& metrics,
-                                             Logger& log, std::unique_ptr<store::Store> store) {
+                                             Logger& log, std::unique_ptr<store::Snapshots> store) {
     std::unique_ptr<Buckets> buckets;
     if (store) {
         buckets = make_store_buckets(std::move(store), fs);

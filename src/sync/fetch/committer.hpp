@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "zcdp/base/error.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/ingest.hpp"
 
 namespace zcdp::sync {
 

@@ -13,7 +13,7 @@
 
 #include "src/sync/fetch/piece_crcs.hpp"
 #include "src/sync/list/spool.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/ingest.hpp"
 
 namespace zcdp::sync {
 

@@ -59,22 +59,23 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
 }  // namespace
 
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
-                              const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
+                              const store::TagScope& scope, const StoreParts& store, std::shared_ptr<store::Hold> hold,
                               const origin::OriginFactory& factory, Machine machine, Progress& progress,
                               const std::stop_token& stop) {
     progress.phase = Phase::fetching;
     const uint32_t connections = options.connections > 0 ? options.connections : kConnections;
     const uint32_t loop_count = std::min(loops_of(options), connections);
-    ZCDP_TRY(const auto incoming, store.incoming(hold));
+    ZCDP_TRY(const auto incoming, store.ingest.incoming(hold));
     Committer committer(*incoming, scope);
     Feeder feeder(plan.read(machine.fs), connections);
     asio::thread_pool disk(kDiskThreads);
     transfer::ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
     transfer::ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
                                           transfer::ClimbingLimit::kOfRequests);
-    FetchJob job(FetchContext{store, hold, *incoming, committer, feeder, run_limit, request_limit, connections, disk,
-                              machine.fs, machine.clock, machine.log, progress, stop, identity, options.source, scope,
-                              options.verify_parts});
+    FetchJob job(FetchContext{store.memory, store.content, store.ingest,   hold,          *incoming,
+                              committer,    feeder,        run_limit,      request_limit, connections,
+                              disk,         machine.fs,    machine.clock,  machine.log,   progress,
+                              stop,         identity,      options.source, scope,         options.verify_parts});
     committer.start();
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
     disk.join();

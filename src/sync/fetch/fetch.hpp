@@ -3,6 +3,7 @@
 
 #include "src/sync/fetch/job.hpp"
 #include "src/sync/list/listing.hpp"
+#include "src/sync/store_parts.hpp"
 
 namespace zcdp::sync {
 
@@ -14,7 +15,7 @@ struct FetchTotals {
 /// Fetches what `plan` does not know to be present; blocks. What was verified is committed also when it ends in an
 /// error or is stopped. Errors: the first of any loop; interrupted.
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
-                              const store::TagScope& scope, store::Store& store, std::shared_ptr<store::Hold> hold,
+                              const store::TagScope& scope, const StoreParts& store, std::shared_ptr<store::Hold> hold,
                               const origin::OriginFactory& factory, Machine machine, Progress& progress,
                               const std::stop_token& stop);
 

@@ -77,7 +77,7 @@ Task<Result<>> Fetcher::open_long_file(std::shared_ptr<LongFile> file) {
         ZCDP_CO_CHECK(co_await take_claim(*file, std::move(info.checksum)));
     }
     ZCDP_CO_TRY(file->partial, co_await offload(job_.disk, [&] {
-                    return job_.incoming.open_partial(job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes);
+                    return job_.incoming.open_partial(job_.partial_key(entry), entry.size_bytes);
                 }));
     const uint64_t present = file->partial->chunks_present();
     file->chunks_left = chunks - present;
@@ -142,8 +142,9 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
         if (here) return {};
-        ZCDP_CHECK(file.partial->write(state.buffer_at, state.buffer.bytes().first(state.filled)));
-        return digest ? file.partial->chunk_done(chunk, *digest) : Result<>();
+        store::ChunkSink& sink = *file.partial;
+        ZCDP_CHECK(sink.write(state.buffer_at, state.buffer.bytes().first(state.filled)));
+        return digest ? sink.chunk_done(chunk, *digest) : Result<>();
     });
     if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
     state.buffer = transfer::Buffer();

@@ -188,11 +188,11 @@ Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
     const origin::ObjectChecksum& stated = record.info->checksum;
     if (const std::string sum = sum_of_long(entry, stated); !sum.empty()) {
         ZCDP_CO_TRY(const auto known, co_await offload(job_.disk, [&] {
-                        return job_.store.sums_like(job_.scope, sum, entry.size_bytes, is_unforgeable(stated));
+                        return job_.memory.sums_like(job_.scope, sum, entry.size_bytes, is_unforgeable(stated));
                     }));
         for (const Digest& digest : known) {
             const bool here = co_await offload(job_.disk, [&] {
-                return job_.store.hold_blob(*job_.hold, {digest, entry.size_bytes, entry.executable});
+                return job_.ingest.hold_blob(*job_.hold, {digest, entry.size_bytes, entry.executable});
             });
             if (!here) continue;
             record.digest = digest;
@@ -221,7 +221,7 @@ Task<Result<bool>> Fetcher::blob_has(const SpoolEntry& record, origin::ObjectChe
     return offload(job_.disk, [this, &record, sum = std::move(sum)]() -> Result<bool> {
         ClaimedSum claimed(sum);
         if (!claimed.answerable()) return false;
-        ZCDP_TRY(const Fd blob, job_.store.open_blob(record.digest));
+        ZCDP_TRY(const Fd blob, job_.content.open_blob(record.digest));
         std::vector<std::byte> buffer(transfer::kBufferBytesMax);
         for (uint64_t at = 0; at < record.entry.size_bytes;) {
             if (job_.ended()) return Error(ErrorKind::interrupted, "stopped");
@@ -239,9 +239,8 @@ Task<Result<>> Fetcher::make_room(const origin::Entry& entry) {
     return offload(job_.disk, [this, &entry]() -> Result<> {
         const bool is_long = entry.size_bytes > kSmallFileBytesMax;
         const uint64_t there =
-            is_long ? job_.store.hold_partial(*job_.hold, job_.scope, job_.key(entry.path), entry.tag, entry.size_bytes)
-                    : 0;
-        ZCDP_CHECK(job_.store.reserve(entry.size_bytes - there, 1, job_.hold));
+            is_long ? job_.ingest.hold_partial(*job_.hold, job_.partial_key(entry), entry.size_bytes) : 0;
+        ZCDP_CHECK(job_.ingest.reserve(entry.size_bytes - there, 1, job_.hold));
         return {};
     });
 }

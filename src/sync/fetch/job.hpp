@@ -13,6 +13,9 @@
 #include "src/sync/fetch/feeder.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/log.hpp"
+#include "zcdp/store/content.hpp"
+#include "zcdp/store/ingest.hpp"
+#include "zcdp/store/origin_memory.hpp"
 #include "zcdp/sync/sync.hpp"
 #include "zcdp/transfer/climbing_limit.hpp"
 
@@ -24,7 +27,9 @@ std::string object_name(const std::string& source, const origin::OriginIdentity&
 
 /// Where the bytes go and what it takes; all outlive the fetch.
 struct FetchContext {
-    store::Store& store;
+    store::OriginMemory& memory;
+    store::Content& content;
+    store::Ingest& ingest;
     std::shared_ptr<store::Hold> hold;
     store::Incoming& incoming;
     Committer& committer;
@@ -54,6 +59,9 @@ struct FetchJob : FetchContext {
     std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
+    store::PartialKey partial_key(const origin::Entry& entry) const {
+        return store::ByTag{scope, key(entry.path), entry.tag};
+    }
     std::string name(const std::string& path) const { return object_name(source, identity, path); }
 
     /// As the climbing limits count it.

@@ -16,10 +16,11 @@ using Kind = origin::ObjectChecksum::Kind;
 template <class Take>
 Result<> read_back(LongFile& file, uint64_t begin, uint64_t end, std::span<std::byte> buffer, const FetchJob& job,
                    Take take) {
+    const auto written = file.partial->source();
     for (uint64_t at = begin; at < end;) {
         if (job.ended()) return Error(ErrorKind::interrupted, "stopped");
         const auto piece = buffer.first(std::min<uint64_t>(buffer.size(), end - at));
-        ZCDP_CHECK(file.partial->read(at, piece));
+        ZCDP_CHECK(written->read(at, piece));
         take(at, piece);
         at += piece.size();
     }

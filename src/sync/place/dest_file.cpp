@@ -6,6 +6,7 @@
 
 #include "src/sync/place/dest.hpp"
 #include "src/sync/place/direct_copy.hpp"
+#include "zcdp/store/blob_name.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -76,9 +77,7 @@ Result<bool> Dest::link_or_move(const store::ManifestEntry& entry, Item& item) {
         return error(moved.error(), "moving into place", entry.path);
     // From now on the user may write to it: the store, which an interrupted run comes back to, must not hold it any
     // more.
-    const std::string hex = entry.digest.hex();
-    const std::string blob = std::string(entry.digest.kind == DigestKind::sha256 ? "sha256/" : "sha256tree/") +
-                             hex.substr(0, 2) + "/" + hex.substr(2) + (entry.executable ? ".x" : "");
+    const std::string blob = store::blob_name(entry.digest, entry.executable);
     if (auto gone = fs_.unlink(cas_.get(), blob.c_str()); !gone)
         return error(gone.error(), "taking out of the private store", entry.path);
     auto file = fs_.open(tmp_.get(), item.temporary.c_str(), O_RDONLY);

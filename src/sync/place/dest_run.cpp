@@ -13,6 +13,7 @@
 #include "src/sync/place/dest.hpp"
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/store/store.hpp"
 #include "zcdp/sync/place.hpp"
 
 namespace zcdp::sync {
@@ -184,7 +185,7 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     ZCDP_TRY(private_, store::Store::open(store_options, machine_.fs, machine_.clock, machine_.random, machine_.log,
                                           machine_.metrics));
     ZCDP_CHECK(dest_->check_in_place());
-    StoreRun into_private(options_, *private_, factory_, machine_, progress_, stop_);
+    StoreRun into_private(options_, parts_of(*private_), factory_, machine_, progress_, stop_);
     if (auto done = into_private.fetch_and_build(missing, false); !done) return of_dest(std::move(done).error());
     const SyncReport& done = into_private.report();
     report_.objects_fetched = done.objects_fetched, report_.bytes_fetched = done.bytes_fetched;
@@ -299,13 +300,13 @@ Result<> forget_private_store(const std::string& dest, Machine machine) {
     return {};
 }
 
-Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, Machine machine,
+Result<> place_snapshot(const SyncOptions& options, store::Snapshots& snapshots, const Listed& listed, Machine machine,
                         SyncReport& report, Progress& progress, const std::stop_token& stop) {
     if (options.dry_run) return count_removals(options, listed, machine, report);
     const auto id = store::SnapshotId::parse(report.snapshot);
     if (!id) return Error(ErrorKind::failed, "has no snapshot to place", options.dest);
     progress.files_to_place = listed.list.count, progress.bytes_to_place = listed.bytes;
-    ZCDP_TRY(const auto manifest, store.manifest(*id));
+    ZCDP_TRY(const auto manifest, snapshots.manifest(*id));
     return place_tree(options, *manifest, machine, report, progress, stop);
 }
 

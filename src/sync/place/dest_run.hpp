@@ -2,13 +2,14 @@
 #pragma once
 
 #include "src/sync/list/listing.hpp"
+#include "zcdp/store/snapshots.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
 
 /// After a sync into the store: the report's snapshot into options.dest. Fills path and what was removed in. With a dry
 /// run only counts what would be removed, against `listed`.
-Result<> place_snapshot(const SyncOptions& options, store::Store& store, const Listed& listed, Machine machine,
+Result<> place_snapshot(const SyncOptions& options, store::Snapshots& snapshots, const Listed& listed, Machine machine,
                         SyncReport& report, Progress& progress, const std::stop_token& stop);
 
 /// Straight into options.dest. What is to be fetched goes through a private store in DEST/.zcdp, from which verified

@@ -20,13 +20,14 @@ Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origi
 
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
-                                       const std::string& revision, store::Store& store, Fs& fs, Progress& progress,
+                                       const std::string& revision, store::Snapshots& snapshots,
+                                       store::OriginMemory& memory, Fs& fs, Progress& progress,
                                        const std::stop_token& stop) {
     progress.files_to_place = plan.count;
     progress.files_placed = 0;
     progress.phase = Phase::building;
-    ZCDP_TRY(const auto builder, store.build_snapshot());
-    TagWalker known(store, scope, identity.prefix);
+    ZCDP_TRY(const auto builder, snapshots.build_snapshot());
+    TagWalker known(memory, scope, identity.prefix);
     SpoolReader reader = plan.read(fs);
     SpoolEntry record;
     store::ManifestEntry entry;

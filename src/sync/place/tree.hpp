@@ -2,7 +2,8 @@
 #pragma once
 
 #include "src/sync/list/listing.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/origin_memory.hpp"
+#include "zcdp/store/snapshots.hpp"
 
 namespace zcdp::sync {
 
@@ -10,7 +11,8 @@ namespace zcdp::sync {
 /// interrupted.
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
                                        const store::TagScope& scope, const std::string& name,
-                                       const std::string& revision, store::Store& store, Fs& fs, Progress& progress,
+                                       const std::string& revision, store::Snapshots& snapshots,
+                                       store::OriginMemory& memory, Fs& fs, Progress& progress,
                                        const std::stop_token& stop);
 
 }  // namespace zcdp::sync

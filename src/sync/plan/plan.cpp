@@ -41,7 +41,7 @@ Result<> TagWalker::next_page() {
         page_.push_back(row);
         return page_.size() < kPageRows;
     };
-    ZCDP_CHECK(store_.for_each_tag(scope_, prefix_, from, take));
+    ZCDP_CHECK(memory_.for_each_tag(scope_, prefix_, from, take));
     ended_ = page_.empty();
     return {};
 }
@@ -58,16 +58,18 @@ Result<const store::TagRow*> TagWalker::find(std::string_view path) {
     return nullptr;
 }
 
-Planner::Planner(store::Store& store, store::TagScope scope, const origin::OriginIdentity& identity, store::Hold& hold)
-    : store_(store),
+Planner::Planner(store::OriginMemory& memory, store::Ingest& ingest, store::TagScope scope,
+                 const origin::OriginIdentity& identity, store::Hold& hold)
+    : memory_(memory),
+      ingest_(ingest),
       scope_(std::move(scope)),
       prefix_(identity.prefix),
       tags_of_parts_(identity.tags_of_parts),
       hold_(hold),
-      known_(store, scope_, prefix_) {}
+      known_(memory, scope_, prefix_) {}
 
 Result<bool> Planner::look_for_candidate(SpoolEntry& record) {
-    ZCDP_TRY(const auto rows, store_.tags_like(scope_, record.entry.tag, record.entry.size_bytes));
+    ZCDP_TRY(const auto rows, memory_.tags_like(scope_, record.entry.tag, record.entry.size_bytes));
     const std::string key = prefix_ + record.entry.path;
     const TagKind kind = kind_of_tag(record.entry.tag, record.entry.size_bytes);
     const bool of_content = kind == TagKind::md5 || (kind == TagKind::of_parts && tags_of_parts_);
@@ -75,7 +77,7 @@ Result<bool> Planner::look_for_candidate(SpoolEntry& record) {
         record.same_key = row.key == key;
         if (!record.same_key && !of_content) continue;
         record.digest = row.digest;
-        if (store_.hold_blob(hold_, {row.digest, row.size_bytes, record.entry.executable})) return true;
+        if (ingest_.hold_blob(hold_, {row.digest, row.size_bytes, record.entry.executable})) return true;
     }
     record.same_key = false;
     return false;
@@ -88,14 +90,14 @@ Result<SpoolEntry> Planner::judge(const origin::Entry& entry) {
     ZCDP_TRY(const store::TagRow* row, known_.find(entry.path));
     if (row && row->tag == entry.tag && row->size_bytes == entry.size_bytes) {
         record.digest = row->digest;
-        if (store_.hold_blob(hold_, {row->digest, row->size_bytes, entry.executable})) {
+        if (ingest_.hold_blob(hold_, {row->digest, row->size_bytes, entry.executable})) {
             record.knowledge = Knowledge::present;
             return record;
         }
     }
     if (!others_asked_) {
         others_asked_ = true;
-        ZCDP_TRY(others_, store_.any_tags(scope_));
+        ZCDP_TRY(others_, memory_.any_tags(scope_));
     }
     if (others_ && entry.size_bytes > 0) {
         ZCDP_TRY(const bool found, look_for_candidate(record));
@@ -103,7 +105,7 @@ Result<SpoolEntry> Planner::judge(const origin::Entry& entry) {
     }
     // The HEAD that a file of several chunks needs anyway may state a sum.
     if (others_ && record.knowledge == Knowledge::none && chunk_count(entry.size_bytes) > 1) {
-        ZCDP_TRY(const bool any, store_.any_sums(scope_, entry.size_bytes));
+        ZCDP_TRY(const bool any, memory_.any_sums(scope_, entry.size_bytes));
         if (any) record.knowledge = Knowledge::same_size;
     }
     return record;
@@ -127,7 +129,7 @@ Result<> Planner::add(const origin::Entry& entry, SpoolWriter& plan) {
         count(record);
         if (record.knowledge != Knowledge::present && entry.size_bytes > kSmallFileBytesMax) {
             const uint64_t there =
-                store_.hold_partial(hold_, scope_, prefix_ + entry.path, entry.tag, entry.size_bytes);
+                ingest_.hold_partial(hold_, store::ByTag{scope_, prefix_ + entry.path, entry.tag}, entry.size_bytes);
             if (record.knowledge == Knowledge::none) totals_.partial_bytes += there;
         }
     }

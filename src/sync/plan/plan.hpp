@@ -4,21 +4,22 @@
 #include <cstdint>
 
 #include "src/sync/list/spool.hpp"
-#include "zcdp/store/store.hpp"
+#include "zcdp/store/ingest.hpp"
+#include "zcdp/store/origin_memory.hpp"
 
 namespace zcdp::sync {
 
 /// Walks the index's rows below a prefix in step with ascending paths: one page of rows in memory.
 class TagWalker {
   public:
-    TagWalker(store::Store& store, store::TagScope scope, std::string prefix)
-        : store_(store), scope_(std::move(scope)), prefix_(std::move(prefix)) {}
+    TagWalker(store::OriginMemory& memory, store::TagScope scope, std::string prefix)
+        : memory_(memory), scope_(std::move(scope)), prefix_(std::move(prefix)) {}
     /// The row of this path, or null. Paths must ascend from call to call; the pointer lives until the next call.
     Result<const store::TagRow*> find(std::string_view path);
 
   private:
     Result<> next_page();
-    store::Store& store_;
+    store::OriginMemory& memory_;
     store::TagScope scope_;
     std::string prefix_;
     std::vector<store::TagRow> page_;
@@ -46,7 +47,8 @@ TagKind kind_of_tag(std::string_view tag, uint64_t size_bytes);
 /// Copies the listing into the plan, with what is known of each file's content; what is counted on, `hold` keeps.
 class Planner {
   public:
-    Planner(store::Store& store, store::TagScope scope, const origin::OriginIdentity& identity, store::Hold& hold);
+    Planner(store::OriginMemory& memory, store::Ingest& ingest, store::TagScope scope,
+            const origin::OriginIdentity& identity, store::Hold& hold);
     Result<> add(const origin::Entry& entry, SpoolWriter& plan);
     const PlanTotals& totals() const { return totals_; }
 
@@ -54,7 +56,8 @@ class Planner {
     Result<SpoolEntry> judge(const origin::Entry& entry);
     Result<bool> look_for_candidate(SpoolEntry& record);
     void count(const SpoolEntry& record);
-    store::Store& store_;
+    store::OriginMemory& memory_;
+    store::Ingest& ingest_;
     store::TagScope scope_;
     std::string prefix_;
     const bool tags_of_parts_;

@@ -140,7 +140,7 @@ struct Node {
         std::filesystem::create_directories(source + "/sub");
         std::ofstream(source + "/a") << "hello";
         std::ofstream(source + "/sub/b") << "world!";
-        auto opened = agent::open_agent_socket(socket, {*store, machine, log});
+        auto opened = agent::open_agent_socket(socket, {*store, *store, *store, machine, log});
         REQUIRE(opened);
         server = std::move(*opened);
         options.source = source;
@@ -188,7 +188,7 @@ TEST_CASE("an agent's socket: a sync, a dry run of it, and a DEST from the tree 
     REQUIRE(node.store->lease(id, "zcdp sync, into a directory", 0));
     REQUIRE(node.store->lease(id, "somebody else", 0));
     node.server.reset();
-    REQUIRE(agent::open_agent_socket(node.socket, {*node.store, node.machine, node.log}));
+    REQUIRE(agent::open_agent_socket(node.socket, {*node.store, *node.store, *node.store, node.machine, node.log}));
     const auto left = node.store->leases().value();
     REQUIRE(left.size() == 1);
     CHECK(left.front().owner == "somebody else");

@@ -63,9 +63,9 @@ struct Node {
     }
     /// The agent's start: what it knew before is gone, what is mounted and leased is not.
     void begin() {
-        volumes.emplace(Volumes::Parts{api_, *store, mounter, transfers, held, system_fs(), clock, metrics, log},
-                        VolumesOptions{kNode, 0, 1'000},
-                        [this](const std::string& uid) { use_changed.push_back(uid); });
+        volumes.emplace(
+            Volumes::Parts{api_, *store, *store, mounter, transfers, held, system_fs(), clock, metrics, log},
+            VolumesOptions{kNode, 0, 1'000}, [this](const std::string& uid) { use_changed.push_back(uid); });
     }
     void make_ready() { transfers.adopt(api::node_dataset_name(kNode, dataset_uid, kRevision), snapshot.id.str(), 7); }
     void make_pod(const std::string& name, const std::string& uid) {

@@ -138,7 +138,7 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        auto file = (*incoming)->open_partial(scope, "k", "t", size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
         REQUIRE(file);
         for (const uint64_t chunk : {1, 0}) {
             const std::span<const std::byte> bytes(memory, chunk_length(size, chunk));
@@ -157,14 +157,14 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        REQUIRE((*(*incoming)->open_partial(scope, "k", "t", size))->chunks_present() == 2);
+        REQUIRE((*(*incoming)->open_partial(ByTag{scope, "k", "t"}, size))->chunks_present() == 2);
     }
     REQUIRE(get(map).substr(0, magic) == header);
     auto store = temp.open();
     auto incoming = store->incoming();
     for (size_t length = 0; length <= whole.size(); length += length + 3 < magic ? 5 : 1) {
         put(map, std::string_view(whole).substr(0, length));
-        auto file = (*incoming)->open_partial(scope, "k", "t", size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
         REQUIRE(file);
         const bool both = length == whole.size(), one = length >= magic + record;
         // The first record is of whichever chunk the store wrote down first when it opened the file last.
@@ -174,10 +174,23 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
         std::string changed = whole;
         changed[at] = static_cast<char>(changed[at] ^ 1);
         put(map, changed);
-        auto file = (*incoming)->open_partial(scope, "k", "t", size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
         REQUIRE(file);
         REQUIRE((*file)->chunks_present() == (at >= magic + record ? 1 : 0));
     }
+}
+
+TEST_CASE("partial file: the names of contents by digest and of uploads") {
+    TempStore temp;
+    auto store = temp.open();
+    auto incoming = store->incoming();
+    const auto digest = Digest::parse("sha256tree:63af2582fbcfb2d99bb9e647355c3f58d108117d10c72d35bf2441fff6f3cff8");
+    REQUIRE(digest);
+    REQUIRE((*incoming)->open_partial(ByDigest{*digest}, 8'388'609));
+    CHECK(get(temp.root() + "/partial/p-6230beb4b0b014f50f50b7f816fe3b79.map") ==
+          "zcdp partial 2\nsha256tree:63af2582fbcfb2d99bb9e647355c3f58d108117d10c72d35bf2441fff6f3cff8\n");
+    REQUIRE((*incoming)->open_partial(ByUpload{"a/b"}, 9'000'000));
+    CHECK(get(temp.root() + "/partial/p-5bb443ee7a70e6e2d7d63957701a6ea0.map") == "zcdp partial 2\nupload a/b\n");
 }
 
 TEST_CASE("index: one of before there were sums is read as it is, and gets them when it is written to") {

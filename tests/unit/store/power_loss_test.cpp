@@ -70,7 +70,7 @@ Result<SnapshotInfo> make(Store& store, const Files& files, Promised& promised) 
 Result<> make_long(Store& store, Promised& promised) {
     const std::string content(kChunkBytes + 4096, 'l');
     ZCDP_TRY(const auto incoming, store.incoming());
-    ZCDP_TRY(auto partial, incoming->open_partial(kScope, "long", "tag", content.size()));
+    ZCDP_TRY(auto partial, incoming->open_partial(ByTag{kScope, "long", "tag"}, content.size()));
     std::vector<std::byte> memory(content.size() + 8192);
     auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 4095) / 4096 * 4096);
     std::copy_n(TempStore::bytes(content).begin(), content.size(), aligned);

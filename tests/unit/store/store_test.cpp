@@ -194,7 +194,7 @@ TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of t
         return std::string_view(content).substr(chunk * kChunkBytes, kChunkBytes);
     };
     auto incoming = store->incoming();
-    auto file = (*incoming)->open_partial(kScope, "big", "tag", kSize);
+    auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, kSize);
     // O_DIRECT needs an aligned buffer.
     const std::unique_ptr<std::byte, decltype(&std::free)> aligned(
         static_cast<std::byte*>(std::aligned_alloc(4096, kChunkBytes)), &std::free);
@@ -296,7 +296,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        auto file = (*incoming)->open_partial(kScope, "big", "tag", size);
+        auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, size);
         REQUIRE(file);
         fill(**file, 2);
         fill(**file, 0);
@@ -311,7 +311,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     ::close(fd);
     auto store = temp.open();
     auto incoming = store->incoming();
-    auto file = (*incoming)->open_partial(kScope, "big", "tag", size);
+    auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, size);
     REQUIRE(file);
     CHECK_FALSE((*file)->has(0));
     CHECK_FALSE((*file)->has(1));
@@ -340,7 +340,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     CHECK((st.st_mode & 0777) == 0555);
     CHECK(store->verify(info->id, {})->problems.empty());
     // An empty file, too, is a blob; another tag of the same key starts anew.
-    auto other = (*incoming)->open_partial(kScope, "big", "tag2", size);
+    auto other = (*incoming)->open_partial(ByTag{kScope, "big", "tag2"}, size);
     CHECK((*other)->chunks_present() == 0);
     REQUIRE((*other)->discard());
 }

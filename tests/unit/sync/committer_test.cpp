@@ -19,11 +19,11 @@ store::TagRow row(size_t number) { return {"key " + std::to_string(number), "tag
 class Recorded final : public store::Incoming {
   public:
     Result<> stage(const store::BlobRef&, std::span<const std::byte>) override { return not_here(); }
-    Result<std::unique_ptr<store::PartialFile>> open_partial(const store::TagScope&, const std::string&,
-                                                             const std::string&, uint64_t) override {
+    Result<std::unique_ptr<store::PartialFile>> open_partial(const store::PartialKey&, uint64_t) override {
         return not_here();
     }
     Result<> stage_partial(std::unique_ptr<store::PartialFile>, const store::BlobRef&) override { return not_here(); }
+    Result<> commit() override { return not_here(); }
     Result<> commit(const store::TagScope& scope, std::span<const store::TagRow> tags) override {
         std::unique_lock lock(mutex_);
         open_.wait(lock, [this] { return !closed_; });

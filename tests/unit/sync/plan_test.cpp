@@ -164,7 +164,7 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
         origin::OriginIdentity identity;
         identity.prefix = "p/", identity.tags_of_parts = of_parts;
         const auto hold = store->hold();
-        Planner planner(*store, scope, identity, *hold);
+        Planner planner(*store, *store, scope, identity, *hold);
         REQUIRE(planner.add(entry, spool));
         REQUIRE(spool.finish());
         SpoolReader reader(system_fs(), scratch->get(), 1);
@@ -251,7 +251,7 @@ TEST_CASE(
         origin::OriginIdentity identity;
         identity.prefix = "v2/";
         const auto hold = store->hold();
-        Planner planner(*store, scope, identity, *hold);
+        Planner planner(*store, *store, scope, identity, *hold);
         for (const auto& entry : entries) REQUIRE(planner.add(entry, spool));
         REQUIRE(spool.finish());
         if (totals) *totals = planner.totals();
@@ -266,7 +266,7 @@ TEST_CASE(
     CHECK(judge(me, {file("x", size + 1, "new")}) == Knowledge::none);
     {
         auto incoming = store->incoming();
-        REQUIRE((*incoming)->open_partial(me, "v2/b", "tb", 3 * kChunkBytes));
+        REQUIRE((*incoming)->open_partial(store::ByTag{me, "v2/b", "tb"}, 3 * kChunkBytes));
     }
     PlanTotals totals;
     judge(me, {file("a", size, "new"), file("b", 3 * kChunkBytes, "tb"), file("c", 3 * kChunkBytes, "tc")}, &totals);
@@ -319,7 +319,7 @@ TEST_CASE("the feeder hands out every small file and every missing chunk once, a
     CHECK_FALSE(feeder.take(4)->finished);  // the long one is being opened
     auto long_file = std::make_shared<LongFile>();
     long_file->record = std::get<SpoolEntry>(batch->work[0]);
-    auto partial = (*incoming)->open_partial({"e", "b", "c"}, "big", "t", long_size);
+    auto partial = (*incoming)->open_partial(store::ByTag{{"e", "b", "c"}, "big", "t"}, long_size);
     REQUIRE(partial);
     long_file->partial = std::move(*partial);
     feeder.opened(long_file);
