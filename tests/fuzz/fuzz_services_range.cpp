@@ -44,6 +44,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)zcdp::origin::parse_content_range(text);
     const std::string_view half = text.substr(0, text.size() / 2), rest = text.substr(half.size());
     (void)evaluate_conditions({half, rest, half, rest, half}, kTag, static_cast<int64_t>(size_bytes % 253402300800));
-    require(evaluate_conditions({kTag, rest, "", "", ""}, kTag, 0) != Verdict::failed || !rest.empty());
+    require(evaluate_conditions({kTag, rest, "", "", ""}, kTag, 0) != ConditionVerdict::failed || !rest.empty());
     return 0;
 }
