@@ -3,6 +3,7 @@
 One Kit a run (the cluster, zcdp installed), one Scene a scenario (a namespace, a bucket, a backend; all removed after it).
 """
 
+import itertools
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 
 from tests.support.harness import CACHE, ROOT, ZCDP, bytes_of, clean_env
@@ -46,13 +48,21 @@ def is_ready(thing):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
 
 
+def beside_others(scenario):
+    """One that touches nothing but its own namespace, backend and origin, and restarts nobody: others like it may run at the
+    same time."""
+    scenario.beside_others = True
+    return scenario
+
+
 class Kit:
     """The cluster of a run. Starts it unless one is up already (then it is left as it was found)."""
 
     def __init__(self, nodes=3, node_disk=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-cluster-"))
         self.zk = pathlib.Path(os.environ.get("ZK_DIR", "/var/tmp/zk"))
-        self.checks = 0
+        self.checks = 0  # of all threads that run scenarios
+        self.counting = threading.Lock()
         self.processes = []
         self.closers = []  # what tests/support/servers.py has started
         self.nodes = nodes
@@ -168,7 +178,8 @@ class Kit:
 
     # --- checks ---
     def check(self, what, holds, detail=""):
-        self.checks += 1
+        with self.counting:
+            self.checks += 1
         print(
             f"  {'ok  ' if holds else 'FAIL'} {what}{'' if holds or not detail else ': ' + str(detail)[:1500]}",
             flush=True,
@@ -198,12 +209,11 @@ class Kit:
 class Scene:
     """A namespace, a bucket served on the host, and a backend for it."""
 
-    number = 0
+    numbers = itertools.count(1)
 
     def __init__(self, kit, name):
-        Scene.number += 1
         self.kit = kit
-        self.ns = f"s{Scene.number}-{name.replace('_', '-')}"[:63].rstrip("-")
+        self.ns = f"s{next(Scene.numbers)}-{name.replace('_', '-')}"[:63].rstrip("-")
         self.backend = self.ns
         self.folder = kit.folder / self.ns
         self.folder.mkdir()
@@ -227,18 +237,7 @@ class Scene:
         return self
 
     def __exit__(self, *_):
-        for pod in self.kit.get("pods", ns=self.ns) or []:
-            run(
-                "kubectl",
-                "-n",
-                self.ns,
-                "delete",
-                "pod",
-                pod["metadata"]["name"],
-                "--grace-period=0",
-                "--wait=false",
-                check=False,
-            )
+        run("kubectl", "-n", self.ns, "delete", "pods", "--all", "--grace-period=0", "--wait=false", check=False)
         run(
             "kubectl",
             "-n",

@@ -3,9 +3,11 @@
 
 Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. One that passes
 is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
-its checks and what the controller and the agents said; the others still run.
+its checks and what the controller and the agents said; the others still run. Those marked @beside_others run two at a time,
+before all others; the rest have the cluster to themselves.
 """
 
+import concurrent.futures
 import contextlib
 import importlib
 import inspect
@@ -14,8 +16,10 @@ import os
 import pathlib
 import shutil
 import sys
+import threading
 import time
 
+LANES = 2  # of scenarios that run beside others
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.cluster.kit import Kit, Scene, run  # noqa: E402
@@ -62,6 +66,54 @@ def attempt(kit, name, function):
     return False
 
 
+class PerThread(io.TextIOBase):
+    """What each thread prints while it keeps, and the process's output otherwise."""
+
+    def __init__(self, output):
+        self.output, self.kept = output, threading.local()
+
+    def keep(self):
+        self.kept.text = io.StringIO()
+
+    def take(self):
+        text, self.kept.text = self.kept.text.getvalue(), None
+        return text
+
+    def write(self, text):
+        return (getattr(self.kept, "text", None) or self.output).write(text)
+
+    def flush(self):
+        self.output.flush()
+
+
+class Results:
+    """Runs scenarios and says how each went, at once when it failed or all is to be seen. Thread rule: any thread."""
+
+    def __init__(self, verbose):
+        self.verbose, self.failed, self.quiet = verbose, [], []
+        self.output = PerThread(sys.stdout)
+
+    def of(self, kit, group, name, function):
+        began = time.monotonic()
+        if self.verbose:
+            print(f"{group}: {name}", flush=True)
+        else:
+            self.output.keep()
+        passed = attempt(kit, name, function)
+        took = f"{time.monotonic() - began:.1f} s"
+        if self.verbose:
+            print(f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({took})", flush=True)
+        else:
+            said = self.output.take()
+            summary = f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({said.count('  ok  ')} checks, {took})"
+            if passed:  # after what failed, which a CI's log should begin with
+                self.quiet += [summary, *(line for line in said.splitlines() if "skipped:" in line)]
+            else:
+                print(said + summary, flush=True)
+        if not passed:
+            self.failed.append(name)
+
+
 def main():
     if os.geteuid() != 0:
         skip("the cluster needs root")
@@ -74,30 +126,22 @@ def main():
     if not chosen:
         print("no such scenario")
         return 1
-    failed, quiet = [], []
+    results = Results(verbose)
     started = time.monotonic()
-    with Kit() as kit:
+    with Kit() as kit, contextlib.redirect_stdout(results.output):
         kit.install()
-        for group, name, function in chosen:
-            began, checks = time.monotonic(), kit.checks
-            said = io.StringIO()
-            if verbose:
-                print(f"{group}: {name}", flush=True)
-            with contextlib.nullcontext() if verbose else contextlib.redirect_stdout(said):
-                passed = attempt(kit, name, function)
-            if not passed:
-                failed.append(name)
-            summary = f"{'ok  ' if passed else 'FAIL'} {group}: {name} ({kit.checks - checks} checks, {time.monotonic() - began:.1f} s)"
-            if passed and not verbose:  # after what failed, which a CI's log should begin with
-                quiet += [summary, *(line for line in said.getvalue().splitlines() if "skipped:" in line)]
-            else:
-                print(said.getvalue() + summary, flush=True)
+        beside = [one for one in chosen if hasattr(one[2], "beside_others")]
+        alone = [one for one in chosen if not hasattr(one[2], "beside_others")]
+        with concurrent.futures.ThreadPoolExecutor(1 if verbose else LANES) as lanes:
+            list(lanes.map(lambda one: results.of(kit, *one), beside))
+        for one in alone:
+            results.of(kit, *one)
         checks = kit.checks
-    print("\n".join(quiet))
+    print("\n".join(results.quiet))
     print(
-        f"{len(chosen)} scenarios, {checks} checks, {len(failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(failed) if failed else ''}"
+        f"{len(chosen)} scenarios, {checks} checks, {len(results.failed)} failed in {time.monotonic() - started:.0f} s{': ' + ', '.join(results.failed) if results.failed else ''}"
     )
-    return 1 if failed or checks == 0 else 0
+    return 1 if results.failed or checks == 0 else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from hashlib import sha256
 
+from tests.cluster.kit import beside_others
 
+
+@beside_others
 def a_selected_pod_finds_the_dataset_and_a_second_one_costs_nothing(kit, scene):
     scene.write("llama/", {"model.bin": 20_000_000, "a/b/c.txt": b"deep", "empty": b""})
     kit.apply(
@@ -34,6 +37,7 @@ def a_selected_pod_finds_the_dataset_and_a_second_one_costs_nothing(kit, scene):
     )
 
 
+@beside_others
 def an_inline_volume_is_the_same_mount_with_the_stores_own_inodes(kit, scene):
     scene.write("set/", {"x": b"content", "sub/y": b"below"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("p", claim="set"))
@@ -48,6 +52,7 @@ def an_inline_volume_is_the_same_mount_with_the_stores_own_inodes(kit, scene):
     )
 
 
+@beside_others
 def nothing_can_be_written_through_the_mount_even_by_root(kit, scene):
     scene.write("set/", {"x": b"content"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"), scene.pod_object("p", claim="set"))
@@ -69,6 +74,7 @@ def nothing_can_be_written_through_the_mount_even_by_root(kit, scene):
     kit.check("and nothing changed", scene.exec("p", "cat", "/data/x").stdout == "content")
 
 
+@beside_others
 def a_sub_path_shows_a_folder_of_the_dataset(kit, scene):
     scene.write("set/", {"train/a": b"1", "test/b": b"2"})
     kit.apply(
@@ -80,6 +86,7 @@ def a_sub_path_shows_a_folder_of_the_dataset(kit, scene):
     kit.check("only that folder", scene.exec("p", "ls", "/input").stdout.split() == ["a"])
 
 
+@beside_others
 def what_a_volume_may_not_say_is_refused_with_what_to_write(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set"))
@@ -108,6 +115,7 @@ def what_a_volume_may_not_say_is_refused_with_what_to_write(kit, scene):
     )
 
 
+@beside_others
 def two_claims_on_one_path_are_refused_naming_both(kit, scene):
     kit.apply(
         scene.dataset_object("a"),

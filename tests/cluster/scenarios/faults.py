@@ -3,7 +3,7 @@
 import json
 import time
 
-from tests.cluster.kit import ACCESS, HOST, SECRET, is_ready, run
+from tests.cluster.kit import ACCESS, HOST, SECRET, beside_others, is_ready, run
 from tests.support import servers
 from tests.support.harness import CACHE, ZCDP
 
@@ -114,6 +114,7 @@ def the_leading_controller_may_be_killed(kit, scene):
     kit.check("one object a node", len(names) == len(kit.get("nodes")), names)
 
 
+@beside_others
 def wrong_credentials_name_themselves_and_heal_without_anybody(kit, scene):
     scene.write("set/", {"x": 100_000})
     secret = {
@@ -145,6 +146,7 @@ def wrong_credentials_name_themselves_and_heal_without_anybody(kit, scene):
     kit.wait("and all is well", lambda: scene.condition("dataset", "set", "Listed").get("status") == "True")
 
 
+@beside_others
 def what_is_wrong_at_the_origin_is_named(kit, scene):
     scene.write("bad/", {"ok": b"1"})
     kit.apply(
@@ -171,6 +173,7 @@ def what_is_wrong_at_the_origin_is_named(kit, scene):
     )
 
 
+@beside_others
 def an_origin_that_is_away_is_named_and_heals(kit, scene):
     scene.write("set/", {"x": 1_000})
     scene.stop_origin()
@@ -206,6 +209,7 @@ def a_transfer_goes_on_where_a_killed_agent_left_it(kit, scene):
     kit.check("at most the chunks that were under way were fetched twice", again <= 4 * (8 << 20), again)
 
 
+@beside_others
 def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, scene):
     scene.write("set/", {"big": 100_000_000, "x": 1_000})  # more than the sockets hold
     kit.apply(

@@ -2,7 +2,10 @@
 
 import time
 
+from tests.cluster.kit import beside_others
 
+
+@beside_others
 def a_refresh_makes_a_new_snapshot_while_the_old_one_stays_mounted(kit, scene):
     scene.write("set/", {"x": b"old"})
     kit.apply(
@@ -37,6 +40,7 @@ def a_refresh_makes_a_new_snapshot_while_the_old_one_stays_mounted(kit, scene):
     kit.check("a pod after the rollback reads the old bytes", scene.exec("back", "cat", "/data/x").stdout == "old")
 
 
+@beside_others
 def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
@@ -61,6 +65,7 @@ def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
     )
 
 
+@beside_others
 def a_ttl_counts_from_the_last_unmount(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(
@@ -75,6 +80,7 @@ def a_ttl_counts_from_the_last_unmount(kit, scene):
     kit.wait("gone soon after", lambda: scene.held("set") == [], 40)
 
 
+@beside_others
 def dataset_claim_and_pod_in_one_apply_with_the_longest_names(kit, scene):
     name = "n" * 120 + ".example." + "m" * 124
     scene.write("set/", {"x": b"1"})

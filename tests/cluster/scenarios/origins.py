@@ -1,6 +1,6 @@
 """Every type of StorageBackend on its own server: pods read from it, wrong credentials name themselves and heal."""
 
-from tests.cluster.kit import HOST
+from tests.cluster.kit import HOST, beside_others
 from tests.support import stores
 from tests.support.hub import Hub
 from tests.support.oss_server import REGION, Oss
@@ -61,6 +61,7 @@ def _serves(kit, scene, store, backend, right, wrong, uri):
         )
 
 
+@beside_others
 def google_cloud_storage_serves_pods(kit, scene):
     store = stores.Gcs.start(kit, host=HOST).behind_a_door(kit, HOST)
     key = "GOOGLE_APPLICATION_CREDENTIALS_JSON"
@@ -75,6 +76,7 @@ def google_cloud_storage_serves_pods(kit, scene):
     )
 
 
+@beside_others
 def azure_blob_storage_serves_pods(kit, scene):
     store = stores.Azure.start(kit, host=HOST)
     _serves(
@@ -88,6 +90,7 @@ def azure_blob_storage_serves_pods(kit, scene):
     )
 
 
+@beside_others
 def a_web_server_serves_pods(kit, scene):
     store = stores.Nginx.start(kit, host=HOST, asks=True)
     _serves(
@@ -95,6 +98,7 @@ def a_web_server_serves_pods(kit, scene):
     )
 
 
+@beside_others
 def alibaba_oss_serves_pods(kit, scene):
     store = Oss(kit, {}, host=HOST)
     _serves(
@@ -108,6 +112,7 @@ def alibaba_oss_serves_pods(kit, scene):
     )
 
 
+@beside_others
 def a_hub_of_models_serves_pods(kit, scene):
     content = bytes(range(256)) * 40  # in LFS, which is on another host
     hub = Hub("models/org/tiny", {"config.json": b"{}", "model.safetensors": content}, token="hf_right", host=HOST)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import time
 
-from tests.cluster.kit import run
+from tests.cluster.kit import beside_others, run
 from tests.support.harness import ZCDP
 
 CPU = "1500m"  # of a node's two or more: with the system's own, one such pod a node
@@ -107,6 +107,7 @@ def a_full_holder_is_no_dead_end_and_a_full_cluster_shows_an_autoscaler_what_it_
         kit.kubectl("delete", "node", added)
 
 
+@beside_others
 def a_gated_pod_says_in_describe_what_it_waits_for(kit, scene):
     size = 60_000_000
     scene.write("set/", {"big": size})
