@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,8 +34,8 @@ LIMIT_S = 300  # a contender that takes longer is killed, and the bench fails
 
 
 class Bench:
-    def __init__(self, rounds, disk, only):
-        self.rounds, self.only = rounds, only
+    def __init__(self, rounds, disk, only, before=None):
+        self.rounds, self.only, self.before = rounds, only, before
         self.disk = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-bench-", dir=disk))
         self.tmpfs = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-bench-", dir="/dev/shm"))
         self.results, self.notes, self.loops = {}, {}, []
@@ -52,6 +53,8 @@ class Bench:
         """Interleaved rounds of {name: (prepare, command)}; the first round warms up and is not counted."""
         if not self.wanted(row):
             return
+        if self.before:
+            contenders = with_before(contenders, self.before)
         figures = {name: [] for name in contenders}
         for number in range(self.rounds + 1):
             for name, (prepare, command) in contenders.items():
@@ -68,6 +71,39 @@ class Bench:
                     flush=True,
                 )
         self.results[row] = {"unit": unit, "figures": figures}
+
+
+def with_before(contenders, before):
+    """Each of zcdp's contenders twice, the second time with the executable `before`; nobody else's."""
+
+    def of_before(command):
+        def words():
+            return [before if word == ZCDP else word for word in (command() if callable(command) else command)]
+
+        return words
+
+    both = {}
+    for name, (prepare, command) in contenders.items():
+        if name.startswith("zcdp"):
+            both[name] = (prepare, command)
+            both[name + " (before)"] = (prepare, of_before(command))
+    return both
+
+
+def compare(results):
+    """A line per row and contender: median CPU cost and wall time now, as ratios to before."""
+    for row, result in results.items():
+        for name, figures in result["figures"].items():
+            then = result["figures"].get(name + " (before)")
+            if then:
+                ratios = {
+                    kind: statistics.median(f[kind] for f in figures) / (statistics.median(f[kind] for f in then) or 1)
+                    for kind in ("cpu", "wall", "rss_mib")
+                }
+                spread = max(f["cpu"] for f in then) / (min(f["cpu"] for f in then) or 1)
+                print(
+                    f"{row} | {name} | CPU × {ratios['cpu']:.3f} | time × {ratios['wall']:.3f} | memory × {ratios['rss_mib']:.3f} | CPU before varies × {spread:.2f}"
+                )
 
 
 def timed(command):
@@ -583,15 +619,21 @@ def main():
     parser.add_argument("--only", action="append", help="only rows whose name holds this word")
     parser.add_argument("--small-count", type=int, default=10_000)
     parser.add_argument("--output", default=str(ROOT / "docs/benchmarks.md"))
+    parser.add_argument(
+        "--before", help="another zcdp executable: runs zcdp's rows with both, prints the ratios, writes nothing"
+    )
     args = parser.parse_args()
     network.enter()
     tools = origin.tools()
-    bench = Bench(args.rounds, args.disk, args.only)
+    bench = Bench(args.rounds, args.disk, args.only, args.before)
     try:
         run(bench, tools, args)
     finally:
         bench.close()
-        write(bench, tools, args)  # what was measured is kept, whatever came after it
+        if args.before:
+            compare(bench.results)
+        else:
+            write(bench, tools, args)  # what was measured is kept, whatever came after it
 
 
 def run(bench, tools, args):

@@ -42,7 +42,7 @@ def a_refresh_makes_a_new_snapshot_while_the_old_one_stays_mounted(kit, scene):
 
 @beside_others
 def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
-    scene.write("set/", {"x": b"1"})
+    scene.write("set/", {"x": scene.ns.encode()})  # nobody else's bytes: they are to go
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w"), scene.pod_object("p", app="w"))
     scene.running("p")
     scene.delete("dataset", "set", wait=False)
@@ -54,7 +54,7 @@ def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
     kit.wait(
         "the claim says who holds it", lambda: "p" in scene.condition("datasetclaim", "set", "Ready").get("message", "")
     )
-    kit.check("the pod reads on", scene.exec("p", "cat", "/data/x").stdout == "1")
+    kit.check("the pod reads on", scene.exec("p", "cat", "/data/x").stdout == scene.ns)
     kit.wait("the agent says which snapshot", lambda: scene.ready_nodes("set"))
     node, snapshot = scene.node_of("p"), scene.held("set")[0]["status"]["snapshot"]
     scene.delete("pod", "p")
@@ -67,7 +67,7 @@ def a_dataset_in_use_is_held_by_its_finalizer_and_says_by_whom(kit, scene):
 
 @beside_others
 def a_ttl_counts_from_the_last_unmount(kit, scene):
-    scene.write("set/", {"x": b"1"})
+    scene.write("set/", {"x": scene.ns.encode()})
     kit.apply(
         scene.dataset_object("set", retention={"ttl": "4s"}),
         scene.claim_object("set", app="w"),
