@@ -9,6 +9,8 @@
 namespace zcdp::store {
 namespace {
 
+/// flock(2) waits for ever or not at all, and nothing says when another process lets go: whoever gives up after a time
+/// has to look now and then.
 constexpr auto kAskAgain = std::chrono::milliseconds(50);
 constexpr size_t kHolderBytesMax = 4096;
 
