@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "zcdp/transfer/huge_pages.hpp"
+#include "zcdp/base/huge_pages.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -45,7 +45,7 @@ class DirectCopy {
     }
 
     void copy_pieces() {
-        const transfer::HugePages buffer(kPieceBytes);
+        const HugePages buffer(kPieceBytes);
         while (!failed_) {
             const uint64_t at = next_.fetch_add(kPieceBytes);
             if (at >= size_bytes_) return;
