@@ -1,4 +1,4 @@
-#include "src/sync/place/direct_copy.hpp"
+#include "src/store/materialise/direct_copy.hpp"
 
 #include <fcntl.h>
 
@@ -12,7 +12,7 @@
 
 #include "zcdp/base/huge_pages.hpp"
 
-namespace zcdp::sync {
+namespace zcdp::store {
 namespace {
 
 constexpr size_t kPieceBytes = 2 << 20;
@@ -101,4 +101,4 @@ Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes,
     return true;
 }
 
-}  // namespace zcdp::sync
+}  // namespace zcdp::store
