@@ -258,7 +258,8 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
     ZCDP_TRY(Item item, make(entry, tag));
     batch_.push_back(std::move(item));
     ++batch_made_.files, batch_made_.bytes += entry.size_bytes;
-    return batch_made_.full(fs_) || batch_.size() >= kBatchItems ? settle() : Result<>();
+    const store::BatchSize held{batch_made_.files + folders_->made_in().size(), batch_made_.bytes};
+    return held.full(fs_) || batch_.size() >= kBatchItems ? settle() : Result<>();
 }
 
 /// The barrier: contents durable, then names, then folders, then the journal.
@@ -267,7 +268,7 @@ Result<> Dest::settle() {
     for (const Item& item : batch_)
         if (item.file) files.push_back({item.file.get(), item.record.entry.path});
     ZCDP_CHECK(store::make_contents_durable(fs_, barrier_, own_.get(), real_path_, files));
-    std::set<std::shared_ptr<Fd>> touched;
+    std::set<std::shared_ptr<Fd>> touched(folders_->made_in().begin(), folders_->made_in().end());
     for (Item& item : batch_) {
         item.file.reset();
         if (item.temporary.empty()) continue;
