@@ -6,7 +6,7 @@
 #include <new>
 
 #include "zcdp/base/assert.hpp"
-#include "zcdp/transfer/huge_pages.hpp"
+#include "zcdp/base/huge_pages.hpp"
 
 namespace zcdp::transfer {
 namespace {

@@ -183,6 +183,10 @@ def lease(bench, env):
     return unit_tests(bench, "a pinned or leased*", env)
 
 
+def fill_digest(bench, env):
+    return unit_tests(bench, "a directory that is not zcdp's is filled*", env)
+
+
 def barrier(bench, env):
     return unit_tests(bench, "power loss at every call*", env)
 
@@ -200,6 +204,7 @@ TESTS = {
     "beneath": beneath,
     "minimum-rate": minimum_rate,
     "lease": lease,
+    "fill-digest": fill_digest,
     "barrier": barrier,
 }
 

@@ -57,6 +57,9 @@ class FaultyFs final : public ForwardingFs {
     SysResult<> truncate(int f, uint64_t s) override { return due() ? SysResult<>(error()) : below_.truncate(f, s); }
     SysResult<> allocate(int f, uint64_t s) override { return due() ? SysResult<>(error()) : below_.allocate(f, s); }
     SysResult<> chmod_fd(int f, mode_t m) override { return due() ? SysResult<>(error()) : below_.chmod_fd(f, m); }
+    SysResult<> chown(int d, const char* p, uid_t u, gid_t g) override {
+        return due() ? SysResult<>(error()) : below_.chown(d, p, u, g);
+    }
     SysResult<> set_times(int f, int64_t s) override { return due() ? SysResult<>(error()) : below_.set_times(f, s); }
     SysResult<> clone(int a, int b) override { return due() ? SysResult<>(error()) : below_.clone(a, b); }
     SysResult<uint64_t> copy(int a, int b, uint64_t at, uint64_t s) override {

@@ -34,6 +34,9 @@ class ForwardingFs : public Fs {
     SysResult<> unlink(int dir, const char* path) override { return below_.unlink(dir, path); }
     SysResult<> rmdir(int dir, const char* path) override { return below_.rmdir(dir, path); }
     SysResult<struct stat> stat(int dir, const char* path) override { return below_.stat(dir, path); }
+    SysResult<> chown(int dir, const char* path, uid_t uid, gid_t gid) override {
+        return below_.chown(dir, path, uid, gid);
+    }
     SysResult<std::string> readlink(int dir, const char* path) override { return below_.readlink(dir, path); }
     SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) override {
         return below_.scan(dir, more);

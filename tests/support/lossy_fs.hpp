@@ -36,6 +36,13 @@ class LossyFs final : public ForwardingFs {
     bool is_cut() const { return left_ == 0; }
     uint64_t calls() const { return calls_; }
 
+    /// The bytes of the files below `folder`, which may be links to files from elsewhere, are durable already.
+    void is_durable(const std::filesystem::path& folder) {
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+            if (entry.is_regular_file() && !entry.is_symlink()) keep_bytes(entry.path(), inode_of(entry.path()));
+    }
+    /// Names and other metadata become durable by themselves, as they do at any time; bytes that nobody synced do not.
+    void commit_by_itself() { keep_names_below(root_); }
     /// What is found after the power is back, below `target` (an existing empty folder).
     void lay_down(const std::filesystem::path& target) const { lay_down_folder(inode_of(root_), target); }
 
@@ -72,6 +79,14 @@ class LossyFs final : public ForwardingFs {
     SysResult<> allocate(int f, uint64_t s) override { return off() ? SysResult<>(error()) : below_.allocate(f, s); }
     SysResult<> chmod_fd(int f, mode_t m) override { return off() ? SysResult<>(error()) : below_.chmod_fd(f, m); }
     SysResult<> set_times(int f, int64_t s) override { return off() ? SysResult<>(error()) : below_.set_times(f, s); }
+    SysResult<> chown(int d, const char* p, uid_t u, gid_t g) override {
+        return off() ? SysResult<>(error()) : below_.chown(d, p, u, g);
+    }
+    SysResult<> clone(int a, int b) override { return off() ? SysResult<>(error()) : below_.clone(a, b); }
+    SysResult<uint64_t> copy(int a, int b, uint64_t at, uint64_t s) override {
+        if (off()) return error();
+        return below_.copy(a, b, at, s);
+    }
     SysResult<> fdatasync(int f) override { return fsync(f); }
     SysResult<> fsync(int f) override {
         if (off()) return error();
@@ -87,8 +102,7 @@ class LossyFs final : public ForwardingFs {
     SysResult<> sync_fs(int) override {
         if (off()) return error();
         keep_names_below(root_);
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(root_))
-            if (entry.is_regular_file() && !entry.is_symlink()) keep_bytes(entry.path(), inode_of(entry.path()));
+        is_durable(root_);
         return {};
     }
     SysResult<uint64_t> type(int) override { return promise_ == BarrierKind::journal ? EXT4_SUPER_MAGIC : TMPFS_MAGIC; }

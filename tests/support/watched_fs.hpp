@@ -51,6 +51,9 @@ class WatchedFs final : public ForwardingFs {
     SysResult<> truncate(int fd, uint64_t size) override { return show("truncate", ""), below_.truncate(fd, size); }
     SysResult<> allocate(int fd, uint64_t size) override { return show("allocate", ""), below_.allocate(fd, size); }
     SysResult<struct stat> stat_fd(int fd) override { return show("stat_fd", ""), below_.stat_fd(fd); }
+    SysResult<> chown(int dir, const char* path, uid_t uid, gid_t gid) override {
+        return show("chown", path), below_.chown(dir, path, uid, gid);
+    }
     SysResult<> chmod_fd(int fd, mode_t mode) override { return show("chmod_fd", ""), below_.chmod_fd(fd, mode); }
     SysResult<> set_times(int fd, int64_t unix_s) override {
         return show("set_times", ""), below_.set_times(fd, unix_s);

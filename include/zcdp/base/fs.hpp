@@ -89,6 +89,9 @@ class Fs {
     virtual SysResult<> unlink(int dir, const char* path) = 0;
     virtual SysResult<> rmdir(int dir, const char* path) = 0;
     virtual SysResult<struct stat> stat(int dir, const char* path) = 0;
+    /// Owner and group, as chown(2): UINT32_MAX leaves one as it is. "" is `dir` itself, a file's or a folder's
+    /// descriptor.
+    virtual SysResult<> chown(int dir, const char* path, uid_t uid, gid_t gid) = 0;
     virtual SysResult<std::string> readlink(int dir, const char* path) = 0;
     /// Shows all names but "." and "..", in no order and holding none of them, until `more` answers false.
     virtual SysResult<> scan(int dir, const std::function<bool(const SeenEntry&)>& more) = 0;

@@ -111,6 +111,9 @@ class SystemFs final : public Fs {
             return done.error();
         return st;
     }
+    SysResult<> chown(int dir, const char* path, uid_t uid, gid_t gid) override {
+        return changing("chown", [&] { return ::fchownat(dir, path, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH); });
+    }
     SysResult<std::string> readlink(int dir, const char* path) override {
         std::string target(4096, '\0');
         const ssize_t length = ::readlinkat(dir, path, target.data(), target.size());

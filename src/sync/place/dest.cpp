@@ -12,11 +12,8 @@
 namespace zcdp::sync {
 namespace {
 
-// One barrier serves a batch; the bounds keep descriptors and unsynced bytes few.
-constexpr size_t kBatchFiles = 4096;  ///< they stay open until the barrier
-constexpr size_t kBatchItems = 16384;
-constexpr uint64_t kBatchBytes = 256ull << 20;
-constexpr int kTries = 100;  ///< to open a folder that other runs make and rename
+constexpr size_t kBatchItems = 16384;  ///< of one barrier, with those that were there already
+constexpr int kTries = 100;            ///< to open a folder that other runs make and rename
 
 bool is(const boost::system::error_code& code, int number) {
     return code.category() == boost::system::system_category() && code.value() == number;
@@ -24,12 +21,8 @@ bool is(const boost::system::error_code& code, int number) {
 
 }  // namespace
 
-/// What is missing in a DEST is no answer about the source.
 Error Dest::error(const boost::system::error_code& code, std::string_view action, const std::string& entry_path) const {
-    Error error = system_error(code, action, real_path_ + (entry_path.empty() ? "" : "/" + entry_path));
-    if (error.kind() != ErrorKind::not_found) return error;
-    return Error(ErrorKind::failed, error.what(), error.object(),
-                 "did somebody take it away meanwhile? run the sync again");
+    return store::target_error(code, action, real_path_ + (entry_path.empty() ? "" : "/" + entry_path));
 }
 
 Result<std::unique_ptr<Dest>> Dest::named(const std::string& dest, Fs& fs, Clock& clock, Random& random) {
@@ -197,11 +190,16 @@ Result<> Dest::merge_journal() {
     return {};
 }
 
-void Dest::take_from(Fd tree, Transfer transfer, Fd cas) {
+void Dest::take_from(Fd tree, store::Way way) {
     tree_ = std::move(tree);
+    links_ = way == store::Way::link;
+    materialiser_ = store::make_materialiser(
+        fs_, {tree_.get(), tmp_.get(), way, real_path_, [this](uint64_t bytes) { count_placed(bytes); }});
+}
+
+void Dest::move_from(Fd tree, Fd cas) {
+    take_from(std::move(tree), store::Way::copy);
     cas_ = std::move(cas);
-    transfer_ = transfer;
-    can_clone_ = transfer == Transfer::clone_or_copy;
 }
 
 Result<bool> Dest::intact(const DestRecord& record) {
@@ -259,17 +257,18 @@ Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) 
     }
     ZCDP_TRY(Item item, make(entry, tag));
     batch_.push_back(std::move(item));
-    ++batch_files_, batch_bytes_ += entry.size_bytes;
-    if (batch_files_ < std::min(kBatchFiles, fs_.open_files_max() / 4) && batch_bytes_ < kBatchBytes &&
-        batch_.size() < kBatchItems)
-        return {};
-    return settle();
+    ++batch_made_.files, batch_made_.bytes += entry.size_bytes;
+    const store::BatchSize held{batch_made_.files + folders_->made_in().size(), batch_made_.bytes};
+    return held.full(fs_) || batch_.size() >= kBatchItems ? settle() : Result<>();
 }
 
 /// The barrier: contents durable, then names, then folders, then the journal.
 Result<> Dest::settle() {
-    ZCDP_CHECK(make_contents_durable());
-    std::set<std::shared_ptr<Fd>> touched;
+    std::vector<store::NewFile> files;
+    for (const Item& item : batch_)
+        if (item.file) files.push_back({item.file.get(), item.record.entry.path});
+    ZCDP_CHECK(store::make_contents_durable(fs_, barrier_, own_.get(), real_path_, files));
+    std::set<std::shared_ptr<Fd>> touched(folders_->made_in().begin(), folders_->made_in().end());
     for (Item& item : batch_) {
         item.file.reset();
         if (item.temporary.empty()) continue;
@@ -282,29 +281,11 @@ Result<> Dest::settle() {
             return error(named.error(), "renaming into place", path);
         }
         // A second link to the inode that is there already leaves the first name behind (rename(2)).
-        if (transfer_ == Transfer::link) (void)fs_.unlink(tmp_.get(), item.temporary.c_str());
+        if (links_) (void)fs_.unlink(tmp_.get(), item.temporary.c_str());
         touched.insert(item.folder);
     }
     ZCDP_CHECK(make_names_durable(touched));
     return write_down();
-}
-
-Result<> Dest::make_contents_durable() {
-    bool any = false;
-    const bool journal = barrier_ == BarrierKind::journal;
-    // All in a row, and only then the first is waited for: the device is woken up once, not for each.
-    for (const Item& item : batch_)
-        if (item.file) (void)fs_.start_writeback(item.file.get());
-    for (const Item& item : batch_) {
-        if (!item.file) continue;
-        any = true;
-        if (auto synced = journal ? fs_.wait_writeback(item.file.get()) : fs_.fdatasync(item.file.get()); !synced)
-            return error(synced.error(), "syncing", item.record.entry.path);
-    }
-    if (journal && any)
-        if (auto synced = commit_journal(fs_, own_.get(), "barrier"); !synced)
-            return error(synced.error(), "syncing", "");
-    return {};
 }
 
 Result<> Dest::make_names_durable(const std::set<std::shared_ptr<Fd>>& folders) {
@@ -326,7 +307,8 @@ Result<> Dest::write_down() {
     }
     for (const Item& item : batch_) ZCDP_CHECK(journal_->add(item.record));
     batch_.clear();
-    batch_files_ = 0, batch_bytes_ = 0;
+    batch_made_ = {};
+    folders_->made_in().clear();
     return journal_->flush(false);
 }
 

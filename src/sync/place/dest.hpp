@@ -13,20 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "src/sync/place/dest_folders.hpp"
 #include "src/sync/place/dest_lock.hpp"
 #include "src/sync/place/dest_state.hpp"
+#include "zcdp/store/materialise.hpp"
+#include "zcdp/store/target.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
-
-/// How a file comes from the tree it is in to DEST.
-enum class Transfer {
-    clone_or_copy,
-    copy,
-    link,
-    move,  ///< out of a private store that is thrown away afterwards
-};
 
 /// What a DEST of this name is called while it is filled and does not exist yet: beside its place.
 inline std::string name_beside(const std::string& name) { return "." + name + ".zcdp-partial"; }
@@ -60,9 +53,10 @@ class Dest {
     /// Whether the file of `record` is still as it was put.
     Result<bool> intact(const DestRecord& record);
 
-    /// Where files come from: an open folder with the same paths. With Transfer::move also the cas/ folder of the store
-    /// that the tree belongs to: what moves leaves both.
-    void take_from(Fd tree, Transfer transfer, Fd cas = Fd());
+    /// Where files come from: an open folder with the same paths.
+    void take_from(Fd tree, store::Way way);
+    /// The same out of a private store that is thrown away afterwards: what moves leaves its tree and its cas/.
+    void move_from(Fd tree, Fd cas);
     /// The next entry in path order; files are looked for under take_from's folder, unless they are here already.
     Result<> place(const store::ManifestEntry& entry, const std::string& tag);
 
@@ -96,14 +90,12 @@ class Dest {
     Result<bool> already_here(const DestRecord& old, const store::ManifestEntry& entry);
     Result<Item> make(const store::ManifestEntry& entry, const std::string& tag);
     Result<> make_file(const store::ManifestEntry& entry, Item& item);
-    Result<bool> link_or_move(const store::ManifestEntry& entry, Item& item);
-    Result<> copy_content(int from, int to, const store::ManifestEntry& entry, const std::string& temporary);
+    Result<bool> move(const store::ManifestEntry& entry, Item& item);
     void count_placed(uint64_t bytes) {
         if (progress_) progress_->bytes_placed += bytes;
     }
     Result<> note_stat(Item& item);
     Result<> settle();
-    Result<> make_contents_durable();
     Result<> make_names_durable(const std::set<std::shared_ptr<Fd>>& folders);
     Result<> write_down();
     Result<Removed> remove_extra();
@@ -121,15 +113,15 @@ class Dest {
     DestLock lock_;
     Progress* progress_ = nullptr;
     BarrierKind barrier_ = BarrierKind::each;
-    Transfer transfer_ = Transfer::copy;
-    bool can_clone_ = true, can_copy_range_ = true;
-    std::optional<DestFolders> folders_;
+    bool links_ = false;  ///< names of the store's files
+    std::unique_ptr<store::Materialiser> materialiser_;
+    std::optional<store::TargetFolders> folders_;
     std::unique_ptr<DestState> old_;
     std::optional<DestRecord> old_next_;
     std::optional<DestStateWriter> journal_;
     std::vector<Item> batch_;
-    size_t batch_files_ = 0;
-    uint64_t batch_bytes_ = 0, temporaries_ = 0, extras_ = 0;
+    store::BatchSize batch_made_;
+    uint64_t temporaries_ = 0, extras_ = 0;
 };
 
 }  // namespace zcdp::sync

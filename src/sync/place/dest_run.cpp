@@ -82,9 +82,9 @@ Result<> place_tree(const SyncOptions& options, store::ManifestReader& manifest,
                                          lock_wait(options, stop, machine.log)));
     dest->report_to(progress);
     ZCDP_TRY(Fd tree, open_folder(machine.fs, report.path));
-    dest->take_from(std::move(tree), options.placement == Placement::link   ? Transfer::link
-                                     : options.placement == Placement::copy ? Transfer::copy
-                                                                            : Transfer::clone_or_copy);
+    dest->take_from(std::move(tree), options.placement == Placement::link   ? store::Way::link
+                                     : options.placement == Placement::copy ? store::Way::copy
+                                                                            : store::Way::clone_or_copy);
     while (true) {
         ZCDP_TRY(const auto entry, manifest.next());
         if (!entry) break;
@@ -212,7 +212,7 @@ Result<> WithoutStore::place(const Listed& listed) {
         ZCDP_TRY(next_fresh, fresh->next());
         ZCDP_TRY(Fd tree, open_folder(machine_.fs, fetched_->tree_path));
         ZCDP_TRY(Fd cas, open_folder(machine_.fs, private_->root() + "/cas"));
-        dest_->take_from(std::move(tree), Transfer::move, std::move(cas));
+        dest_->move_from(std::move(tree), std::move(cas));
     }
     SpoolReader reader = listed.list.read(machine_.fs);
     for (SpoolEntry record;; ++progress_.files_placed) {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace zcdp::transfer {
+namespace zcdp {
 
 inline constexpr uint64_t kHugePageBytes = 2 << 20;
 
@@ -26,4 +26,4 @@ class HugePages {
     const std::span<std::byte> bytes_;
 };
 
-}  // namespace zcdp::transfer
+}  // namespace zcdp

@@ -1,10 +1,10 @@
-#include "zcdp/transfer/huge_pages.hpp"
+#include "zcdp/base/huge_pages.hpp"
 
 #include <sys/mman.h>
 
 #include <new>
 
-namespace zcdp::transfer {
+namespace zcdp {
 
 std::byte* map_huge(uint64_t bytes) {
     void* const mapped =
@@ -20,4 +20,4 @@ std::byte* map_huge(uint64_t bytes) {
 
 HugePages::~HugePages() { ::munmap(bytes_.data(), bytes_.size()); }
 
-}  // namespace zcdp::transfer
+}  // namespace zcdp

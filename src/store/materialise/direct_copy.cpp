@@ -1,4 +1,4 @@
-#include "src/sync/place/direct_copy.hpp"
+#include "src/store/materialise/direct_copy.hpp"
 
 #include <fcntl.h>
 
@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "zcdp/transfer/huge_pages.hpp"
+#include "zcdp/base/huge_pages.hpp"
 
-namespace zcdp::sync {
+namespace zcdp::store {
 namespace {
 
 constexpr size_t kPieceBytes = 2 << 20;
@@ -45,7 +45,7 @@ class DirectCopy {
     }
 
     void copy_pieces() {
-        const transfer::HugePages buffer(kPieceBytes);
+        const HugePages buffer(kPieceBytes);
         while (!failed_) {
             const uint64_t at = next_.fetch_add(kPieceBytes);
             if (at >= size_bytes_) return;
@@ -101,4 +101,4 @@ Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes,
     return true;
 }
 
-}  // namespace zcdp::sync
+}  // namespace zcdp::store

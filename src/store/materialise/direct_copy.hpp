@@ -8,7 +8,7 @@
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
 
-namespace zcdp::sync {
+namespace zcdp::store {
 
 /// From this size on copy_direct is the cheaper way.
 inline constexpr uint64_t kDirectCopyBytesMin = 16 << 20;
@@ -25,4 +25,4 @@ struct FileAt {
 Result<bool> copy_direct(Fs& fs, FileAt from, FileAt to, uint64_t size_bytes,
                          const std::function<void(uint64_t)>& copied);
 
-}  // namespace zcdp::sync
+}  // namespace zcdp::store
