@@ -18,7 +18,7 @@ FUZZED = {
     "include/zcdp/api/meta.hpp": {"parse_time": ("services_objects", "from_json")},
     "include/zcdp/api/word.hpp": {"E::parse": ("services_objects", "from_json")},
     "include/zcdp/api/resources.hpp": {"parse_quantity": ("services_objects", "from_json")},
-    "include/zcdp/base/base64.hpp": {"from_base64": "base_texts"},
+    "include/zcdp/base/base64.hpp": {"from_base64": "base_texts", "from_base64url": "base_texts"},
     "include/zcdp/base/clock.hpp": {"parse_http_date": "base_texts", "parse_iso8601": "base_texts"},
     "include/zcdp/base/digest.hpp": {"Digest::parse": "base_texts"},
     "include/zcdp/base/json_parse.hpp": {"parse_json": ("origin_credentials", "parse_json_credentials")},
