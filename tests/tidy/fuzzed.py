@@ -40,6 +40,13 @@ FUZZED = {
     },
     "include/zcdp/store/manifest.hpp": {"ManifestReader": "store_manifest"},
     "src/kube/kubeconfig.hpp": {"parse_kubeconfig": "kube_kubeconfig"},
+    "src/kube/reviews.hpp": {
+        "bearer_token": "kube_reviews",
+        "is_token": "kube_reviews",
+        "jwt_expiry_s": "kube_reviews",
+        "parse_token_review": "kube_reviews",
+        "parse_access_review": "kube_reviews",
+    },
     "src/net/client/chunked.hpp": {"ChunkedDecoder": "net_response"},
     "src/net/server/request.hpp": {"parse_head": "net_request"},
     "src/net/client/response_header.hpp": {
