@@ -95,6 +95,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     Webhook webhook(api, world, machine.clock, log);
     std::unique_ptr<net::server::ControlServer> webhook_server;  // of the keeper's thread
     std::atomic<bool> serving{false};
+    kube::TokenReviewer tokens(api, {kListingAudience}, machine.clock);
     net::server::ControlRouter routes;
     routes.add("POST", "/mutate",
                [&](const net::server::Request&, const std::string& body) { return webhook.answer(body); });
@@ -103,7 +104,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         [&](const net::server::Request& request, const std::string&) {
             return serve_listing(request, world, *lister, machine.fs);
         },
-        [&](const net::server::Request& request) { return refuse_all_but_agents(request, api); });
+        [&](const net::server::Request& request) { return refuse_all_but_agents(request, tokens); });
     routes.otherwise([](const net::server::Request&, const std::string&) {
         return net::server::ControlResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
     });
