@@ -3,6 +3,7 @@
 // Thread rule: any thread; whoever asks first does so on its own thread, the others wait for it.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <future>
 #include <limits>
