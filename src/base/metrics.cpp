@@ -2,21 +2,49 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace zcdp {
+namespace {
 
-Counter& Metrics::counter(std::string_view name, std::string_view help) { return entry(name, help, false); }
-Counter& Metrics::gauge(std::string_view name, std::string_view help) { return entry(name, help, true); }
-
-Counter& Metrics::entry(std::string_view name, std::string_view help, bool is_gauge) {
-    const std::lock_guard lock(mutex_);
-    auto at = entries_.find(name);
-    if (at == entries_.end()) {
-        at = entries_.try_emplace(std::string(name)).first;
-        at->second.help = help;
-        at->second.is_gauge = is_gauge;
+/// As the text format wants a label's value.
+std::string escaped(std::string_view value) {
+    std::string out;
+    for (const char c : value) {
+        if (c == '\\' || c == '"') out += '\\';
+        if (c == '\n') out += "\\n";
+        else out += c;
     }
-    return at->second.counter;
+    return out;
 }
+
+std::string written(const MetricLabels& labels) {
+    std::string out;
+    for (const auto& [name, value] : labels)
+        out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : ",", name, escaped(value));
+    return out;
+}
+
+std::string in_braces(std::string_view labels) { return labels.empty() ? "" : fmt::format("{{{}}}", labels); }
+
+}  // namespace
+
+Metrics::Metrics(Metrics& registry, MetricLabels labels)
+    : registry_(registry.registry_ ? registry.registry_ : &registry),
+      labels_(registry.labels_ + (registry.labels_.empty() ? "" : ",") + written(labels)) {}
+
+Metrics::Series& Metrics::series(const MetricName& metric, const char* type, const std::string& labels) {
+    if (registry_) return registry_->series(metric, type, labels);
+    const std::scoped_lock lock(mutex_);
+    Family& family = families_.try_emplace(metric.name).first->second;
+    family.help = metric.help, family.type = type;
+    if (const auto at = family.series.find(labels); at != family.series.end()) return at->second;
+    return family.series[family.series.size() < kSeriesMax ? labels : ""];
+}
+
+Counter& Metrics::counter(const MetricName& metric) { return series(metric, "counter", labels_).counter; }
+Counter& Metrics::gauge(const MetricName& metric) { return series(metric, "gauge", labels_).counter; }
+Histogram& Metrics::histogram(const MetricName& metric) { return series(metric, "histogram", labels_).histogram; }
 
 void Histogram::observe_ns(int64_t ns) {
     size_t bucket = 0;
@@ -25,37 +53,31 @@ void Histogram::observe_ns(int64_t ns) {
     sum_ns_.fetch_add(ns, std::memory_order_relaxed);
 }
 
-std::string Histogram::text(std::string_view name) const {
+std::string Histogram::text(std::string_view name, std::string_view labels) const {
+    const std::string before = labels.empty() ? "" : std::string(labels) + ",", own = in_braces(labels);
     std::string out;
     uint64_t count = 0;
     for (size_t i = 0; i < kBounds.size(); ++i) {
         count += buckets_[i].load(std::memory_order_relaxed);
-        out += fmt::format("{}_bucket{{le=\"{}\"}} {}\n", name, kBounds[i], count);
+        out += fmt::format("{}_bucket{{{}le=\"{}\"}} {}\n", name, before, kBounds[i], count);
     }
     count += buckets_.back().load(std::memory_order_relaxed);
-    out += fmt::format("{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2:.6f}\n{0}_count {1}\n", name, count,
-                       static_cast<double>(sum_ns_.load()) / 1e9);
+    out += fmt::format("{0}_bucket{{{1}le=\"+Inf\"}} {3}\n{0}_sum{2} {4:.6f}\n{0}_count{2} {3}\n", name, before, own,
+                       count, static_cast<double>(sum_ns_.load()) / 1e9);
     return out;
 }
 
-Histogram& Metrics::histogram(std::string_view name, std::string_view help) {
-    const std::lock_guard lock(mutex_);
-    auto at = histograms_.find(name);
-    if (at == histograms_.end()) {
-        at = histograms_.try_emplace(std::string(name)).first;
-        at->second.help = help;
-    }
-    return at->second.histogram;
-}
-
 std::string Metrics::prometheus_text() const {
-    const std::lock_guard lock(mutex_);
+    if (registry_) return registry_->prometheus_text();
+    const std::scoped_lock lock(mutex_);
     std::string text;
-    for (const auto& [name, entry] : entries_)
-        text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, entry.help,
-                            entry.is_gauge ? "gauge" : "counter", entry.counter.value());
-    for (const auto& [name, entry] : histograms_)
-        text += fmt::format("# HELP {0} {1}\n# TYPE {0} histogram\n{2}", name, entry.help, entry.histogram.text(name));
+    for (const auto& [name, family] : families_) {
+        text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, family.help, family.type);
+        for (const auto& [labels, one] : family.series)
+            text += std::string_view(family.type) == "histogram"
+                        ? one.histogram.text(name, labels)
+                        : fmt::format("{}{} {}\n", name, in_braces(labels), one.counter.value());
+    }
     return text;
 }
 

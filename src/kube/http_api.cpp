@@ -17,6 +17,7 @@
 #include "zcdp/base/json_parse.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/kube/api.hpp"
+#include "zcdp/kube/metrics.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::kube {
@@ -129,7 +130,7 @@ class HttpApi final : public Api {
           clock_(clock),
           metrics_(metrics),
           log_(log),
-          requests_(metrics.counter("zcdp_kube_requests_total", "Requests sent to the Kubernetes API.")),
+          requests_(metrics.counter(metric::requests)),
           thread_([this] { loop_.run(); }) {}
     ~HttpApi() override {
         asio::post(loop_, [this] { client_.reset(); });

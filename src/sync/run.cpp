@@ -2,6 +2,7 @@
 #include "src/sync/place/dest_run.hpp"
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/origin/metrics.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/transfer/loop.hpp"
 
@@ -28,8 +29,8 @@ Result<SyncReport> run(const SyncOptions& asked, store::Store* store, const orig
     if (options.no_store && options.dest.empty())
         return Error(ErrorKind::usage, "a sync without a store needs a destination");
     const int64_t started_ns = machine.clock.monotonic_ns();
-    Counter& requests = machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.");
-    Counter& retries = machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.");
+    Counter& requests = machine.metrics.counter(origin::metric::requests);
+    Counter& retries = machine.metrics.counter(origin::metric::retries);
     const uint64_t requests_before = requests.value(), retries_before = retries.value();
     ZCDP_TRY(SyncReport report, run_kind(options, store, origin, machine, progress, stop));
     progress.phase = Phase::done;

@@ -25,6 +25,8 @@ void times(const std::string& text) {
 void encodings(const std::string& text) {
     require(from_base64(to_base64(text)) == text);
     if (const auto bytes = from_base64(text)) require(from_base64(to_base64(*bytes)) == bytes);
+    require(from_base64url(to_base64url(text)) == text);
+    if (const auto bytes = from_base64url(text)) require(to_base64url(*bytes).size() == text.size());
     std::string encoded = uri_encode(text, false);
     require(percent_decode(encoded, true) && encoded == text);
     std::string decoded = text;

@@ -8,7 +8,7 @@ import time
 
 from tests.support import servers
 from tests.support.fault_server import FaultServer, error
-from tests.support.harness import Bench, bytes_of
+from tests.support.harness import TestRun, bytes_of
 
 COUNT = 6000
 
@@ -78,7 +78,7 @@ def run(bench, server, name, crowd, *flags):
     return took
 
 
-with Bench() as bench:
+with TestRun() as bench:
     server = FaultServer(bench, {f"{i:05}": bytes_of(i, 300) for i in range(COUNT)})
     far = Crowd(server, 0.2)
     took = run(bench, server, "far", far)

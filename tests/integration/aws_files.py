@@ -13,7 +13,7 @@ import sys
 import threading
 
 from tests.support import observer
-from tests.support.harness import CACHE, ROOT, ZCDP, Bench, clean_env, skip
+from tests.support.harness import CACHE, ROOT, ZCDP, TestRun, clean_env, skip
 
 LAB, AWS, STS = "http://objects.lab.example", "https://data.s3.eu-west-1.amazonaws.com", "sts.eu-west-1.amazonaws.com"
 KEYS = "aws_access_key_id = AKID\naws_secret_access_key = secret\n"
@@ -906,7 +906,7 @@ def home_files(home, config, credentials):
 def main():
     if subprocess.run(["bash", "-c", f". {ROOT}/scripts/lib/venv.sh && need_venv"]).returncode != 0:
         skip("there is no botocore here, and none to be had from PyPI")
-    with Bench() as bench:
+    with TestRun() as bench:
         home = bench.path("home")
         (home / ".aws/sso/cache").mkdir(parents=True)
         for name in ("work", "my work"):

@@ -8,7 +8,7 @@ import hashlib
 
 from tests.support.dialects import Azure, Gcs
 from tests.support.fault_server import FaultServer, answer, error
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 OBJECTS = {
     "set/small.bin": bytes_of(1, 50_000),
@@ -202,7 +202,7 @@ def no_head(bench, case):
 
 
 def main():
-    with Bench() as bench:
+    with TestRun() as bench:
         for name, make, source in (
             ("s3", FaultServer, "s3://data/set/"),
             ("gs", Gcs, "gs://data/set/"),

@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.support import servers
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 
 def help_and_usage(bench):
@@ -251,7 +251,7 @@ def serve(bench):
     bench.equal("zcdp syncs from it", sums(done["path"]), want)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     help_and_usage(bench)
     man_page(bench)
     results(bench)

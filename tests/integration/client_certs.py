@@ -15,7 +15,7 @@ import sys
 import threading
 
 from tests.support import certs, servers, stores
-from tests.support.harness import Bench, bytes_of, skip, sums
+from tests.support.harness import TestRun, bytes_of, skip, sums
 
 HOST = "10.66.0.1"
 FILES = {"a.bin": bytes_of(1, 100_000), "b.bin": bytes_of(2, (9 << 20) + 1), "sub/c.txt": b"c"}
@@ -258,7 +258,7 @@ def through_a_proxy(bench, sync, made, nginx, strict):
 def inside():
     for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", HOST + "/32", "dev", "lo"]):
         subprocess.run(command, check=True)
-    with Bench() as bench:
+    with TestRun() as bench:
         made = Certificates(bench)
 
         def sync(server, pair, dest, source=None, **options):

@@ -8,7 +8,7 @@ import json
 
 from tests.support import google, stores
 from tests.support.gate import AZURE_REFUSAL, GCS_REFUSAL, Gate, Tokens, identity_server
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 OBJECTS = {f"dir/{i:03}.bin": bytes_of(i, 20_000 + i) for i in range(60)}
 
@@ -112,7 +112,7 @@ def short_lived(bench, gate, tokens, source, kind, env):
     tokens.told_s, tokens.lasting_s = 3600, None
 
 
-with Bench() as bench:
+with TestRun() as bench:
     write_tree(bench.path("want"), OBJECTS)
     token_file = bench.path("token")
     tokens = Tokens(token_file)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from tests.support.harness import Bench, skip
+from tests.support.harness import TestRun, skip
 
 
 def lines(command, bench, **env):
@@ -99,7 +99,7 @@ def fish(bench):
 
 
 missing = [shell for shell in ("zsh", "fish") if not shutil.which(shell)]
-with Bench() as bench:
+with TestRun() as bench:
     bash(bench)
     if "zsh" not in missing:
         zsh(bench)

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from tests.crash.checker import check_store
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 EVERY = int(os.environ.get("ZCDP_CRASH_EVERY", "1"))  # 1: each point
 KILLS = int(os.environ.get("ZCDP_CRASH_KILLS", "200"))  # 10,000 in the long run
@@ -122,7 +122,7 @@ def crash_at_random(bench, v1, v2):
     bench.check(f"{killed} kills at random instants: never a snapshot lost or wrong", killed >= KILLS, killed)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     seed = int(os.environ.get("ZCDP_SEED", time.time_ns() % 10**6))
     print(f"seed {seed}")
     random.seed(seed)

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from tests.support.fault_server import FaultServer
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 OBJECTS = {"a.bin": bytes_of(1, 100_000), "dir/b.bin": bytes_of(2, 5_000)}
 GOOD = json.dumps(
@@ -187,7 +187,7 @@ def interrupted(bench, runner):
     bench.check("and nothing of it is left", len(pids) == 2 and gone(pids), pids)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     bench.silence, keep = os.pipe()
     bench.closers += [lambda: os.close(keep), lambda: os.close(bench.silence)]
     write_tree(bench.path("want"), OBJECTS)

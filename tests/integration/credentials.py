@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from tests.support import sigv4
 from tests.support.fault_server import FaultServer, error
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 REGION = "eu-central-1"
 ROLES = {  # who may assume which role, and what must be said
@@ -191,7 +191,7 @@ def guarded(server, keys, rotate_after):
     server.fault = act
 
 
-with Bench() as bench:
+with TestRun() as bench:
     token_file = bench.path("token")
     keys = Keys(token_file)
     identity = identity_server(bench, keys)

@@ -12,7 +12,7 @@ import time
 
 from tests.support.dialects import Azure
 from tests.support.fault_server import FaultServer, Object, answer, listing_xml
-from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, clean_env, write_tree
+from tests.support.harness import ROOT, ZCDP, TestRun, bytes_of, clean_env, write_tree
 
 
 def sync(bench, server, env, *flags):
@@ -208,7 +208,7 @@ TESTS = {
     "barrier": barrier,
 }
 
-with Bench() as bench:
+with TestRun() as bench:
     table = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/defences.md").read_text(), re.M)
     in_code = set()
     for source in (ROOT / "src").rglob("*.cpp"):

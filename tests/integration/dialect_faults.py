@@ -10,7 +10,7 @@ import time
 
 from tests.support.dialects import Azure, Gcs
 from tests.support.fault_server import Object, answer
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 OBJECTS = {
     "small.bin": bytes_of(1, 50_000),
@@ -267,7 +267,7 @@ def ranges(case):
     case.right("a whole blob comes as one, though it was asked for as a range")
 
 
-with Bench() as bench:
+with TestRun() as bench:
     google = Case(bench, Gcs(bench, OBJECTS, page=2))
     common(
         google,

@@ -7,12 +7,12 @@ import os
 import subprocess
 
 from tests.crash.checker import check_store
-from tests.support.harness import Bench, bytes_of, skip, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, skip, sums, write_tree
 
 if os.geteuid() != 0:
     skip("mounting a small file system needs root")
 
-with Bench() as bench:
+with TestRun() as bench:
     small, large, many = bench.path("small"), bench.path("large"), bench.path("many")
     write_tree(small, {"a": bytes_of(1, 100_000), "b/c": b"c"})
     write_tree(large, {"big.bin": bytes_of(2, 24 << 20), **{f"f{i}": bytes_of(i, 50_000) for i in range(20)}})

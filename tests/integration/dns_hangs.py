@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 
-from tests.support.harness import Bench, skip
+from tests.support.harness import TestRun, skip
 
 
 def inside():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with Bench() as bench:
+    with TestRun() as bench:
         silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         silent.bind(("127.0.0.1", 53))
         resolv = bench.path("resolv.conf")

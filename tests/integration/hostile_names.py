@@ -9,7 +9,7 @@ import urllib.parse
 
 from tests.support.dialects import Azure, Gcs
 from tests.support.fault_server import FaultServer, Object
-from tests.support.harness import Bench, sums
+from tests.support.harness import TestRun, sums
 
 BAD = {
     "a carriage return": "cr\rx",
@@ -102,7 +102,7 @@ def run(bench, kind, names, folder, *flags):
     return store, code, err
 
 
-with Bench() as bench:
+with TestRun() as bench:
     want = {name: hashlib.sha256(name.encode()).hexdigest() for name in GOOD}
     for kind in (FaultServer, Gcs, Azure):
         scheme = kind.scheme

@@ -13,7 +13,7 @@ import threading
 
 from tests.support import certs
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, skip, sums
+from tests.support.harness import TestRun, bytes_of, skip, sums
 
 ZCDP = os.environ.get("ZCDP_RELEASE_BIN", "build/release/zcdp")
 NAME = "bucket-server.zcdp.test"
@@ -45,7 +45,7 @@ def dns_server():
 def inside():
     """Runs in the namespace."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with Bench() as bench:
+    with TestRun() as bench:
         questions = dns_server()
         folder = bench.path("ca")
         ca = certs.make_ca(folder)

@@ -13,7 +13,7 @@ import time
 from tests.support import google
 from tests.support.fault_server import FaultServer
 from tests.support.gate import JsonHandler
-from tests.support.harness import Bench
+from tests.support.harness import TestRun
 
 SECRETS = ("subject-token", "refresh-secret", "container-token", "client-secret", "service-header", "imds-token")
 FAR = "2099-01-01T00:00:00Z"
@@ -415,7 +415,7 @@ def ended_already(bench, kinds_at):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     account, _ = google.service_account(bench.folder, "http://unset")
     bench.path("account.json").write_text(account)
     store = FaultServer(bench, {"a": b"1"})

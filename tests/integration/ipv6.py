@@ -12,7 +12,7 @@ import time
 
 from tests.support import certs, servers, sigv4
 from tests.support.fault_server import FaultServer, error
-from tests.support.harness import Bench, bytes_of, skip, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, skip, sums, write_tree
 
 FILES = {"a/b.bin": bytes_of(1, 100_000), "c d+%.bin": bytes_of(2, 9 << 20)}
 KEYS = {"KEY": "SECRET"}
@@ -166,7 +166,7 @@ try:
     socket.create_server(("::1", 0), family=socket.AF_INET6).close()
 except OSError as problem:
     skip(f"this machine has no ::1: {problem}")
-with Bench() as bench:
+with TestRun() as bench:
     write_tree(bench.path("source"), FILES)
     want = sums(bench.path("source"))
     s3(bench, want)

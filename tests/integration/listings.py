@@ -9,7 +9,7 @@ import json
 
 from tests.support.dialects import Azure, Gcs
 from tests.support.fault_server import FaultServer, Object, answer, error, listing_xml
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 from tests.support.oss_server import REGION, Oss
 
 OBJECTS = {"set/a.txt": b"a", "set/b/c.bin": bytes_of(1, 3000), "set/b/d": b"", "set/e/f/g": b"g", "set/z.txt": b"z"}
@@ -594,7 +594,7 @@ def narrowed(bench):
         )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     for scene in (
         pages_of_nothing,
         orders,

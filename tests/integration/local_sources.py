@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 
 def hub_cache(bench, name):
@@ -178,7 +178,7 @@ def left_out_by_serve(bench):
     bench.check("and the rest is counted in a warning", "left out" in said or "leaves out" in said, said)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     links(bench)
     one_file(bench)
     left_out(bench)

@@ -10,7 +10,7 @@ import subprocess
 
 from bench import origin
 from tests.support import servers
-from tests.support.harness import ZCDP, Bench, clean_env, skip
+from tests.support.harness import ZCDP, TestRun, clean_env, skip
 
 KEYS = int(os.environ.get("ZCDP_TEST_KEYS", "1000000"))
 GIB = int(os.environ.get("ZCDP_TEST_GIB", "4"))
@@ -37,7 +37,7 @@ def limited(bench, *args):
 
 if not shutil.which("nginx"):
     skip("nginx is not installed")
-with Bench() as bench:
+with TestRun() as bench:
     revisions = []
     for shuffled, limit_mib in ((False, RESIDENT_MIB), (True, SORTING_MIB)):
         with origin.ListOnly(KEYS, bench.path("list"), shuffled) as bucket:

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from tests.support.fault_server import FaultServer, answer
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums
 
 SIZE = 45 * (1 << 20) + 123
 BIG = bytes_of(1, SIZE)
@@ -57,7 +57,7 @@ def check_once(bench, what, server, dest, most=1):
 
 
 def main():
-    with Bench() as bench:
+    with TestRun() as bench:
         server = FaultServer(bench, OBJECTS)
         server.fault = without_ranges(server)
         for name, flags in (("no-store", ["--no-store"]), ("store", ["--store", bench.path("store-web")])):

@@ -8,7 +8,7 @@ import hashlib
 from tests.support.dialects import Azure, Gcs
 from tests.support.express import ExpressServer
 from tests.support.fault_server import FaultServer, Object, error
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 from tests.support.oss_server import REGION, Oss
 
 MODEL, WORDS = bytes_of(1, (8 << 20) + 777), b"some words"
@@ -251,7 +251,7 @@ def directory_bucket(bench):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     write_tree(bench.path("tree"), {"model.bin": MODEL})
     local = bench.sync("--store", bench.path("local"), bench.path("tree"))["snapshot"]
     s3, google, azure = (Case(bench, kind(bench, OBJECTS, page=2)) for kind in (FaultServer, Gcs, Azure))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from tests.support import stores
-from tests.support.harness import Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, clean_env, sums, write_tree
 
 CONFORMANCE = os.path.join(os.path.dirname(os.environ.get("ZCDP_BIN", "build/test/zcdp")), "origin_conformance")
 FILES = {
@@ -115,7 +115,7 @@ def refused(bench, everyone):
         bench.check(f"{store.kind}: a bucket or folder that is not there ends with exit code 4", code == 4, (code, err))
 
 
-with Bench() as bench:
+with TestRun() as bench:
     chosen = sys.argv[1:] or list(stores.KINDS)
     everyone = [stores.KINDS[name].start(bench) for name in chosen]
     for store in everyone:

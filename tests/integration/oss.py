@@ -4,10 +4,10 @@
 
 import hashlib
 
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 from tests.support.oss_server import REGION, Oss
 
-with Bench() as bench:
+with TestRun() as bench:
     files = {
         "set/a": b"1",
         "set/b c+d%": b"2",

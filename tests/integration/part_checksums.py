@@ -10,7 +10,7 @@ import zlib
 
 from tests.support.crc import crc32c
 from tests.support.fault_server import FaultServer, Object, answer
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 MIB = 1 << 20
 TRUE = bytes_of(1, 20 * MIB + 4321)
@@ -65,7 +65,7 @@ class Parts(FaultServer):
 
 
 def main():
-    with Bench() as bench:
+    with TestRun() as bench:
         server = Parts(bench, {"set/model.bin": Object(TRUE, checksum=False)})
         number = [0]
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from tests.support.harness import ZCDP, Bench, Failed, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, Failed, bytes_of, clean_env, sums, write_tree
 
 SLOW = ["--bandwidth", "4MiB/s"]
 
@@ -338,7 +338,7 @@ def placing(bench):
     bench.equal("every byte is right", sums(dest), sums(source))
 
 
-with Bench() as bench:
+with TestRun() as bench:
     source = bench.path("source")
     write_tree(source, {"a.txt": b"a", "dir/b": bytes_of(1, 30_000), "big.bin": bytes_of(2, 12 << 20)})
     want = sums(source)

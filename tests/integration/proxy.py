@@ -13,7 +13,7 @@ import time
 
 from tests.support import certs
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, skip
+from tests.support.harness import TestRun, bytes_of, skip
 
 ORIGIN, PROXY = "10.66.0.1", "10.66.0.2:3128"
 ORIGIN6, PROXY6 = "fd00:66::1", "[fd00:66::2]:3128"
@@ -69,7 +69,7 @@ def inside():
         ["ip", "addr", "add", "fd00:66::2/128", "dev", "lo", "nodad"],
     ):
         subprocess.run(command, check=True)
-    with Bench() as bench:
+    with TestRun() as bench:
         log = start_proxy(bench)
         ca = certs.make_ca(bench.path("ca"))
         objects = {"a.bin": bytes_of(1, 100_000), "b.bin": bytes_of(2, (9 << 20) + 1)}

@@ -14,7 +14,7 @@ import urllib.parse
 
 from tests.support import certs
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, skip
+from tests.support.harness import TestRun, bytes_of, skip
 
 ORIGIN, PROXY = "10.66.0.1", "10.66.0.2"
 
@@ -122,7 +122,7 @@ def inside():
         ["ip", "addr", "add", PROXY + "/32", "dev", "lo"],
     ):
         subprocess.run(command, check=True)
-    with Bench() as bench:
+    with TestRun() as bench:
         ca = certs.make_ca(bench.path("ca"))
         objects = {"a.bin": bytes_of(1, 100_000), "b.bin": bytes_of(2, 200_000)}
         plain = FaultServer(bench, objects, host=ORIGIN)

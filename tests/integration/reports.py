@@ -9,13 +9,13 @@ import sys
 import traceback
 
 from tests.reports import kit
-from tests.support.harness import ROOT, Bench
+from tests.support.harness import ROOT, TestRun
 
 
 def replay(name, function):
     """Whether it holds."""
     try:
-        with Bench() as bench:
+        with TestRun() as bench:
             function(bench)
         return True
     except SystemExit as ended:

@@ -9,7 +9,7 @@ import zlib
 
 from tests.support.crc import crc64nvme
 from tests.support.fault_server import FaultServer, Object, error
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 SIZE = 9 << 20
 
@@ -51,7 +51,7 @@ class Server(FaultServer):
         return data.replace(b"\r\n", f"\r\nx-amz-checksum-{stated[0]}: {stated[1]}\r\n".encode(), 1)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     server = Server(bench)
     content, other = bytes_of(1, SIZE), bytes_of(2, SIZE)
 

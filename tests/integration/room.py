@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from tests.support.fault_server import FaultServer, Object
-from tests.support.harness import ZCDP, Bench, Failed, bytes_of, clean_env, skip, sums
+from tests.support.harness import ZCDP, TestRun, Failed, bytes_of, clean_env, skip, sums
 
 if os.geteuid() != 0:
     skip("mounting a small file system needs root")
@@ -23,7 +23,7 @@ def content(seed, size):
     return (block * (size // len(block) + 1))[:size]
 
 
-with Bench() as bench:
+with TestRun() as bench:
     disk, mount = bench.path("disk"), bench.path("mount")
     mount.mkdir()
 

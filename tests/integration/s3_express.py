@@ -5,7 +5,7 @@ middle of a sync; a listing in no order gives the same snapshot as one in order;
 
 from tests.support.express import ExpressServer
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 REGION, BUCKET = "us-west-2", "data--usw2-az1--x-s3"
 OBJECTS = {f"set/{i % 7}/{i:03}.bin": bytes_of(i, 20_000 + i) for i in range(80)} | {
@@ -22,7 +22,7 @@ ENV = {
 }
 SECRETS = ("long/secret", "token-of-role", "session/secret", "session-token")
 
-with Bench() as bench:
+with TestRun() as bench:
     del OBJECTS["set/a"]  # a file and a folder of one name are no tree
     want = bench.path("want")
     write_tree(want, {key[4:]: content for key, content in OBJECTS.items()})

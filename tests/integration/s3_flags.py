@@ -7,7 +7,7 @@ import hashlib
 
 from tests.support import servers
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 FILES = {"a": b"1", "big": bytes_of(1, 20 << 20)}
 WANT = {key: hashlib.sha256(content).hexdigest() for key, content in FILES.items()}
@@ -22,7 +22,7 @@ def sync(bench, name, server, *flags):
     return server.requests
 
 
-with Bench() as bench:
+with TestRun() as bench:
     server = FaultServer(bench, FILES)
     requests = sync(bench, "request-payer", server, "--request-payer")
     bench.check(

@@ -9,7 +9,7 @@ import urllib.request
 
 from tests.support import servers, sigv4, stores
 from tests.support.counting_proxy import CountingProxy
-from tests.support.harness import Bench, bytes_of
+from tests.support.harness import TestRun, bytes_of
 
 KEY = "set/model.bin"
 OLD, NEW = bytes_of(1, 20 << 20), bytes_of(2, 20 << 20)  # of one size, over several chunks
@@ -41,7 +41,7 @@ def content(path):
         return file.read()
 
 
-with Bench() as bench:
+with TestRun() as bench:
     endpoint = stores.S3.start(bench).endpoint
     send(
         endpoint,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from tests.support import servers
-from tests.support.harness import CACHE, ROOT, Bench, bytes_of, clean_env, skip, sums, write_tree
+from tests.support.harness import CACHE, ROOT, TestRun, bytes_of, clean_env, skip, sums, write_tree
 
 FILES = {
     "a b+c": b"1",
@@ -86,7 +86,7 @@ def with_boto3(endpoint):
 if len(sys.argv) > 1:
     with_boto3(sys.argv[1])
     sys.exit(0)
-with Bench() as bench:
+with TestRun() as bench:
     if subprocess.run(["bash", "-c", f". {ROOT}/scripts/lib/venv.sh && need_venv"]).returncode != 0:
         skip("boto3 and the aws cli cannot be installed here")
     source = bench.path("source")

@@ -14,7 +14,7 @@ import urllib.parse
 import xml.etree.ElementTree
 
 from tests.support import servers
-from tests.support.harness import ZCDP, Bench
+from tests.support.harness import ZCDP, TestRun
 
 KEYS = int(os.environ.get("ZCDP_TEST_KEYS", "200000"))
 FOLDERS = KEYS // 1000
@@ -191,7 +191,7 @@ def many_folders(bench, base):
 
 base = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-it-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 try:
-    with Bench() as bench:
+    with TestRun() as bench:
         one_folder(bench, base)
         shutil.rmtree(base / "wide")
         many_folders(bench, base)

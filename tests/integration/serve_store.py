@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 from tests.support import certs, servers
-from tests.support.harness import ROOT, ZCDP, Bench, bytes_of, sums, write_tree
+from tests.support.harness import ROOT, ZCDP, TestRun, bytes_of, sums, write_tree
 
 FILES = {"a": b"1", "d/big": bytes_of(1, 9 << 20), "d/e": b""}
 KEYS = {"ZCDP_SERVE_ACCESS_KEY": servers.ACCESS, "ZCDP_SERVE_SECRET_KEY": servers.SECRET}
@@ -180,7 +180,7 @@ def refused(bench):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     store_as_buckets(bench)
     presigned(bench)
     tls(bench)

@@ -9,7 +9,7 @@ import time
 
 from tests.support import addresses, servers
 from tests.support.addresses import Addresses
-from tests.support.harness import Bench, bytes_of, skip, sums
+from tests.support.harness import TestRun, bytes_of, skip, sums
 
 if not addresses.can_name():
     skip("a hosts file of its own needs root and mount namespaces")
@@ -47,7 +47,7 @@ def shown(bench, name, many, limit, flags=()):
         bench.equal(f"{name}, {how}: the bytes are the same", sums(done["path"]), want)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     shown(
         bench,
         "small",

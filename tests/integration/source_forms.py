@@ -7,7 +7,7 @@ import json
 import shutil
 
 from tests.support import stores
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 FILES = {"a.txt": b"hello", "b/c.bin": bytes_of(1, 100_000)}
 WANT = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
@@ -170,7 +170,7 @@ def who_is_billed(bench, gcs):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     flags_of_others(bench)
     s3, gcs, azure = (kind.start(bench) for kind in (stores.S3, stores.Gcs, stores.Azure))
     for store in (s3, gcs, azure):

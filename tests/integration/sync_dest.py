@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 FILES = {
     "a.txt": b"a",
@@ -155,7 +155,7 @@ def interrupted(bench, source, want):
         )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     source = bench.path("source")
     write_tree(source, FILES)
     (source / "link").symlink_to("dir/b.bin")

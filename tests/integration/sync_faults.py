@@ -8,7 +8,7 @@ import time
 
 from tests.support import certs, hostile_xml
 from tests.support.fault_server import FaultServer, Object, answer, error, listing_xml
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 MIB = 1 << 20
 BIG = 20 * MIB + 777
@@ -363,7 +363,7 @@ def clocks_and_tls(bench):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     server = FaultServer(bench, OBJECTS)
     Sync(bench, server).right(bench, "no fault")
     bodies(bench, server)

@@ -9,7 +9,7 @@ import time
 
 from tests.support import servers
 from tests.support.counting_proxy import CountingProxy
-from tests.support.harness import ZCDP, Bench, bytes_of, clean_env, sums
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums
 
 SIZE, CHUNK, CONNECTIONS = 2 << 30, 8 << 20, 8
 
@@ -27,7 +27,7 @@ def chunks_on_disk(store):
     return sum(len(p.read_bytes().split(b"\n", 2)[-1]) // 48 for p in maps)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     data = bench.path("data")
     data.mkdir()
     block = bytes_of(5, 32 << 20)

@@ -7,7 +7,7 @@ import shutil
 
 from tests.support import servers
 from tests.support.counting_proxy import CountingProxy
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 SMALL, BIG = 20_000, 2 << 30
 QUICK = os.environ.get("ZCDP_TEST_QUICK")  # a developer's short run; CI never sets it
@@ -118,7 +118,7 @@ def against(bench, name, endpoint, data):
     shutil.rmtree(store)
 
 
-with Bench() as bench:
+with TestRun() as bench:
     data = bench.path("data")
     make_dataset(data)
     for name, start in (("minio", servers.minio), ("versitygw", servers.versitygw)):

@@ -7,7 +7,7 @@ import time
 
 from tests.support import servers
 from tests.support.fault_server import FaultServer
-from tests.support.harness import Bench, sums
+from tests.support.harness import TestRun, sums
 from tests.support.stalls import Stalls, many_objects
 
 STALL_S = 100
@@ -23,7 +23,7 @@ def timed(bench, server, name, one_in=0, pause_s=0.0):
     return time.monotonic() - began, done, stalls.count
 
 
-with Bench() as bench:
+with TestRun() as bench:
     server = FaultServer(bench, many_objects())
     plain, first, _ = timed(bench, server, "plain", 0, 0.06)
     slow, second, stalled = timed(bench, server, "stalls", 100, 0.06)

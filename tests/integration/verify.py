@@ -7,7 +7,7 @@ import json
 import os
 
 from tests.support import servers, stores
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 FILES = {"a": b"1", "b/c": bytes_of(1, 300_000), "b-x": b"", "big": bytes_of(2, 20 << 20), "z/\u00fc": b"3"}
 
@@ -113,7 +113,7 @@ def one_file_of_a_web_server(bench, web):
     bench.check("a pipe is neither: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
 
 
-with Bench() as bench:
+with TestRun() as bench:
     folder, other = bench.path("folder"), bench.path("other")
     write_tree(folder, FILES)
     write_tree(other, FILES)

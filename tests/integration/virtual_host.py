@@ -8,7 +8,7 @@ import time
 
 from tests.support import sigv4
 from tests.support.fault_server import FaultServer, error
-from tests.support.harness import Bench, bytes_of, sums, write_tree
+from tests.support.harness import TestRun, bytes_of, sums, write_tree
 
 HOST, BASE, REGION = "objects.lab.example", "/storage/v1", "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -135,7 +135,7 @@ class Runner:
         )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     write_tree(bench.path("want"), WANT)
     write_tree(bench.path("one"), {"a.bin": WANT["a.bin"]})
     runner = Runner(bench, Service(bench, OBJECTS))

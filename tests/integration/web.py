@@ -10,7 +10,7 @@ import json
 import threading
 
 from tests.support import hub, stores
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 
 BIG = bytes_of(7, 20 << 20)  # three chunks
 FILES = {
@@ -236,7 +236,7 @@ def repositories(bench):
     bench.check("LFS bytes that are not their sha256 are refused", code == 1 and "SHA-256" in err, (code, err))
 
 
-with Bench() as bench:
+with TestRun() as bench:
     web = filled(bench)
     indexes(bench, web)
     one_file(bench, web)

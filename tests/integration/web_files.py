@@ -7,7 +7,7 @@ import base64
 import hashlib
 import itertools
 
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 from tests.support.pages import Pages, Reply, file
 
 BIG = bytes_of(7, 9 << 20)  # two chunks
@@ -223,7 +223,7 @@ def logins(bench):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     sizes(bench)
     mirrors(bench)
     lists(bench)

@@ -6,7 +6,7 @@ nowhere, is an error that names it."""
 import hashlib
 import urllib.parse
 
-from tests.support.harness import Bench, bytes_of, sums
+from tests.support.harness import TestRun, bytes_of, sums
 from tests.support.pages import Pages, Reply, file, html
 
 FILES = {
@@ -319,7 +319,7 @@ def left_out(bench):
     )
 
 
-with Bench() as bench:
+with TestRun() as bench:
     dialects(bench)
     errors(bench)
     loops(bench)

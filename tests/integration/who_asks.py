@@ -12,7 +12,7 @@ import time
 
 from tests.support import sigv4
 from tests.support.fault_server import FaultServer, error
-from tests.support.harness import Bench, clean_env
+from tests.support.harness import TestRun, clean_env
 
 SECRET = "wJalrXUt+nFEMI/K7MDENG"
 PAIRS = {"s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "oss": ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET")}
@@ -394,7 +394,7 @@ def attempts(runner):
     runner.store.fault = None
 
 
-with Bench() as bench:
+with TestRun() as bench:
     runner = Runner(bench)
     for name, content in (("token", "subject"), ("empty", "\n")):
         bench.path(name).write_text(content)

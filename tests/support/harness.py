@@ -28,8 +28,8 @@ def skip(why):
     sys.exit(77)
 
 
-class Bench:
-    """A test run: `with Bench() as b:`. Everything it starts is stopped and everything it makes is removed."""
+class TestRun:
+    """A test run: `with TestRun() as b:`. Everything it starts is stopped and everything it makes is removed."""
 
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-it-"))

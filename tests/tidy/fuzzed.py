@@ -18,7 +18,7 @@ FUZZED = {
     "include/zcdp/api/meta.hpp": {"parse_time": ("services_objects", "from_json")},
     "include/zcdp/api/word.hpp": {"E::parse": ("services_objects", "from_json")},
     "include/zcdp/api/resources.hpp": {"parse_quantity": ("services_objects", "from_json")},
-    "include/zcdp/base/base64.hpp": {"from_base64": "base_texts"},
+    "include/zcdp/base/base64.hpp": {"from_base64": "base_texts", "from_base64url": "base_texts"},
     "include/zcdp/base/clock.hpp": {"parse_http_date": "base_texts", "parse_iso8601": "base_texts"},
     "include/zcdp/base/digest.hpp": {"Digest::parse": "base_texts"},
     "include/zcdp/base/json_parse.hpp": {"parse_json": ("origin_credentials", "parse_json_credentials")},
@@ -40,6 +40,13 @@ FUZZED = {
     },
     "include/zcdp/store/manifest.hpp": {"ManifestReader": "store_manifest"},
     "src/kube/kubeconfig.hpp": {"parse_kubeconfig": "kube_kubeconfig"},
+    "src/kube/reviews.hpp": {
+        "bearer_token": "kube_reviews",
+        "is_token": "kube_reviews",
+        "jwt_expiry_s": "kube_reviews",
+        "parse_token_review": "kube_reviews",
+        "parse_access_review": "kube_reviews",
+    },
     "src/net/client/chunked.hpp": {"ChunkedDecoder": "net_response"},
     "src/net/server/request.hpp": {"parse_head": "net_request"},
     "src/net/client/response_header.hpp": {

@@ -97,6 +97,8 @@ inline constexpr Resource csi_nodes{"storage.k8s.io", "v1", "csinodes", "CSINode
 inline constexpr Resource webhooks{"admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations",
                                    "MutatingWebhookConfiguration", false};
 inline constexpr Resource token_reviews{"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false};
+inline constexpr Resource subject_access_reviews{"authorization.k8s.io", "v1", "subjectaccessreviews",
+                                                 "SubjectAccessReview", false};
 inline constexpr Resource crds{"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
                                false};
 inline constexpr Resource backends{"zcdp.io", "v1alpha1", "storagebackends", "StorageBackend", false};

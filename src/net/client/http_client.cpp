@@ -6,6 +6,7 @@
 #include "src/net/client/pool.hpp"
 #include "src/net/client/resolver.hpp"
 #include "zcdp/net/http.hpp"
+#include "zcdp/net/metrics.hpp"
 
 namespace zcdp::net {
 namespace {
@@ -24,7 +25,7 @@ class Client final : public HttpClient {
   public:
     Client(asio::any_io_executor executor, HttpClientOptions options, const Clock& clock, Metrics& metrics, Logger& log)
         : pool_(std::make_shared<Pool>(executor, std::move(options), clock)),
-          connects_(metrics.counter("zcdp_http_connections_total", "Connections opened to origins.")),
+          connects_(metrics.counter(metric::connections)),
           log_(log) {
         boost::system::error_code code;
         pool_->from = asio::ip::make_address(pool_->options.source_address, code);  // checked where it was written

@@ -23,13 +23,6 @@ constexpr const char* kNoneHint =
     "set GOOGLE_APPLICATION_CREDENTIALS, run gcloud auth application-default login, or use --anonymous";
 constexpr const char* kScope = "https://www.googleapis.com/auth/devstorage.read_only";
 
-std::string base64url(std::string_view bytes) {
-    std::string out = to_base64(bytes);
-    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    while (out.ends_with('=')) out.pop_back();
-    return out;
-}
-
 struct Free {
     void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
     void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -126,9 +119,9 @@ Result<std::string> service_account_jwt(const Account& account, int64_t now) {
     if (!account.private_key_id.empty()) header["kid"] = account.private_key_id;
     const json::object claims{
         {"iss", account.email}, {"scope", kScope}, {"aud", account.token_url}, {"iat", now}, {"exp", now + kTokenS}};
-    const std::string text = base64url(json::serialize(header)) + "." + base64url(json::serialize(claims));
+    const std::string text = to_base64url(json::serialize(header)) + "." + to_base64url(json::serialize(claims));
     ZCDP_TRY(const std::string signature, sign_rs256(account.private_key_pem, text));
-    return text + "." + base64url(signature);
+    return text + "." + to_base64url(signature);
 }
 
 TokenSource::TokenSource(const OriginOptions& options, Machine machine)

@@ -7,6 +7,7 @@
 
 #include "src/origin/local/walk.hpp"
 #include "zcdp/base/percent.hpp"
+#include "zcdp/origin/metrics.hpp"
 #include "zcdp/transfer/rate_limiter.hpp"
 
 namespace zcdp::origin::local {
@@ -24,8 +25,8 @@ struct Directory {
           machine(on),
           limiter(options.bytes_per_second),
           pool(kReadThreads),
-          requests(on.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
-          bytes(on.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")) {}
+          requests(on.metrics.counter(metric::requests)),
+          bytes(on.metrics.counter(metric::bytes)) {}
     ~Directory() { pool.join(); }
     std::string path;
     std::string file;  ///< the one file of it that is the source; "": all

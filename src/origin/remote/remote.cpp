@@ -1,6 +1,7 @@
 #include "src/origin/remote/remote.hpp"
 
 #include "zcdp/base/ascii.hpp"
+#include "zcdp/origin/metrics.hpp"
 
 namespace zcdp::origin {
 namespace {
@@ -40,12 +41,10 @@ Remote::Remote(std::string key, OriginOptions origin_options, Machine on)
       concurrency(options.connections > 0 ? options.connections : kConcurrencyMost),
       limiter(options.bytes_per_second),
       tls(net::make_tls_context(tls_options(options))),
-      requests(machine.metrics.counter("zcdp_origin_requests_total", "Requests sent to origins.")),
-      retries(machine.metrics.counter("zcdp_origin_retries_total", "Requests sent to origins again.")),
-      hedges(machine.metrics.counter(
-          "zcdp_origin_hedges_total",
-          "Requests to origins that were given up as silent and sent again on another connection.")),
-      bytes(machine.metrics.counter("zcdp_origin_bytes_total", "Body bytes received from origins.")),
+      requests(machine.metrics.counter(metric::requests)),
+      retries(machine.metrics.counter(metric::retries)),
+      hedges(machine.metrics.counter(metric::hedges)),
+      bytes(machine.metrics.counter(metric::bytes)),
       folder_(folder_of(std::move(key))),
       parent_(object.substr(0, object.rfind('/') + 1)) {}
 

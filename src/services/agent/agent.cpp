@@ -9,6 +9,7 @@
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
 #include "src/services/backend/listed_origin.hpp"
+#include "src/services/metrics.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
@@ -71,11 +72,11 @@ Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api
 void report_store(store::Upkeep& store, Metrics& metrics) {
     const auto usage = store.usage();
     if (!usage) return;
-    metrics.gauge("zcdp_store_bytes", "Bytes of blobs in the store.").set(usage->blob_bytes);
-    metrics.gauge("zcdp_store_evictable_bytes", "Of them, those that may be evicted now.").set(usage->evictable_bytes);
-    metrics.gauge("zcdp_store_partial_bytes", "Bytes of files that are being filled.").set(usage->partial_bytes);
-    metrics.gauge("zcdp_store_free_bytes", "Bytes free on the store's file system.").set(usage->space.free_bytes);
-    metrics.gauge("zcdp_store_snapshots", "Snapshots in the store.").set(usage->snapshots);
+    metrics.gauge(metric::store_bytes).set(usage->blob_bytes);
+    metrics.gauge(metric::store_evictable_bytes).set(usage->evictable_bytes);
+    metrics.gauge(metric::store_partial_bytes).set(usage->partial_bytes);
+    metrics.gauge(metric::store_free_bytes).set(usage->space.free_bytes);
+    metrics.gauge(metric::store_snapshots).set(usage->snapshots);
 }
 
 }  // namespace
@@ -103,8 +104,8 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     Transfers transfers(
         {*store, machine, machine.metrics, log},
         [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
-        [&](const api::NodeDataset& wanted, const backend::BackendAccess& access) {
-            return make_origin(options, api, machine, wanted, access);
+        [&](const api::NodeDataset& wanted, const backend::BackendAccess& access, Machine labelled) {
+            return make_origin(options, api, labelled, wanted, access);
         },
         options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
     Volumes volumes(
@@ -132,9 +133,8 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     log.info("serves", {{"node", options.node}, {"store", options.store}});
 
     std::jthread worker([&](std::stop_token ending) {
-        Counter& failures =
-            machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
-        Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
+        Counter& failures = machine.metrics.counter(metric::reconcile_errors);
+        Counter& depth = machine.metrics.gauge(metric::queue_depth);
         while (const auto name = queue.take(ending)) {
             const auto done = state.reconcile(*name);
             queue.done(*name);

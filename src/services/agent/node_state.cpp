@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "src/services/metrics.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/units.hpp"
 
@@ -114,10 +115,7 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
                                 {{"nodedataset", object.metadata.name}, {"error", gone.error().line()}});
                 return {};
             }
-            if (gone)
-                parts_.metrics
-                    .counter("zcdp_evictions_total", "Snapshots that were evicted because the controller wanted it.")
-                    .add();
+            if (gone) parts_.metrics.counter(metric::evictions).add();
         }
     }
     parts_.transfers.forget(object.metadata.name);

@@ -4,7 +4,19 @@
 
 #include <algorithm>
 
+#include "src/services/metrics.hpp"
+
 namespace zcdp::services::agent {
+namespace {
+
+MetricLabels labels_of(const api::NodeDataset& wanted) {
+    return {{"namespace", wanted.spec.dataset.namespace_},
+            {"dataset", wanted.spec.dataset.name},
+            {"backend", wanted.spec.source.backend}};
+}
+
+}  // namespace
+
 Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
                      std::function<void(const std::string&)> changed)
     : parts_(parts),
@@ -107,13 +119,16 @@ size_t Transfers::active() const {
 Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync::Progress& progress,
                                             std::stop_token stop) {
     ZCDP_TRY(const backend::BackendAccess access, resolve_(wanted));
-    ZCDP_TRY(const auto factory, make_origin_(wanted, access));
+    Metrics labelled(parts_.metrics, labels_of(wanted));
+    const Machine& all = parts_.machine;
+    const Machine machine{all.fs, all.clock, all.random, labelled, all.log, all.environment};
+    ZCDP_TRY(const auto factory, make_origin_(wanted, access, machine));
     sync::SyncOptions options;
     options.source = access.source;
     options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
     options.expected_revision = wanted.spec.revision;
     options.connections = access.options.connections;
-    return sync::run(options, &parts_.store, factory, parts_.machine, progress, std::move(stop));
+    return sync::run(options, &parts_.store, factory, machine, progress, std::move(stop));
 }
 
 void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& progress, std::stop_token stop) {
@@ -143,10 +158,8 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
-            parts_.metrics.histogram("zcdp_sync_seconds", "Syncs of datasets that ended well.")
-                .observe_ns(static_cast<int64_t>(seconds * 1e9));
-            parts_.metrics.counter("zcdp_reused_bytes_total", "Bytes of datasets that were in the store already.")
-                .add(done->bytes_reused);
+            parts_.metrics.histogram(metric::sync_seconds).observe_ns(static_cast<int64_t>(seconds * 1e9));
+            Metrics(parts_.metrics, labels_of(transfer.wanted)).counter(metric::reused_bytes).add(done->bytes_reused);
             parts_.log.info("ready", {{"nodedataset", name},
                                       {"snapshot", done->snapshot},
                                       {"fetched", done->bytes_fetched},
@@ -158,7 +171,7 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             view.error_unix_s = clock.unix_s();
             transfer.retry_at_ns =
                 clock.monotonic_ns() + static_cast<int64_t>(transfer.backoff.next(parts_.machine.random)) * 1'000'000;
-            parts_.metrics.counter("zcdp_sync_failures_total", "Attempts to sync a dataset that failed.").add();
+            Metrics(parts_.metrics, labels_of(transfer.wanted)).counter(metric::sync_failures).add();
             parts_.log.warn(
                 "a sync failed",
                 {{"nodedataset", name}, {"error", done.error().line()}, {"attempt", static_cast<int>(view.attempts)}});

@@ -49,9 +49,10 @@ class Transfers {
     };
     /// Resolves a NodeDataset's backend: called on the transfer's thread.
     using Resolve = std::function<Result<backend::BackendAccess>(const api::NodeDataset&)>;
-    /// Makes the origin whose listing is the controller's, or the plain one.
+    /// Makes the origin whose listing is the controller's, or the plain one. What it counts in this machine's metrics
+    /// has the dataset's labels; these end with the attempt.
     using MakeOrigin =
-        std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const backend::BackendAccess&)>;
+        std::function<Result<origin::OriginFactory>(const api::NodeDataset&, const backend::BackendAccess&, Machine)>;
 
     Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsigned at_once,
               std::function<void(const std::string& name)> changed);

@@ -10,6 +10,7 @@
 
 #include "src/services/agent/place_in.hpp"
 #include "src/services/backend/nested_mounts.hpp"
+#include "src/services/metrics.hpp"
 #include "zcdp/api/core.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/units.hpp"
@@ -331,13 +332,12 @@ CsiStatus Volumes::publish(const kube::PublishRequest& request) {
     CsiStatus status = wait_and_mount(request, pod, value_of(request.context, api::kClaimAttribute));
     const int64_t took_ns = parts_.clock.monotonic_ns() - began_ns;
     if (status.code == CsiCode::ok) {
-        parts_.metrics.histogram("zcdp_mount_seconds", "Volumes that were mounted, waiting for data included.")
-            .observe_ns(took_ns);
+        parts_.metrics.histogram(metric::mount_seconds).observe_ns(took_ns);
         parts_.log.info(
             "mounted",
             {{"pod", pod.namespace_ + "/" + pod.name}, {"target", request.target_path}, {"us", took_ns / 1000}});
     } else {
-        parts_.metrics.counter("zcdp_mount_failures_total", "NodePublishVolume calls that failed.").add();
+        parts_.metrics.counter(metric::mount_failures).add();
         parts_.log.info("not mounted yet", {{"pod", pod.namespace_ + "/" + pod.name}, {"error", status.message}});
     }
     return status;

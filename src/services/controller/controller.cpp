@@ -9,6 +9,7 @@
 #include "src/services/controller/reconcile/reconcile.hpp"
 #include "src/services/controller/upkeep/keeper.hpp"
 #include "src/services/controller/webhook/webhook.hpp"
+#include "src/services/metrics.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
 #include "zcdp/kube/lease.hpp"
@@ -47,10 +48,9 @@ void queue_everything(const World& world, kube::WorkQueue& queue) {
 /// everything. (A leader that was paused finds events of the meantime before it has its lease again.)
 void work(Reconciler& reconciler, kube::WorkQueue& queue, const kube::LeaderLease& lease, Machine machine,
           std::atomic<bool>& passed_over, std::stop_token stop) {
-    Counter& failures =
-        machine.metrics.counter("zcdp_reconcile_errors_total", "Looks at an object that ended in an error.");
-    Counter& looks = machine.metrics.counter("zcdp_reconciles_total", "Looks at an object.");
-    Counter& depth = machine.metrics.gauge("zcdp_queue_depth", "Objects waiting to be looked at.");
+    Counter& failures = machine.metrics.counter(metric::reconcile_errors);
+    Counter& looks = machine.metrics.counter(metric::reconciles);
+    Counter& depth = machine.metrics.gauge(metric::queue_depth);
     while (const auto key = queue.take(stop)) {
         looks.add();
         kube::ApiResult<std::optional<uint64_t>> done = std::optional<uint64_t>();
@@ -95,6 +95,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     Webhook webhook(api, world, machine.clock, log);
     std::unique_ptr<net::server::ControlServer> webhook_server;  // of the keeper's thread
     std::atomic<bool> serving{false};
+    kube::TokenReviewer tokens(api, {kListingAudience}, machine.clock);
     net::server::ControlRouter routes;
     routes.add("POST", "/mutate",
                [&](const net::server::Request&, const std::string& body) { return webhook.answer(body); });
@@ -103,7 +104,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         [&](const net::server::Request& request, const std::string&) {
             return serve_listing(request, world, *lister, machine.fs);
         },
-        [&](const net::server::Request& request) { return refuse_all_but_agents(request, api); });
+        [&](const net::server::Request& request) { return refuse_all_but_agents(request, tokens); });
     routes.otherwise([](const net::server::Request&, const std::string&) {
         return net::server::ControlResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
     });

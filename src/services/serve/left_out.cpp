@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include "src/services/metrics.hpp"
 #include "zcdp/base/error.hpp"
 
 namespace zcdp::services::serve {
@@ -22,11 +23,7 @@ void LeftOut::add(Fs& fs, int folder, const SeenEntry& entry) {
     if (example.empty()) example = printable(entry.name);
 }
 
-LeftOutBook::LeftOutBook(Metrics& metrics, Logger& log)
-    : entries_(metrics.gauge("zcdp_serve_left_out_entries",
-                             "Symlinks, special files and names that are no keys, which zcdp serve does not show, in "
-                             "the folders listed so far.")),
-      log_(log) {}
+LeftOutBook::LeftOutBook(Metrics& metrics, Logger& log) : entries_(metrics.gauge(metric::serve_left_out)), log_(log) {}
 
 void LeftOutBook::note(FolderId folder, const LeftOut& found) {
     const std::scoped_lock lock(mutex_);

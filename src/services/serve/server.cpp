@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "src/services/metrics.hpp"
 #include "src/services/serve/answers.hpp"
 #include "src/services/serve/buckets.hpp"
 #include "src/services/serve/folder_cursor.hpp"
@@ -45,13 +46,10 @@ class S3Server final : public Server {
           fs_(fs),
           clock_(clock),
           log_(log),
-          requests_(metrics.counter("zcdp_serve_requests_total", "Requests answered by zcdp serve.")),
-          bytes_(metrics.counter("zcdp_serve_bytes_total", "Body bytes sent by zcdp serve.")),
+          requests_(metrics.counter(metric::serve_requests)),
+          bytes_(metrics.counter(metric::serve_bytes)),
           left_out_(metrics, log),
-          windows_(fs, clock,
-                   metrics.counter("zcdp_serve_folder_reads_total",
-                                   "Folders that zcdp serve read from end to end for listings."),
-                   {}, &left_out_) {}
+          windows_(fs, clock, metrics.counter(metric::serve_folder_reads), {}, &left_out_) {}
 
     Result<> bind();
     const std::string& url() const override { return url_; }

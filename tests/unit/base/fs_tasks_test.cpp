@@ -141,10 +141,49 @@ TEST_CASE("log lines are one line, in both forms, whatever the text holds") {
 
 TEST_CASE("metrics come as Prometheus reads them") {
     Metrics metrics;
-    metrics.counter("zcdp_b_total", "B.").add(3);
-    metrics.gauge("zcdp_a", "A.").set(1);
-    metrics.counter("zcdp_b_total", "B.").add();
+    metrics.counter({"zcdp_b_total", "B."}).add(3);
+    metrics.gauge({"zcdp_a", "A."}).set(1);
+    metrics.counter({"zcdp_b_total", "B."}).add();
     CHECK(metrics.prometheus_text() ==
           "# HELP zcdp_a A.\n# TYPE zcdp_a gauge\nzcdp_a 1\n# HELP zcdp_b_total B.\n# TYPE zcdp_b_total "
           "counter\nzcdp_b_total 4\n");
+}
+
+TEST_CASE("a metric's series differ by their labels, whatever stands in them") {
+    constexpr MetricName kBytes{"zcdp_bytes_total", "B."}, kSeconds{"zcdp_seconds", "S."};
+    Metrics metrics;
+    Metrics one(metrics, {{"dataset", "a"}}), other(metrics, {{"dataset", "q\"\\\n"}});
+    Metrics inner(one, {{"backend", "b"}});
+    one.counter(kBytes).add(1);
+    other.counter(kBytes).add(2);
+    inner.counter(kBytes).add(3);
+    Metrics(metrics, {{"dataset", "a"}}).counter(kBytes).add(4);  // the same series
+    CHECK(metrics.prometheus_text() ==
+          "# HELP zcdp_bytes_total B.\n# TYPE zcdp_bytes_total counter\n"
+          "zcdp_bytes_total{dataset=\"a\"} 5\n"
+          "zcdp_bytes_total{dataset=\"a\",backend=\"b\"} 3\n"
+          "zcdp_bytes_total{dataset=\"q\\\"\\\\\\n\"} 2\n");
+    CHECK(other.prometheus_text() == metrics.prometheus_text());
+    one.histogram(kSeconds).observe_ns(2'000'000'000);
+    metrics.histogram(kSeconds).observe_ns(2'000'000'000);
+    const std::string text = metrics.prometheus_text();
+    for (const char* line :
+         {"\nzcdp_seconds_bucket{le=\"1\"} 0\n", "\nzcdp_seconds_bucket{le=\"+Inf\"} 1\nzcdp_seconds_sum 2.000000\n",
+          "\nzcdp_seconds_bucket{dataset=\"a\",le=\"10\"} 1\n",
+          "\nzcdp_seconds_sum{dataset=\"a\"} 2.000000\nzcdp_seconds_count{dataset=\"a\"} 1\n"}) {
+        INFO(line);
+        CHECK(text.find(line) != std::string::npos);
+    }
+}
+
+TEST_CASE("a metric has no more series than a server of metrics can bear") {
+    constexpr MetricName kBytes{"zcdp_bytes_total", "B."};
+    Metrics metrics;
+    for (size_t i = 0; i < Metrics::kSeriesMax + 5; ++i)
+        Metrics(metrics, {{"dataset", std::to_string(i)}}).counter(kBytes).add();
+    Metrics(metrics, {{"dataset", "7"}}).counter(kBytes).add();
+    const std::string text = metrics.prometheus_text();
+    CHECK(static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) == Metrics::kSeriesMax + 3);
+    CHECK(text.find("\nzcdp_bytes_total 5\n") != std::string::npos);
+    CHECK(text.find("\nzcdp_bytes_total{dataset=\"7\"} 2\n") != std::string::npos);
 }

@@ -3,6 +3,7 @@
 
 #include "tests/support/doctest.hpp"
 #include "zcdp/base/ascii.hpp"
+#include "zcdp/base/base64.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/random.hpp"
@@ -25,6 +26,17 @@ TEST_CASE("SHA-256 and HMAC-SHA-256 give the published vectors") {
     CHECK(to_hex(hmac_sha256({reinterpret_cast<const uint8_t*>(long_key.data()), long_key.size()},
                              "Test Using Larger Than Block-Size Key - Hash Key First")) ==
           "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST_CASE("base64 for tokens (RFC 4648 section 5), without padding") {
+    const std::string bytes("\xfb\xef\xbe\xff\0", 5);
+    CHECK(to_base64url(bytes) == "----_wA");
+    CHECK(from_base64url("----_wA") == bytes);
+    CHECK(from_base64url("") == "");
+    for (const char* bad : {"++++", "Zg==", "Z", "Zm9v\n", "Zm 9"}) {
+        INFO(bad);
+        CHECK_FALSE(from_base64url(bad).has_value());
+    }
 }
 
 TEST_CASE("letters in any case, blanks around them, hex in either case") {

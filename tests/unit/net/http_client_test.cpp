@@ -9,6 +9,7 @@
 
 #include "tests/support/doctest.hpp"
 #include "zcdp/net/http.hpp"
+#include "zcdp/net/metrics.hpp"
 
 using namespace zcdp;
 using namespace zcdp::net;
@@ -128,7 +129,7 @@ TEST_CASE_FIXTURE(Fixture, "answers come over one kept connection") {
     CHECK(get(server.endpoint).body == "one");
     CHECK(get(server.endpoint).body.empty());
     CHECK(get(server.endpoint).body == "three");
-    CHECK(metrics.counter("zcdp_http_connections_total", "").value() == 1);
+    CHECK(metrics.counter(net::metric::connections).value() == 1);
     CHECK(server.requests.size() == 3);
     CHECK(server.requests[0].find("Host: 127.0.0.1:") != std::string::npos);
 }
@@ -155,7 +156,7 @@ TEST_CASE_FIXTURE(Fixture, "chunked bodies are put together, and their trailers 
           ok("next")}});
     CHECK(get(server.endpoint).body == "hello world");
     CHECK(get(server.endpoint).body == "next");
-    CHECK(metrics.counter("zcdp_http_connections_total", "").value() == 1);
+    CHECK(metrics.counter(net::metric::connections).value() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a body that ends early is an error that says so") {
@@ -169,7 +170,7 @@ TEST_CASE_FIXTURE(Fixture, "bytes behind the stated length are never delivered, 
     ScriptedServer server({{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabEXTRA"}, {ok("fresh")}});
     CHECK(get(server.endpoint).body == "ab");
     CHECK(get(server.endpoint).body == "fresh");
-    CHECK(metrics.counter("zcdp_http_connections_total", "").value() == 2);
+    CHECK(metrics.counter(net::metric::connections).value() == 2);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is no HTTP, or breaks its rules, is refused") {

@@ -53,8 +53,8 @@ struct Node {
                   access.source = source.path() + "/";
                   return access;
               },
-              [this](const api::NodeDataset&, const backend::BackendAccess& access) {
-                  return origin::make_origin_factory(access.source, access.options, machine());
+              [](const api::NodeDataset&, const backend::BackendAccess& access, Machine labelled) {
+                  return origin::make_origin_factory(access.source, access.options, labelled);
               },
               at_once,
               [this](const std::string& name) {
@@ -127,6 +127,21 @@ TEST_CASE("a dataset that is wanted is fetched, once, and whoever waits is told"
     CHECK(node.phase("n") == TransferPhase::ready);
     CHECK(node.asked == 1);
     CHECK(node.transfers.changes() == 1);
+}
+
+TEST_CASE("what a sync counts bears its dataset's labels") {
+    Node node;
+    api::NodeDataset wanted = Node::wanted("n");
+    wanted.spec.dataset.namespace_ = "team", wanted.spec.dataset.name = "d", wanted.spec.source.backend = "b";
+    node.transfers.ensure(wanted);
+    REQUIRE(node.ended("n").phase == TransferPhase::ready);
+    const std::string text = node.metrics.prometheus_text();
+    for (const char* line : {"\nzcdp_origin_bytes_total{namespace=\"team\",dataset=\"d\",backend=\"b\"} 7\n",
+                             "\nzcdp_reused_bytes_total{namespace=\"team\",dataset=\"d\",backend=\"b\"} 0\n",
+                             "\nzcdp_sync_seconds_count 1\n"}) {
+        INFO(text);
+        CHECK(text.find(line) != std::string::npos);
+    }
 }
 
 TEST_CASE("what failed is tried again after its pause, which grows, and at once from elsewhere") {

@@ -4,6 +4,7 @@
 #include "src/services/controller/reconcile/reconcile.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/sim_api.hpp"
+#include "zcdp/kube/metrics.hpp"
 
 namespace zcdp::services::controller {
 namespace {
@@ -44,7 +45,7 @@ TEST_CASE("the NodeDatasets of a Dataset that cannot be read stay; they go when 
     world.datasets.begin_replace();
     world.datasets.put(kube::json::object(broken));
     world.datasets.end_replace();
-    CHECK(metrics.counter("zcdp_unreadable_objects_total", "").value() == 1);
+    CHECK(metrics.counter(kube::metric::unreadable).value() == 1);
     CHECK(reconciler.retire_ownerless().has_value());
     CHECK(server.find("nodedatasets", "nd") != nullptr);
     world.datasets.erase(broken);

@@ -99,7 +99,7 @@ struct Node {
     Transfers transfers{
         {*store, {system_fs(), clock, random, metrics, log, [](const char*) { return std::string(); }}, metrics, log},
         [](const api::NodeDataset&) -> Result<backend::BackendAccess> { return Error(ErrorKind::failed, "not here"); },
-        [](const api::NodeDataset&, const backend::BackendAccess&) -> Result<origin::OriginFactory> {
+        [](const api::NodeDataset&, const backend::BackendAccess&, Machine) -> Result<origin::OriginFactory> {
             return Error(ErrorKind::failed, "not here");
         },
         1,

@@ -5,39 +5,19 @@
 namespace zcdp::services::controller {
 namespace {
 
-namespace json = boost::json;
-
 using net::server::ControlResponse;
 
-constexpr std::string_view kBearer = "Bearer ";
 constexpr size_t kPieceBytes = 256 << 10;
-
-const json::value* at(const json::value* parent, std::string_view name) {
-    return parent && parent->is_object() ? parent->get_object().if_contains(name) : nullptr;
-}
-
-bool is_agent(kube::Api& api, std::string_view authorization) {
-    if (!authorization.starts_with(kBearer)) return false;
-    const json::object review{{"apiVersion", "authentication.k8s.io/v1"},
-                              {"kind", "TokenReview"},
-                              {"spec", json::object{{"token", authorization.substr(kBearer.size())},
-                                                    {"audiences", json::array{"zcdp-controller"}}}}};
-    auto answer = api.create(kube::resources::token_reviews, "", review);
-    if (!answer) return false;
-    const json::value value(std::move(*answer));
-    const json::value* status = at(&value, "status");
-    const json::value* authenticated = at(status, "authenticated");
-    const json::value* name = at(at(status, "user"), "username");
-    return authenticated && *authenticated == json::value(true) && name &&
-           *name == json::value(std::string("system:serviceaccount:") + api::kSystemNamespace + ":zcdp-agent");
-}
 
 ControlResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n", {}}; }
 
 }  // namespace
 
-std::optional<ControlResponse> refuse_all_but_agents(const net::server::Request& request, kube::Api& api) {
-    if (is_agent(api, request.header("authorization"))) return std::nullopt;
+std::optional<ControlResponse> refuse_all_but_agents(const net::server::Request& request, kube::TokenReviewer& tokens) {
+    const auto user = tokens.user_of_header(request.header("authorization"));
+    if (!user) return plain(503, "who asks could not be found out");
+    if (*user && (*user)->name == std::string("system:serviceaccount:") + api::kSystemNamespace + ":zcdp-agent")
+        return std::nullopt;
     return plain(403, "only agents may ask");
 }
 

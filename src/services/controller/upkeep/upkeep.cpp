@@ -4,6 +4,7 @@
 #include <set>
 
 #include "src/services/install/manifests.hpp"
+#include "src/services/metrics.hpp"
 
 namespace zcdp::services::controller {
 namespace {
@@ -109,10 +110,7 @@ Result<> Upkeep::keep(const Kept& one) {
     auto put = api_.patch(*one.resource, one.ns, one.name, kube::PatchKind::apply, one.manifest);
     if (!put) return Error(put.error().to_error().kind(), put.error().message(), what, "zcdp install puts it back");
     log_.warn("put back what zcdp needs", {{"object", what}, {"was", gone ? "deleted" : "changed"}});
-    metrics_
-        .counter("zcdp_repairs_total",
-                 "Objects of its own set-up that the controller found changed or deleted, and put back.")
-        .add();
+    metrics_.counter(metric::repairs).add();
     return {};
 }
 
