@@ -8,7 +8,7 @@ Counter& Metrics::counter(std::string_view name, std::string_view help) { return
 Counter& Metrics::gauge(std::string_view name, std::string_view help) { return entry(name, help, true); }
 
 Counter& Metrics::entry(std::string_view name, std::string_view help, bool is_gauge) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto at = entries_.find(name);
     if (at == entries_.end()) {
         at = entries_.try_emplace(std::string(name)).first;
@@ -39,7 +39,7 @@ std::string Histogram::text(std::string_view name) const {
 }
 
 Histogram& Metrics::histogram(std::string_view name, std::string_view help) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto at = histograms_.find(name);
     if (at == histograms_.end()) {
         at = histograms_.try_emplace(std::string(name)).first;
@@ -49,7 +49,7 @@ Histogram& Metrics::histogram(std::string_view name, std::string_view help) {
 }
 
 std::string Metrics::prometheus_text() const {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::string text;
     for (const auto& [name, entry] : entries_)
         text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3}\n", name, entry.help,

@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp {
 
@@ -58,9 +59,9 @@ class Metrics {
         std::string help;
         Histogram histogram;
     };
-    mutable std::mutex mutex_;
-    std::map<std::string, Entry, std::less<>> entries_;
-    std::map<std::string, HistogramEntry, std::less<>> histograms_;
+    mutable Mutex mutex_;
+    std::map<std::string, Entry, std::less<>> entries_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, HistogramEntry, std::less<>> histograms_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp
