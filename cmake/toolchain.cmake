@@ -7,9 +7,10 @@ if(CCACHE)
   add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 
+# Thread safety: locks are named at the fields (zcdp/base/guarded.hpp).
 add_library(zcdp_flags INTERFACE)
 target_compile_options(zcdp_flags INTERFACE
-  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wthread-safety
   -Wno-missing-field-initializers -ffunction-sections -fdata-sections -fno-omit-frame-pointer
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_include_directories(zcdp_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR})

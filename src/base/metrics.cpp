@@ -35,7 +35,7 @@ Metrics::Metrics(Metrics& registry, MetricLabels labels)
 
 Metrics::Series& Metrics::series(const MetricName& metric, const char* type, const std::string& labels) {
     if (registry_) return registry_->series(metric, type, labels);
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     Family& family = families_.try_emplace(metric.name).first->second;
     family.help = metric.help, family.type = type;
     if (const auto at = family.series.find(labels); at != family.series.end()) return at->second;
@@ -69,7 +69,7 @@ std::string Histogram::text(std::string_view name, std::string_view labels) cons
 
 std::string Metrics::prometheus_text() const {
     if (registry_) return registry_->prometheus_text();
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::string text;
     for (const auto& [name, family] : families_) {
         text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, family.help, family.type);

@@ -19,7 +19,7 @@ bool EventRecorder::count_again(Seen& seen) {
 
 void EventRecorder::record(const EventObject& about, const char* type, const std::string& reason,
                            const std::string& message) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const int64_t now = clock_.unix_s();
     const std::string key = about.uid + "\n" + reason + "\n" + message;
     if (const auto at = seen_.find(key); at != seen_.end()) {

@@ -9,11 +9,11 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 #include <future>
-#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/json_parse.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/kube/api.hpp"
@@ -61,7 +61,7 @@ ApiResult<json::object> parse_object(std::string_view body) {
 class Credentials {
   public:
     Credentials(Connection connection, Fs& fs, const Clock& clock)
-        : connection_(std::move(connection)), fs_(fs), clock_(clock) {}
+        : fs_(fs), clock_(clock), connection_(std::move(connection)) {}
 
     struct Now {
         std::shared_ptr<net::TlsContext> tls;
@@ -69,7 +69,7 @@ class Credentials {
         uint64_t generation;  ///< changes with the CA
     };
     Now now() {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         const int64_t at = clock_.monotonic_ns();
         if (!tls_ || !read_at_ns_ || at - *read_at_ns_ > kCredentialsKeptNs) {
             read_at_ns_ = at;
@@ -79,12 +79,12 @@ class Credentials {
     }
     /// The server refused the token: it is read again now.
     void refused() {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         read_at_ns_.reset();
     }
 
   private:
-    void read_files() {
+    void read_files() ZCDP_REQUIRES(mutex_) {
         if (!connection_.token_file.empty())
             if (auto token = read_user_file(fs_, connection_.token_file, kFileMax)) {
                 while (!token->empty() && (token->back() == '\n' || token->back() == ' ')) token->pop_back();
@@ -106,13 +106,13 @@ class Credentials {
         tls_ = net::make_tls_context(tls);
         ++generation_;
     }
-    Connection connection_;
     Fs& fs_;
     const Clock& clock_;
-    std::mutex mutex_;
-    std::optional<int64_t> read_at_ns_;
-    uint64_t generation_ = 0;
-    std::shared_ptr<net::TlsContext> tls_;
+    Mutex mutex_;
+    Connection connection_ ZCDP_GUARDED_BY(mutex_);
+    std::optional<int64_t> read_at_ns_ ZCDP_GUARDED_BY(mutex_);
+    uint64_t generation_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::shared_ptr<net::TlsContext> tls_ ZCDP_GUARDED_BY(mutex_);
 };
 
 struct Answer {

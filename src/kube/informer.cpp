@@ -27,7 +27,7 @@ Informer::Informer(Api& api, const Resource& resource, ListOptions scope, CacheS
 Informer::~Informer() = default;
 
 std::string Informer::last_error() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return last_error_;
 }
 
@@ -68,7 +68,7 @@ void Informer::run(std::stop_token stop) {
         }
         if (stop.stop_requested()) return;
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             last_error_ = ended ? "" : ended.error().message();
         }
         if (ended) {

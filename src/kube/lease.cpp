@@ -28,7 +28,7 @@ LeaderLease::LeaderLease(Api& api, LeaseOptions options, const Clock& clock, Log
 bool LeaderLease::is_leader() const { return clock_.monotonic_ns() < leads_until_ns_.load(); }
 
 std::string LeaderLease::holder() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return seen_holder_;
 }
 
@@ -56,10 +56,11 @@ ApiResult<> LeaderLease::try_take() {
     }
     const std::string version = text(at(*have, "metadata", "resourceVersion")),
                       holder = text(at(*have, "spec", "holderIdentity"));
+    if (version != seen_version_) seen_at_ns_ = clock_.monotonic_ns();
+    seen_version_ = version;
     {
-        const std::scoped_lock lock(mutex_);
-        if (version != seen_version_) seen_at_ns_ = clock_.monotonic_ns();
-        seen_version_ = version, seen_holder_ = holder;
+        const MutexLock lock(mutex_);
+        seen_holder_ = holder;
     }
     const bool mine = holder == options_.identity;
     const bool expired = clock_.monotonic_ns() - seen_at_ns_ >= int64_t{options_.duration_s} * 1'000'000'000;
@@ -85,7 +86,7 @@ bool LeaderLease::step() {
     auto taken = try_take();
     if (taken) {
         leads_until_ns_ = began_ns + int64_t{options_.renew_deadline_ms} * 1'000'000;
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         seen_holder_ = options_.identity;
         if (!led) log_.info("leads", {{"lease", options_.name}, {"as", options_.identity}});
     } else if (taken.error().kind() == ApiErrorKind::conflict && taken.error().http_status() == 0) {

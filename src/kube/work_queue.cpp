@@ -11,7 +11,7 @@ constexpr auto kLookAgain = std::chrono::milliseconds(60'000);
 }  // namespace
 
 void WorkQueue::add(const std::string& key, uint64_t delay_ms) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const int64_t due = now_ms() + static_cast<int64_t>(delay_ms);
     const auto [at, fresh] = due_ms_.try_emplace(key, due);
     if (!fresh) {
@@ -27,14 +27,14 @@ void WorkQueue::add(const std::string& key, uint64_t delay_ms) {
 void WorkQueue::add_after_failure(const std::string& key) {
     uint64_t pause_ms;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         pause_ms = failures_.try_emplace(key, kFailures).first->second.next(random_);
     }
     add(key, pause_ms);
 }
 
 void WorkQueue::succeeded(const std::string& key) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     failures_.erase(key);
 }
 
@@ -51,12 +51,12 @@ std::optional<std::string> WorkQueue::take_locked() {
 }
 
 std::optional<std::string> WorkQueue::try_take() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return take_locked();
 }
 
 std::optional<std::string> WorkQueue::take(std::stop_token stop) {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     while (!stop.stop_requested()) {
         if (auto key = take_locked()) return key;
         auto pause = kLookAgain;
@@ -65,31 +65,32 @@ std::optional<std::string> WorkQueue::take(std::stop_token stop) {
                 pause = std::min(pause, std::chrono::milliseconds(std::max<int64_t>(1, due - now_ms())));
                 break;
             }
-        wake_.wait_for(lock, stop, pause, [&, before = changes_] { return changes_ != before; });
+        wake_.wait_for(mutex_, stop, pause,
+                       [this, before = changes_]() ZCDP_REQUIRES(mutex_) { return changes_ != before; });
     }
     return std::nullopt;
 }
 
 void WorkQueue::done(const std::string& key) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     taken_.erase(key);
     ++changes_;
     wake_.notify_one();
 }
 
 std::optional<uint64_t> WorkQueue::next_due_ms() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (order_.empty()) return std::nullopt;
     return static_cast<uint64_t>(std::max<int64_t>(0, order_.begin()->first - now_ms()));
 }
 
 size_t WorkQueue::depth() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return order_.size();
 }
 
 void WorkQueue::clear() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     due_ms_.clear(), order_.clear(), failures_.clear();
 }
 

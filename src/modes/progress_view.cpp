@@ -36,7 +36,7 @@ ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style, 
 ProgressView::~ProgressView() {
     if (!thread_.joinable()) return;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         ending_ = true;
     }
     wake_.notify_one();
@@ -45,11 +45,8 @@ ProgressView::~ProgressView() {
 }
 
 void ProgressView::run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-        if (wake_.wait_for(lock, every(style_), [this] { return ending_; })) return;
-        draw();
-    }
+    const MutexLock lock(mutex_);
+    while (!wake_.wait_for(mutex_, every(style_), [this]() ZCDP_REQUIRES(mutex_) { return ending_; })) draw();
 }
 
 void ProgressView::draw() {

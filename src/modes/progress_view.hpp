@@ -1,13 +1,12 @@
 // Shows a sync's progress on stderr from a thread of its own: a bar on a terminal, a line every few seconds elsewhere.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <thread>
 
 #include "src/modes/progress_text.hpp"
 #include "zcdp/base/clock.hpp"
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::modes {
 
@@ -36,9 +35,9 @@ class ProgressView {
     uint64_t looked_ms_ = 0;  ///< at the last look
     std::string last_line_;
     size_t lines_shown_ = 0;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool ending_ = false;
+    Mutex mutex_;
+    ConditionVariable wake_;
+    bool ending_ ZCDP_GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

@@ -156,7 +156,7 @@ Result<SslPtr> TlsContext::connection(const std::string& asked) {
     std::string host = options_.server_name.empty() ? asked : options_.server_name;
     if (host.size() > 1 && host.ends_with('.'))
         host.pop_back();  // the name's end for a resolver; no part of it in a certificate or SNI
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!context_) ZCDP_CHECK(load());
     SslPtr ssl(SSL_new(context_.get()));
     if (!ssl) return Error(ErrorKind::failed, tls_error(nullptr));

@@ -4,10 +4,10 @@
 #include <openssl/ssl.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/net/tls.hpp"
 
 namespace zcdp::net {
@@ -25,11 +25,11 @@ class TlsContext {
     Result<SslPtr> connection(const std::string& host);
 
   private:
-    Result<> load();
-    Result<> load_roots();
-    TlsOptions options_;
-    std::mutex mutex_;
-    std::unique_ptr<SSL_CTX, SslFree> context_;
+    Result<> load() ZCDP_REQUIRES(mutex_);
+    Result<> load_roots() ZCDP_REQUIRES(mutex_);
+    const TlsOptions options_;
+    Mutex mutex_;
+    std::unique_ptr<SSL_CTX, SslFree> context_ ZCDP_GUARDED_BY(mutex_);
 };
 
 /// OpenSSL's last error of this thread in words; what it says of a certificate first.

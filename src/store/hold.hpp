@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -86,7 +85,7 @@ class Holds {
     bool need_locked(const std::string& partial) const ZCDP_REQUIRES(mutex_);
 
     mutable Mutex mutex_;
-    std::condition_variable_any removed_;
+    ConditionVariable removed_;
     std::set<const HoldOnStore*> all_ ZCDP_GUARDED_BY(mutex_);
     std::set<Digest> blobs_going_ ZCDP_GUARDED_BY(mutex_);
     std::set<std::string> partials_going_ ZCDP_GUARDED_BY(mutex_);

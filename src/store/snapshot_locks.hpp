@@ -3,7 +3,6 @@
 // Thread rule: any thread. Readers and leases do not come here.
 #pragma once
 
-#include <condition_variable>
 #include <set>
 
 #include "zcdp/base/guarded.hpp"
@@ -43,7 +42,7 @@ class SnapshotLocks {
         free_.notify_all();
     }
     Mutex mutex_;
-    std::condition_variable_any free_;
+    ConditionVariable free_;
     std::set<SnapshotId> taken_ ZCDP_GUARDED_BY(mutex_);
 };
 

@@ -19,7 +19,7 @@ void Concurrency::succeeded() {
 }
 
 void Concurrency::throttled(int64_t now_ns) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (halved_at_ns_ != 0 && now_ns - halved_at_ns_ < kHalvedOnceNs) return;
     halved_at_ns_ = now_ns;
     now_ = std::max(1u, std::min(now_.load(), std::max(waiting_.load(), kWaitingLeast)) / 2);

@@ -6,7 +6,7 @@
 namespace zcdp::transfer {
 
 void HedgePolicy::answered(double ms) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (samples_++ == 0) smooth_ms_ = ms, deviation_ms_ = ms / 2;
     deviation_ms_ += (std::abs(ms - smooth_ms_) - deviation_ms_) / 8;  // RFC 6298's, slower: thousands of samples come
     smooth_ms_ += (ms - smooth_ms_) / 16;
@@ -14,7 +14,7 @@ void HedgePolicy::answered(double ms) {
 }
 
 uint32_t HedgePolicy::silence_ms(int hedges) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (hedges >= kHedgesMost || tokens_ < 1) return 0;
     const double bound =
         samples_ < kSamplesFirst ? kUnknownMs : std::clamp(smooth_ms_ + 8 * deviation_ms_, kFloorMs, kCeilingMs);
@@ -22,7 +22,7 @@ uint32_t HedgePolicy::silence_ms(int hedges) const {
 }
 
 void HedgePolicy::gave_up() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     tokens_ -= 1;
 }
 

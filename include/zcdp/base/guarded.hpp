@@ -6,10 +6,14 @@
 //   uint64_t bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
 //   void grow() ZCDP_REQUIRES(mutex_);
 //
-// A lambda is looked at by itself: what it needs under a lock it locks, or is handed.
+// A lambda is looked at by itself: what it needs under a lock it locks, or is handed; or it says ZCDP_REQUIRES, where
+// the one who calls it holds the lock, as ConditionVariable::wait_for() does.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
+#include <utility>
 
 #if defined(__clang__)
 #define ZCDP_THREAD_ATTRIBUTE(x) __attribute__((x))
@@ -27,14 +31,15 @@
 
 namespace zcdp {
 
-/// std::mutex with words for the compiler. Also a BasicLockable for std::condition_variable_any: wait(mutex_) with the
-/// lock held, in a loop that looks at the condition.
+/// std::mutex with words for the compiler. Also a BasicLockable: where a wait ends with a std::stop_token,
+/// std::condition_variable_any waits with the Mutex itself.
 class ZCDP_THREAD_ATTRIBUTE(capability("mutex")) Mutex {
   public:
     void lock() ZCDP_THREAD_ATTRIBUTE(acquire_capability()) { mutex_.lock(); }
     void unlock() ZCDP_THREAD_ATTRIBUTE(release_capability()) { mutex_.unlock(); }
 
   private:
+    friend class ConditionVariable;
     std::mutex mutex_;
 };
 
@@ -48,6 +53,33 @@ class ZCDP_THREAD_ATTRIBUTE(scoped_lockable) MutexLock {
 
   private:
     Mutex& mutex_;
+};
+
+/// std::condition_variable for a Mutex. The caller's lock is given up during a wait, and held again after it.
+class ConditionVariable {
+  public:
+    /// May come back for no reason: in a loop that looks at what is waited for.
+    void wait(Mutex& mutex) ZCDP_REQUIRES(mutex) {
+        Held held(mutex);
+        condition_.wait(held.lock);
+    }
+    /// Until holds() says true, under the lock, or `most` is over; what it said last.
+    template <class Holds>
+    bool wait_for(Mutex& mutex, std::chrono::milliseconds most, Holds holds) ZCDP_REQUIRES(mutex) {
+        Held held(mutex);
+        return condition_.wait_for(held.lock, most, std::move(holds));
+    }
+    void notify_one() { condition_.notify_one(); }
+    void notify_all() { condition_.notify_all(); }
+
+  private:
+    /// The caller's lock as the standard's: it stays the caller's.
+    struct Held {
+        explicit Held(Mutex& mutex) : lock(mutex.mutex_, std::adopt_lock) {}
+        ~Held() { lock.release(); }
+        std::unique_lock<std::mutex> lock;
+    };
+    std::condition_variable condition_;
 };
 
 }  // namespace zcdp

@@ -9,11 +9,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp {
 
@@ -81,8 +82,8 @@ class Metrics {
 
     Metrics* const registry_ = nullptr;  ///< null: this is it
     const std::string labels_;           ///< name="value",...
-    mutable std::mutex mutex_;
-    std::map<std::string, Family, std::less<>> families_;
+    mutable Mutex mutex_;
+    std::map<std::string, Family, std::less<>> families_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp

@@ -10,12 +10,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "zcdp/api/meta.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {
@@ -50,39 +50,39 @@ class Cache final : public CacheSink {
     void on_unreadable(OnUnreadable call) { on_unreadable_ = std::move(call); }
 
     Ptr get(const std::string& key) const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         const auto at = objects_.find(key);
         return at == objects_.end() ? nullptr : at->second;
     }
     std::vector<Ptr> list() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         std::vector<Ptr> out;
         out.reserve(objects_.size());
         for (const auto& [key, object] : objects_) out.push_back(object);
         return out;
     }
     std::vector<Ptr> by_index(const std::string& value) const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         std::vector<Ptr> out;
         if (const auto at = indexed_.find(value); at != indexed_.end())
             for (const std::string& key : at->second) out.push_back(objects_.at(key));
         return out;
     }
     size_t size() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return objects_.size();
     }
     /// The objects that cannot be read now, by key, each with what is wrong with it.
     std::map<std::string, std::string> unreadable() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return unreadable_;
     }
     bool is_unreadable(const std::string& key) const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return unreadable_.contains(key);
     }
     bool synced() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return synced_;
     }
 
@@ -107,7 +107,7 @@ class Cache final : public CacheSink {
     void end_replace() override {
         std::vector<std::string> gone;
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             for (const auto& [key, object] : objects_)
                 if (!seen_.contains(key)) gone.push_back(key);
             std::erase_if(unreadable_, [this](const auto& entry) { return !seen_.contains(entry.first); });
@@ -136,7 +136,7 @@ class Cache final : public CacheSink {
     }
     void note_unreadable(const std::string& key, const std::string& error) {
         if (!key.empty()) {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             std::string& noted = unreadable_[key];
             if (noted == error) return;
             noted = error;
@@ -148,7 +148,7 @@ class Cache final : public CacheSink {
         const std::string key = object->metadata.key();
         Ptr before;
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             unreadable_.erase(key);
             Ptr& place = objects_[key];
             before = place;
@@ -171,7 +171,7 @@ class Cache final : public CacheSink {
     void drop(const std::string& key) {
         Ptr before;
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             unreadable_.erase(key);
             const auto at = objects_.find(key);
             if (at == objects_.end()) return;
@@ -181,7 +181,7 @@ class Cache final : public CacheSink {
         }
         if (on_change_) on_change_(key, before, nullptr);
     }
-    void unindex(const std::string& key, const Ptr& object) {
+    void unindex(const std::string& key, const Ptr& object) ZCDP_REQUIRES(mutex_) {
         if (!object || !index_) return;
         for (const std::string& value : index_(*object)) {
             const auto at = indexed_.find(value);
@@ -190,13 +190,13 @@ class Cache final : public CacheSink {
             if (at->second.empty()) indexed_.erase(at);
         }
     }
-    mutable std::mutex mutex_;
-    std::map<std::string, Ptr> objects_;
-    std::map<std::string, std::set<std::string>> indexed_;
-    std::map<std::string, std::string> unreadable_;
+    mutable Mutex mutex_;
+    std::map<std::string, Ptr> objects_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, std::set<std::string>> indexed_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, std::string> unreadable_ ZCDP_GUARDED_BY(mutex_);
     std::set<std::string> seen_;  ///< of the feeding thread, as is replacing_
     bool replacing_ = false;
-    bool synced_ = false;
+    bool synced_ ZCDP_GUARDED_BY(mutex_) = false;
     Index index_;
     Trim trim_;
     OnChange on_change_;

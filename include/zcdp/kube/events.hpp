@@ -4,9 +4,9 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/random.hpp"
 #include "zcdp/kube/api.hpp"
 
@@ -39,14 +39,14 @@ class EventRecorder {
         int64_t count = 1, at_unix_s = 0;
     };
     void record(const EventObject& about, const char* type, const std::string& reason, const std::string& message);
-    bool count_again(Seen& seen);
+    bool count_again(Seen& seen) ZCDP_REQUIRES(mutex_);
     Api& api_;
     const std::string component_, host_;
     const Clock& clock_;
     Random& random_;
     Logger& log_;
-    std::mutex mutex_;
-    std::map<std::string, Seen> seen_;
+    Mutex mutex_;
+    std::map<std::string, Seen> seen_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::kube

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/random.hpp"
 #include "zcdp/kube/cache.hpp"
 
@@ -34,8 +35,8 @@ class Informer {
     Random& random_;
     Logger& log_;
     std::atomic<bool> synced_{false};
-    mutable std::mutex mutex_;
-    std::string last_error_;
+    mutable Mutex mutex_;
+    std::string last_error_ ZCDP_GUARDED_BY(mutex_);
     std::jthread thread_;
 };
 

@@ -6,9 +6,9 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <string>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/kube/api.hpp"
 
 namespace zcdp::kube {
@@ -39,9 +39,11 @@ class LeaderLease {
     const LeaseOptions options_;
     const Clock& clock_;
     Logger& log_;
-    std::string seen_version_, seen_holder_, acquired_;
+    // Of the thread that steps.
+    std::string seen_version_, acquired_;
     int64_t seen_at_ns_ = 0;
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
+    std::string seen_holder_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<int64_t> leads_until_ns_{0};
 };
 

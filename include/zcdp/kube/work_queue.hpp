@@ -6,7 +6,6 @@
 
 #include <condition_variable>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -14,6 +13,7 @@
 
 #include "zcdp/base/backoff.hpp"
 #include "zcdp/base/clock.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/random.hpp"
 
 namespace zcdp::kube {
@@ -38,17 +38,17 @@ class WorkQueue {
     void clear();
 
   private:
-    std::optional<std::string> take_locked();
+    std::optional<std::string> take_locked() ZCDP_REQUIRES(mutex_);
     int64_t now_ms() const { return clock_.monotonic_ns() / 1'000'000; }
     const Clock& clock_;
     Random& random_;
-    mutable std::mutex mutex_;
+    mutable Mutex mutex_;
     std::condition_variable_any wake_;
-    uint64_t changes_ = 0;
-    std::map<std::string, int64_t> due_ms_;
-    std::set<std::pair<int64_t, std::string>> order_;
-    std::set<std::string> taken_;
-    std::map<std::string, Backoff> failures_;
+    uint64_t changes_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::map<std::string, int64_t> due_ms_ ZCDP_GUARDED_BY(mutex_);
+    std::set<std::pair<int64_t, std::string>> order_ ZCDP_GUARDED_BY(mutex_);
+    std::set<std::string> taken_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, Backoff> failures_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::kube

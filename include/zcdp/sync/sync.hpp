@@ -8,13 +8,13 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/origin/options.hpp"
 
 namespace zcdp::store {
@@ -88,8 +88,8 @@ struct Progress {
     void end_long_file(const std::string& path);
 
   private:
-    mutable std::mutex mutex_;
-    std::vector<LongFile> long_files_;
+    mutable Mutex mutex_;
+    std::vector<LongFile> long_files_ ZCDP_GUARDED_BY(mutex_);
 };
 
 /// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is

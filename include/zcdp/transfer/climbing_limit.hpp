@@ -8,8 +8,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <utility>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::transfer {
 
@@ -34,7 +35,7 @@ class ClimbingLimit {
 
     /// `bytes` more have come by `at_ns` of a clock that never goes back.
     void moved(uint64_t bytes, uint64_t at_ns) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (window_began_ns_ == 0) window_began_ns_ = at_ns;
         window_bytes_ += bytes;
         if (at_ns - window_began_ns_ < kWindowNs) return;
@@ -46,7 +47,7 @@ class ClimbingLimit {
     static constexpr uint64_t kWindowNs = 250'000'000;
 
   private:
-    void decide(double rate) {
+    void decide(double rate) ZCDP_REQUIRES(mutex_) {
         if (settling_ > 0) {
             --settling_;
             return;
@@ -57,11 +58,11 @@ class ClimbingLimit {
         rate_before_ = rate;
     }
 
-    bool step_was_good(double rate) const {
+    bool step_was_good(double rate) const ZCDP_REQUIRES(mutex_) {
         return rate >= rate_before_ * (now_ > stepped_from_ ? steps_.worth_it : 1 / steps_.worth_it);
     }
 
-    void take_back() {
+    void take_back() ZCDP_REQUIRES(mutex_) {
         const bool was_fewer = now_ < stepped_from_;
         now_ = stepped_from_;
         stepped_from_ = 0;
@@ -69,7 +70,7 @@ class ClimbingLimit {
         resting_ = was_fewer ? rest_after_fewer() : kRest;
     }
 
-    void step() {
+    void step() ZCDP_REQUIRES(mutex_) {
         stepped_from_ = now_;
         settling_ = steps_.settle_windows;
         if (fewer_next_ && stepped_from_ > first_) {
@@ -85,20 +86,22 @@ class ClimbingLimit {
     }
 
     /// A step down costs what it loses: one that is taken back is tried again after twice the time.
-    uint32_t rest_after_fewer() { return std::exchange(fewer_rest_, std::min(2 * fewer_rest_, kFewerRestMost)); }
+    uint32_t rest_after_fewer() ZCDP_REQUIRES(mutex_) {
+        return std::exchange(fewer_rest_, std::min(2 * fewer_rest_, kFewerRestMost));
+    }
 
     static constexpr uint32_t kRest = 8, kFewerRestMost = 32;  ///< windows
     const uint32_t first_, most_;
     const Steps steps_;
     std::atomic<uint32_t> now_;
-    std::mutex mutex_;
-    uint64_t window_began_ns_ = 0, window_bytes_ = 0;
-    double rate_before_ = 0;
-    uint32_t stepped_from_ = 0;  ///< 0: the last window followed no step
-    bool fewer_next_ = false;    ///< the next step is one down
-    uint32_t settling_ = 0;      ///< windows
-    uint32_t resting_ = 1;       ///< the first window is a start like none after it
-    uint32_t fewer_rest_ = kRest;
+    Mutex mutex_;
+    uint64_t window_began_ns_ ZCDP_GUARDED_BY(mutex_) = 0, window_bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
+    double rate_before_ ZCDP_GUARDED_BY(mutex_) = 0;
+    uint32_t stepped_from_ ZCDP_GUARDED_BY(mutex_) = 0;  ///< 0: the last window followed no step
+    bool fewer_next_ ZCDP_GUARDED_BY(mutex_) = false;    ///< the next step is one down
+    uint32_t settling_ ZCDP_GUARDED_BY(mutex_) = 0;      ///< windows
+    uint32_t resting_ ZCDP_GUARDED_BY(mutex_) = 1;       ///< the first window is a start like none after it
+    uint32_t fewer_rest_ ZCDP_GUARDED_BY(mutex_) = kRest;
 };
 
 }  // namespace zcdp::transfer

@@ -4,7 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::transfer {
 
@@ -34,8 +35,8 @@ class Concurrency {
     const uint32_t most_;
     std::atomic<uint32_t> now_;
     std::atomic<uint32_t> successes_{0}, waiting_{0};
-    std::mutex mutex_;
-    int64_t halved_at_ns_ = 0;
+    Mutex mutex_;
+    int64_t halved_at_ns_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::transfer

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::transfer {
 
@@ -24,9 +25,10 @@ class HedgePolicy {
     static constexpr int kSamplesFirst = 20, kHedgesMost = 3;
     static constexpr double kTokensMost = 32, kTokensFirst = 8, kShare = 0.05, kFloorMs = 500, kCeilingMs = 10'000,
                             kUnknownMs = 2'000;
-    mutable std::mutex mutex_;
-    double smooth_ms_ = 0, deviation_ms_ = 0, tokens_ = kTokensFirst;
-    uint64_t samples_ = 0;
+    mutable Mutex mutex_;
+    double smooth_ms_ ZCDP_GUARDED_BY(mutex_) = 0, deviation_ms_ ZCDP_GUARDED_BY(mutex_) = 0;
+    double tokens_ ZCDP_GUARDED_BY(mutex_) = kTokensFirst;
+    uint64_t samples_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::transfer

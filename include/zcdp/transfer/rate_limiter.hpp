@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <mutex>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::transfer {
 
@@ -14,7 +15,7 @@ class RateLimiter {
     /// Notes `bytes` that were read at `now_ns`; for how long the reader has to rest.
     uint64_t rest_ms(uint64_t bytes, int64_t now_ns) {
         if (rate_ == 0) return 0;
-        const std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         const auto cost_ns = static_cast<int64_t>(static_cast<double>(bytes) * 1e9 / static_cast<double>(rate_));
         free_at_ns_ = std::max(free_at_ns_, now_ns) + cost_ns;
         return static_cast<uint64_t>(free_at_ns_ - now_ns) / 1'000'000;
@@ -22,8 +23,8 @@ class RateLimiter {
 
   private:
     const uint64_t rate_;
-    std::mutex mutex_;
-    int64_t free_at_ns_ = 0;
+    Mutex mutex_;
+    int64_t free_at_ns_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::transfer

@@ -6,16 +6,17 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <mutex>
 #include <system_error>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp {
 
 bool wait_for_stop(const std::stop_token& stop, uint64_t ms) {
-    std::mutex mutex;
+    Mutex mutex;
     std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, stop, std::chrono::milliseconds(ms), [] { return false; });
+    const MutexLock lock(mutex);
+    wake.wait_for(mutex, stop, std::chrono::milliseconds(ms), [] { return false; });
     return stop.stop_requested();
 }
 

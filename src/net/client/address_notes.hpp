@@ -5,7 +5,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <map>
-#include <mutex>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::net {
 
@@ -17,20 +18,20 @@ class AddressNotes {
         uint64_t probe_at_ns = 0, stalled_at_ns = 0;
     };
     void write(const boost::asio::ip::tcp::endpoint& endpoint, Note note) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (notes_.size() >= kMost) notes_.clear();
         notes_[endpoint] = note;
     }
     Note read(const boost::asio::ip::tcp::endpoint& endpoint) const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         const auto found = notes_.find(endpoint);
         return found == notes_.end() ? Note() : found->second;
     }
 
   private:
     static constexpr size_t kMost = 1000;  ///< a name may go through many addresses
-    mutable std::mutex mutex_;
-    std::map<boost::asio::ip::tcp::endpoint, Note> notes_;
+    mutable Mutex mutex_;
+    std::map<boost::asio::ip::tcp::endpoint, Note> notes_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::net

@@ -5,8 +5,9 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cstring>
-#include <mutex>
 #include <thread>
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::net {
 namespace {
@@ -15,12 +16,14 @@ using Addresses = std::vector<asio::ip::tcp::endpoint>;
 
 /// What the asking coroutine and the thread share. Whoever comes last frees it.
 struct Question {
-    std::mutex mutex;
-    bool abandoned = false;
-    asio::steady_timer* answered = nullptr;
-    asio::any_io_executor executor;
-    int status = EAI_AGAIN;
-    Addresses addresses;
+    Question(asio::steady_timer& timer, asio::any_io_executor of_coroutine)
+        : executor(std::move(of_coroutine)), answered(&timer) {}
+    const asio::any_io_executor executor;
+    Mutex mutex;
+    bool abandoned ZCDP_GUARDED_BY(mutex) = false;
+    asio::steady_timer* answered ZCDP_GUARDED_BY(mutex);  ///< there until it is abandoned
+    int status ZCDP_GUARDED_BY(mutex) = EAI_AGAIN;
+    Addresses addresses ZCDP_GUARDED_BY(mutex);
 };
 
 Addresses addresses_of(const addrinfo* list) {
@@ -43,12 +46,13 @@ void ask(std::shared_ptr<Question> question, std::string host, uint16_t port) {
     const int status = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
     Addresses addresses = addresses_of(status == 0 ? list : nullptr);
     if (list) ::freeaddrinfo(list);
-    const std::scoped_lock lock(question->mutex);
+    const MutexLock lock(question->mutex);
     if (question->abandoned) return;
     question->status = status;
     question->addresses = std::move(addresses);
     // Not abandoned: the coroutine waits, so its loop and its timer are there.
     asio::post(question->executor, [question] {
+        const MutexLock again(question->mutex);
         if (!question->abandoned) question->answered->cancel();
     });
 }
@@ -69,9 +73,7 @@ Task<Result<Addresses>> resolve(std::string host, uint16_t port, Deadline deadli
 
     auto executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor, deadline.at());
-    const auto question = std::make_shared<Question>();
-    question->answered = &timer;
-    question->executor = executor;
+    const auto question = std::make_shared<Question>(timer, executor);
     std::thread(ask, question, host, port).detach();
     boost::system::error_code woken;
     std::exception_ptr cancelled;
@@ -80,7 +82,7 @@ Task<Result<Addresses>> resolve(std::string host, uint16_t port, Deadline deadli
     } catch (...) {
         cancelled = std::current_exception();
     }
-    const std::scoped_lock lock(question->mutex);
+    const MutexLock lock(question->mutex);
     question->abandoned = true;
     if (cancelled) std::rethrow_exception(cancelled);
     if (!woken) co_return Error(ErrorKind::timeout, "the name service does not answer", host);

@@ -167,28 +167,28 @@ std::string WebSource::target_of(const std::string& key) const {
 }
 
 std::string WebSource::commit() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return commit_;
 }
 
 void WebSource::set_commit(std::string commit) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     commit_ = std::move(commit);
 }
 
 void WebSource::set_claims(Claims claims) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     claims_ = std::move(claims);
     has_claims_ = true;
 }
 
 bool WebSource::has_claims() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return has_claims_;
 }
 
 Claim WebSource::claim_of(const std::string& key) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = claims_.find(key);
     return found == claims_.end() ? Claim() : found->second;
 }

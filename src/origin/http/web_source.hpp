@@ -2,11 +2,12 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "src/origin/remote/remote.hpp"
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::origin::http {
 
@@ -68,12 +69,12 @@ class WebSource final : public Remote {
     Result<> authorize_repository();
     /// From the file that NETRC names, else ~/.netrc. Errors: usage: the one named is not there.
     Result<> authorize_by_netrc();
-    std::string base_path_;     ///< encoded; ends in '/'
-    std::string file_target_;   ///< kind file: path and query as given
-    mutable std::mutex mutex_;  ///< what follows
-    std::string commit_;
-    Claims claims_;
-    bool has_claims_ = false;
+    std::string base_path_;    ///< encoded; ends in '/'
+    std::string file_target_;  ///< kind file: path and query as given
+    mutable Mutex mutex_;
+    std::string commit_ ZCDP_GUARDED_BY(mutex_);
+    Claims claims_ ZCDP_GUARDED_BY(mutex_);
+    bool has_claims_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace zcdp::origin::http

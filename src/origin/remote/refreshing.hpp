@@ -4,11 +4,11 @@
 // Thread rule: any loop; the lock is never held across a wait.
 #pragma once
 
-#include <mutex>
 #include <optional>
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/tasks.hpp"
 
@@ -22,21 +22,21 @@ class Refreshing {
     explicit Refreshing(Logger& log, int64_t refresh_before_s = 300) : log_(log), refresh_before_s_(refresh_before_s) {}
 
     void set(T value) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         current_ = std::move(value);
     }
     std::optional<T> current() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return current_;
     }
     /// The server refused the ones with this id: the next get() fetches.
     void drop(const std::string& id) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (current_ && current_->id() == id) current_.reset();
     }
     /// Whether a fetch has ever succeeded.
     bool has_given() const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return has_given_;
     }
     /// `fetch`: a callable that returns Task<Result<T>>; it must live until the task ends.
@@ -44,7 +44,7 @@ class Refreshing {
     Task<Result<T>> get(const Clock& clock, int64_t clock_skew_s, Fetch& fetch) {
         for (std::optional<uint64_t> failures_before;;) {
             {
-                const std::scoped_lock lock(mutex_);
+                const MutexLock lock(mutex_);
                 const int64_t now = clock.unix_s() + clock_skew_s;
                 if (current_ && will_do(now)) co_return *current_;
                 if (failures_before && *failures_before != failures_) co_return failure_;
@@ -63,7 +63,7 @@ class Refreshing {
         } catch (...) {
             thrown = std::current_exception();
         }
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         refreshing_ = false;
         if (thrown) std::rethrow_exception(thrown);
         const int64_t now = clock.unix_s() + clock_skew_s;
@@ -87,7 +87,7 @@ class Refreshing {
     /// With less left: while a fetch runs, or within kPauseS after one, as long as they are valid. After their end:
     /// only if they had ended already when they came and no fetch runs. Then this machine's clock may be wrong, and the
     /// server decides.
-    bool will_do(int64_t now) const {
+    bool will_do(int64_t now) const ZCDP_REQUIRES(mutex_) {
         if (current_->expires_unix_s == 0 || now + refresh_before_s_ < current_->expires_unix_s) return true;
         return (refreshing_ || now < next_fetch_unix_s_) &&
                (now < current_->expires_unix_s || (ended_at_once_ && !refreshing_));
@@ -96,12 +96,13 @@ class Refreshing {
     static constexpr int64_t kPauseS = 10;
     Logger& log_;
     const int64_t refresh_before_s_;
-    mutable std::mutex mutex_;
-    std::optional<T> current_;
-    bool refreshing_ = false, has_given_ = false, ended_at_once_ = false;
-    int64_t next_fetch_unix_s_ = 0;
-    uint64_t failures_ = 0;
-    Error failure_;
+    mutable Mutex mutex_;
+    std::optional<T> current_ ZCDP_GUARDED_BY(mutex_);
+    bool refreshing_ ZCDP_GUARDED_BY(mutex_) = false, has_given_ ZCDP_GUARDED_BY(mutex_) = false;
+    bool ended_at_once_ ZCDP_GUARDED_BY(mutex_) = false;
+    int64_t next_fetch_unix_s_ ZCDP_GUARDED_BY(mutex_) = 0;
+    uint64_t failures_ ZCDP_GUARDED_BY(mutex_) = 0;
+    Error failure_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::origin

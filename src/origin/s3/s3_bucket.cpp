@@ -41,8 +41,8 @@ Result<Addressing> S3Bucket::addressing() const {
 
 Result<> S3Bucket::configure() {
     ZCDP_CHECK(credentials.choose());
-    ZCDP_TRY(addressing_, addressing());
-    const std::string& endpoint = addressing_.endpoint_url;
+    ZCDP_TRY(Addressing how, addressing());
+    const std::string& endpoint = how.endpoint_url;
     std::string region = options.region.empty() ? settings_->region() : options.region;
     if (region.empty() && !location.zone.empty() && endpoint.empty())
         return Error(ErrorKind::usage, "is a directory bucket, whose region must be named", location.bucket,
@@ -55,11 +55,15 @@ Result<> S3Bucket::configure() {
     if (options.dual_stack && !endpoint.empty())
         return Error(ErrorKind::usage, "--dualstack is for AWS's own hosts, not for " + endpoint, "s3://" + bucket,
                      "leave --dualstack out, or --endpoint and AWS_ENDPOINT_URL");
-    ZCDP_TRY(address_, address_of(location, addressing_, region));
+    ZCDP_TRY(Address where, address_of(location, how, region));
     // S3 and MinIO refuse such requests, too, but only when the key has gone over the wire.
-    if (!options.sse_c_key.empty() && !address_.endpoint.tls && !address_.endpoint.is_loopback())
-        return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", address_.endpoint.url(),
+    if (!options.sse_c_key.empty() && !where.endpoint.tls && !where.endpoint.is_loopback())
+        return Error(ErrorKind::usage, "--sse-c-key would send the key in the clear", where.endpoint.url(),
                      "use an https endpoint");
+    {
+        const MutexLock lock(mutex_);
+        addressing_ = std::move(how), address_ = std::move(where);
+    }
     return configure_network();
 }
 
@@ -79,12 +83,12 @@ std::vector<net::Header> S3Bucket::object_headers() const {
 }
 
 Address S3Bucket::address() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return address_;
 }
 
 bool S3Bucket::move_to_region(const std::string& region) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!is_region(region) || region == address_.region || !location.region.empty() || !location.zone.empty())
         return false;
     auto moved = address_of(location, addressing_, region);
@@ -95,7 +99,7 @@ bool S3Bucket::move_to_region(const std::string& region) {
 }
 
 bool S3Bucket::move_to_host() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (addressing_.style != Style::automatic || !can_be_in_host(bucket, address_.endpoint)) return false;
     Addressing how = addressing_;
     how.style = Style::host;

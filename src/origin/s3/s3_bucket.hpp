@@ -3,12 +3,13 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <string>
 
 #include "src/origin/remote/remote.hpp"
 #include "src/origin/s3/address.hpp"
 #include "src/origin/s3/credentials.hpp"
+
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::origin::s3 {
 
@@ -40,9 +41,9 @@ class S3Bucket final : public Remote {
   private:
     Result<Addressing> addressing() const;
     const std::shared_ptr<const AwsSettings> settings_;
-    mutable std::mutex mutex_;
-    Address address_;
-    Addressing addressing_;
+    mutable Mutex mutex_;
+    Address address_ ZCDP_GUARDED_BY(mutex_);
+    Addressing addressing_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::origin::s3

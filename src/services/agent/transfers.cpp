@@ -27,7 +27,7 @@ Transfers::Transfers(Parts parts, Resolve resolve, MakeOrigin make_origin, unsig
 
 Transfers::~Transfers() {
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         for (auto& [name, transfer] : transfers_) transfer.stop.request_stop();
     }
     for (auto& [name, transfer] : transfers_)
@@ -36,7 +36,7 @@ Transfers::~Transfers() {
 
 void Transfers::ensure(const api::NodeDataset& wanted) {
     const std::string& name = wanted.metadata.name;
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     Transfer& transfer = transfers_[name];
     const bool elsewhere =
         transfer.wanted.spec.source != wanted.spec.source;  // than where it failed: that pause is over
@@ -61,7 +61,7 @@ void Transfers::ensure(const api::NodeDataset& wanted) {
 }
 
 void Transfers::adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     Transfer& transfer = transfers_[name];
     if (transfer.view.phase == TransferPhase::running) return;
     transfer.view.phase = TransferPhase::ready;
@@ -72,19 +72,21 @@ void Transfers::adopt(const std::string& name, const std::string& snapshot, uint
 }
 
 void Transfers::forget(const std::string& name) {
-    std::unique_lock lock(mutex_);
-    const auto at = transfers_.find(name);
-    if (at == transfers_.end()) return;
-    at->second.stop.request_stop();
-    std::thread thread = std::move(at->second.thread);
-    lock.unlock();
+    std::thread thread;
+    {
+        const MutexLock lock(mutex_);
+        const auto at = transfers_.find(name);
+        if (at == transfers_.end()) return;
+        at->second.stop.request_stop();
+        thread = std::move(at->second.thread);
+    }
     if (thread.joinable()) thread.join();
-    lock.lock();
+    const MutexLock lock(mutex_);
     transfers_.erase(name);
 }
 
 std::optional<TransferView> Transfers::view(const std::string& name) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = transfers_.find(name);
     if (at == transfers_.end()) return std::nullopt;
     TransferView out = at->second.view;
@@ -102,17 +104,18 @@ std::optional<TransferView> Transfers::view(const std::string& name) const {
 }
 
 uint64_t Transfers::changes() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return changes_;
 }
 
 void Transfers::wait_for_change(uint64_t seen, uint64_t ms) {
-    std::unique_lock lock(mutex_);
-    change_.wait_for(lock, std::chrono::milliseconds(ms), [&] { return changes_ != seen; });
+    const MutexLock lock(mutex_);
+    change_.wait_for(mutex_, std::chrono::milliseconds(ms),
+                     [this, seen]() ZCDP_REQUIRES(mutex_) { return changes_ != seen; });
 }
 
 size_t Transfers::active() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return running_;
 }
 
@@ -145,7 +148,7 @@ void Transfers::run(std::string name, api::NodeDataset wanted, sync::Progress& p
 void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, double seconds) {
     const Clock& clock = parts_.machine.clock;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         --running_;
         Transfer& transfer = transfers_.at(name);  // forget() waits for this thread before it erases
         TransferView& view = transfer.view;

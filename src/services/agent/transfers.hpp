@@ -4,11 +4,9 @@
 // them and waits; what was verified stays for the next time.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,6 +15,7 @@
 #include "src/services/backend/backend_access.hpp"
 #include "zcdp/api/types.hpp"
 #include "zcdp/base/backoff.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/machine.hpp"
 #include "zcdp/store/snapshots.hpp"
 #include "zcdp/sync/sync.hpp"
@@ -89,11 +88,11 @@ class Transfers {
     const MakeOrigin make_origin_;
     const unsigned at_once_;
     const std::function<void(const std::string&)> changed_;
-    mutable std::mutex mutex_;
-    std::condition_variable change_;
-    uint64_t changes_ = 0;
-    std::map<std::string, Transfer> transfers_;
-    unsigned running_ = 0;
+    mutable Mutex mutex_;
+    ConditionVariable change_;
+    uint64_t changes_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::map<std::string, Transfer> transfers_ ZCDP_GUARDED_BY(mutex_);
+    unsigned running_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::services::agent

@@ -74,7 +74,7 @@ Volumes::Volumes(Parts parts, VolumesOptions options, std::function<void(const s
     : parts_(parts), options_(std::move(options)), use_changed_(std::move(use_changed)) {}
 
 size_t Volumes::count() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return volumes_.size();
 }
 
@@ -88,7 +88,7 @@ void Volumes::registered(bool accepted, const std::string& error) {
 Result<> Volumes::adopt() {
     ZCDP_TRY(const auto leases, parts_.leases.leases());
     ZCDP_TRY(const auto mounts, parts_.mounter.mounts());
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::map<std::string, const DataMount*> by_target;
     for (const DataMount& mount : mounts)
         if (!mount.pod_uid.empty()) by_target[mount.target] = &mount;
@@ -122,7 +122,7 @@ Result<> Volumes::adopt() {
 }
 
 std::vector<api::PodRef> Volumes::pods_of(const std::string& dataset_uid) const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<api::PodRef> out;
     for (const auto& [target, volume] : volumes_)
         if (volume.record.dataset_uid == dataset_uid) out.push_back(volume.record.pod);
@@ -179,13 +179,13 @@ kube::ApiResult<Volumes::Claimed> Volumes::claim(const std::string& ns, const st
     const std::string key = ns + "/" + name;
     std::optional<Claimed> known;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (const auto at = claims_.find(key); at != claims_.end()) known = at->second;
     }
     const int64_t fresh_ns = static_cast<int64_t>(options_.claim_cache_ms) * 1'000'000;
     if (known && parts_.clock.monotonic_ns() - known->read_at_ns < fresh_ns) return *known;
     auto now = read_claim(ns, name);
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (now) {
         if (claims_.size() >= kClaimsMost) claims_.clear();
         claims_[key] = *now;
@@ -300,7 +300,7 @@ CsiStatus Volumes::wait_and_mount(const kube::PublishRequest& request, const api
 CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& claimed,
                          const store::SnapshotInfo& snapshot, const api::PodRef& pod) {
     VolumeRecord record{request.volume_id, request.target_path, claimed.dataset.metadata.uid, pod};
-    const std::scoped_lock one_at_a_time(mounting_);
+    const MutexLock one_at_a_time(mounting_);
     if (parts_.mounter.is_mount(request.target_path)) return {};
     if (auto missing =
             missing_below(snapshot.tree_path, claimed.claim, value_of(request.context, api::kBelowAttribute)))
@@ -313,7 +313,7 @@ CsiStatus Volumes::mount(const kube::PublishRequest& request, const Claimed& cla
         return {code_of(bound.error().kind()), bound.error().line()};
     }
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         volumes_[request.target_path] = {std::move(record), *lease, snapshot.id, 0};
     }
     use_changed_(claimed.dataset.metadata.uid);
@@ -348,9 +348,9 @@ CsiStatus Volumes::unpublish(const std::string& volume_id, const std::string& ta
     if (target_path.empty()) return {CsiCode::invalid_argument, "the target path is missing"};
     std::optional<Volume> volume;
     {
-        const std::scoped_lock one_at_a_time(mounting_);
+        const MutexLock one_at_a_time(mounting_);
         if (auto gone = parts_.mounter.unbind(target_path); !gone) return {CsiCode::internal, gone.error().line()};
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (const auto at = volumes_.find(target_path); at != volumes_.end()) {
             volume = std::move(at->second);
             volumes_.erase(at);
@@ -371,7 +371,7 @@ CsiStatus Volumes::stats(const std::string& volume_id, const std::string& path, 
     if (path.empty()) return {CsiCode::invalid_argument, "the volume path is missing"};
     std::optional<store::SnapshotId> snapshot;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (const auto at = volumes_.find(path); at != volumes_.end()) snapshot = at->second.snapshot;
     }
     if (!snapshot) return {CsiCode::not_found, "no dataset is mounted at " + printable(path)};
@@ -385,7 +385,7 @@ CsiStatus Volumes::stats(const std::string& volume_id, const std::string& path, 
 void Volumes::sweep_orphans() {
     std::vector<std::pair<std::string, api::PodRef>> mounted;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         for (const auto& [target, volume] : volumes_)
             if (!volume.record.pod.name.empty()) mounted.emplace_back(target, volume.record.pod);
     }
@@ -398,7 +398,7 @@ void Volumes::sweep_orphans() {
         const bool alive = parsed && parsed->metadata.uid == pod.uid;
         std::string volume_id;
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             const auto at = volumes_.find(target);
             if (at == volumes_.end()) continue;
             at->second.missed = alive ? 0 : at->second.missed + 1;

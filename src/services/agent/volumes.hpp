@@ -7,7 +7,6 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "src/services/agent/mounter.hpp"
 #include "src/services/agent/transfers.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/kube/cache.hpp"
 #include "zcdp/kube/csi.hpp"
 #include "zcdp/store/leases.hpp"
@@ -101,10 +101,10 @@ class Volumes final : public kube::CsiNode {
     Parts parts_;
     const VolumesOptions options_;
     const std::function<void(const std::string&)> use_changed_;
-    mutable std::mutex mutex_;  ///< volumes_, claims_
-    std::mutex mounting_;
-    std::map<std::string, Volume> volumes_;
-    std::map<std::string, Claimed> claims_;
+    Mutex mounting_;  ///< of whoever mounts or unmounts. Held over that
+    mutable Mutex mutex_;
+    std::map<std::string, Volume> volumes_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, Claimed> claims_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<bool> registered_{false};
 };
 

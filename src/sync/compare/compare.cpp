@@ -15,6 +15,7 @@
 #include "src/sync/fetch/claimed_sum.hpp"
 #include "src/sync/list/selection.hpp"
 #include "src/sync/list/sorter.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/paths.hpp"
 #include "zcdp/sync/filter.hpp"
 
@@ -42,36 +43,36 @@ class Board {
         : options(compare_options), machine(on), stop(std::move(on_stop)), found_(on_found) {}
 
     void differ(Kind kind, std::string path, std::string what) {
-        const std::scoped_lock lock(mutex_);
-        ++report.differences;
+        const MutexLock lock(mutex_);
+        ++report_.differences;
         found_({kind, std::move(path), std::move(what)});
     }
     void judged(const Pair& pair, bool by_checksum) {
-        const std::scoped_lock lock(mutex_);
-        ++report.files, report.bytes += pair.wanted.size_bytes;
-        ++(by_checksum ? report.by_checksum : report.by_reading);
+        const MutexLock lock(mutex_);
+        ++report_.files, report_.bytes += pair.wanted.size_bytes;
+        ++(by_checksum ? report_.by_checksum : report_.by_reading);
     }
     void fail(Error error) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (!error_) error_ = std::move(error);
     }
     bool ended() {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         return stop.stop_requested() || error_.has_value();
     }
     bool offer(Pair& pair) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (queue_.size() >= kQueueMost) return false;
         queue_.push_back(std::move(pair));
         return true;
     }
     void close() {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         closed_ = true;
     }
     /// The next pair; nullopt: none now, or none any more (`over`).
     std::optional<Pair> take(bool& over) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         over = queue_.empty() && closed_;
         if (queue_.empty()) return std::nullopt;
         std::optional<Pair> pair = std::move(queue_.front());
@@ -79,23 +80,24 @@ class Board {
         return pair;
     }
     Result<CompareReport> outcome(double seconds) {
+        const MutexLock lock(mutex_);
         if (error_) return std::move(*error_);
         if (stop.stop_requested()) return Error(ErrorKind::interrupted, "stopped");
-        report.seconds = seconds;
-        return report;
+        report_.seconds = seconds;
+        return report_;
     }
 
     const CompareOptions& options;
     const Machine& machine;
-    CompareReport report;
     const std::stop_token stop;
 
   private:
     const std::function<void(const Difference&)>& found_;
-    std::mutex mutex_;
-    std::deque<Pair> queue_;
-    std::optional<Error> error_;
-    bool closed_ = false;
+    Mutex mutex_;
+    CompareReport report_ ZCDP_GUARDED_BY(mutex_);
+    std::deque<Pair> queue_ ZCDP_GUARDED_BY(mutex_);
+    std::optional<Error> error_ ZCDP_GUARDED_BY(mutex_);
+    bool closed_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 
 /// Both sides have to come in one order; a folder's does.

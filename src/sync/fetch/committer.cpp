@@ -24,8 +24,8 @@ void Committer::start() {
 bool Committer::due() const { return ending_ || rows_.size() >= kBatchRows || bytes_ >= kBatchBytes; }
 
 void Committer::add(store::TagRow row) {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [this] { return rows_.size() < kRowsWaitingMax || error_; });
+    const MutexLock lock(mutex_);
+    while (rows_.size() >= kRowsWaitingMax && !error_) room_.wait(mutex_);
     if (error_) return;
     bytes_ += row.size_bytes;
     rows_.push_back(std::move(row));
@@ -33,37 +33,41 @@ void Committer::add(store::TagRow row) {
 }
 
 void Committer::work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-        wake_.wait_for(lock, kBatchTime, [this] { return due(); });
-        if (rows_.empty() && !ending_) continue;
-        const bool last = ending_;
-        std::vector<store::TagRow> batch = std::move(rows_);
-        rows_.clear();
-        bytes_ = 0;
-        room_.notify_all();
-        lock.unlock();
+    for (bool last = false; !last;) {
+        std::vector<store::TagRow> batch;
+        {
+            const MutexLock lock(mutex_);
+            wake_.wait_for(mutex_, kBatchTime, [this]() ZCDP_REQUIRES(mutex_) { return due(); });
+            if (rows_.empty() && !ending_) continue;
+            last = ending_;
+            batch.swap(rows_);
+            bytes_ = 0;
+            room_.notify_all();
+        }
         Result<> done = batch.empty() ? Result<>() : incoming_.commit(scope_, batch);
-        lock.lock();
+        const MutexLock lock(mutex_);
         if (!done && !error_) error_ = std::move(done).error();
-        if (error_) room_.notify_all();
-        if (last || error_) return;
+        if (error_) {
+            room_.notify_all();
+            return;
+        }
     }
 }
 
 Result<> Committer::finish() {
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         ending_ = true;
     }
     wake_.notify_one();
     if (thread_.joinable()) thread_.join();
+    const MutexLock lock(mutex_);
     if (error_) return *error_;
     return {};
 }
 
 bool Committer::failed() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return error_.has_value();
 }
 

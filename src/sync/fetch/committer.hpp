@@ -3,13 +3,12 @@
 // Thread rule: add() from any thread (waits when commits fall behind); start() and finish() from the owner.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/store/ingest.hpp"
 
 namespace zcdp::sync {
@@ -28,15 +27,15 @@ class Committer {
 
   private:
     void work();
-    bool due() const;
+    bool due() const ZCDP_REQUIRES(mutex_);
     store::Incoming& incoming_;
     store::TagScope scope_;
-    mutable std::mutex mutex_;
-    std::condition_variable wake_, room_;
-    std::vector<store::TagRow> rows_;
-    uint64_t bytes_ = 0;
-    bool ending_ = false;
-    std::optional<Error> error_;
+    mutable Mutex mutex_;
+    ConditionVariable wake_, room_;
+    std::vector<store::TagRow> rows_ ZCDP_GUARDED_BY(mutex_);
+    uint64_t bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
+    bool ending_ ZCDP_GUARDED_BY(mutex_) = false;
+    std::optional<Error> error_ ZCDP_GUARDED_BY(mutex_);
     std::thread thread_;
 };
 

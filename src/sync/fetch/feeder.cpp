@@ -54,7 +54,7 @@ Result<bool> Feeder::take_entry(Batch& batch) {
 }
 
 Result<Feeder::Batch> Feeder::take(size_t free_slots) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     Batch batch;
     for (size_t heavy = 0; heavy < std::max<size_t>(free_slots, 1) && batch.work.size() < kSmallFilesPerBatch;) {
         if (take_run(batch)) {
@@ -70,12 +70,12 @@ Result<Feeder::Batch> Feeder::take(size_t free_slots) {
 }
 
 void Feeder::opened(std::shared_ptr<LongFile> file) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     open_.push_back(std::move(file));
 }
 
 void Feeder::long_done() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     --long_files_;
 }
 

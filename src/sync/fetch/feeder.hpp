@@ -7,12 +7,12 @@
 #include <atomic>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <variant>
 #include <vector>
 
 #include "src/sync/fetch/piece_crcs.hpp"
 #include "src/sync/list/spool.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/store/ingest.hpp"
 
 namespace zcdp::sync {
@@ -62,15 +62,15 @@ class Feeder {
     void long_done();
 
   private:
-    bool take_run(Batch& batch);
-    Result<bool> take_entry(Batch& batch);
+    bool take_run(Batch& batch) ZCDP_REQUIRES(mutex_);
+    Result<bool> take_entry(Batch& batch) ZCDP_REQUIRES(mutex_);
 
-    std::mutex mutex_;
-    SpoolReader plan_;
+    Mutex mutex_;
+    SpoolReader plan_ ZCDP_GUARDED_BY(mutex_);
     const uint32_t connections_;
-    bool plan_ended_ = false;
-    size_t long_files_ = 0;                      ///< given out and not done
-    std::list<std::shared_ptr<LongFile>> open_;  ///< with chunks that nobody fetches yet
+    bool plan_ended_ ZCDP_GUARDED_BY(mutex_) = false;
+    size_t long_files_ ZCDP_GUARDED_BY(mutex_) = 0;                      ///< given out and not done
+    std::list<std::shared_ptr<LongFile>> open_ ZCDP_GUARDED_BY(mutex_);  ///< with chunks that nobody fetches yet
 };
 
 /// Files up to this many bytes are fetched whole into one buffer.

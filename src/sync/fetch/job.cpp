@@ -13,14 +13,14 @@ std::string object_name(const std::string& source, const origin::OriginIdentity&
 
 void FetchJob::fail(Error error) {
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (!error_) error_ = std::move(error);
     }
     ending_.request_stop();
 }
 
 std::optional<Error> FetchJob::error() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return error_;
 }
 

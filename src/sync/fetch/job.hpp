@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -12,6 +11,7 @@
 #include "src/sync/fetch/committer.hpp"
 #include "src/sync/fetch/feeder.hpp"
 #include "zcdp/base/clock.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/store/content.hpp"
 #include "zcdp/store/ingest.hpp"
@@ -76,8 +76,8 @@ struct FetchJob : FetchContext {
 
   private:
     std::stop_source ending_;
-    mutable std::mutex mutex_;
-    std::optional<Error> error_;
+    mutable Mutex mutex_;
+    std::optional<Error> error_ ZCDP_GUARDED_BY(mutex_);
     std::stop_callback<std::function<void()>> on_stop_;
 };
 

@@ -1,6 +1,7 @@
 // The controller's listings: one a dataset, four at once, forgotten, stopped.
 #include <chrono>
 #include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "src/services/controller/listing/listings.hpp"

@@ -2,8 +2,10 @@
 #include "src/services/agent/transfers.hpp"
 
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_store.hpp"

@@ -2,10 +2,10 @@
 
 #include <fcntl.h>
 
-#include <condition_variable>
 #include <stop_token>
 
 #include "src/services/backend/listed_origin.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services::controller {
@@ -55,7 +55,7 @@ class OriginLister final : public Lister {
           changed_(std::move(changed)) {}
     ~OriginLister() override {
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             ending_ = true;
             for (auto& [uid, one] : listings_) one.stop.request_stop();
         }
@@ -65,7 +65,7 @@ class OriginLister final : public Lister {
     }
 
     void start(const api::Dataset& dataset, const ResolvedSource& source) override {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         Running& one = listings_[dataset.metadata.uid];
         if (one.outcome.running || ending_ || !source.backend) return;
         if (one.thread.joinable()) one.thread.join();  // ended: its last act was to say so
@@ -75,26 +75,28 @@ class OriginLister final : public Lister {
     }
 
     ListingOutcome outcome(const std::string& dataset_uid) const override {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         const auto at = listings_.find(dataset_uid);
         return at == listings_.end() ? ListingOutcome() : at->second.outcome;
     }
 
     void forget(const std::string& dataset_uid) override {
-        std::unique_lock lock(mutex_);
-        kept_.erase(dataset_uid);
-        const auto at = listings_.find(dataset_uid);
-        if (at == listings_.end()) return;
-        at->second.stop.request_stop();
-        if (at->second.outcome.running) return;  // it goes with the next one
-        std::thread thread = std::move(at->second.thread);
-        listings_.erase(at);
-        lock.unlock();
+        std::thread thread;
+        {
+            const MutexLock lock(mutex_);
+            kept_.erase(dataset_uid);
+            const auto at = listings_.find(dataset_uid);
+            if (at == listings_.end()) return;
+            at->second.stop.request_stop();
+            if (at->second.outcome.running) return;  // it goes with the next one
+            thread = std::move(at->second.thread);
+            listings_.erase(at);
+        }
         if (thread.joinable()) thread.join();
     }
 
     void forget_outcomes() override {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         for (auto& [uid, one] : listings_)
             if (!one.outcome.running) one.outcome = {};
     }
@@ -103,7 +105,7 @@ class OriginLister final : public Lister {
                                         const std::string& revision) override {
         if (auto file = kept(dataset.metadata.uid, revision)) return file;
         if (!source.backend) return Error(ErrorKind::not_found, source.message);
-        const std::scoped_lock one_at_a_time(again_);
+        const MutexLock one_at_a_time(again_);
         if (auto file = kept(dataset.metadata.uid, revision)) return file;  // somebody else asked for it, too
         ZCDP_TRY(const auto summary, list(dataset, source, {}));
         machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
@@ -119,7 +121,7 @@ class OriginLister final : public Lister {
         std::shared_ptr<Fd> file;
     };
     std::shared_ptr<Fd> kept(const std::string& uid, const std::string& revision) const {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         const auto at = kept_.find(uid);
         if (at == kept_.end()) return nullptr;
         for (const Kept& one : at->second)
@@ -128,7 +130,7 @@ class OriginLister final : public Lister {
     }
     /// While one revision takes over from another, nodes ask for both.
     void keep(const std::string& uid, Kept fresh) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         std::vector<Kept>& all = kept_[uid];
         std::erase_if(all, [&](const Kept& one) { return one.revision == fresh.revision; });
         all.insert(all.begin(), std::move(fresh));
@@ -167,8 +169,8 @@ class OriginLister final : public Lister {
 
     void run(const api::Dataset& dataset, const ResolvedSource& source, const std::stop_token& stop) {
         {
-            std::unique_lock lock(mutex_);
-            free_.wait(lock, [this] { return running_ < kAtOnce || ending_; });
+            const MutexLock lock(mutex_);
+            while (running_ >= kAtOnce && !ending_) free_.wait(mutex_);
             ++running_;
         }
         Result<sync::ListingSummary> done = Error(ErrorKind::failed, "internal error");
@@ -178,7 +180,7 @@ class OriginLister final : public Lister {
             done = Error(ErrorKind::failed, std::string("internal error: ") + error.what());
         }
         {
-            const std::scoped_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             --running_;
             ListingOutcome& outcome = listings_[dataset.metadata.uid].outcome;
             outcome = {};
@@ -198,13 +200,13 @@ class OriginLister final : public Lister {
     const backend::AccessRules rules_;
     const std::string scratch_;
     const std::function<void(const std::string&)> changed_;
-    mutable std::mutex mutex_;
-    std::condition_variable free_;
-    std::mutex again_;
-    std::map<std::string, std::vector<Kept>> kept_;  ///< by the dataset's uid, newest first
-    std::map<std::string, Running> listings_;
-    unsigned running_ = 0;
-    bool ending_ = false;
+    Mutex again_;  ///< of whoever lists again for an agent. Held over that
+    mutable Mutex mutex_;
+    ConditionVariable free_;
+    std::map<std::string, std::vector<Kept>> kept_ ZCDP_GUARDED_BY(mutex_);  ///< by the dataset's uid, newest first
+    std::map<std::string, Running> listings_ ZCDP_GUARDED_BY(mutex_);
+    unsigned running_ ZCDP_GUARDED_BY(mutex_) = 0;
+    bool ending_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace

@@ -35,7 +35,7 @@ json::array agent_rules(const Objects<api::StorageBackend>& backends) {
 }
 
 Result<> AgentRole::keep(bool look) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const json::array rules = agent_rules(world_.backends.list());
     std::string text = json::serialize(rules);
     if (look) {

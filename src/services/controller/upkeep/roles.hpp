@@ -2,10 +2,10 @@
 // certificate. The leader keeps it. Thread rule: any thread.
 #pragma once
 
-#include <mutex>
 #include <string>
 
 #include "src/services/controller/world.hpp"
+#include "zcdp/base/guarded.hpp"
 
 namespace zcdp::services::controller {
 
@@ -20,8 +20,8 @@ class AgentRole {
     kube::Api& api_;
     const std::string namespace_;
     const World& world_;
-    std::mutex mutex_;
-    std::string written_;
+    Mutex mutex_;
+    std::string written_ ZCDP_GUARDED_BY(mutex_);
 };
 
 /// The Role's rules for these backends. Pure.

@@ -33,7 +33,7 @@ net::server::ControlResponse review(json::object response) {
 
 Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
     const int64_t arrived_ns = clock_.monotonic_ns();
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto at = known_.find(ns); at != known_.end() && at->second.begun_at_ns >= arrived_ns)
         return at->second.claims;
     Known fresh;

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "src/services/controller/webhook/mutate_pod.hpp"
 #include "src/services/controller/world.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/net/control.hpp"
 
 namespace zcdp::services::controller {
@@ -35,8 +35,8 @@ class Webhook {
     World& world_;
     const Clock& clock_;
     Logger& log_;
-    std::mutex mutex_;
-    std::map<std::string, Known> known_;
+    Mutex mutex_;
+    std::map<std::string, Known> known_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::services::controller
