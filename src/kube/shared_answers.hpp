@@ -8,10 +8,10 @@
 #include <future>
 #include <limits>
 #include <map>
-#include <mutex>
 #include <utility>
 
 #include "src/kube/answer_cache.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/kube/review.hpp"
 
 namespace zcdp::kube {
@@ -34,17 +34,15 @@ class SharedAnswers {
     /// and is not kept.
     ReviewResult<Answer> answer(const Sha256Bytes& key, const Ask& ask) {
         std::promise<ReviewResult<Answer>> promise;
+        std::shared_future<ReviewResult<Answer>> theirs;
         {
-            std::unique_lock lock(mutex_);
+            const MutexLock lock(mutex_);
             if (auto kept = granted_.find(key, clock_)) return std::move(*kept);
             if (auto kept = denied_.find(key, clock_)) return std::move(*kept);
-            if (const auto at = asked_.find(key); at != asked_.end()) {
-                const auto theirs = at->second;
-                lock.unlock();
-                return theirs.get();
-            }
-            asked_.emplace(key, promise.get_future().share());
+            if (const auto at = asked_.find(key); at != asked_.end()) theirs = at->second;
+            else asked_.emplace(key, promise.get_future().share());
         }
+        if (theirs.valid()) return theirs.get();
         try {
             const int64_t began_ns = clock_.monotonic_ns();  // it may be as old as the request
             ReviewResult<Said> said = ask();
@@ -62,7 +60,7 @@ class SharedAnswers {
 
   private:
     void keep(const Sha256Bytes& key, const ReviewResult<Said>& said, int64_t began_ns) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         asked_.erase(key);
         if (!said) return;
         // Two caches: a flood of bad tokens pushes out no good one.
@@ -73,9 +71,9 @@ class SharedAnswers {
 
     const ReviewCacheOptions options_;
     const Clock& clock_;
-    std::mutex mutex_;
-    AnswerCache<Answer> granted_, denied_;
-    std::map<Sha256Bytes, std::shared_future<ReviewResult<Answer>>> asked_;
+    Mutex mutex_;
+    AnswerCache<Answer> granted_ ZCDP_GUARDED_BY(mutex_), denied_ ZCDP_GUARDED_BY(mutex_);
+    std::map<Sha256Bytes, std::shared_future<ReviewResult<Answer>>> asked_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::kube
