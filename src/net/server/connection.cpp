@@ -153,14 +153,16 @@ Task<bool> Connection::answer() {
 Task<bool> Connection::send(Response response, bool keep_alive) {
     const bool new_version = head_.request.version == 11;
     const bool streamed = std::holds_alternative<Producer>(response.body);
-    std::string head = fmt::format("HTTP/1.{} {} {}\r\n{}", new_version ? 1 : 0, response.status,
-                                   reason_of(response.status), response.headers);
-    if (keep_alive && !new_version) head += "Connection: keep-alive\r\n";
-    if (!keep_alive && new_version) head += "Connection: close\r\n";
     auto* text = std::get_if<std::string>(&response.body);
     const auto* file = std::get_if<FileRange>(&response.body);
     const uint64_t length = text ? text->size() : file ? file->length : 0;
-    if (!streamed) fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n\r\n", length);
+    std::string head;
+    head.reserve(256 + response.headers.size() + (text && length <= kJoinedBytes ? length : 0));
+    head.append(new_version ? "HTTP/1.1 " : "HTTP/1.0 ").append(std::to_string(response.status)).append(" ");
+    head.append(reason_of(response.status)).append("\r\n").append(response.headers);
+    if (keep_alive && !new_version) head += "Connection: keep-alive\r\n";
+    if (!keep_alive && new_version) head += "Connection: close\r\n";
+    if (!streamed) head.append("Content-Length: ").append(std::to_string(length)).append("\r\n\r\n");
     else head += new_version ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n";
 
     const bool no_body = head_.request.method == "HEAD" || response.status == 304 || response.status == 204;

@@ -14,13 +14,17 @@
 namespace zcdp::net::server {
 
 /// What has been received and not yet used; filled from the stream.
-struct Input {
-    std::string bytes;
-    size_t used = 0;
-    std::string_view unused() const { return std::string_view(bytes).substr(used); }
+class Input {
+  public:
+    std::string_view unused() const { return {storage_.get() + begin_, end_ - begin_}; }
     void use(size_t count);
-    /// Receives more behind what is unused; false at the end of the connection.
+    /// Receives more behind what is unused; false at the end of the connection. Moves what unused() showed.
     Task<bool> receive(Stream& stream, Deadline deadline);
+
+  private:
+    void make_room();
+    std::unique_ptr<char[]> storage_;
+    size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };
 
 /// The body of one request.

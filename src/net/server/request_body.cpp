@@ -1,31 +1,43 @@
 #include "src/net/server/connection.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 namespace zcdp::net::server {
 namespace {
 
-constexpr size_t kReceiveBytes = 16 << 10;
+constexpr size_t kRoomLeast = 4 << 10, kRoomFirst = 16 << 10;
 constexpr size_t kPieceBytes = 64 << 10;
 constexpr size_t kKeptBytes = 64 << 10;
 
 }  // namespace
 
 void Input::use(size_t count) {
-    used += count;
-    if (used < bytes.size()) return;
-    bytes.clear();
-    used = 0;
-    if (bytes.capacity() > kKeptBytes) bytes.shrink_to_fit();
+    begin_ += count;
+    if (begin_ < end_) return;
+    begin_ = end_ = 0;
+    if (capacity_ > kKeptBytes) storage_.reset(), capacity_ = 0;
+}
+
+void Input::make_room() {
+    if (capacity_ - end_ >= kRoomLeast) return;
+    const size_t held = end_ - begin_;
+    if (capacity_ - held < kRoomLeast) {
+        capacity_ = std::max(kRoomFirst, 2 * capacity_);
+        auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
+        if (held > 0) std::memcpy(larger.get(), storage_.get() + begin_, held);
+        storage_ = std::move(larger);
+    } else {
+        std::memmove(storage_.get(), storage_.get() + begin_, held);
+    }
+    begin_ = 0, end_ = held;
 }
 
 Task<bool> Input::receive(Stream& stream, Deadline deadline) {
-    bytes.erase(0, used);
-    used = 0;
-    const size_t had = bytes.size();
-    bytes.resize(had + kReceiveBytes);
-    const size_t got = co_await stream.read_some({bytes.data() + had, kReceiveBytes}, deadline);
-    bytes.resize(had + got);
+    make_room();
+    const size_t got = co_await stream.read_some({storage_.get() + end_, capacity_ - end_}, deadline);
+    end_ += got;
     co_return got > 0;
 }
 

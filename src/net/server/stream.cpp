@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <vector>
@@ -20,30 +21,38 @@ constexpr size_t kSliceBytes = 1 << 20;  ///< between two looks at the other con
 constexpr size_t kTlsSliceBytes = 256 << 10;
 constexpr uint64_t kLingerMs = 2'000, kLingerBytesMax = 64 << 20;
 
-/// Whether a file's bytes are in memory, so that to read them never waits for a disk.
-class Warmth {
-  public:
-    explicit Warmth(int file) : file_(file) {}
-    bool has(uint64_t offset, uint64_t length) {
-        return length > 0 && has_byte(offset) && has_byte(offset + length - 1);
-    }
-
-  private:
-    bool has_byte(uint64_t offset) {
-        if (always_) return true;
-        char byte = 0;
-        iovec piece{&byte, 1};
-        const ssize_t got = ::preadv2(file_, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-        if (got < 0 && errno == EOPNOTSUPP) {
-            struct statfs about{};
-            always_ = ::fstatfs(file_, &about) == 0 && about.f_type == TMPFS_MAGIC;
-            return always_;
-        }
-        return got >= 0;  // 0: beyond the end, which costs nothing to find out
-    }
-    const int file_;
-    bool always_ = false;
+enum class Warmth {
+    warm,     ///< in memory
+    cold,     ///< or the file system does not tell
+    fleeting  ///< on a file system that has nothing but memory
 };
+
+/// What RWF_NOWAIT found: `got` bytes of `wanted`, or errno.
+Warmth warmth_of(int file, ssize_t got, size_t wanted) {
+    if (got >= 0) return static_cast<size_t>(got) == wanted ? Warmth::warm : Warmth::cold;
+    if (errno != EOPNOTSUPP) return Warmth::cold;
+    struct statfs about{};
+    return ::fstatfs(file, &about) == 0 && about.f_type == TMPFS_MAGIC ? Warmth::fleeting : Warmth::cold;
+}
+
+/// Of one byte; what is beyond the end costs nothing to find out.
+Warmth warmth_at(int file, uint64_t offset) {
+    char byte = 0;
+    iovec piece{&byte, 1};
+    const ssize_t got = ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+    return got == 0 ? Warmth::warm : warmth_of(file, got, 1);
+}
+
+/// Reads all of it; may block. False when the file has not that much.
+bool read_whole(int file, char* into, uint64_t offset, uint64_t length) {
+    while (length > 0) {
+        const ssize_t got = ::pread(file, into, length, static_cast<off_t>(offset));
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        into += got, offset += static_cast<uint64_t>(got), length -= static_cast<uint64_t>(got);
+    }
+    return true;
+}
 
 }  // namespace
 
@@ -79,15 +88,25 @@ void WaitTimer::look() {
     if (earliest < armed_for_) arm(earliest);
 }
 
+/// From here to the end of a wait, however it ends.
+class Stream::Waiting {
+  public:
+    Waiting(Stream& stream, Deadline deadline) : stream_(stream) {
+        stream_.wait_until_ = deadline;
+        stream_.timed_out_ = false;
+        stream_.timer_.add(&stream_);
+    }
+    ~Waiting() { stream_.timer_.remove(&stream_); }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+
+  private:
+    Stream& stream_;
+};
+
 Task<bool> Stream::wait(Direction direction, Deadline deadline) {
     if (cut_) co_return false;
-    wait_until_ = deadline;
-    timed_out_ = false;
-    timer_.add(this);
-    struct Remove {
-        Stream* self;
-        ~Remove() { self->timer_.remove(self); }
-    } remove{this};
+    const Waiting waiting(*this, deadline);
     boost::system::error_code code;
     co_await socket_.async_wait(direction == Direction::read ? Socket::wait_read : Socket::wait_write,
                                 asio::redirect_error(asio::use_awaitable, code));
@@ -123,24 +142,25 @@ Task<bool> Stream::start_tls(SslPtr ssl, uint64_t limit_ms) {
 
 Task<size_t> Stream::read_some(std::span<char> into, Deadline deadline) {
     timed_out_ = false;
+    if (!ssl_) co_return co_await receive(into, deadline);
     while (!cut_) {
-        if (ssl_) {
-            ERR_clear_error();
-            size_t got = 0;
-            const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
-            if (result == 1) co_return got;
-            if (!co_await wait_for_ssl(result, deadline)) co_return 0;
-            continue;
-        }
-        const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
-        if (got >= 0) co_return static_cast<size_t>(got);
-        if (errno == EAGAIN) {
-            if (!co_await wait(Direction::read, deadline)) co_return 0;
-        } else if (errno != EINTR) {
-            co_return 0;
-        }
+        ERR_clear_error();
+        size_t got = 0;
+        const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
+        if (result == 1) co_return got;
+        if (!co_await wait_for_ssl(result, deadline)) break;
     }
     co_return 0;
+}
+
+/// By Asio's own read: it knows when the socket is empty, and saves the call that would only say so.
+Task<size_t> Stream::receive(std::span<char> into, Deadline deadline) {
+    if (cut_) co_return 0;
+    const Waiting waiting(*this, deadline);
+    boost::system::error_code code;
+    const size_t got = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
+                                                        asio::redirect_error(asio::use_awaitable, code));
+    co_return code || cut_ ? 0 : got;
 }
 
 Task<bool> Stream::write(std::string_view bytes, bool more, uint64_t progress_ms) {
@@ -172,7 +192,7 @@ Task<bool> Stream::write_file(int file, uint64_t offset, uint64_t length, uint64
 }
 
 Task<bool> Stream::send_file_plain(int file, uint64_t offset, uint64_t length, uint64_t progress_ms) {
-    Warmth warmth(file);
+    bool in_memory = false;
     auto at = static_cast<off_t>(offset);
     while (length > 0) {
         if (cut_) co_return false;
@@ -183,7 +203,10 @@ Task<bool> Stream::send_file_plain(int file, uint64_t offset, uint64_t length, u
             put = ::sendfile(socket_.native_handle(), file, &at, slice);
             error = put < 0 ? errno : 0;
         };
-        if (warmth.has(static_cast<uint64_t>(at), slice)) send();
+        const auto begin = static_cast<uint64_t>(at);
+        const Warmth first = in_memory ? Warmth::fleeting : warmth_at(file, begin);
+        in_memory = first == Warmth::fleeting;
+        if (in_memory || (first == Warmth::warm && warmth_at(file, begin + slice - 1) == Warmth::warm)) send();
         else co_await offload(pool_, send);
         if (put > 0) {
             length -= static_cast<uint64_t>(put);
@@ -213,21 +236,14 @@ Task<bool> Stream::append_file(std::string& out, int file, uint64_t offset, uint
     const size_t begin = out.size();
     out.resize(begin + length);
     iovec piece{out.data() + begin, length};
-    const ssize_t warm = ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-    if (warm == static_cast<ssize_t>(length)) co_return true;
+    const ssize_t got = ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
     bool whole = false;
-    const auto read = [&] {
-        size_t done = 0;
-        while (done < length) {
-            const ssize_t got =
-                ::pread(file, out.data() + begin + done, length - done, static_cast<off_t>(offset + done));
-            if (got > 0) done += static_cast<size_t>(got);
-            else if (got == 0 || errno != EINTR) break;
-        }
-        whole = done == length;
-    };
-    if (warm < 0 && Warmth(file).has(offset, length)) read();
-    else co_await offload(pool_, read);
+    const auto read = [&] { whole = read_whole(file, out.data() + begin, offset, length); };
+    switch (warmth_of(file, got, length)) {
+        case Warmth::warm: co_return true;
+        case Warmth::fleeting: read(); break;
+        case Warmth::cold: co_await offload(pool_, read); break;
+    }
     co_return whole;
 }
 

@@ -66,7 +66,9 @@ class Stream {
 
   private:
     friend class WaitTimer;
+    class Waiting;
     enum class Direction { read, write };
+    Task<size_t> receive(std::span<char> into, Deadline deadline);
     Task<bool> wait(Direction direction, Deadline deadline);
     Task<bool> wait_for_ssl(int result, Deadline deadline);
     Task<bool> send_file_plain(int file, uint64_t offset, uint64_t length, uint64_t progress_ms);
