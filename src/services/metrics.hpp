@@ -42,6 +42,8 @@ inline constexpr MetricName mount_failures{
 // zcdp serve
 inline constexpr MetricName serve_requests{"zcdp_serve_requests_total", "Requests answered by zcdp serve."};
 inline constexpr MetricName serve_bytes{"zcdp_serve_bytes_total", "Body bytes sent by zcdp serve."};
+inline constexpr MetricName serve_refused{"zcdp_serve_requests_refused_total",
+                                          "What reached zcdp serve and was no request that it understands."};
 inline constexpr MetricName serve_folder_reads{"zcdp_serve_folder_reads_total",
                                                "Folders that zcdp serve read from end to end for listings."};
 inline constexpr MetricName serve_left_out{

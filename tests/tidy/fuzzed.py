@@ -87,7 +87,6 @@ FUZZED = {
     "src/services/agent/mount_table.hpp": {"data_mounts": "services_objects"},
     "src/services/backend/nested_mounts.hpp": {"read_below": "services_objects"},
     "src/services/controller/webhook/mutate_pod.hpp": {"mutate_pod": "services_objects"},
-    "src/services/serve/http_request.hpp": {"parse_request": "services_request"},
     "src/services/serve/signature.hpp": {"check_signature": "services_signature"},
     "src/services/serve/uri.hpp": {"parse_target": "services_target"},
 }

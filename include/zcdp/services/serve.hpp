@@ -1,7 +1,7 @@
 // `zcdp serve`: a directory as a read-only S3 bucket, or a store's snapshots as a bucket each, for any S3 client.
 //
-// A thread a connection, blocking calls, bodies by sendfile(2). Nothing outside of the directory can be reached: every
-// open is RESOLVE_BENEATH without symlinks. Thread rule: one owner; stop() from any thread.
+// Answers go through net::server: a connection costs no thread, bodies are sent by sendfile(2). Nothing outside of the
+// directory can be reached: every open is RESOLVE_BENEATH without symlinks. Thread rule: one owner.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,7 @@ struct ServeOptions {
     std::string listen = "127.0.0.1:9000";   ///< ADDRESS:PORT; port 0 takes a free one
     std::string access_key, secret_key;      ///< both or none; none: everybody may read
     std::string certificate_file, key_file;  ///< PEM; both or none; none: no TLS
-    unsigned connections_max = 512;
+    unsigned connections_max = 4096;
     unsigned idle_timeout_s = 60;
 };
 

@@ -20,6 +20,7 @@ class FolderBucket final : public Buckets {
         : name_(std::move(name)), root_(std::make_shared<const Fd>(std::move(root))) {}
     std::vector<std::string> names() override { return {name_}; }
     Result<std::shared_ptr<const Fd>> open(const std::string& name) override { return name == name_ ? root_ : nullptr; }
+    std::shared_ptr<const Fd> open_now(const std::string& name) override { return name == name_ ? root_ : nullptr; }
 
   private:
     const std::string name_;

@@ -17,6 +17,8 @@ class Buckets {
     virtual std::vector<std::string> names() = 0;
     /// The directory behind a bucket; null when there is none of this name. Errors: those of the store.
     virtual Result<std::shared_ptr<const Fd>> open(const std::string& name) = 0;
+    /// The same where that never blocks; null: open() may know more.
+    virtual std::shared_ptr<const Fd> open_now(const std::string&) { return nullptr; }
 };
 
 /// Errors: not_found, denied.

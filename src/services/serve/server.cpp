@@ -1,195 +1,154 @@
-// The server: accepts, reads requests, and answers each from the directory.
-#include <arpa/inet.h>
+// The server: answers each request from the directory, or from a store's snapshots.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <condition_variable>
-#include <map>
-#include <mutex>
+#include <optional>
 #include <thread>
 
 #include "src/services/metrics.hpp"
 #include "src/services/serve/answers.hpp"
 #include "src/services/serve/buckets.hpp"
 #include "src/services/serve/folder_cursor.hpp"
-#include "src/services/serve/http_request.hpp"
-#include "src/services/serve/peer.hpp"
 #include "src/services/serve/signature.hpp"
 #include "src/services/serve/uri.hpp"
+#include "zcdp/base/open_cached.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/net/conditions.hpp"
-#include "zcdp/net/listen.hpp"
+#include "zcdp/net/pki.hpp"
+#include "zcdp/net/server.hpp"
 #include "zcdp/services/serve.hpp"
 
 namespace zcdp::services {
 namespace {
 
 using namespace serve;
-using net::server::Conditions, net::server::ConditionVerdict, net::server::RangeAnswer, net::server::RangeKind;
+using net::server::Conditions, net::server::ConditionVerdict, net::server::FileRange, net::server::RangeAnswer;
+using net::server::RangeKind, net::server::Request, net::server::RequestBody, net::server::Response;
 
-constexpr uint64_t kBodyBytesMax = 1 << 20;
-constexpr auto kPatience = std::chrono::seconds(2);
+constexpr uint64_t kLookMs = 3'600'000;  ///< it is woken when stopped
+constexpr uint64_t kPatienceMs = 2'000;
+constexpr unsigned kLoopsMax = 16;
+constexpr unsigned kFileThreads = 16;  ///< what is not in memory is read by so many at once
+constexpr size_t kPemBytesMax = 1 << 20;
 
 class S3Server final : public Server {
   public:
-    S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, TlsServer tls, Fs& fs, Clock& clock,
-             Metrics& metrics, Logger& log)
+    S3Server(const ServeOptions& options, std::unique_ptr<Buckets> buckets, Fs& fs, Clock& clock, Metrics& metrics,
+             Logger& log)
         : options_(options),
           buckets_(std::move(buckets)),
-          tls_(std::move(tls)),
           fs_(fs),
           clock_(clock),
           log_(log),
           requests_(metrics.counter(metric::serve_requests)),
           bytes_(metrics.counter(metric::serve_bytes)),
+          refused_(metrics.counter(metric::serve_refused)),
           left_out_(metrics, log),
           windows_(fs, clock, metrics.counter(metric::serve_folder_reads), {}, &left_out_) {}
+    ~S3Server() override {
+        server_.reset();
+        pool_.join();
+    }
 
     Result<> bind();
     const std::string& url() const override { return url_; }
     Result<> run(std::stop_token stop) override;
 
   private:
-    void serve(uint64_t number, int socket);
-    bool answer(Peer& peer, const HttpRequest& request);
-    bool send(Peer& peer, const HttpRequest& request, const Answer& answer);
-    Answer refuse(const HttpRequest& request, const Target& target) const;
+    /// A file as it is found, or what to answer instead.
+    struct Found {
+        Fd file;
+        ObjectStat object;
+        Answer instead;
+    };
+    Task<Response> answer(const Request& request);
+    Response respond(const Request& request, const Answer& answer);
+    Answer refuse(const Request& request, const Target& target) const;
     Answer list(const Target& target, int root);
-    bool object(Peer& peer, const HttpRequest& request, const Target& target, int root);
-    void log_access(const HttpRequest& request, int status, uint64_t bytes);
+    Answer about_bucket(const Request& request, const Target& target);
+    Found find(const Target& target);
+    std::optional<Found> find_now(const Target& target);
+    Found found(const Target& target, SysResult<Fd> file);
+    Response object(const Request& request, const Target& target, Found found);
+    void log_access(const Request& request, int status, uint64_t bytes);
+    const std::string& common_headers() const;
 
     const ServeOptions options_;
     const std::unique_ptr<Buckets> buckets_;
-    const TlsServer tls_;  ///< null: plain
     Fs& fs_;
     Clock& clock_;
     Logger& log_;
-    Counter &requests_, &bytes_;
+    Counter &requests_, &bytes_, &refused_;
     LeftOutBook left_out_;
     FolderWindows windows_;
-    Fd listener_;
     std::string url_;
-    std::mutex mutex_;
-    std::condition_variable ended_;
-    std::map<uint64_t, int> sockets_;  ///< open ones, by the connection's number
-    uint64_t accepted_ = 0;
-    size_t running_ = 0;  ///< threads
+    asio::thread_pool pool_{kFileThreads};
+    std::unique_ptr<net::server::Server> server_;
 };
 
+Result<net::KeyPair> read_certificate(const ServeOptions& options, Fs& fs) {
+    net::KeyPair pair;
+    if (auto text = read_user_file(fs, options.certificate_file, kPemBytesMax)) pair.certificate_pem = *text;
+    if (auto text = read_user_file(fs, options.key_file, kPemBytesMax)) pair.key_pem = *text;
+    if (!net::certificate_end(pair.certificate_pem))
+        return Error(ErrorKind::usage, "is no certificate in PEM", options.certificate_file);
+    if (!net::is_key_pair(pair))
+        return Error(ErrorKind::usage, "is no private key of the certificate", options.key_file);
+    return pair;
+}
+
 Result<> S3Server::bind() {
-    ZCDP_TRY(const net::Listen listen, net::Listen::parse(options_.listen));
-    addrinfo hints{}, *found = nullptr;
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV;
-    hints.ai_socktype = SOCK_STREAM;
-    const char* name = listen.host.empty() ? "0.0.0.0" : listen.host == "localhost" ? "127.0.0.1" : listen.host.c_str();
-    if (::getaddrinfo(name, std::to_string(listen.port).c_str(), &hints, &found) != 0)
-        return Error(ErrorKind::usage, "is no address", options_.listen, "write ADDRESS:PORT with a numeric address");
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> address(found, ::freeaddrinfo);
-    listener_ = Fd(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const int one = 1;
-    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (::bind(listener_.get(), address->ai_addr, address->ai_addrlen) != 0 || ::listen(listener_.get(), 512) != 0)
-        return errno_error(errno, "listening", options_.listen);
-    sockaddr_storage bound{};
-    socklen_t length = sizeof bound;
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-    char text[INET6_ADDRSTRLEN], port[8];
-    ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, text, sizeof text, port, sizeof port,
-                  NI_NUMERICHOST | NI_NUMERICSERV);
-    const char* scheme = tls_ ? "https" : "http";
-    url_ = bound.ss_family == AF_INET6 ? fmt::format("{}://[{}]:{}", scheme, text, port)
-                                       : fmt::format("{}://{}:{}", scheme, text, port);
+    net::server::Options wanted;
+    wanted.listen = options_.listen;
+    wanted.loops = std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMax);
+    wanted.connections_max = options_.connections_max, wanted.refuse_when_full = true;
+    wanted.header_bytes_max = 16 << 10;
+    wanted.idle_ms = wanted.header_ms = wanted.progress_ms = options_.idle_timeout_s * 1000ull;
+    wanted.requests_refused = &refused_;
+    wanted.tls = !options_.certificate_file.empty();
+    if (wanted.tls) {
+        ZCDP_TRY(auto pair, read_certificate(options_, fs_));
+        wanted.certificate_pem = std::move(pair.certificate_pem), wanted.key_pem = std::move(pair.key_pem);
+    }
+    const char* scheme = wanted.tls ? "https" : "http";
+    ZCDP_TRY(server_,
+             net::server::Server::open(
+                 std::move(wanted), pool_, [this](Request& request, RequestBody&) { return answer(request); }, log_));
+    url_ = fmt::format("{}://{}:{}", scheme, server_->address(), server_->port());
     return {};
 }
 
 Result<> S3Server::run(std::stop_token stop) {
-    const StopFd stopped(stop);
-    while (!stop.stop_requested()) {
-        pollfd ready[2] = {{listener_.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
-        if (::poll(ready, 2, -1) <= 0 || ready[0].revents == 0) continue;
-        Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        if (!socket) continue;
-        const std::scoped_lock lock(mutex_);
-        if (running_ >= options_.connections_max) continue;  // closed at once: the peer tries again
-        const timeval timeout{static_cast<time_t>(options_.idle_timeout_s), 0};
-        const int one = 1;
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        ++running_;
-        sockets_[++accepted_] = socket.get();
-        std::thread([this, number = accepted_, fd = socket.release()] { serve(number, fd); }).detach();
-    }
-    // Nobody else holds `this`: every thread is waited for, the slow ones after their sockets were shut.
-    std::unique_lock lock(mutex_);
-    if (!ended_.wait_for(lock, kPatience, [this] { return running_ == 0; })) {
-        for (const auto& [number, socket] : sockets_) ::shutdown(socket, SHUT_RDWR);
-        ended_.wait(lock, [this] { return running_ == 0; });
-    }
+    while (!wait_for_stop(stop, kLookMs)) continue;
+    server_->drain(kPatienceMs);
     return {};
 }
 
-/// For what is no request: an answer, and the end of the connection.
-void give_up(Peer& peer, std::string_view status) {
-    if (peer.send(fmt::format("HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status), false))
-        peer.linger();
-}
-
-void S3Server::serve(uint64_t number, int socket) {
-    {
-        Peer peer{Fd(socket)};
-        try {
-            for (bool usable = !tls_ || peer.start_tls(tls_.get()); usable;) {
-                const std::string header = peer.next_header();
-                if (header.empty()) {
-                    if (peer.header_is_too_long()) give_up(peer, "431 Request Header Fields Too Large");
-                    break;
-                }
-                const auto request = parse_request(header);
-                if (!request) {
-                    give_up(peer, "400 Bad Request");
-                    break;
-                }
-                // A body is of no use here. A long one, or one that asks first, is answered unread.
-                if (request->body_in_chunks || request->body_bytes > kBodyBytesMax ||
-                    !request->header("expect").empty()) {
-                    if (answer(peer, *request)) peer.linger();
-                    break;
-                }
-                if (!peer.skip(request->body_bytes) || !answer(peer, *request) || !request->keep_alive) break;
-            }
-        } catch (const std::exception& error) {
-            log_.error("a connection ended in an internal error", {{"error", error.what()}});
-        }
-        const std::scoped_lock lock(mutex_);
-        sockets_.erase(number);  // before the descriptor is closed: its number may be another's then
-    }
-    const std::scoped_lock lock(mutex_);
-    --running_;
-    ended_.notify_all();
-}
-
-void S3Server::log_access(const HttpRequest& request, int status, uint64_t bytes) {
+void S3Server::log_access(const Request& request, int status, uint64_t bytes) {
     requests_.add();
     bytes_.add(bytes);
     log_.info("request",
               {{"method", request.method}, {"target", request.target}, {"status", status}, {"bytes", bytes}});
 }
 
-bool S3Server::send(Peer& peer, const HttpRequest& request, const Answer& answer) {
+/// Written once a second by each thread.
+const std::string& S3Server::common_headers() const {
+    thread_local int64_t of = -1;
+    thread_local std::string text;
+    if (const int64_t now = clock_.unix_s(); now != of) {
+        text = fmt::format("Server: zcdp\r\nDate: {}\r\n", http_date(now));
+        of = now;
+    }
+    return text;
+}
+
+Response S3Server::respond(const Request& request, const Answer& answer) {
     const bool head = request.method == "HEAD" || answer.status == 304;
     log_access(request, answer.status, head ? 0 : answer.body.size());
-    const std::string header =
-        fmt::format("HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Length: {}\r\n\r\n", answer.status,
-                    reason_phrase(answer.status), http_date(clock_.unix_s()), answer.headers, answer.body.size());
-    if (!peer.send(header, !head && !answer.body.empty())) return false;
-    return head || peer.send(answer.body, false);
+    return {answer.status, common_headers() + answer.headers, answer.body};
 }
 
 /// What a question is of when it is of no listing and of no bytes,
@@ -240,7 +199,7 @@ Answer refuse_object(const Target& target) {
 }
 
 /// What is wrong with a request before its object is looked at; status 200 when nothing is.
-Answer S3Server::refuse(const HttpRequest& request, const Target& target) const {
+Answer S3Server::refuse(const Request& request, const Target& target) const {
     if (!options_.access_key.empty()) {
         switch (check_signature(request, {options_.access_key, options_.secret_key}, clock_.unix_s())) {
             case SignatureVerdict::right: break;
@@ -306,32 +265,69 @@ Answer S3Server::list(const Target& target, int root) {
     return list_objects(request, *page);
 }
 
-bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& target, int root) {
-    const auto missing = [&] {
-        return send(peer, request, error_answer(404, "NoSuchKey", "There is no such key.", target.path));
-    };
-    if (target.key.ends_with('/')) return missing();
-    auto file = fs_.open_beneath(root, target.key.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (!file || target.key.find('\0') != std::string::npos) {
-        if (!file && file.error().value() == EACCES)
-            return send(peer, request, error_answer(403, "AccessDenied", "The file cannot be read.", target.path));
-        return missing();
+constexpr int kOpenFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+
+bool is_file_key(const std::string& key) { return !key.ends_with('/') && key.find('\0') == std::string::npos; }
+
+SysResult<Fd> no_file() { return boost::system::error_code(ENOENT, boost::system::system_category()); }
+
+/// Blocks.
+S3Server::Found S3Server::find(const Target& target) {
+    Found found;
+    const auto root = buckets_->open(target.bucket);
+    if (!root) {
+        found.instead = error_answer(500, "InternalError", "The store cannot be read.", target.path);
+        return found;
     }
-    const auto st = fs_.stat_fd(file->get());
-    if (!st || !S_ISREG(st->st_mode)) return missing();
-    const ObjectStat object = object_stat(*st);
+    if (!*root) {
+        found.instead = error_answer(404, "NoSuchBucket", "There is no such bucket here.", target.path);
+        return found;
+    }
+    if (!is_file_key(target.key)) return this->found(target, no_file());
+    return this->found(target, fs_.open_beneath((*root)->get(), target.key.c_str(), kOpenFlags));
+}
+
+/// Where nothing has to be waited for; nothing: only find() can tell.
+std::optional<S3Server::Found> S3Server::find_now(const Target& target) {
+    const auto root = buckets_->open_now(target.bucket);
+    if (!root || !is_file_key(target.key)) return std::nullopt;
+    auto file = open_beneath_cached(fs_, root->get(), target.key.c_str(), kOpenFlags);
+    if (!file && file.error().value() == EAGAIN) return std::nullopt;
+    return found(target, std::move(file));
+}
+
+S3Server::Found S3Server::found(const Target& target, SysResult<Fd> file) {
+    Found found;
+    if (!file && file.error().value() == EACCES) {
+        found.instead = error_answer(403, "AccessDenied", "The file cannot be read.", target.path);
+        return found;
+    }
+    if (const auto st = file ? fs_.stat_fd(file->get()) : SysResult<struct stat>(file.error());
+        st && S_ISREG(st->st_mode)) {
+        found.object = object_stat(*st);
+        found.file = std::move(*file);
+    } else {
+        found.instead = error_answer(404, "NoSuchKey", "There is no such key.", target.path);
+    }
+    return found;
+}
+
+Response S3Server::object(const Request& request, const Target& target, Found found) {
+    if (!found.file) return respond(request, found.instead);
+    const ObjectStat& object = found.object;
     const std::string tag = etag(object);
-    std::string headers =
-        fmt::format("ETag: {}\r\nLast-Modified: {}\r\nAccept-Ranges: bytes\r\n", tag, http_date(object.modified_s()));
+    std::string headers;
+    headers.reserve(256);
+    headers.append("ETag: ").append(tag).append("\r\nLast-Modified: ").append(http_date(object.modified_s()));
+    headers.append("\r\nAccept-Ranges: bytes\r\n");
     const Conditions conditions{request.header("if-match"), request.header("if-none-match"),
                                 request.header("if-modified-since"), request.header("if-unmodified-since"),
                                 request.header("if-range")};
     switch (evaluate_conditions(conditions, tag, object.modified_s())) {
-        case ConditionVerdict::not_modified: return send(peer, request, {304, headers, ""});
+        case ConditionVerdict::not_modified: return respond(request, {304, headers, ""});
         case ConditionVerdict::failed:
-            return send(
-                peer, request,
-                error_answer(412, "PreconditionFailed", "A condition of the request does not hold.", target.path));
+            return respond(request, error_answer(412, "PreconditionFailed", "A condition of the request does not hold.",
+                                                 target.path));
         case ConditionVerdict::proceed: break;
     }
     RangeAnswer range =
@@ -339,7 +335,7 @@ bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& targ
     if (range.kind == RangeKind::unsatisfiable) {
         Answer answer = error_answer(416, "InvalidRange", "The object has no such range.", target.path);
         answer.headers += fmt::format("Content-Range: bytes */{}\r\n", object.size_bytes);
-        return send(peer, request, answer);
+        return respond(request, answer);
     }
     const bool part = range.kind == RangeKind::part;
     if (!part) range.offset = 0, range.length = object.size_bytes;
@@ -347,40 +343,42 @@ bool S3Server::object(Peer& peer, const HttpRequest& request, const Target& targ
     if (part)
         headers += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.offset, range.offset + range.length - 1,
                                object.size_bytes);
-    const bool head = request.method == "HEAD";
-    log_access(request, status, head ? 0 : range.length);
-    const std::string header = fmt::format(
-        "HTTP/1.1 {} {}\r\nServer: zcdp\r\nDate: {}\r\n{}Content-Type: application/octet-stream\r\nContent-Length: "
-        "{}\r\n\r\n",
-        status, reason_phrase(status), http_date(clock_.unix_s()), headers, range.length);
-    if (!peer.send(header, !head && range.length > 0)) return false;
-    return head || peer.send_file(file->get(), range.offset, range.length);
+    log_access(request, status, request.method == "HEAD" ? 0 : range.length);
+    headers.append("Content-Type: application/octet-stream\r\n");
+    return {status, common_headers() + headers, FileRange{std::move(found.file), range.offset, range.length}};
 }
 
-bool S3Server::answer(Peer& peer, const HttpRequest& request) {
+/// Blocks.
+Answer S3Server::about_bucket(const Request& request, const Target& target) {
+    const auto root = buckets_->open(target.bucket);
+    if (!root) return error_answer(500, "InternalError", "The store cannot be read.", target.path);
+    if (!*root) return error_answer(404, "NoSuchBucket", "There is no such bucket here.", target.path);
+    constexpr std::string_view kHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    constexpr std::string_view kNamespace = " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>";
+    for (const auto& [question, name] :
+         {std::pair{"location", "LocationConstraint"}, std::pair{"versioning", "VersioningConfiguration"}})
+        if (target.find(question))
+            return {200, "Content-Type: application/xml\r\n", fmt::format("{}<{}{}", kHead, name, kNamespace)};
+    if (request.method == "HEAD") return {};
+    return list(target, (*root)->get());
+}
+
+Task<Response> S3Server::answer(const Request& request) {
     const auto target = parse_target(request.target);
     if (!target)
-        return send(peer, request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
-    if (const Answer refused = refuse(request, *target); refused.status != 200) return send(peer, request, refused);
-    if (target->bucket.empty()) return send(peer, request, list_buckets(buckets_->names()));
-    const auto root = buckets_->open(target->bucket);
-    if (!root)
-        return send(peer, request, error_answer(500, "InternalError", "The store cannot be read.", target->path));
-    if (!*root)
-        return send(peer, request, error_answer(404, "NoSuchBucket", "There is no such bucket here.", target->path));
-    if (!target->key.empty()) return object(peer, request, *target, (*root)->get());
-    if (target->find("location"))
-        return send(peer, request,
-                    {200, "Content-Type: application/xml\r\n",
-                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint "
-                     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
-    if (target->find("versioning"))
-        return send(peer, request,
-                    {200, "Content-Type: application/xml\r\n",
-                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<VersioningConfiguration "
-                     "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"});
-    if (request.method == "HEAD") return send(peer, request, {});
-    return send(peer, request, list(*target, (*root)->get()));
+        co_return respond(request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
+    if (const Answer refused = refuse(request, *target); refused.status != 200) co_return respond(request, refused);
+    if (target->bucket.empty()) {
+        const auto look = [&] { return list_buckets(buckets_->names()); };
+        co_return respond(request, co_await offload(pool_, look));
+    }
+    if (target->key.empty()) {
+        const auto look = [&] { return about_bucket(request, *target); };
+        co_return respond(request, co_await offload(pool_, look));
+    }
+    if (auto found = find_now(*target)) co_return object(request, *target, std::move(*found));
+    const auto look = [&] { return find(*target); };
+    co_return object(request, *target, co_await offload(pool_, look));
 }
 
 }  // namespace
@@ -393,11 +391,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs
     } else {
         ZCDP_TRY(buckets, make_folder_bucket(options.directory, options.bucket, fs));
     }
-    TlsServer tls;
-    if (!options.certificate_file.empty()) {
-        ZCDP_TRY(tls, make_tls_server(options.certificate_file, options.key_file));
-    }
-    auto server = std::make_unique<S3Server>(options, std::move(buckets), std::move(tls), fs, clock, metrics, log);
+    auto server = std::make_unique<S3Server>(options, std::move(buckets), fs, clock, metrics, log);
     ZCDP_CHECK(server->bind());
     return std::unique_ptr<Server>(std::move(server));
 }

@@ -53,7 +53,7 @@ std::string canonical_query(const Query& query) {
     return out;
 }
 
-std::vector<std::pair<std::string_view, std::string_view>> headers_of(const HttpRequest& request,
+std::vector<std::pair<std::string_view, std::string_view>> headers_of(const net::server::Request& request,
                                                                       std::string_view names) {
     std::vector<std::pair<std::string_view, std::string_view>> out;
     while (!names.empty()) {
@@ -72,7 +72,7 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
-std::optional<Claim> claim_in_header(const HttpRequest& request, const Target& target) {
+std::optional<Claim> claim_in_header(const net::server::Request& request, const Target& target) {
     const std::string_view authorization = request.header("authorization");
     if (!authorization.starts_with("AWS4-HMAC-SHA256 ")) return std::nullopt;
     const std::string credential(part_of(authorization, "Credential"));
@@ -122,7 +122,7 @@ SignatureVerdict judge_time(const Claim& claim, int64_t now_unix_s) {
 
 }  // namespace
 
-SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys, int64_t now_unix_s) {
+SignatureVerdict check_signature(const net::server::Request& request, const KeyPair& keys, int64_t now_unix_s) {
     const auto target = parse_target(request.target);
     if (!target) return SignatureVerdict::wrong;
     auto claim = claim_in_header(request, *target);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "http_request.hpp"
+#include "zcdp/net/server.hpp"
 
 namespace zcdp::services::serve {
 
@@ -17,6 +17,6 @@ enum class SignatureVerdict { right, missing, unknown_key, wrong, skewed, expire
 
 /// The request's time may differ from `now_unix_s` by 15 minutes; a presigned one holds as long as it says, a week at
 /// most. The payload's hash is taken as stated: there are no bodies here.
-SignatureVerdict check_signature(const HttpRequest& request, const KeyPair& keys, int64_t now_unix_s);
+SignatureVerdict check_signature(const net::server::Request& request, const KeyPair& keys, int64_t now_unix_s);
 
 }  // namespace zcdp::services::serve

@@ -1,5 +1,4 @@
 // Requests as clients write them, and what is known of a file.
-#include "src/services/serve/http_request.hpp"
 #include "src/services/serve/object.hpp"
 #include "src/services/serve/uri.hpp"
 #include "tests/support/doctest.hpp"
@@ -20,26 +19,6 @@ TEST_CASE("a target is a path, or an address whose path counts") {
     CHECK(parse_target("//data/a")->bucket.empty());
     CHECK(parse_target("//data/a")->key == "data/a");
     for (const char* wrong : {"", "data/a", "*", "ftp://host/data", "/%zz"}) CHECK_MESSAGE(!parse_target(wrong), wrong);
-}
-
-TEST_CASE("a request whose body has no stated length is understood as one") {
-    const auto request = parse_request("PUT /data/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
-    REQUIRE(request);
-    CHECK(request->body_in_chunks);
-    CHECK_FALSE(parse_request("GET / HTTP/1.1\r\nHost: h\r\n\r\n")->body_in_chunks);
-}
-
-TEST_CASE("a request is taken as RFC 9112 writes it, and refused else") {
-    const auto taken = [](const char* line, const char* fields) {
-        return parse_request(std::string(line) + "\r\n" + fields + "\r\n").has_value();
-    };
-    CHECK(taken("GET / HTTP/1.1", "Host: h\r\nContent-Length: 3\r\ncontent-length:3\r\n"));
-    for (const char* line :
-         {"GET  HTTP/1.1", " / HTTP/1.1", "GET /a b HTTP/1.1", "GET /a\tb HTTP/1.1", "G(T / HTTP/1.1"})
-        CHECK_FALSE_MESSAGE(taken(line, "Host: h\r\n"), line);
-    for (const char* field : {"Host : h", "Ho st: h", ": h", " Host: h", "Content-Length: 3\r\nContent-Length: 4",
-                              "Content-Length:", "Content-Length: 3x", "Content-Length: -1"})
-        CHECK_FALSE_MESSAGE(taken("GET / HTTP/1.1", (std::string(field) + "\r\n").c_str()), field);
 }
 
 TEST_CASE("files of any time have a time that can be shown, and tags that differ") {
