@@ -50,6 +50,8 @@ def checks_of(row, result, notes):
         return statistics.median(r[what] for r in figures[name])
 
     checks = []
+    if "served over" in row:
+        return checks  # its goal is what it was before: --before
     if "optimum_s" in result:
         seconds = median(STORE, "wall")
         checks.append(

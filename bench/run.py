@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
@@ -49,8 +50,9 @@ class Bench:
     def wanted(self, row):
         return not self.only or any(word in row for word in self.only)
 
-    def measure(self, row, contenders, unit, divide_by):
-        """Interleaved rounds of {name: (prepare, command)}; the first round warms up and is not counted."""
+    def measure(self, row, contenders, unit, divide_by, run=None):
+        """Interleaved rounds of {name: (prepare, command)}; the first round warms up and is not counted. `run` takes a
+        command and returns its figure: timed() unless said."""
         if not self.wanted(row):
             return
         if self.before:
@@ -61,7 +63,7 @@ class Bench:
                 if prepare:
                     prepare()
                 recycle_pages(self.tmpfs)
-                figure = timed(command() if callable(command) else command)
+                figure = (run or timed)(command() if callable(command) else command)
                 figure["cost"] = figure["cpu"] / divide_by
                 if number > 0:
                     figures[name].append(figure)
@@ -130,6 +132,21 @@ def timed(command):
             raise SystemExit(
                 f"{' '.join(map(str, command))}\nended with {process.returncode}: {err.read().decode()[-2000:]}"
             )
+    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "rss_mib": usage.ru_maxrss / 1024}
+
+
+def timed_server(command, client):
+    """The same of a server, from its start to its end: runs `client`(its address) when it says that it serves."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        address = re.search(r"https?://[^ \n]*", process.stdout.readline().decode()).group()
+        started = time.monotonic()
+        client(address)
+        wall = time.monotonic() - started
+    finally:
+        process.terminate()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "rss_mib": usage.ru_maxrss / 1024}
 
 
@@ -353,6 +370,27 @@ def small_tls(bench, tools, bucket):
         "CPU µs/file",
         len(bucket.keys) / 1e6,
     )
+    place.clear()
+
+
+def served(bench, bucket, label, unit, divide_by):
+    """What `zcdp serve` itself costs: a sync of a bucket's files from it, plain and over TLS."""
+    place = Place(bench.tmpfs)
+    folder = bench.tmpfs / bucket.name / "root" / bucket.name
+    certificate = ["--tls-cert", bucket.ca, "--tls-key", bucket.ca.with_suffix(".key")]
+    for transport, flags, trust in (("HTTP", [], []), ("TLS 1.3", certificate, ["--ca-bundle", bucket.ca])):
+
+        def client(address, trust=trust):
+            words = [ZCDP, "sync", "-q", *trust, "--anonymous", "--endpoint", address, "s3://data/", "--no-store"]
+            timed([*words, place.path("dest")])
+
+        bench.measure(
+            f"{label}, served over {transport}",
+            {"zcdp serve": (place.prepare, [ZCDP, "serve", folder, "--listen", "127.0.0.1:0", *flags])},
+            unit,
+            divide_by,
+            lambda command, client=client: timed_server(command, client),
+        )
     place.clear()
 
 
@@ -642,7 +680,13 @@ def run(bench, tools, args):
     bench.measure("zcdp version", {"zcdp version": (None, [ZCDP, "version"])}, "CPU-s", 1)
     if any(
         bench.wanted(f"4 × 256 MiB, {rest}")
-        for rest in ("HTTP to ext4", "TLS 1.3 to ext4", "by protocol, HTTP to ext4")
+        for rest in (
+            "HTTP to ext4",
+            "TLS 1.3 to ext4",
+            "by protocol, HTTP to ext4",
+            "served over HTTP",
+            "served over TLS 1.3",
+        )
     ):
         with origin.Bucket(
             "large", {f"part-{i}.bin": 256 * MIB for i in range(4)}, bench.tmpfs / "large", tools.get("crt")
@@ -650,6 +694,7 @@ def run(bench, tools, args):
             large(bench, tools, bucket, "4 × 256 MiB")
             large_tls(bench, tools, bucket)
             protocols(bench, bucket, "4 × 256 MiB", bench.disk, "CPU-s/GiB", bucket.bytes / (1 << 30))
+            served(bench, bucket, "4 × 256 MiB", "CPU-s/GiB", bucket.bytes / (1 << 30))
     if bench.wanted("1 × 4 GiB, HTTP to ext4"):
         with origin.Bucket("huge", {"one.bin": 4096 * MIB}, bench.tmpfs / "huge") as bucket:
             large(bench, tools, bucket, "1 × 4 GiB")
@@ -663,6 +708,7 @@ def run(bench, tools, args):
         small(bench, tools, bucket, bench.disk, "ext4, durable")
         small_tls(bench, tools, bucket)
         protocols(bench, bucket, f"{args.small_count:,} × 16 KiB", bench.tmpfs, "CPU µs/file", args.small_count / 1e6)
+        served(bench, bucket, f"{args.small_count:,} × 16 KiB", "CPU µs/file", args.small_count / 1e6)
         durable(bench, bucket)
     latency(bench, tools)
     listing(bench, tools, 1_000_000)
