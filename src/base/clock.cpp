@@ -1,6 +1,7 @@
 // The machine's clock and the three date formats that protocols write.
 #include "zcdp/base/clock.hpp"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <time.h>
 
@@ -77,8 +78,9 @@ std::string amz_date(int64_t unix_s) {
 
 std::string http_date(int64_t unix_s) {
     const struct tm t = utc(unix_s);
-    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[static_cast<size_t>(t.tm_wday)], t.tm_mday,
-                       kMonths[static_cast<size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    return fmt::format(FMT_COMPILE("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT"), kDays[static_cast<size_t>(t.tm_wday)],
+                       t.tm_mday, kMonths[static_cast<size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour, t.tm_min,
+                       t.tm_sec);
 }
 
 int64_t parse_http_date(const std::string& text) {

@@ -86,6 +86,7 @@ using Producer = std::function<Task<Result<>>(BodySink& sink)>;
 struct FileRange {
     Fd file;
     uint64_t offset = 0, length = 0;
+    bool only_memory = false;  ///< of a file system that has nothing else (tmpfs): reading it never waits
 };
 
 struct Response {

@@ -4,6 +4,7 @@
 
 #include <boost/beast/http/status.hpp>
 #include <exception>
+#include <span>
 
 namespace zcdp::net::server {
 namespace {
@@ -11,8 +12,7 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
-constexpr size_t kJoinedBytes = 64 << 10;  ///< a body of no more is sent with its header, in one call
-constexpr size_t kJoinedFileBytes = 32 << 10;
+constexpr size_t kJoinedBytes = 32 << 10;  ///< a body of no more is sent with its header, in one call
 
 std::string_view reason_of(int status) {
     const auto text = http::obsolete_reason(static_cast<http::status>(status));
@@ -102,7 +102,9 @@ Task<Connection::Next> Connection::next_head() {
             co_return Next::refused;
         }
         looked = unused.size();
-        if (co_await input_.receive(stream_, deadline)) continue;
+        const size_t got = co_await stream_.read_some(input_.room(), deadline);
+        input_.received(got);
+        if (got > 0) continue;
         if (begun && stream_.timed_out()) {
             co_await refuse(408);
             co_return Next::refused;
@@ -120,22 +122,21 @@ Task<> Connection::refuse(int status) {
     if (co_await stream_.write(text, false, options_.progress_ms)) co_await stream_.linger();
 }
 
-Task<Response> Connection::handle(InputBody& body) {
-    std::string what;
-    try {
-        co_return co_await handler_(head_.request, body);
-    } catch (const std::exception& error) {
-        what = error.what();
-    }
-    log_.error("a request ended in an internal error", {{"target", head_.request.target}, {"error", what}});
-    co_return Response{500, plain_header(), "internal error\n"};
+Response Connection::internal_error(const std::exception& error) {
+    log_.error("a request ended in an internal error", {{"target", head_.request.target}, {"error", error.what()}});
+    return {500, plain_header(), "internal error\n"};
 }
 
 /// Whether another request may follow.
 Task<bool> Connection::answer() {
     head_.request.peer = peer_;
     InputBody body(stream_, input_, head_, options_);
-    Response response = co_await handle(body);
+    Response response;
+    try {
+        response = co_await handler_(head_.request, body);
+    } catch (const std::exception& error) {
+        response = internal_error(error);
+    }
     if (const int status = body.failed_status(); status != 0) {
         if (options_.requests_refused) options_.requests_refused->add();
         response = Response{status, plain_header(), fmt::format("{}\n", reason_of(status))};
@@ -144,38 +145,59 @@ Task<bool> Connection::answer() {
     const bool ends_with_it = head_.request.version == 10 && std::holds_alternative<Producer>(response.body);
     const bool keep_alive = head_.keep_alive && !draining_ && !ends_with_it && body.is_short();
     if (!co_await send(std::move(response), keep_alive)) co_return false;
-    if (keep_alive) co_return co_await body.skip();
+    if (keep_alive) co_return body.ended() || co_await body.skip();
     if (!body.ended() || !input_.unused().empty()) co_await stream_.linger();
     else stream_.say_goodbye();
     co_return false;
 }
 
-Task<bool> Connection::send(Response response, bool keep_alive) {
+std::string Connection::head_of(const Response& response, bool keep_alive) const {
     const bool new_version = head_.request.version == 11;
-    const bool streamed = std::holds_alternative<Producer>(response.body);
-    auto* text = std::get_if<std::string>(&response.body);
+    const auto* text = std::get_if<std::string>(&response.body);
     const auto* file = std::get_if<FileRange>(&response.body);
     const uint64_t length = text ? text->size() : file ? file->length : 0;
     std::string head;
-    head.reserve(256 + response.headers.size() + (text && length <= kJoinedBytes ? length : 0));
+    head.reserve(256 + response.headers.size() + (length <= kJoinedBytes ? length : 0));
     head.append(new_version ? "HTTP/1.1 " : "HTTP/1.0 ").append(std::to_string(response.status)).append(" ");
     head.append(reason_of(response.status)).append("\r\n").append(response.headers);
     if (keep_alive && !new_version) head += "Connection: keep-alive\r\n";
     if (!keep_alive && new_version) head += "Connection: close\r\n";
-    if (!streamed) head.append("Content-Length: ").append(std::to_string(length)).append("\r\n\r\n");
+    if (text || file) head.append("Content-Length: ").append(std::to_string(length)).append("\r\n\r\n");
     else head += new_version ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n";
+    return head;
+}
 
-    const bool no_body = head_.request.method == "HEAD" || response.status == 304 || response.status == 204;
-    const uint64_t progress_ms = options_.progress_ms;
-    if (no_body) co_return co_await stream_.write(head, false, progress_ms);
-    if (text && length <= kJoinedBytes) co_return co_await stream_.write(head += *text, false, progress_ms);
-    if (file && length <= kJoinedFileBytes) {
-        if (!co_await stream_.append_file(head, file->file.get(), file->offset, length)) co_return false;
-        co_return co_await stream_.write(head, false, progress_ms);
+/// What is short goes with its header, in one call.
+Task<bool> Connection::send(Response response, bool keep_alive) {
+    std::string head = head_of(response, keep_alive);
+    if (head_.request.method != "HEAD" && response.status != 304 && response.status != 204) {
+        const auto* text = std::get_if<std::string>(&response.body);
+        const auto* file = std::get_if<FileRange>(&response.body);
+        if (text && text->size() <= kJoinedBytes) {
+            head += *text;
+        } else if (file && file->length <= kJoinedBytes) {
+            const size_t size = head.size();
+            head.resize(size + file->length);
+            const std::span<char> piece = std::span(head).subspan(size);
+            auto read = Stream::read_file_now(piece, *file, 0);
+            if (!read) read = co_await stream_.read_file(piece, *file, 0);
+            if (!*read) co_return false;
+        } else {
+            co_return co_await send_body(std::move(response), std::move(head));
+        }
     }
-    if (!co_await stream_.write(head, !streamed, progress_ms)) co_return false;
+    std::string_view left = head;
+    if (!stream_.write_now(left, false)) co_return false;
+    co_return left.empty() || co_await stream_.write(left, false, options_.progress_ms);
+}
+
+Task<bool> Connection::send_body(Response response, std::string head) {
+    const uint64_t progress_ms = options_.progress_ms;
+    const auto* file = std::get_if<FileRange>(&response.body);
+    const auto* text = std::get_if<std::string>(&response.body);
+    if (!co_await stream_.write(head, file || text, progress_ms)) co_return false;
+    if (file) co_return co_await stream_.write_file(*file, progress_ms);
     if (text) co_return co_await stream_.write(*text, false, progress_ms);
-    if (file) co_return co_await stream_.write_file(file->file.get(), file->offset, length, progress_ms);
     co_return co_await send_produced(std::get<Producer>(response.body));
 }
 

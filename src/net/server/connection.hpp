@@ -3,7 +3,9 @@
 // Thread rule: belongs to its loop.
 #pragma once
 
+#include <exception>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "src/net/client/chunked.hpp"
@@ -13,16 +15,16 @@
 
 namespace zcdp::net::server {
 
-/// What has been received and not yet used; filled from the stream.
+/// What has been received and not yet used.
 class Input {
   public:
     std::string_view unused() const { return {storage_.get() + begin_, end_ - begin_}; }
     void use(size_t count);
-    /// Receives more behind what is unused; false at the end of the connection. Moves what unused() showed.
-    Task<bool> receive(Stream& stream, Deadline deadline);
+    /// Where more can be received, behind what is unused; moves what unused() showed.
+    std::span<char> room();
+    void received(size_t count) { end_ += count; }
 
   private:
-    void make_room();
     std::unique_ptr<char[]> storage_;
     size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };
@@ -84,8 +86,10 @@ class Connection {
     enum class Next { request, refused, ended };
     Task<Next> next_head();
     Task<bool> answer();
-    Task<Response> handle(InputBody& body);
+    Response internal_error(const std::exception& error);
+    std::string head_of(const Response& response, bool keep_alive) const;
     Task<bool> send(Response response, bool keep_alive);
+    Task<bool> send_body(Response response, std::string head);
     Task<bool> send_produced(const Producer& produce);
     Task<> refuse(int status);
 

@@ -20,8 +20,8 @@ void Input::use(size_t count) {
     if (capacity_ > kKeptBytes) storage_.reset(), capacity_ = 0;
 }
 
-void Input::make_room() {
-    if (capacity_ - end_ >= kRoomLeast) return;
+std::span<char> Input::room() {
+    if (capacity_ - end_ >= kRoomLeast) return {storage_.get() + end_, capacity_ - end_};
     const size_t held = end_ - begin_;
     if (capacity_ - held < kRoomLeast) {
         capacity_ = std::max(kRoomFirst, 2 * capacity_);
@@ -32,13 +32,7 @@ void Input::make_room() {
         std::memmove(storage_.get(), storage_.get() + begin_, held);
     }
     begin_ = 0, end_ = held;
-}
-
-Task<bool> Input::receive(Stream& stream, Deadline deadline) {
-    make_room();
-    const size_t got = co_await stream.read_some({storage_.get() + end_, capacity_ - end_}, deadline);
-    end_ += got;
-    co_return got > 0;
+    return {storage_.get() + end_, capacity_ - end_};
 }
 
 Task<Result<std::string>> RequestBody::all(uint64_t limit_bytes) {
@@ -64,7 +58,9 @@ Task<bool> InputBody::receive() {
         expects_continue_ = false;
         if (!co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", false, options_.progress_ms)) co_return false;
     }
-    co_return co_await input_.receive(stream_, Deadline::in_ms(options_.progress_ms));
+    const size_t got = co_await stream_.read_some(input_.room(), Deadline::in_ms(options_.progress_ms));
+    input_.received(got);
+    co_return got > 0;
 }
 
 Task<Result<std::string_view>> InputBody::next() {

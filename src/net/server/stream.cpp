@@ -1,16 +1,15 @@
 #include "src/net/server/stream.hpp"
 
-#include <linux/magic.h>
 #include <openssl/err.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
+#include <memory>
 #include <vector>
 
 namespace zcdp::net::server {
@@ -21,44 +20,61 @@ constexpr size_t kSliceBytes = 1 << 20;  ///< between two looks at the other con
 constexpr size_t kTlsSliceBytes = 256 << 10;
 constexpr uint64_t kLingerMs = 2'000, kLingerBytesMax = 64 << 20;
 
-enum class Warmth {
-    warm,     ///< in memory
-    cold,     ///< or the file system does not tell
-    fleeting  ///< on a file system that has nothing but memory
-};
-
-/// What RWF_NOWAIT found: `got` bytes of `wanted`, or errno.
-Warmth warmth_of(int file, ssize_t got, size_t wanted) {
-    if (got >= 0) return static_cast<size_t>(got) == wanted ? Warmth::warm : Warmth::cold;
-    if (errno != EOPNOTSUPP) return Warmth::cold;
-    struct statfs about{};
-    return ::fstatfs(file, &about) == 0 && about.f_type == TMPFS_MAGIC ? Warmth::fleeting : Warmth::cold;
+/// Reads what the kernel has in memory; -1 and EAGAIN when it has none of it, or the file system cannot tell.
+ssize_t read_cached(int file, std::span<char> into, uint64_t offset) {
+    iovec piece{into.data(), into.size()};
+    return ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
 }
 
 /// Of one byte; what is beyond the end costs nothing to find out.
-Warmth warmth_at(int file, uint64_t offset) {
+bool is_cached(int file, uint64_t offset) {
     char byte = 0;
-    iovec piece{&byte, 1};
-    const ssize_t got = ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-    return got == 0 ? Warmth::warm : warmth_of(file, got, 1);
+    return read_cached(file, {&byte, 1}, offset) >= 0;
 }
 
+/// Which parts of a file can be sent without waiting for a disk, as far as a look at their ends can tell.
+class Residence {
+  public:
+    explicit Residence(const FileRange& range) : file_(range.file.get()), only_memory_(range.only_memory) {}
+    /// To be asked from part to part, in order.
+    bool in_memory(uint64_t offset, uint64_t length) {
+        const uint64_t end = offset + length;
+        if (only_memory_ || end <= seen_to_) return true;
+        // What lies right behind what was seen was read ahead with it.
+        const bool begins = (seen_to_ > 0 && offset <= seen_to_) || is_cached(file_, offset);
+        const bool both = begins && is_cached(file_, end - 1);
+        seen_to_ = both ? end : 0;
+        return both;
+    }
+
+  private:
+    const int file_;
+    const bool only_memory_;
+    uint64_t seen_to_ = 0;  ///< 0: nothing, or no longer
+};
+
 /// Reads all of it; may block. False when the file has not that much.
-bool read_whole(int file, char* into, uint64_t offset, uint64_t length) {
-    while (length > 0) {
-        const ssize_t got = ::pread(file, into, length, static_cast<off_t>(offset));
+bool read_whole(int file, std::span<char> into, uint64_t offset) {
+    while (!into.empty()) {
+        const ssize_t got = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
-        into += got, offset += static_cast<uint64_t>(got), length -= static_cast<uint64_t>(got);
+        into = into.subspan(static_cast<size_t>(got)), offset += static_cast<uint64_t>(got);
     }
     return true;
 }
 
 }  // namespace
 
-void WaitTimer::add(Stream* waiting) {
-    waiting_.insert(waiting);
-    if (waiting->wait_until_.at() < armed_for_) arm(waiting->wait_until_.at());
+void WaitTimer::add(Stream& stream) {
+    stream.place_ = streams_.size();
+    streams_.push_back(&stream);
+}
+
+void WaitTimer::remove(Stream& stream) {
+    streams_.back()->place_ = stream.place_;
+    streams_[stream.place_] = streams_.back();
+    streams_.pop_back();
 }
 
 /// Looks at `at`, or kTick from now if that is later; sooner if it is set to that.
@@ -75,12 +91,13 @@ void WaitTimer::arm(asio::steady_timer::clock_type::time_point at) {
 void WaitTimer::look() {
     const auto now = asio::steady_timer::clock_type::now();
     auto earliest = asio::steady_timer::clock_type::time_point::max();
-    for (Stream* stream : waiting_) {
+    for (Stream* stream : streams_) {
         if (stream->wait_until_.at() > now) {
             earliest = std::min(earliest, stream->wait_until_.at());
             continue;
         }
         stream->timed_out_ = true;
+        stream->wait_until_ = Deadline::never();
         boost::system::error_code ignored;
         stream->socket_.cancel(ignored);
     }
@@ -94,9 +111,9 @@ class Stream::Waiting {
     Waiting(Stream& stream, Deadline deadline) : stream_(stream) {
         stream_.wait_until_ = deadline;
         stream_.timed_out_ = false;
-        stream_.timer_.add(&stream_);
+        stream_.timer_.expect(deadline);
     }
-    ~Waiting() { stream_.timer_.remove(&stream_); }
+    ~Waiting() { stream_.wait_until_ = Deadline::never(); }
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
 
@@ -120,11 +137,11 @@ void Stream::cut() {
     socket_.cancel(ignored);
 }
 
-Task<bool> Stream::wait_for_ssl(int result, Deadline deadline) {
+std::optional<Stream::Direction> Stream::wanted_by_tls(int result) {
     switch (SSL_get_error(ssl_.get(), result)) {
-        case SSL_ERROR_WANT_READ: co_return co_await wait(Direction::read, deadline);
-        case SSL_ERROR_WANT_WRITE: co_return co_await wait(Direction::write, deadline);
-        default: ERR_clear_error(); co_return false;
+        case SSL_ERROR_WANT_READ: return Direction::read;
+        case SSL_ERROR_WANT_WRITE: return Direction::write;
+        default: ERR_clear_error(); return std::nullopt;
     }
 }
 
@@ -136,19 +153,24 @@ Task<bool> Stream::start_tls(SslPtr ssl, uint64_t limit_ms) {
         ERR_clear_error();
         const int result = SSL_accept(ssl_.get());
         if (result == 1) co_return true;
-        if (!co_await wait_for_ssl(result, deadline)) co_return false;
+        const auto wanted = wanted_by_tls(result);
+        if (!wanted || !co_await wait(*wanted, deadline)) co_return false;
     }
 }
 
 Task<size_t> Stream::read_some(std::span<char> into, Deadline deadline) {
     timed_out_ = false;
-    if (!ssl_) co_return co_await receive(into, deadline);
+    return ssl_ ? receive_tls(into, deadline) : receive(into, deadline);
+}
+
+Task<size_t> Stream::receive_tls(std::span<char> into, Deadline deadline) {
     while (!cut_) {
         ERR_clear_error();
         size_t got = 0;
         const int result = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
         if (result == 1) co_return got;
-        if (!co_await wait_for_ssl(result, deadline)) break;
+        const auto wanted = wanted_by_tls(result);
+        if (!wanted || !co_await wait(*wanted, deadline)) break;
     }
     co_return 0;
 }
@@ -163,50 +185,57 @@ Task<size_t> Stream::receive(std::span<char> into, Deadline deadline) {
     co_return code || cut_ ? 0 : got;
 }
 
-Task<bool> Stream::write(std::string_view bytes, bool more, uint64_t progress_ms) {
+bool Stream::write_now(std::string_view& bytes, bool more) {
     while (!bytes.empty()) {
-        if (cut_) co_return false;
+        if (cut_) return false;
         if (ssl_) {
             ERR_clear_error();
             size_t put = 0;
             const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
-            if (result == 1) bytes.remove_prefix(put);
-            else if (!co_await wait_for_ssl(result, Deadline::in_ms(progress_ms))) co_return false;
-            continue;
+            bytes.remove_prefix(put);
+            if (result == 1) continue;
+            const auto wanted = wanted_by_tls(result);
+            blocked_on_ = wanted.value_or(Direction::write);
+            return wanted.has_value();
         }
         const ssize_t put =
             ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (put >= 0) {
             bytes.remove_prefix(static_cast<size_t>(put));
-        } else if (errno == EAGAIN) {
-            if (!co_await wait(Direction::write, Deadline::in_ms(progress_ms))) co_return false;
         } else if (errno != EINTR) {
-            co_return false;
+            blocked_on_ = Direction::write;
+            return errno == EAGAIN;
         }
     }
-    co_return true;
+    return true;
 }
 
-Task<bool> Stream::write_file(int file, uint64_t offset, uint64_t length, uint64_t progress_ms) {
-    return ssl_ ? send_file_tls(file, offset, length, progress_ms) : send_file_plain(file, offset, length, progress_ms);
+Task<bool> Stream::write(std::string_view bytes, bool more, uint64_t progress_ms) {
+    while (true) {
+        if (!write_now(bytes, more)) co_return false;
+        if (bytes.empty()) co_return true;
+        if (!co_await wait(blocked_on_, Deadline::in_ms(progress_ms))) co_return false;
+    }
 }
 
-Task<bool> Stream::send_file_plain(int file, uint64_t offset, uint64_t length, uint64_t progress_ms) {
-    bool in_memory = false;
-    auto at = static_cast<off_t>(offset);
+Task<bool> Stream::write_file(const FileRange& range, uint64_t progress_ms) {
+    return ssl_ ? send_file_tls(range, progress_ms) : send_file_plain(range, progress_ms);
+}
+
+Task<bool> Stream::send_file_plain(const FileRange& range, uint64_t progress_ms) {
+    Residence residence(range);
+    uint64_t length = range.length;
+    auto at = static_cast<off_t>(range.offset);
     while (length > 0) {
         if (cut_) co_return false;
         const size_t slice = std::min<uint64_t>(length, kSliceBytes);
         int error = 0;
         ssize_t put = 0;
         const auto send = [&, this] {
-            put = ::sendfile(socket_.native_handle(), file, &at, slice);
+            put = ::sendfile(socket_.native_handle(), range.file.get(), &at, slice);
             error = put < 0 ? errno : 0;
         };
-        const auto begin = static_cast<uint64_t>(at);
-        const Warmth first = in_memory ? Warmth::fleeting : warmth_at(file, begin);
-        in_memory = first == Warmth::fleeting;
-        if (in_memory || (first == Warmth::warm && warmth_at(file, begin + slice - 1) == Warmth::warm)) send();
+        if (residence.in_memory(static_cast<uint64_t>(at), slice)) send();
         else co_await offload(pool_, send);
         if (put > 0) {
             length -= static_cast<uint64_t>(put);
@@ -221,30 +250,28 @@ Task<bool> Stream::send_file_plain(int file, uint64_t offset, uint64_t length, u
     co_return true;
 }
 
-Task<bool> Stream::send_file_tls(int file, uint64_t offset, uint64_t length, uint64_t progress_ms) {
-    std::string piece;
-    for (uint64_t slice = 0; length > 0; offset += slice, length -= slice) {
-        slice = std::min<uint64_t>(length, kTlsSliceBytes);
-        piece.clear();
-        if (!co_await append_file(piece, file, offset, slice)) co_return false;
-        if (!co_await write(piece, false, progress_ms)) co_return false;
+Task<bool> Stream::send_file_tls(const FileRange& range, uint64_t progress_ms) {
+    const size_t room = std::min<uint64_t>(range.length, kTlsSliceBytes);
+    const auto buffer = std::make_unique_for_overwrite<char[]>(room);
+    for (uint64_t done = 0; done < range.length;) {
+        const std::span<char> piece(buffer.get(), std::min<uint64_t>(range.length - done, room));
+        if (!co_await read_file(piece, range, done)) co_return false;
+        if (!co_await write({piece.data(), piece.size()}, false, progress_ms)) co_return false;
+        done += piece.size();
     }
     co_return true;
 }
 
-Task<bool> Stream::append_file(std::string& out, int file, uint64_t offset, uint64_t length) {
-    const size_t begin = out.size();
-    out.resize(begin + length);
-    iovec piece{out.data() + begin, length};
-    const ssize_t got = ::preadv2(file, &piece, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-    bool whole = false;
-    const auto read = [&] { whole = read_whole(file, out.data() + begin, offset, length); };
-    switch (warmth_of(file, got, length)) {
-        case Warmth::warm: co_return true;
-        case Warmth::fleeting: read(); break;
-        case Warmth::cold: co_await offload(pool_, read); break;
-    }
-    co_return whole;
+std::optional<bool> Stream::read_file_now(std::span<char> into, const FileRange& range, uint64_t from) {
+    if (range.only_memory) return read_whole(range.file.get(), into, range.offset + from);
+    const ssize_t got = read_cached(range.file.get(), into, range.offset + from);
+    return got == static_cast<ssize_t>(into.size()) ? std::optional(true) : std::nullopt;
+}
+
+Task<bool> Stream::read_file(std::span<char> into, const FileRange& range, uint64_t from) {
+    if (const auto done = read_file_now(into, range, from)) co_return *done;
+    const auto read = [&] { return read_whole(range.file.get(), into, range.offset + from); };
+    co_return co_await offload(pool_, read);
 }
 
 void Stream::say_goodbye() {

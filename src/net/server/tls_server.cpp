@@ -69,8 +69,7 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_server(const Options& options, const s
     const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SslFree());
     if (!context) return Error(ErrorKind::failed, "TLS cannot be set up");
     SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-    SSL_CTX_set_mode(context.get(),
-                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_id_context(context.get(), kSessions, sizeof kSessions - 1);
     if (!use_chain(context.get(), certificate_pem) || !use_key(context.get(), key_pem))
         return unusable("the server's certificate cannot be used");
