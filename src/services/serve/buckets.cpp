@@ -7,6 +7,8 @@
 #include <mutex>
 
 #include "zcdp/base/ascii.hpp"
+#include "zcdp/base/guarded.hpp"
+#include "zcdp/base/open_cached.hpp"
 
 namespace zcdp::services::serve {
 namespace {
@@ -32,50 +34,78 @@ class StoreBuckets final : public Buckets {
     StoreBuckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs) : snapshots_(std::move(snapshots)), fs_(fs) {}
 
     std::vector<std::string> names() override {
-        const std::scoped_lock lock(mutex_);
         (void)look();
         std::vector<std::string> out;
-        for (const auto& [name, path] : paths_) out.push_back(name);
+        const auto known = last();
+        if (!known) return out;
+        for (const auto& [name, path] : known->paths) out.push_back(name);
         return out;
     }
 
     Result<std::shared_ptr<const Fd>> open(const std::string& name) override {
-        const std::scoped_lock lock(mutex_);
-        ZCDP_CHECK(look());
-        const auto found = paths_.find(name);
-        if (found == paths_.end()) return std::shared_ptr<const Fd>();
+        ZCDP_TRY(const auto known, look());
+        const auto found = known->paths.find(name);
+        if (found == known->paths.end()) return std::shared_ptr<const Fd>();
         auto root = fs_.open(AT_FDCWD, (found->second + "/.").c_str(), O_RDONLY | O_DIRECTORY);
         if (!root) return std::shared_ptr<const Fd>();  // evicted since
         return std::make_shared<const Fd>(std::move(*root));
     }
 
+    std::shared_ptr<const Fd> open_now(const std::string& name) override {
+        const auto known = fresh();
+        if (!known) return nullptr;
+        const auto found = known->paths.find(name);
+        if (found == known->paths.end()) return nullptr;
+        auto root = open_cached(fs_, AT_FDCWD, (found->second + "/.").c_str(), O_RDONLY | O_DIRECTORY);
+        return root ? std::make_shared<const Fd>(std::move(*root)) : nullptr;
+    }
+
   private:
+    struct Known {
+        std::chrono::steady_clock::time_point looked;
+        std::map<std::string, std::string> paths;  ///< bucket -> tree
+    };
+
+    std::shared_ptr<const Known> last() {
+        const MutexLock lock(mutex_);
+        return known_;
+    }
+
+    /// Null when it is time to look.
+    std::shared_ptr<const Known> fresh() {
+        auto known = last();
+        if (known && std::chrono::steady_clock::now() - known->looked >= kLookAgain) known = nullptr;
+        return known;
+    }
+
     /// What is Ready now; looked at anew every two seconds.
-    Result<> look() {
-        const auto now = std::chrono::steady_clock::now();
-        if (looked_ && now - *looked_ < kLookAgain) return {};
+    Result<std::shared_ptr<const Known>> look() {
+        const std::scoped_lock one_looks(looking_);
+        if (auto known = fresh()) return known;
+        auto known = std::make_shared<Known>();
+        known->looked = std::chrono::steady_clock::now();
         ZCDP_TRY(const auto snapshots, snapshots_->list());
-        looked_ = now;
-        paths_.clear();
         std::map<std::string, int64_t> newest;
         for (const store::SnapshotInfo& snapshot : snapshots) {
             if (snapshot.state != store::SnapshotState::ready) continue;
-            paths_[snapshot.id.str().substr(0, kIdDigits)] = snapshot.tree_path;
+            known->paths[snapshot.id.str().substr(0, kIdDigits)] = snapshot.tree_path;
             const std::string name = bucket_name_of(snapshot.name);
             if (!snapshot.pinned || name.empty()) continue;
-            const auto known = newest.find(name);
-            if (known != newest.end() && known->second > snapshot.created_unix_s) continue;
+            const auto earlier = newest.find(name);
+            if (earlier != newest.end() && earlier->second > snapshot.created_unix_s) continue;
             newest[name] = snapshot.created_unix_s;
-            paths_[name] = snapshot.tree_path;
+            known->paths[name] = snapshot.tree_path;
         }
-        return {};
+        const MutexLock lock(mutex_);
+        known_ = known;
+        return std::shared_ptr<const Known>(std::move(known));
     }
 
     std::unique_ptr<store::Snapshots> snapshots_;
     Fs& fs_;
-    std::mutex mutex_;
-    std::map<std::string, std::string> paths_;  ///< bucket -> tree
-    std::optional<std::chrono::steady_clock::time_point> looked_;
+    std::mutex looking_;  ///< over the store's list
+    Mutex mutex_;         ///< for a moment only
+    std::shared_ptr<const Known> known_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 #include "object.hpp"
 
-#include <fmt/format.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 
@@ -27,7 +27,7 @@ ObjectStat object_stat(const struct stat& st) {
 }
 
 std::string etag(const ObjectStat& object) {
-    return fmt::format("\"{:x}-{:x}-{:x}\"", object.modified_ns, object.size_bytes, object.inode);
+    return fmt::format(FMT_COMPILE("\"{:x}-{:x}-{:x}\""), object.modified_ns, object.size_bytes, object.inode);
 }
 
 }  // namespace zcdp::services::serve

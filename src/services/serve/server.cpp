@@ -1,6 +1,8 @@
 // The server: answers each request from the directory, or from a store's snapshots.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -30,8 +32,8 @@ using net::server::RangeKind, net::server::Request, net::server::RequestBody, ne
 
 constexpr uint64_t kLookMs = 3'600'000;  ///< it is woken when stopped
 constexpr uint64_t kPatienceMs = 2'000;
-constexpr unsigned kLoopsMax = 16;
-constexpr unsigned kFileThreads = 16;  ///< what is not in memory is read by so many at once
+constexpr unsigned kLoopsLeast = 8, kLoopsMax = 16;  ///< a core that one long send keeps busy leaves the others theirs
+constexpr unsigned kFileThreads = 16;                ///< what is not in memory is read by so many at once
 constexpr size_t kPemBytesMax = 1 << 20;
 
 class S3Server final : public Server {
@@ -61,6 +63,7 @@ class S3Server final : public Server {
     /// A file as it is found, or what to answer instead.
     struct Found {
         Fd file;
+        bool only_memory = false;  ///< as FileRange says it
         ObjectStat object;
         Answer instead;
     };
@@ -103,7 +106,7 @@ Result<net::KeyPair> read_certificate(const ServeOptions& options, Fs& fs) {
 Result<> S3Server::bind() {
     net::server::Options wanted;
     wanted.listen = options_.listen;
-    wanted.loops = std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMax);
+    wanted.loops = std::clamp(std::thread::hardware_concurrency(), kLoopsLeast, kLoopsMax);
     wanted.connections_max = options_.connections_max, wanted.refuse_when_full = true;
     wanted.header_bytes_max = 16 << 10;
     wanted.idle_ms = wanted.header_ms = wanted.progress_ms = options_.idle_timeout_s * 1000ull;
@@ -130,6 +133,7 @@ Result<> S3Server::run(std::stop_token stop) {
 void S3Server::log_access(const Request& request, int status, uint64_t bytes) {
     requests_.add();
     bytes_.add(bytes);
+    if (!log_.enabled(LogLevel::info)) return;  // its fields cost as much as the rest
     log_.info("request",
               {{"method", request.method}, {"target", request.target}, {"status", status}, {"bytes", bytes}});
 }
@@ -153,39 +157,39 @@ Response S3Server::respond(const Request& request, const Answer& answer) {
 
 /// What a question is of when it is of no listing and of no bytes,
 /// docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html: to take one for the other would be a wrong answer.
-constexpr const char* kOtherQuestions[] = {"accelerate",
-                                           "acl",
-                                           "analytics",
-                                           "attributes",
-                                           "cors",
-                                           "delete",
-                                           "encryption",
-                                           "intelligent-tiering",
-                                           "inventory",
-                                           "legal-hold",
-                                           "lifecycle",
-                                           "logging",
-                                           "metadataConfiguration",
-                                           "metadataTable",
-                                           "metrics",
-                                           "notification",
-                                           "object-lock",
-                                           "ownershipControls",
-                                           "policy",
-                                           "policyStatus",
-                                           "publicAccessBlock",
-                                           "replication",
-                                           "requestPayment",
-                                           "restore",
-                                           "retention",
-                                           "select",
-                                           "session",
-                                           "tagging",
-                                           "torrent",
-                                           "uploadId",
-                                           "uploads",
-                                           "versions",
-                                           "website"};
+constexpr std::string_view kOtherQuestions[] = {"accelerate",
+                                                "acl",
+                                                "analytics",
+                                                "attributes",
+                                                "cors",
+                                                "delete",
+                                                "encryption",
+                                                "intelligent-tiering",
+                                                "inventory",
+                                                "legal-hold",
+                                                "lifecycle",
+                                                "logging",
+                                                "metadataConfiguration",
+                                                "metadataTable",
+                                                "metrics",
+                                                "notification",
+                                                "object-lock",
+                                                "ownershipControls",
+                                                "policy",
+                                                "policyStatus",
+                                                "publicAccessBlock",
+                                                "replication",
+                                                "requestPayment",
+                                                "restore",
+                                                "retention",
+                                                "select",
+                                                "session",
+                                                "tagging",
+                                                "torrent",
+                                                "uploadId",
+                                                "uploads",
+                                                "versions",
+                                                "website"};
 
 /// There is one version of each object, "null" to who asks by version, and it is one part.
 Answer refuse_object(const Target& target) {
@@ -218,8 +222,8 @@ Answer S3Server::refuse(const Request& request, const Target& target) const {
     }
     if (request.method != "GET" && request.method != "HEAD")
         return error_answer(405, "MethodNotAllowed", "This bucket is read-only.", target.path);
-    for (const char* sub : kOtherQuestions)
-        if (target.find(sub))
+    for (const auto& [name, value] : target.query)
+        if (std::ranges::find(kOtherQuestions, name) != std::end(kOtherQuestions))
             return error_answer(501, "NotImplemented", "zcdp serve only lists and reads.", target.path);
     if (target.bucket.empty() && !target.key.empty())
         return error_answer(404, "NoSuchBucket", "The path has no bucket before its second '/'.", target.path);
@@ -271,6 +275,15 @@ bool is_file_key(const std::string& key) { return !key.ends_with('/') && key.fin
 
 SysResult<Fd> no_file() { return boost::system::error_code(ENOENT, boost::system::system_category()); }
 
+/// Asked once for each device and thread.
+bool is_of_tmpfs(int file, dev_t device) {
+    thread_local std::optional<std::pair<dev_t, bool>> known;
+    struct statfs about{};
+    if (!known || known->first != device)
+        known.emplace(device, ::fstatfs(file, &about) == 0 && about.f_type == TMPFS_MAGIC);
+    return known->second;
+}
+
 /// Blocks.
 S3Server::Found S3Server::find(const Target& target) {
     Found found;
@@ -305,6 +318,7 @@ S3Server::Found S3Server::found(const Target& target, SysResult<Fd> file) {
     if (const auto st = file ? fs_.stat_fd(file->get()) : SysResult<struct stat>(file.error());
         st && S_ISREG(st->st_mode)) {
         found.object = object_stat(*st);
+        found.only_memory = is_of_tmpfs(file->get(), st->st_dev);
         found.file = std::move(*file);
     } else {
         found.instead = error_answer(404, "NoSuchKey", "There is no such key.", target.path);
@@ -345,7 +359,8 @@ Response S3Server::object(const Request& request, const Target& target, Found fo
                                object.size_bytes);
     log_access(request, status, request.method == "HEAD" ? 0 : range.length);
     headers.append("Content-Type: application/octet-stream\r\n");
-    return {status, common_headers() + headers, FileRange{std::move(found.file), range.offset, range.length}};
+    return {status, common_headers() + headers,
+            FileRange{std::move(found.file), range.offset, range.length, found.only_memory}};
 }
 
 /// Blocks.
