@@ -48,17 +48,23 @@ std::string_view reason_phrase(int status) {
 }
 
 void append_xml(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
+    size_t plain = 0;  // from where on nothing was written yet
+    const auto put = [&](size_t at, std::string_view instead) {
+        out.append(text, plain, at - plain).append(instead);
+        plain = at + 1;
+    };
+    for (size_t i = 0; i < text.size(); ++i) {
+        switch (text[i]) {
+            case '&': put(i, "&amp;"); break;
+            case '<': put(i, "&lt;"); break;
+            case '>': put(i, "&gt;"); break;
+            case '"': put(i, "&quot;"); break;
             default:
-                if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("&#x{:x};", static_cast<unsigned char>(c));
-                else out += c;
+                if (const auto byte = static_cast<unsigned char>(text[i]); byte < 0x20)
+                    put(i, fmt::format("&#x{:x};", byte));
         }
     }
+    out.append(text, plain);
 }
 
 Answer error_answer(int status, std::string_view code, std::string_view message, std::string_view resource) {
@@ -133,7 +139,8 @@ Answer list_objects(const ListRequest& request, const ListPage& page) {
         field(body, "Size", std::to_string(entry.stat.size_bytes));
         body += "<StorageClass>STANDARD</StorageClass></Contents>";
     }
-    return xml(body + "</ListBucketResult>");
+    body += "</ListBucketResult>";
+    return xml(std::move(body));
 }
 
 }  // namespace zcdp::services::serve
