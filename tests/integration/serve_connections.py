@@ -7,7 +7,7 @@ import socket
 import time
 
 from tests.support import servers
-from tests.support.harness import ZCDP, Bench, bytes_of, write_tree
+from tests.support.harness import ZCDP, TestRun, bytes_of, write_tree
 
 BIG = bytes_of(1, 32 << 20)
 
@@ -32,7 +32,7 @@ def body(connection):
 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
-with Bench() as bench:
+with TestRun() as bench:
     write_tree(bench.path("data"), {"big": BIG, "small": b"x"})
     port = servers.free_port()
     process = servers.start(bench, [ZCDP, "serve", bench.path("data"), "--listen", f"127.0.0.1:{port}"], None, "log")
