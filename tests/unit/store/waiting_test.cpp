@@ -80,9 +80,9 @@ std::string in_cas(std::string_view content) { return "/" + TempStore::ref(conte
 
 TEST_CASE("while an eviction is at its files, readers, leases and pins of other snapshots are answered at once") {
     WatchedFs fs(system_fs());
+    Barrier barrier(fs);
     TempStore temp(fs);
     auto store = temp.open();
-    Barrier barrier(fs);
     const auto kept = temp.snapshot(*store, {{"f", "kept"}});
     for (const std::string where : {"in its tree", "in the CAS"}) {
         CAPTURE(where);
@@ -182,9 +182,9 @@ TEST_CASE("whatever the store does to its files, the index answers meanwhile") {
 
 TEST_CASE("a snapshot that is made anew while it is being evicted is whole afterwards") {
     WatchedFs fs(system_fs());
+    Barrier barrier(fs);
     TempStore temp(fs);
     auto store = temp.open();
-    Barrier barrier(fs);
     const std::map<std::string, std::string> files{{"name-in-tree", "one"}, {"other", "another"}};
     const auto evicted_at = [&](const std::string& call, const std::string& part) {
         CAPTURE(call);
@@ -214,9 +214,9 @@ TEST_CASE("a snapshot that is made anew while it is being evicted is whole after
 
 TEST_CASE("a blob that is brought while it is being removed is there afterwards") {
     WatchedFs fs(system_fs());
+    Barrier barrier(fs);
     TempStore temp(fs);
     auto store = temp.open();
-    Barrier barrier(fs);
     const auto stage = [&] {
         auto incoming = store->incoming();
         REQUIRE((*incoming)->stage(temp.ref("wanted"), temp.bytes("wanted")));
