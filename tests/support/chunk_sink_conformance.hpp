@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/chunk_content.hpp"
+#include "tests/support/rules.hpp"
 #include "zcdp/store/chunk_sink.hpp"
 
 namespace zcdp::test {
@@ -15,12 +16,12 @@ namespace zcdp::test {
 /// Makes an empty sink for a content of this size.
 using SinkMaker = std::function<std::unique_ptr<store::ChunkSink>(uint64_t size_bytes)>;
 
-class ChunkSinkConformance {
+class ChunkSinkConformance final : public Rules {
   public:
     explicit ChunkSinkConformance(SinkMaker maker) : maker_(std::move(maker)) {}
 
-    /// One line for each rule that is broken; empty: it conforms.
-    std::vector<std::string> violations() {
+  private:
+    void check_all() override {
         for (const uint64_t size : {uint64_t{0}, uint64_t{5}, kChunkBytes, 2 * kChunkBytes + 12345}) {
             const ChunkContent content(size);
             one_by_one(content);
@@ -28,14 +29,8 @@ class ChunkSinkConformance {
         }
         stays(ChunkContent(kChunkBytes + 4096));
         from_many_threads(ChunkContent(7 * kChunkBytes + 1));
-        return violations_;
     }
 
-  private:
-    void expect(bool holds, const std::string& rule) {
-        if (!holds && std::find(violations_.begin(), violations_.end(), rule) == violations_.end())
-            violations_.push_back(rule);
-    }
     bool shows(const store::ChunkSource& source, const ChunkContent& content, uint64_t chunk) {
         std::vector<std::byte> buffer(content.chunk(chunk).size());
         return source.has(chunk) && source.chunk_digest(chunk) == content.chunk_digest(chunk) &&
@@ -114,7 +109,6 @@ class ChunkSinkConformance {
     }
 
     SinkMaker maker_;
-    std::vector<std::string> violations_;
 };
 
 }  // namespace zcdp::test

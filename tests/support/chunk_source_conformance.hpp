@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/chunk_content.hpp"
+#include "tests/support/rules.hpp"
 #include "zcdp/store/chunk_source.hpp"
 
 namespace zcdp::test {
@@ -25,12 +26,12 @@ struct SourceUnderTest {
 /// Makes a source of a content; one that is being filled has none of its chunks yet.
 using SourceMaker = std::function<SourceUnderTest(const ChunkContent& content)>;
 
-class ChunkSourceConformance {
+class ChunkSourceConformance final : public Rules {
   public:
     explicit ChunkSourceConformance(SourceMaker maker) : maker_(std::move(maker)) {}
 
-    /// One line for each rule that is broken; empty: it conforms.
-    std::vector<std::string> violations() {
+  private:
+    void check_all() override {
         for (const uint64_t size : {uint64_t{0}, uint64_t{5}, kChunkBytes, 2 * kChunkBytes + 12345}) {
             const ChunkContent content(size);
             whole(content);
@@ -38,14 +39,8 @@ class ChunkSourceConformance {
             damaged(content);
         }
         while_filled(ChunkContent(4 * kChunkBytes + 1));
-        return violations_;
     }
 
-  private:
-    void expect(bool holds, const std::string& rule) {
-        if (!holds && std::find(violations_.begin(), violations_.end(), rule) == violations_.end())
-            violations_.push_back(rule);
-    }
     bool gives(const store::ChunkSource& source, const ChunkContent& content, uint64_t offset, uint64_t length) {
         std::vector<std::byte> buffer(length);
         const auto expected = content.bytes().subspan(offset, length);
@@ -161,7 +156,6 @@ class ChunkSourceConformance {
     }
 
     SourceMaker maker_;
-    std::vector<std::string> violations_;
 };
 
 }  // namespace zcdp::test

@@ -45,13 +45,21 @@ std::string name_of(ReviewResult<std::shared_ptr<const User>> user) {
     return *user ? (*user)->name : "nobody";
 }
 
+/// A reviewer whose API server knows tokens by review_token.
+struct Reviewed {
+    explicit Reviewed(ReviewCacheOptions options = {}) : reviewer(api, {"store"}, clock, options) {
+        api.answer = review_token;
+    }
+    ManualClock clock{kNow * kSecond};
+    ReviewApi api;
+    TokenReviewer reviewer;
+};
+
 }  // namespace
 
 TEST_CASE("a token's user is asked for once, then kept, and longer than that it is nobody's") {
-    ManualClock clock(kNow * kSecond);
-    ReviewApi api;
-    api.answer = review_token;
-    TokenReviewer reviewer(api, {"store"}, clock, {60'000, 10'000, 100});
+    Reviewed with({60'000, 10'000, 100});
+    auto& [clock, api, reviewer] = with;
     CHECK(name_of(reviewer.user_of("good")) == "good");
     CHECK(name_of(reviewer.user_of("bad")) == "nobody");
     clock.advance_ns(9 * kSecond);
@@ -67,10 +75,8 @@ TEST_CASE("a token's user is asked for once, then kept, and longer than that it 
 }
 
 TEST_CASE("what can be no token is nobody's, and nobody is asked") {
-    ManualClock clock(kNow * kSecond);
-    ReviewApi api;
-    api.answer = review_token;
-    TokenReviewer reviewer(api, {"store"}, clock);
+    Reviewed with;
+    auto& [clock, api, reviewer] = with;
     CHECK(name_of(reviewer.user_of("")) == "nobody");
     CHECK(name_of(reviewer.user_of("good one")) == "nobody");
     CHECK(name_of(reviewer.user_of(std::string(40'000, 'g'))) == "nobody");
@@ -79,10 +85,8 @@ TEST_CASE("what can be no token is nobody's, and nobody is asked") {
 }
 
 TEST_CASE("a token is not kept past its own end") {
-    ManualClock clock(kNow * kSecond);
-    ReviewApi api;
-    api.answer = review_token;
-    TokenReviewer reviewer(api, {"store"}, clock, {60'000, 10'000, 100});
+    Reviewed with({60'000, 10'000, 100});
+    auto& [clock, api, reviewer] = with;
     const std::string token = "good." + to_base64url(R"({"exp": )" + std::to_string(kNow + 5) + "}") + ".sig";
     CHECK(name_of(reviewer.user_of(token)) == token);
     clock.advance_ns(5 * kSecond - 1);
