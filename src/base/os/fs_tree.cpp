@@ -6,16 +6,13 @@
 #include <cerrno>
 
 #include "zcdp/base/fs.hpp"
+#include "zcdp/base/is_errno.hpp"
 #include "zcdp/base/random.hpp"
 
 namespace zcdp {
 namespace {
 
 boost::system::error_code error_of(int number) { return {number, boost::system::system_category()}; }
-
-bool is(const boost::system::error_code& code, int number) {
-    return code.category() == boost::system::system_category() && code.value() == number;
-}
 
 constexpr uint64_t kExt4 = 0xef53, kXfs = 0x58465342;
 
@@ -53,9 +50,9 @@ SysResult<> make_directories(Fs& fs, int dir, const std::string& path, mode_t mo
         const std::string part = path.substr(begin, slash - begin);
         begin = slash == path.npos ? path.size() : slash + 1;
         if (part.empty() || part == ".") continue;
-        if (auto made = fs.mkdir(at, part.c_str(), mode); !made && !is(made.error(), EEXIST)) {
+        if (auto made = fs.mkdir(at, part.c_str(), mode); !made && !is_errno(made.error(), EEXIST)) {
             // A read-only parent that has the folder already answers EROFS or EACCES: opening it decides.
-            if (!is(made.error(), EROFS) && !is(made.error(), EACCES)) return made.error();
+            if (!is_errno(made.error(), EROFS) && !is_errno(made.error(), EACCES)) return made.error();
             if (auto there = fs.stat(at, part.c_str()); !there) return made.error();
         }
         auto next = fs.open(at, part.c_str(), O_PATH | O_DIRECTORY);
@@ -68,7 +65,7 @@ SysResult<> make_directories(Fs& fs, int dir, const std::string& path, mode_t mo
 
 SysResult<> remove_tree(Fs& fs, int dir, const std::string& name) {
     const auto top = fs.stat(dir, name.c_str());
-    if (!top) return is(top.error(), ENOENT) ? SysResult<>() : SysResult<>(top.error());
+    if (!top) return is_errno(top.error(), ENOENT) ? SysResult<>() : SysResult<>(top.error());
     if (!S_ISDIR(top->st_mode)) return fs.unlink(dir, name.c_str());
     // Depth first with a stack of open folders, so that a tree of any depth needs no recursion.
     struct Level {
@@ -95,7 +92,7 @@ SysResult<> remove_tree(Fs& fs, int dir, const std::string& name) {
             const std::string done = level.name;
             stack.pop_back();
             const int parent = stack.empty() ? dir : stack.back().fd.get();
-            if (auto removed = fs.rmdir(parent, done.c_str()); !removed && !is(removed.error(), ENOENT))
+            if (auto removed = fs.rmdir(parent, done.c_str()); !removed && !is_errno(removed.error(), ENOENT))
                 return removed.error();
             continue;
         }
@@ -108,7 +105,8 @@ SysResult<> remove_tree(Fs& fs, int dir, const std::string& name) {
         }
         if (folder) {
             if (auto entered = enter(level.fd.get(), entry.name); !entered) return entered.error();
-        } else if (auto gone = fs.unlink(level.fd.get(), entry.name.c_str()); !gone && !is(gone.error(), ENOENT)) {
+        } else if (auto gone = fs.unlink(level.fd.get(), entry.name.c_str());
+                   !gone && !is_errno(gone.error(), ENOENT)) {
             return gone.error();
         }
     }

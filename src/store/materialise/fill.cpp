@@ -9,15 +9,12 @@
 
 #include "src/store/digest_file.hpp"
 #include "zcdp/base/faults.hpp"
+#include "zcdp/base/is_errno.hpp"
 #include "zcdp/store/materialise.hpp"
 #include "zcdp/store/target.hpp"
 
 namespace zcdp::store {
 namespace {
-
-bool is(const boost::system::error_code& code, int number) {
-    return code.category() == boost::system::system_category() && code.value() == number;
-}
 
 bool same_inode(const struct stat& one, const struct stat& other) {
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
@@ -134,7 +131,7 @@ Result<> Fill::put(const ManifestEntry& entry) {
     if (entry.kind == FileKind::directory) return ++report_.empty_folders, Result<>();
     const std::string name = entry.path.substr(entry.path.rfind('/') + 1);
     const auto there = fs_.stat(folder->get(), name.c_str());
-    if (!there && !is(there.error(), ENOENT)) return error(there.error(), "looking at", entry.path);
+    if (!there && !is_errno(there.error(), ENOENT)) return error(there.error(), "looking at", entry.path);
     ZCDP_CHECK(there ? keep(entry, folder->get(), *there) : make(entry, std::move(folder)));
     if (entry.kind == FileKind::symlink) return ++report_.symlinks, Result<>();
     ++report_.files, report_.bytes += entry.size_bytes;
@@ -267,11 +264,12 @@ Result<> Fill::appear(const Item& item) {
     const int folder = item.folder->get();
     auto named = fs_.rename_new(own_.get(), item.temporary.c_str(), folder, name.c_str());
     // A file system that has no such rename, as NFS: then what appeared this moment is seen a little later.
-    if (!named && (is(named.error(), EINVAL) || is(named.error(), ENOSYS) || is(named.error(), EOPNOTSUPP))) {
+    if (!named &&
+        (is_errno(named.error(), EINVAL) || is_errno(named.error(), ENOSYS) || is_errno(named.error(), EOPNOTSUPP))) {
         if (fs_.stat(folder, name.c_str())) return in_the_way(item.path);
         named = fs_.rename(own_.get(), item.temporary.c_str(), folder, name.c_str());
     }
-    if (!named && is(named.error(), EEXIST)) return in_the_way(item.path);
+    if (!named && is_errno(named.error(), EEXIST)) return in_the_way(item.path);
     if (!named) return error(named.error(), "renaming into place", item.path);
     return {};
 }

@@ -5,15 +5,13 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "zcdp/base/is_errno.hpp"
+
 namespace zcdp::store {
 namespace {
 
 constexpr size_t kBatchFiles = 4096;
 constexpr uint64_t kBatchBytes = 256ull << 20;
-
-bool is(const boost::system::error_code& code, int number) {
-    return code.category() == boost::system::system_category() && code.value() == number;
-}
 
 }  // namespace
 
@@ -28,15 +26,15 @@ Result<std::shared_ptr<Fd>> TargetFolders::enter(const std::shared_ptr<Fd>& pare
                                                  const std::string& path, bool create) {
     constexpr int flags = O_RDONLY | O_DIRECTORY;
     auto fd = fs_.open_beneath(parent->get(), component.c_str(), flags);
-    if (!fd && is(fd.error(), ENOENT)) {
+    if (!fd && is_errno(fd.error(), ENOENT)) {
         if (!create) return std::shared_ptr<Fd>();
-        if (auto made = fs_.mkdir(parent->get(), component.c_str(), 0777); !made && !is(made.error(), EEXIST))
+        if (auto made = fs_.mkdir(parent->get(), component.c_str(), 0777); !made && !is_errno(made.error(), EEXIST))
             return system_error(made.error(), "making the folder", name_ + "/" + path);
         if (made_in_.empty() || made_in_.back() != parent) made_in_.push_back(parent);
         fd = fs_.open_beneath(parent->get(), component.c_str(), flags);
     }
     if (fd) return std::make_shared<Fd>(std::move(*fd));
-    if (is(fd.error(), ELOOP) || is(fd.error(), ENOTDIR) || is(fd.error(), EXDEV)) {
+    if (is_errno(fd.error(), ELOOP) || is_errno(fd.error(), ENOTDIR) || is_errno(fd.error(), EXDEV)) {
         if (!create) return std::shared_ptr<Fd>();
         return Error(ErrorKind::refused,
                      "is a symlink or a file where a folder has to be; nothing is written through it",

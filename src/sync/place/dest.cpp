@@ -8,16 +8,13 @@
 #include <set>
 
 #include "src/sync/place/overlap.hpp"
+#include "zcdp/base/is_errno.hpp"
 
 namespace zcdp::sync {
 namespace {
 
 constexpr size_t kBatchItems = 16384;  ///< of one barrier, with those that were there already
 constexpr int kTries = 100;            ///< to open a folder that other runs make and rename
-
-bool is(const boost::system::error_code& code, int number) {
-    return code.category() == boost::system::system_category() && code.value() == number;
-}
 
 }  // namespace
 
@@ -71,7 +68,7 @@ Dest::~Dest() {
 Result<> Dest::open_parent(bool make) {
     const std::string itself = parent_path_ + ".";
     auto parent = fs_.open(AT_FDCWD, itself.c_str(), O_PATH | O_DIRECTORY);
-    if (!parent && make && is(parent.error(), ENOENT)) {
+    if (!parent && make && is_errno(parent.error(), ENOENT)) {
         std::error_code made;
         std::filesystem::create_directories(parent_path_, made);
         if (made)
@@ -88,14 +85,14 @@ Result<std::optional<Fd>> Dest::existing() const {
     auto dir = fs_.open(parent_.get(), (name_ + "/.").c_str(), O_RDONLY | O_DIRECTORY);
     if (dir) return std::optional(std::move(*dir));
     const auto st = fs_.stat(parent_.get(), name_.c_str());
-    if (!st && is(st.error(), ENOENT)) return std::optional<Fd>();
-    if (st && S_ISLNK(st->st_mode) && (is(dir.error(), ENOENT) || is(dir.error(), ELOOP))) {
+    if (!st && is_errno(st.error(), ENOENT)) return std::optional<Fd>();
+    if (st && S_ISLNK(st->st_mode) && (is_errno(dir.error(), ENOENT) || is_errno(dir.error(), ELOOP))) {
         const auto target = fs_.readlink(parent_.get(), name_.c_str());
         return Error(ErrorKind::usage,
                      "the destination is a symlink that leads nowhere" + (target ? ", to " + printable(*target) : ""),
                      path_, "make the folder that it should lead to, or remove it");
     }
-    if (is(dir.error(), ENOTDIR))
+    if (is_errno(dir.error(), ENOTDIR))
         return Error(ErrorKind::usage, "the destination is no folder", path_, "name a folder to put the files in");
     return error(dir.error(), "opening the destination", "");
 }
@@ -107,7 +104,8 @@ Result<> Dest::open_folder() {
         appears_ = true;
         real_name_ = name_beside(name_);
         real_path_ = parent_path_ + real_name_;
-        if (auto folder = fs_.mkdir(parent_.get(), real_name_.c_str(), 0777); !folder && !is(folder.error(), EEXIST))
+        if (auto folder = fs_.mkdir(parent_.get(), real_name_.c_str(), 0777);
+            !folder && !is_errno(folder.error(), EEXIST))
             return system_error(folder.error(), "making the folder", real_path_);
         auto made = fs_.open_beneath(parent_.get(), real_name_.c_str(), O_RDONLY | O_DIRECTORY);
         if (!made) return error(made.error(), "opening the folder", "");
@@ -120,7 +118,7 @@ Result<> Dest::open_folder() {
 
 Result<> Dest::open_own_folder() {
     own_path_ = real_path_ + "/.zcdp";
-    if (auto made = fs_.mkdir(dir_.get(), ".zcdp", 0700); !made && !is(made.error(), EEXIST))
+    if (auto made = fs_.mkdir(dir_.get(), ".zcdp", 0700); !made && !is_errno(made.error(), EEXIST))
         return error(made.error(), "making the folder", ".zcdp");
     auto own = fs_.open_beneath(dir_.get(), ".zcdp", O_RDONLY | O_DIRECTORY);
     if (!own) return error(own.error(), "opening the folder", ".zcdp");
@@ -275,7 +273,8 @@ Result<> Dest::settle() {
         const std::string& path = item.record.entry.path;
         const std::string name = path.substr(path.rfind('/') + 1);
         if (auto named = fs_.rename(tmp_.get(), item.temporary.c_str(), item.folder->get(), name.c_str()); !named) {
-            if (is(named.error(), EISDIR) || is(named.error(), ENOTEMPTY) || is(named.error(), EEXIST))
+            if (is_errno(named.error(), EISDIR) || is_errno(named.error(), ENOTEMPTY) ||
+                is_errno(named.error(), EEXIST))
                 return Error(ErrorKind::refused, "is a folder where a file has to be", real_path_ + "/" + path,
                              "move it away");
             return error(named.error(), "renaming into place", path);
