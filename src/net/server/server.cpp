@@ -14,14 +14,13 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <condition_variable>
 #include <future>
-#include <mutex>
 #include <set>
 #include <thread>
 
 #include "src/net/server/connection.hpp"
 #include "src/net/server/tls_server.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/net/listen.hpp"
 
 namespace zcdp::net::server {
@@ -91,9 +90,9 @@ class LoopServer final : public Server {
     int family_ = AF_UNSPEC;
     std::string address_, unix_path_;
     uint16_t port_ = 0;
-    std::mutex mutex_;
-    std::condition_variable all_ended_;
-    std::shared_ptr<SSL_CTX> tls_;  ///< under mutex_
+    Mutex mutex_;
+    ConditionVariable all_ended_;
+    std::shared_ptr<SSL_CTX> tls_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<size_t> running_{0};
     std::atomic<bool> draining_{false};
 };
@@ -112,7 +111,7 @@ Result<> LoopServer::open() {
 
 Result<> LoopServer::set_certificate(const std::string& certificate_pem, const std::string& key_pem) {
     ZCDP_TRY(auto context, make_tls_server(options_, certificate_pem, key_pem));
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     tls_ = std::move(context);
     return {};
 }
@@ -180,7 +179,7 @@ Task<> LoopServer::accept() {
 void LoopServer::begin(Fd socket) {
     SslPtr ssl;
     if (options_.tls) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         ssl.reset(SSL_new(tls_.get()));
         if (!ssl) return;
     }
@@ -219,7 +218,7 @@ Task<> LoopServer::serve(Loop& loop, int number, SslPtr ssl) {
 }
 
 void LoopServer::ended() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const size_t left = --running_;
     if (left + 1 >= options_.connections_max) asio::post(loops_[0]->context, [this] { room_->cancel(); });
     if (left == 0) all_ended_.notify_all();
@@ -243,11 +242,9 @@ void LoopServer::drain(uint64_t patience_ms) {
         };
         each(&Connection::drain);
         const auto none_left = [this] { return running_ == 0; };
-        std::unique_lock lock(mutex_);
-        if (!all_ended_.wait_for(lock, std::chrono::milliseconds(patience_ms), none_left)) {
-            each(&Connection::cut);
-            all_ended_.wait(lock, none_left);
-        }
+        const MutexLock lock(mutex_);
+        if (!all_ended_.wait_for(mutex_, std::chrono::milliseconds(patience_ms), none_left)) each(&Connection::cut);
+        while (!none_left()) all_ended_.wait(mutex_);
     }
     for (const auto& loop : loops_)
         asio::post(loop->context, [loop = loop.get()] {

@@ -44,7 +44,7 @@ std::string key_part(Fs& fs, int folder, const SeenEntry& entry) {
 }
 
 uint64_t FolderWindows::begin_page() {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return begun_;
 }
 
@@ -69,7 +69,7 @@ SysResult<FolderWindows::Names> FolderWindows::names(int folder, std::string_vie
 }
 
 size_t FolderWindows::kept_bytes() const {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     return kept_bytes_;
 }
 
@@ -79,7 +79,7 @@ bool FolderWindows::usable(const Kept& kept, const struct stat& now, uint64_t pa
 }
 
 std::shared_ptr<const NameWindow> FolderWindows::find(const struct stat& now, std::string_view from, uint64_t page) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto [first, last] = by_folder_.equal_range({now.st_dev, now.st_ino});
     for (auto each = first; each != last; ++each) {
         if (!each->second->window->covers(from) || !usable(*each->second, now, page)) continue;
@@ -92,7 +92,7 @@ std::shared_ptr<const NameWindow> FolderWindows::find(const struct stat& now, st
 SysResult<std::shared_ptr<const NameWindow>> FolderWindows::read(int folder, std::string_view from) {
     Kept made;
     {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         made.number = ++begun_;
     }
     made.read_ns = clock_.monotonic_ns();
@@ -126,7 +126,7 @@ SysResult<std::shared_ptr<const NameWindow>> FolderWindows::read(int folder, std
 
 /// In the place of those that would have answered, had they been good still; at the cost of the longest unused.
 void FolderWindows::keep(Kept kept, std::string_view from) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto [each, last] = by_folder_.equal_range(kept.folder); each != last;) {
         const auto which = each++;
         if (which->second->window->covers(from)) drop(which);

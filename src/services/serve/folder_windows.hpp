@@ -8,7 +8,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <semaphore>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@
 #include "left_out.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/name_window.hpp"
 
@@ -65,7 +65,7 @@ class FolderWindows {
     std::shared_ptr<const NameWindow> find(const struct stat& now, std::string_view from, uint64_t page);
     SysResult<std::shared_ptr<const NameWindow>> read(int folder, std::string_view from);
     void keep(Kept kept, std::string_view from);
-    void drop(std::multimap<FolderId, Place>::iterator which);
+    void drop(std::multimap<FolderId, Place>::iterator which) ZCDP_REQUIRES(mutex_);
     bool usable(const Kept& kept, const struct stat& now, uint64_t page) const;
 
     Fs& fs_;
@@ -74,11 +74,11 @@ class FolderWindows {
     const FolderWindowLimits limits_;
     LeftOutBook* const left_out_;
     std::counting_semaphore<> readers_{4};  ///< bounds the memory of windows that are being made
-    mutable std::mutex mutex_;
-    std::list<Kept> kept_;  ///< last used first
-    std::multimap<FolderId, Place> by_folder_;
-    size_t kept_bytes_ = 0;
-    uint64_t begun_ = 0;
+    mutable Mutex mutex_;
+    std::list<Kept> kept_ ZCDP_GUARDED_BY(mutex_);  ///< last used first
+    std::multimap<FolderId, Place> by_folder_ ZCDP_GUARDED_BY(mutex_);
+    size_t kept_bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
+    uint64_t begun_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::services::serve

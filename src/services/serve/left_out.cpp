@@ -26,7 +26,7 @@ void LeftOut::add(Fs& fs, int folder, const SeenEntry& entry) {
 LeftOutBook::LeftOutBook(Metrics& metrics, Logger& log) : entries_(metrics.gauge(metric::serve_left_out)), log_(log) {}
 
 void LeftOutBook::note(FolderId folder, const LeftOut& found) {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto known = folders_.find(folder);
     if (known != folders_.end()) {
         all_.links -= known->second.links, all_.special -= known->second.special, all_.names -= known->second.names;

@@ -6,11 +6,11 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "zcdp/base/fs.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
 
@@ -36,10 +36,10 @@ class LeftOutBook {
   private:
     Counter& entries_;
     Logger& log_;
-    std::mutex mutex_;
-    std::map<FolderId, LeftOut> folders_;  ///< those with any, the first kFoldersMost
-    LeftOut all_;
-    uint64_t said_ = 0;
+    Mutex mutex_;
+    std::map<FolderId, LeftOut> folders_ ZCDP_GUARDED_BY(mutex_);  ///< those with any, the first kFoldersMost
+    LeftOut all_ ZCDP_GUARDED_BY(mutex_);
+    uint64_t said_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace zcdp::services::serve

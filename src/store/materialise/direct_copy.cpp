@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <thread>
 #include <vector>
 
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/base/huge_pages.hpp"
 
 namespace zcdp::store {
@@ -31,6 +31,7 @@ class DirectCopy {
         for (unsigned i = 1; i < kThreads; ++i) threads.emplace_back([this] { work(); });
         work();
         for (auto& thread : threads) thread.join();
+        const MutexLock lock(mutex_);
         if (error_) return std::move(*error_);
         return {};
     }
@@ -68,7 +69,7 @@ class DirectCopy {
     }
 
     void fail(Error error) {
-        const std::scoped_lock lock(mutex_);
+        const MutexLock lock(mutex_);
         if (!failed_) error_ = std::move(error);
         failed_ = true;
     }
@@ -80,8 +81,8 @@ class DirectCopy {
     const std::function<void(uint64_t)>& copied_;
     std::atomic<uint64_t> next_{0};
     std::atomic<bool> failed_{false};
-    std::mutex mutex_;
-    std::optional<Error> error_;
+    Mutex mutex_;
+    std::optional<Error> error_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace
