@@ -255,7 +255,9 @@ Task<bool> Stream::send_file_tls(const FileRange& range, uint64_t progress_ms) {
     const auto buffer = std::make_unique_for_overwrite<char[]>(room);
     for (uint64_t done = 0; done < range.length;) {
         const std::span<char> piece(buffer.get(), std::min<uint64_t>(range.length - done, room));
-        if (!co_await read_file(piece, range, done)) co_return false;
+        auto read = read_file_now(piece, range, done);
+        if (!read) read = co_await read_file(piece, range, done);
+        if (!*read) co_return false;
         if (!co_await write({piece.data(), piece.size()}, false, progress_ms)) co_return false;
         done += piece.size();
     }
@@ -269,7 +271,6 @@ std::optional<bool> Stream::read_file_now(std::span<char> into, const FileRange&
 }
 
 Task<bool> Stream::read_file(std::span<char> into, const FileRange& range, uint64_t from) {
-    if (const auto done = read_file_now(into, range, from)) co_return *done;
     const auto read = [&] { return read_whole(range.file.get(), into, range.offset + from); };
     co_return co_await offload(pool_, read);
 }

@@ -64,10 +64,9 @@ class Stream {
     Task<bool> write(std::string_view bytes, bool more, uint64_t progress_ms);
     /// Sends what goes without waiting, and takes that off `bytes`. False when the peer is gone.
     bool write_now(std::string_view& bytes, bool more);
-    /// Fills `into` with the range's bytes from its byte `from` on. False when the file has not that much. What is not
-    /// in memory is read on the pool.
+    /// Fills `into` with the range's bytes from its byte `from` on, on the pool. False when the file has not that much.
     Task<bool> read_file(std::span<char> into, const FileRange& range, uint64_t from);
-    /// The same where that never blocks; nothing: only read_file() can tell.
+    /// The same at once, where that never blocks; nothing: only read_file() can tell.
     static std::optional<bool> read_file_now(std::span<char> into, const FileRange& range, uint64_t from);
     /// Sends the range: by sendfile(2) where there is no TLS. It lives until then.
     Task<bool> write_file(const FileRange& range, uint64_t progress_ms);
