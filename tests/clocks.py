@@ -16,7 +16,6 @@ MAY = {
     "src/base/tasks.cpp": "Deadline, a timer of the loop",
     "src/kube/csi/server.cpp": "gRPC takes the end of a shutdown as an instant",
     "src/modes/run.cpp": "hands the machine's Clock down",
-    "src/services/serve/buckets.cpp": "the store's list is kept for a moment",
 }
 READS = re.compile(
     r"\b(?:steady_clock|high_resolution_clock|system_clock)\b"

@@ -13,40 +13,6 @@ namespace {
 constexpr std::string_view kHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 constexpr std::string_view kNamespace = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
-void field(std::string& out, std::string_view name, std::string_view text) {
-    out.append("<").append(name).append(">");
-    append_xml(out, text);
-    out.append("</").append(name).append(">");
-}
-
-void key_field(std::string& out, std::string_view name, std::string_view key, bool url_encoded) {
-    if (!url_encoded) return field(out, name, key);
-    std::string encoded;
-    append_uri_encoded(encoded, key, true);
-    field(out, name, encoded);
-}
-
-Answer xml(std::string body) { return {200, "Content-Type: application/xml\r\n", std::move(body)}; }
-
-}  // namespace
-
-std::string_view reason_phrase(int status) {
-    switch (status) {
-        case 200: return "OK";
-        case 206: return "Partial Content";
-        case 304: return "Not Modified";
-        case 400: return "Bad Request";
-        case 403: return "Forbidden";
-        case 404: return "Not Found";
-        case 405: return "Method Not Allowed";
-        case 412: return "Precondition Failed";
-        case 416: return "Range Not Satisfiable";
-        case 501: return "Not Implemented";
-        case 503: return "Slow Down";
-        default: return "Error";
-    }
-}
-
 void append_xml(std::string& out, std::string_view text) {
     size_t plain = 0;  // from where on nothing was written yet
     const auto put = [&](size_t at, std::string_view instead) {
@@ -67,6 +33,23 @@ void append_xml(std::string& out, std::string_view text) {
     out.append(text, plain);
 }
 
+void field(std::string& out, std::string_view name, std::string_view text) {
+    out.append("<").append(name).append(">");
+    append_xml(out, text);
+    out.append("</").append(name).append(">");
+}
+
+void key_field(std::string& out, std::string_view name, std::string_view key, bool url_encoded) {
+    if (!url_encoded) return field(out, name, key);
+    std::string encoded;
+    append_uri_encoded(encoded, key, true);
+    field(out, name, encoded);
+}
+
+Answer xml(std::string body) { return {200, "Content-Type: application/xml\r\n", std::move(body)}; }
+
+}  // namespace
+
 Answer error_answer(int status, std::string_view code, std::string_view message, std::string_view resource) {
     Answer answer = xml(std::string(kHead) + "<Error>");
     answer.status = status;
@@ -76,6 +59,8 @@ Answer error_answer(int status, std::string_view code, std::string_view message,
     answer.body += "</Error>";
     return answer;
 }
+
+Answer bucket_property(std::string_view name) { return xml(fmt::format("{}<{} {}/>", kHead, name, kNamespace)); }
 
 Answer list_buckets(const std::vector<std::string>& buckets) {
     std::string body = std::string(kHead) + "<ListAllMyBucketsResult " + std::string(kNamespace) +

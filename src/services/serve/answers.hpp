@@ -15,10 +15,9 @@ struct Answer {
     std::string body;
 };
 
-std::string_view reason_phrase(int status);
-void append_xml(std::string& out, std::string_view text);
-
 Answer error_answer(int status, std::string_view code, std::string_view message, std::string_view resource);
+/// A property of a bucket that is not set, by its element's name.
+Answer bucket_property(std::string_view name);
 Answer list_buckets(const std::vector<std::string>& buckets);
 
 struct ListRequest {

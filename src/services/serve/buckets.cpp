@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 
-#include <chrono>
 #include <map>
-#include <mutex>
 
 #include "zcdp/base/ascii.hpp"
 #include "zcdp/base/guarded.hpp"
@@ -14,7 +12,7 @@ namespace zcdp::services::serve {
 namespace {
 
 constexpr size_t kIdDigits = 32, kNameMost = 63, kNameLeast = 3;
-constexpr auto kLookAgain = std::chrono::seconds(2);
+constexpr int64_t kLookAgainNs = 2'000'000'000;
 
 class FolderBucket final : public Buckets {
   public:
@@ -31,7 +29,8 @@ class FolderBucket final : public Buckets {
 
 class StoreBuckets final : public Buckets {
   public:
-    StoreBuckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs) : snapshots_(std::move(snapshots)), fs_(fs) {}
+    StoreBuckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs, const Clock& clock)
+        : snapshots_(std::move(snapshots)), fs_(fs), clock_(clock) {}
 
     std::vector<std::string> names() override {
         (void)look();
@@ -62,7 +61,7 @@ class StoreBuckets final : public Buckets {
 
   private:
     struct Known {
-        std::chrono::steady_clock::time_point looked;
+        int64_t looked_ns = 0;
         std::map<std::string, std::string> paths;  ///< bucket -> tree
     };
 
@@ -74,16 +73,16 @@ class StoreBuckets final : public Buckets {
     /// Null when it is time to look.
     std::shared_ptr<const Known> fresh() {
         auto known = last();
-        if (known && std::chrono::steady_clock::now() - known->looked >= kLookAgain) known = nullptr;
+        if (known && clock_.monotonic_ns() - known->looked_ns >= kLookAgainNs) known = nullptr;
         return known;
     }
 
     /// What is Ready now; looked at anew every two seconds.
     Result<std::shared_ptr<const Known>> look() {
-        const std::scoped_lock one_looks(looking_);
+        const MutexLock one_looks(looking_);
         if (auto known = fresh()) return known;
         auto known = std::make_shared<Known>();
-        known->looked = std::chrono::steady_clock::now();
+        known->looked_ns = clock_.monotonic_ns();
         ZCDP_TRY(const auto snapshots, snapshots_->list());
         std::map<std::string, int64_t> newest;
         for (const store::SnapshotInfo& snapshot : snapshots) {
@@ -103,8 +102,9 @@ class StoreBuckets final : public Buckets {
 
     std::unique_ptr<store::Snapshots> snapshots_;
     Fs& fs_;
-    std::mutex looking_;  ///< over the store's list
-    Mutex mutex_;         ///< for a moment only
+    const Clock& clock_;
+    Mutex looking_;  ///< over the store's list
+    Mutex mutex_;    ///< for a moment only
     std::shared_ptr<const Known> known_ ZCDP_GUARDED_BY(mutex_);
 };
 
@@ -130,8 +130,8 @@ Result<std::unique_ptr<Buckets>> make_folder_bucket(const std::string& directory
     return std::unique_ptr<Buckets>(std::make_unique<FolderBucket>(name, std::move(*root)));
 }
 
-std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs) {
-    return std::make_unique<StoreBuckets>(std::move(snapshots), fs);
+std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs, const Clock& clock) {
+    return std::make_unique<StoreBuckets>(std::move(snapshots), fs, clock);
 }
 
 }  // namespace zcdp::services::serve

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "zcdp/base/clock.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/store/snapshots.hpp"
 
@@ -26,7 +27,7 @@ Result<std::unique_ptr<Buckets>> make_folder_bucket(const std::string& directory
 
 /// Each Ready snapshot by the first 32 digits of its id; a pinned one also by its name, as a bucket may be called. What
 /// is evicted while somebody reads it stays readable through the descriptors that are open.
-std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs);
+std::unique_ptr<Buckets> make_store_buckets(std::unique_ptr<store::Snapshots> snapshots, Fs& fs, const Clock& clock);
 
 /// "s3://models/llama-3/" -> "models-llama-3": small letters, digits, dots and hyphens, 3 to 63 of them. Pure.
 std::string bucket_name_of(const std::string& snapshot_name);

@@ -68,7 +68,7 @@ class S3Server final : public Server {
         Answer instead;
     };
     Task<Response> answer(const Request& request);
-    Response respond(const Request& request, const Answer& answer);
+    Response respond(const Request& request, Answer answer);
     Answer refuse(const Request& request, const Target& target) const;
     Answer list(const Target& target, int root);
     Answer about_bucket(const Request& request, const Target& target);
@@ -149,10 +149,10 @@ const std::string& S3Server::common_headers() const {
     return text;
 }
 
-Response S3Server::respond(const Request& request, const Answer& answer) {
+Response S3Server::respond(const Request& request, Answer answer) {
     const bool head = request.method == "HEAD" || answer.status == 304;
     log_access(request, answer.status, head ? 0 : answer.body.size());
-    return {answer.status, common_headers() + answer.headers, answer.body};
+    return {answer.status, common_headers() + answer.headers, std::move(answer.body)};
 }
 
 /// What a question is of when it is of no listing and of no bytes,
@@ -327,7 +327,7 @@ S3Server::Found S3Server::found(const Target& target, SysResult<Fd> file) {
 }
 
 Response S3Server::object(const Request& request, const Target& target, Found found) {
-    if (!found.file) return respond(request, found.instead);
+    if (!found.file) return respond(request, std::move(found.instead));
     const ObjectStat& object = found.object;
     const std::string tag = etag(object);
     std::string headers;
@@ -349,7 +349,7 @@ Response S3Server::object(const Request& request, const Target& target, Found fo
     if (range.kind == RangeKind::unsatisfiable) {
         Answer answer = error_answer(416, "InvalidRange", "The object has no such range.", target.path);
         answer.headers += fmt::format("Content-Range: bytes */{}\r\n", object.size_bytes);
-        return respond(request, answer);
+        return respond(request, std::move(answer));
     }
     const bool part = range.kind == RangeKind::part;
     if (!part) range.offset = 0, range.length = object.size_bytes;
@@ -368,12 +368,9 @@ Answer S3Server::about_bucket(const Request& request, const Target& target) {
     const auto root = buckets_->open(target.bucket);
     if (!root) return error_answer(500, "InternalError", "The store cannot be read.", target.path);
     if (!*root) return error_answer(404, "NoSuchBucket", "There is no such bucket here.", target.path);
-    constexpr std::string_view kHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-    constexpr std::string_view kNamespace = " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>";
     for (const auto& [question, name] :
          {std::pair{"location", "LocationConstraint"}, std::pair{"versioning", "VersioningConfiguration"}})
-        if (target.find(question))
-            return {200, "Content-Type: application/xml\r\n", fmt::format("{}<{}{}", kHead, name, kNamespace)};
+        if (target.find(question)) return bucket_property(name);
     if (request.method == "HEAD") return {};
     return list(target, (*root)->get());
 }
@@ -382,7 +379,8 @@ Task<Response> S3Server::answer(const Request& request) {
     const auto target = parse_target(request.target);
     if (!target)
         co_return respond(request, error_answer(400, "InvalidURI", "The request's target cannot be read.", ""));
-    if (const Answer refused = refuse(request, *target); refused.status != 200) co_return respond(request, refused);
+    if (Answer refused = refuse(request, *target); refused.status != 200)
+        co_return respond(request, std::move(refused));
     if (target->bucket.empty()) {
         const auto look = [&] { return list_buckets(buckets_->names()); };
         co_return respond(request, co_await offload(pool_, look));
@@ -402,7 +400,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServeOptions& options, Fs& fs
                                              Logger& log, std::unique_ptr<store::Snapshots> store) {
     std::unique_ptr<Buckets> buckets;
     if (store) {
-        buckets = make_store_buckets(std::move(store), fs);
+        buckets = make_store_buckets(std::move(store), fs, clock);
     } else {
         ZCDP_TRY(buckets, make_folder_bucket(options.directory, options.bucket, fs));
     }
