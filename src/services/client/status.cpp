@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "src/services/client/read.hpp"
 #include "zcdp/services/cluster_view.hpp"
@@ -40,12 +41,15 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
     }
     ZCDP_TRY(const auto nodes, read_all<api::Node>(api, kube::resources::nodes));
     out.nodes = nodes.size();
+    std::set<std::string> names;
+    for (const auto& node : nodes) names.insert(node.metadata.name);
     ZCDP_TRY(const auto pods, read_all<api::Pod>(api, kube::resources::pods, api::kSystemNamespace));
     for (const auto& pod : pods) {
         const auto* ready = api::find_condition(pod.status.conditions, "Ready");
         const auto app = pod.metadata.labels.find("app");
         if (!ready || ready->status != api::ConditionStatus::yes || app == pod.metadata.labels.end()) continue;
-        out.agents_ready += app->second == "zcdp-agent";
+        // Pods of a node that is gone stay listed, and Ready, until they are collected.
+        out.agents_ready += app->second == "zcdp-agent" && names.contains(pod.spec.node_name);
         out.controllers_ready += app->second == "zcdp-controller";
     }
     return out;
