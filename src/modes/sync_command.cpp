@@ -129,11 +129,6 @@ int run_prefetch(Context& context, Flags& flags, std::stop_token stop, Logger& l
 /// An agent owns the store: it does the work, this shows it.
 int run_by_agent(Context& context, Flags& flags, const std::string& socket, std::stop_token stop,
                  const Machine& machine) {
-    if (flags.sync.dry_run && flags.sync.delete_extra)
-        return report(Error(ErrorKind::usage,
-                            "an agent owns this store and has the listing, without which --dry-run cannot say what "
-                            "--delete would remove",
-                            store_folder(flags.store), "leave one of the two out, or add --no-store"));
     if (!flags.origin.ca_bundle.empty()) {  // the agent sees other files
         auto file = read_user_file(context.fs, flags.origin.ca_bundle, kCaBundleMost);
         if (!file) return report(system_error(file.error(), "reading", flags.origin.ca_bundle));
@@ -156,8 +151,8 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, std:
                 if (flags.origin.profile.empty()) flags.origin.profile = machine.environment(name);
     }
     const bool local = flags.sync.source.find("://") == std::string::npos || flags.sync.source.starts_with("file://");
-    if (auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
-        local && factory && !flags.sync.dest.empty()) {
+    const auto factory = origin::make_origin_factory(flags.sync.source, flags.origin, machine);
+    if (local && factory && !flags.sync.dest.empty()) {
         auto apart = sync::check_places(flags.sync, store_folder(flags.store), *factory, machine);
         if (!apart && apart.error().kind() == ErrorKind::usage) return report(apart.error());
     }
@@ -168,7 +163,14 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, std:
         into_dest = [&](sync::SyncReport& report) {
             return sync::place_ready_tree(flags.sync, machine, report, progress, stop);
         };
-    return show(context, flags, services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop, into_dest));
+    auto done = services::sync_by_agent(socket, flags.sync, flags.origin, progress, stop, into_dest);
+    // The agent knows nothing of DEST, and its listing is its own.
+    if (done && flags.sync.dry_run && flags.sync.delete_extra) {
+        const auto counted = factory ? sync::count_removals(flags.sync, *factory, machine, *done, progress, stop)
+                                     : Result<>(factory.error());
+        if (!counted) done = counted.error();
+    }
+    return show(context, flags, done);
 }
 
 int run_sync(Context& context, Flags& flags) {

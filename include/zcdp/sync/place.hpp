@@ -17,4 +17,9 @@ namespace zcdp::sync {
 Result<> place_ready_tree(const SyncOptions& options, Machine machine, SyncReport& report, Progress& progress,
                           std::stop_token stop);
 
+/// What --delete would remove from options.dest: lists the source once more and counts into `report`, which somebody's
+/// dry run has filled. Nothing is changed. Errors: as run(); source_changed when it is another revision by now.
+Result<> count_removals(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
+                        SyncReport& report, Progress& progress, std::stop_token stop);
+
 }  // namespace zcdp::sync

@@ -326,4 +326,14 @@ Result<> place_ready_tree(const SyncOptions& options, Machine machine, SyncRepor
                       stop);
 }
 
+Result<> count_removals(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
+                        SyncReport& report, Progress& progress, std::stop_token stop) {
+    const std::string scratch = std::filesystem::temp_directory_path().string();
+    ZCDP_TRY(const Listed listed, list_origin(options, origin, machine.fs, machine.random, scratch, progress, stop));
+    if (listed.revision != report.revision)
+        return Error(ErrorKind::source_changed, "changed between two listings", options.source,
+                     "run the same command again");
+    return count_removals(options, listed, machine, report);
+}
+
 }  // namespace zcdp::sync

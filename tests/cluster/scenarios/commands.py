@@ -2,9 +2,11 @@
 
 import json
 
-from tests.cluster.kit import ZCDP, run
+from tests.cluster.kit import ZCDP, beside_others, run
+from tests.support.harness import sums
 
 
+@beside_others
 def the_origin_is_listed_once_for_all_nodes(kit, scene):
     scene.write("set/", {f"f{i}": 100 for i in range(50)})
     kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
@@ -42,6 +44,7 @@ def explain_names_the_one_step_that_blocks(kit, scene):
     kit.check("and as a table", "set" in run(ZCDP, "status").stdout)
 
 
+@beside_others
 def kubectl_shows_where_how_far_and_how_big(kit, scene):
     scene.write("set/", {"x": 2_000_000})
     kit.apply(scene.dataset_object("set", placement={"replicas": 1}), scene.claim_object("set"))
@@ -61,6 +64,7 @@ def kubectl_shows_where_how_far_and_how_big(kit, scene):
     )
 
 
+@beside_others
 def what_the_schema_forbids_is_refused_with_a_reason(kit, scene):
     for what, change, words in [
         ("a backend of a type that there is not", scene.backend_object(type="tape"), "Unsupported value"),
@@ -135,6 +139,7 @@ def csi_sanity_passes(kit, scene):
     )
 
 
+@beside_others
 def a_prefetch_fills_nodes_before_any_pod(kit, scene):
     scene.write("set/", {"x": 500_000})
     nodes = [n["metadata"]["name"] for n in kit.get("nodes")][:2]
@@ -151,6 +156,28 @@ def a_prefetch_fills_nodes_before_any_pod(kit, scene):
         kit.kubectl("label", "node", node, "pool-")
 
 
+def _into_a_dest(kit, scene, node, env):
+    """A sync on into a DEST, and what --delete would remove there once the source has less."""
+    scene.write("more/", {"a": b"stays", "b": b"goes", "d/c": b"goes, too"})
+    dest = kit.path(f"dest-{node}")
+
+    def sync(*flags):
+        source = f"--endpoint http://10.203.0.1:{scene.port} --path-style s3://data/more/ {dest}"
+        return json.loads(kit.in_node(node, "sh", "-c", f"{env} sync --json {' '.join(flags)} {source}").stdout)
+
+    sync()
+    kit.check("through the agent into a DEST", sums(dest) == sums(scene.folder / "more"), sums(dest))
+    (scene.folder / "more/b").unlink()
+    (scene.folder / "more/d/c").unlink()
+    would = sync("--dry-run", "--delete")
+    kit.check("--dry-run says what --delete would remove", (would["removed"], would["bytes_removed"]) == (2, 13), would)
+    kit.check("and removes nothing", (dest / "b").read_bytes() == b"goes")
+    did = sync("--delete")
+    kit.check("--delete removes that", (did["removed"], did["bytes_removed"]) == (2, 13), did)
+    kit.check("and no more", sums(dest) == sums(scene.folder / "more"), sums(dest))
+    kit.in_node(node, "rm", "-rf", dest)
+
+
 def commands_of_a_node_go_through_its_agent(kit, scene):
     scene.write("set/", {"x": b"on the node"})
     node = kit.get("nodes")[0]["metadata"]["name"]
@@ -164,6 +191,7 @@ def commands_of_a_node_go_through_its_agent(kit, scene):
         kit.in_node(node, "cat", f"{path}/x").stdout == "on the node",
         done,
     )
+    _into_a_dest(kit, scene, node, env)
     listed = kit.in_node(node, "sh", "-c", f"{ZCDP} store ls --json").stdout
     kit.check("zcdp store ls sees it", path.split("/")[-2] in listed, listed)
     snapshot = path.split("/")[-2]
