@@ -5,9 +5,13 @@
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import time
 
 from tests.support import servers, stores
-from tests.support.harness import TestRun, bytes_of, sums, write_tree
+from tests.support.fault_server import FaultServer
+from tests.support.harness import ZCDP, TestRun, bytes_of, clean_env, sums, write_tree
 
 FILES = {"a": b"1", "b/c": bytes_of(1, 300_000), "b-x": b"", "big": bytes_of(2, 20 << 20), "z/\u00fc": b"3"}
 
@@ -47,6 +51,28 @@ def differences(bench, folder, source, *flags, env=None):
     os.remove(folder / "new")
     write_tree(folder, FILES)
     return verify(bench, folder, source, *flags, env=env)[1]
+
+
+def ends_at_once(bench, folder):
+    """Ctrl-C while the source says nothing: when it lists, and when it is asked about an object."""
+    for silent in ("list-type", "set/big"):
+        server = FaultServer(bench, {f"set/{key}": content for key, content in FILES.items()})
+        server.fault = lambda request, found: [("stall", 60)] if silent in request.target else None
+        command = [ZCDP, "verify", folder, "--against", "s3://data/set/", "--endpoint", server.endpoint]
+        process = subprocess.Popen(
+            command, env={**clean_env(), **servers.CREDENTIALS}, stderr=subprocess.PIPE, text=True
+        )
+        end = time.monotonic() + 30
+        while not server.count(lambda request: silent in request.target) and time.monotonic() < end:
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        err = process.communicate(timeout=30)[1]
+        bench.check(
+            f"Ctrl-C while the source is silent at {silent}: exit 130 within 2 s",
+            process.returncode == 130 and time.monotonic() - began < 2 and err.count("\n") == 1,
+            (process.returncode, time.monotonic() - began, err),
+        )
 
 
 def one_file(bench, store):
@@ -151,6 +177,7 @@ with TestRun() as bench:
     done = differences(bench, folder, web.source("SHA256SUMS"))
     bench.equal("SHA256SUMS: all by their digests", done["by_reading"], 0)
     one_file_of_a_web_server(bench, web)
+    ends_at_once(bench, folder)
     code, _, err = bench.zcdp("verify", bench.path("nothing"), "--against", other)
     bench.check("no directory: exit 4, one line", code == 4 and err.count("\n") == 1, (code, err))
     code, _, err = bench.zcdp(

@@ -4,10 +4,7 @@
 #include "zcdp/sync/compare.hpp"
 
 #include <fmt/format.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
-#include <chrono>
 #include <deque>
 #include <filesystem>
 #include <thread>
@@ -18,6 +15,7 @@
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/paths.hpp"
 #include "zcdp/sync/filter.hpp"
+#include "zcdp/transfer/loop.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -39,8 +37,8 @@ struct Pair {
 class Board {
   public:
     Board(const CompareOptions& compare_options, const Machine& on,
-          const std::function<void(const Difference&)>& on_found, std::stop_token on_stop)
-        : options(compare_options), machine(on), stop(std::move(on_stop)), found_(on_found) {}
+          const std::function<void(const Difference&)>& on_found, const std::stop_token& stop)
+        : options(compare_options), machine(on), found_(on_found), stopped_(stop), on_stop_(stop, Halt{end_}) {}
 
     void differ(Kind kind, std::string path, std::string what) {
         const MutexLock lock(mutex_);
@@ -52,14 +50,17 @@ class Board {
         ++report_.files, report_.bytes += pair.wanted.size_bytes;
         ++(by_checksum ? report_.by_checksum : report_.by_reading);
     }
+    /// The first one ends the work; what follows from that is not told.
     void fail(Error error) {
-        const MutexLock lock(mutex_);
-        if (!error_) error_ = std::move(error);
+        {
+            const MutexLock lock(mutex_);
+            if (!error_) error_ = std::move(error);
+        }
+        end_.request_stop();
     }
-    bool ended() {
-        const MutexLock lock(mutex_);
-        return stop.stop_requested() || error_.has_value();
-    }
+    bool ended() const { return end_.stop_requested(); }
+    /// Stopped by whoever asked for the comparison, or by an error.
+    std::stop_token end() const { return end_.get_token(); }
     bool offer(Pair& pair) {
         const MutexLock lock(mutex_);
         if (queue_.size() >= kQueueMost) return false;
@@ -81,18 +82,24 @@ class Board {
     }
     Result<CompareReport> outcome(double seconds) {
         const MutexLock lock(mutex_);
+        if (stopped_.stop_requested()) return Error(ErrorKind::interrupted, "stopped");
         if (error_) return std::move(*error_);
-        if (stop.stop_requested()) return Error(ErrorKind::interrupted, "stopped");
         report_.seconds = seconds;
         return report_;
     }
 
     const CompareOptions& options;
     const Machine& machine;
-    const std::stop_token stop;
 
   private:
+    struct Halt {
+        std::stop_source& end;
+        void operator()() const { end.request_stop(); }
+    };
     const std::function<void(const Difference&)>& found_;
+    std::stop_source end_;
+    const std::stop_token stopped_;
+    const std::stop_callback<Halt> on_stop_;
     Mutex mutex_;
     CompareReport report_ ZCDP_GUARDED_BY(mutex_);
     std::deque<Pair> queue_ ZCDP_GUARDED_BY(mutex_);
@@ -299,25 +306,20 @@ Task<> work(origin::Origin& source, origin::Origin& folder, Board& board) {
     }
 }
 
-/// Both origins on a loop of this thread, and what `tasks` does with them until it ends.
-template <class Tasks>
+/// Both origins on a loop of this thread, and what `spawn` puts on it, until that has ended or the board has.
+template <class Spawn>
 void on_a_loop(const origin::OriginFactory& source_factory, const origin::OriginFactory& folder_factory, Board& board,
-               Tasks tasks) {
-    asio::io_context loop(1);
-    auto source = source_factory(loop.get_executor());
-    auto folder = folder_factory(loop.get_executor());
-    if (!source || !folder) {
-        board.fail(!source ? std::move(source).error() : std::move(folder).error());
-        return;
+               Spawn spawn) {
+    transfer::Loop loop;
+    auto source = source_factory(loop.executor());
+    auto folder = folder_factory(loop.executor());
+    if (!source || !folder) return board.fail(!source ? std::move(source).error() : std::move(folder).error());
+    spawn(loop, **source, **folder);
+    try {
+        loop.run(board.end());
+    } catch (const std::exception& thrown) {
+        board.fail(Error(ErrorKind::failed, std::string("internal error while comparing: ") + thrown.what()));
     }
-    TaskGroup group(loop.get_executor());
-    tasks(group, **source, **folder);
-    asio::co_spawn(loop, group.wait(), [&](std::exception_ptr thrown) {
-        if (thrown) board.fail(Error(ErrorKind::failed, "internal error while comparing"));
-        folder->reset(), source->reset();
-        loop.stop();
-    });
-    loop.run();
 }
 
 Task<> find_pairs(origin::Origin& source, origin::Origin& folder, Board& board) {
@@ -353,12 +355,12 @@ Result<CompareReport> compare(const CompareOptions& options, const origin::Origi
     const unsigned loops = std::clamp(std::thread::hardware_concurrency(), 1u, kLoopsMost);
     for (unsigned i = 0; i < loops; ++i)
         threads.emplace_back([&] {
-            on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) {
-                for (size_t j = 0; j < kPairsAtOnce; ++j) group.spawn(work(from, to, board));
+            on_a_loop(source, folder, board, [&](transfer::Loop& loop, origin::Origin& from, origin::Origin& to) {
+                for (size_t j = 0; j < kPairsAtOnce; ++j) loop.spawn(work(from, to, board));
             });
         });
-    on_a_loop(source, folder, board, [&](TaskGroup& group, origin::Origin& from, origin::Origin& to) {
-        group.spawn(find_pairs(from, to, board));
+    on_a_loop(source, folder, board, [&](transfer::Loop& loop, origin::Origin& from, origin::Origin& to) {
+        loop.spawn(find_pairs(from, to, board));
     });
     board.close();  // also when there was no loop to merge on
     for (std::thread& thread : threads) thread.join();
