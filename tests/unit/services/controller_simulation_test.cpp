@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "src/services/agent/node_state.hpp"
 #include "src/services/controller/reconcile/reconcile.hpp"
@@ -343,8 +344,7 @@ class History {
         server_.remove("nodes", node.name);
         for (auto at = server_.objects["pods"].begin(); at != server_.objects["pods"].end();) {
             const auto key = (at++)->first;
-            const api::Pod pod = pod_of(key);
-            if (pod.spec.node_name == node.name) server_.remove("pods", key);
+            if (pod_of(key).spec.node_name == node.name) server_.remove("pods", key);
         }
     }
     void lose_data() {
@@ -362,19 +362,29 @@ class History {
             for (const auto& [key, raw] : kind->second) out.push_back(key);
         return out;
     }
-    api::Pod pod_of(const std::string& key) { return api::from_json<api::Pod>(*server_.find("pods", key)).value(); }
+    /// The object as its type; read from JSON once a version, for every step looks at most objects. Valid until the next
+    /// version of it is asked for.
+    template <typename T>
+    const T& parsed(const json::object& raw) {
+        static constexpr auto version_of = [](const json::object& one) -> const json::string& {
+            return one.at("metadata").at("resourceVersion").as_string();
+        };
+        auto& [version, object] = std::get<Parsed<T>>(parsed_)[SimServer::key_of(raw)];
+        if (version != version_of(raw)) version = version_of(raw), object = api::from_json<T>(raw).value();
+        return object;
+    }
+    const api::Pod& pod_of(const std::string& key) { return parsed<api::Pod>(*server_.find("pods", key)); }
 
     // --- the other parts of a cluster, as simple as they can be ---
     void schedule(const std::string& key) {
         const json::value* gates = server_.find("pods", key)->at("spec").as_object().if_contains("schedulingGates");
         if (gates && !gates->as_array().empty()) return;  // most that are on no node have some
-        const api::Pod pod = pod_of(key);
+        const api::Pod& pod = pod_of(key);
         if (!pod.spec.node_name.empty() || pod.metadata.deleting()) return;
         for (const SimNode& node : nodes_) {
             const json::object* raw = server_.find("nodes", node.name);
             if (!raw || !node.alive) continue;
-            const auto parsed = api::from_json<api::Node>(*raw).value();
-            if (!api::pod_fits(pod, parsed) || pods_on(node.name) >= room_of(*raw)) continue;
+            if (!api::pod_fits(pod, parsed<api::Node>(*raw)) || pods_on(node.name) >= room_of(*raw)) continue;
             json::object next = *server_.find("pods", key);
             next["spec"].as_object()["nodeName"] = node.name;
             set_scheduled(next, R"({"type":"PodScheduled","status":"True"})");
@@ -415,7 +425,7 @@ class History {
     void autoscale() {
         const auto fresh = api::from_json<api::Node>(new_node("fresh", 4)).value();
         for (const std::string& key : keys_of("pods"))
-            if (const api::Pod pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() &&
+            if (const api::Pod& pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() &&
                                                   pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh))
                 return add_node(4);
     }
@@ -423,7 +433,7 @@ class History {
     bool admits(SimNode& node, const std::string& key, const api::Pod& pod) {
         if (pod.status.phase == api::PodPhase::failed || node.admitted.contains(pod.metadata.uid))
             return pod.status.phase != api::PodPhase::failed;
-        auto known = api::from_json<api::Node>(*server_.find("nodes", node.name)).value();
+        api::Node known = parsed<api::Node>(*server_.find("nodes", node.name));
         std::erase_if(known.metadata.labels, [&](const auto& label) {
             const auto since = node.labelled_ns.find(label.first);
             return label.first.starts_with(api::kDataLabelPrefix) &&
@@ -467,13 +477,13 @@ class History {
             const json::value* place = raw.at("spec").as_object().if_contains("nodeName");
             if (!place || place->as_string() != node.name || raw.at("status").at("phase").as_string() == "Running")
                 continue;
-            const api::Pod pod = pod_of(key);
+            const api::Pod pod = pod_of(key);  // a copy: admits() writes the next version
             if (pod.metadata.deleting() || !admits(node, key, pod)) continue;
             std::vector<std::string> needed;
             bool ready = true;
             for (const std::string& claim : pod.claims()) {
                 const json::object* dataset_raw = server_.find("datasets", "ns/" + claim);
-                const auto dataset = dataset_raw ? api::from_json<api::Dataset>(*dataset_raw).value() : api::Dataset();
+                const auto dataset = dataset_raw ? parsed<api::Dataset>(*dataset_raw) : api::Dataset();
                 const std::string name =
                     api::node_dataset_name(node.name, dataset.metadata.uid, dataset.status.revision);
                 const auto at = node.transfers.find(name);
@@ -501,7 +511,7 @@ class History {
         for (const std::string& name : keys_of("nodedatasets")) {
             const json::object& raw = *server_.find("nodedatasets", name);
             if (raw.at("spec").at("node").as_string() != node.name) continue;
-            const auto object_now = api::from_json<api::NodeDataset>(json::value(raw)).value();
+            const auto object_now = parsed<api::NodeDataset>(raw);  // a copy: it is compared with what comes of it
             const auto at = node.transfers.find(name);
             NodeDatasetView view{object_now, at == node.transfers.end() ? std::nullopt : std::optional(at->second),
                                  {},         false,
@@ -608,26 +618,25 @@ class History {
     /// Until nobody has written anything but leases and listing times for a while.
     void settle() {
         for (int i = 0, quiet = 0; i < kCalmSteps && quiet < kQuietSteps; ++i) {
-            const std::string before = essence();
+            const size_t before = writes_that_count();
             step(0);
-            quiet = essence() == before ? quiet + 1 : 0;
+            quiet = writes_that_count() == before ? quiet + 1 : 0;
         }
     }
-    std::string essence() {
-        std::string out;
+    size_t writes_that_count() {
+        size_t count = 0;
         for (const char* plural : {"pods", "nodes", "nodedatasets", "datasetclaims"})
-            for (const auto& [name, raw] : server_.objects[plural])
-                out += std::string(raw.at("metadata").at("resourceVersion").as_string()) + ",";
-        return out;
+            count += server_.log[plural].size();
+        return count;
     }
     void check_served(const std::string& key) {
-        const api::Pod pod = pod_of(key);
+        const api::Pod& pod = pod_of(key);
         if (pod.status.phase == api::PodPhase::running || pod.status.phase == api::PodPhase::failed) return;
         for (const std::string& claim : pod.claims()) {
             const json::object* raw = server_.find("datasets", "ns/" + claim);
             if (!raw || raw->at("metadata").as_object().contains("deletionTimestamp"))
                 return;  // its dataset is gone: it cannot be served
-            const auto dataset = api::from_json<api::Dataset>(*raw).value();
+            const auto& dataset = parsed<api::Dataset>(*raw);
             if (dataset.status.revision.empty() && dataset.spec.source.version == kMissing)
                 return;  // nor when there never was any
         }
@@ -649,9 +658,13 @@ class History {
         return out;
     }
 
+    template <typename T>
+    using Parsed = std::map<std::string, std::pair<json::string, T>>;  // key -> version, object
+
     SeededRandom random_;
     ManualClock clock_;
     SimServer server_;
+    std::tuple<Parsed<api::Pod>, Parsed<api::Node>, Parsed<api::Dataset>, Parsed<api::NodeDataset>> parsed_;
     Metrics metrics_;
     Logger log_;
     SimOrigin origin_;
