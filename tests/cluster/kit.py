@@ -3,6 +3,8 @@
 One Kit a run (the cluster, zcdp installed), one Scene a scenario (a namespace, a bucket, a backend; all removed after it).
 """
 
+import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -10,11 +12,11 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 
-from tests.support.harness import CACHE, ROOT, ZCDP, bytes_of, clean_env
+from tests.cluster.api import Api, Refused
+from tests.support.harness import CACHE, ROOT, ZCDP, bytes_of, clean_env, end_when_terminated, temporary_folder
 
 CLUSTER = ROOT / "tests/cluster/cluster"
 IMAGE = "docker.io/library/zcdp:latest"
@@ -43,6 +45,15 @@ def run(*command, check=True, stdin=None, timeout=120, env=None):
     return done
 
 
+@contextlib.contextmanager
+def api_errors():
+    """What the API server refuses, or does not answer, as a failure that wait() outlasts."""
+    try:
+        yield
+    except (Refused, OSError, http.client.HTTPException) as problem:
+        raise Failed(f"the API server: {type(problem).__name__} {problem}") from problem
+
+
 def is_ready(thing):
     """A pod or a node."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
@@ -51,7 +62,13 @@ def is_ready(thing):
 def beside_others(scenario):
     """One that touches nothing but its own namespace, backend and origin, and restarts nobody: others like it may run at the
     same time."""
-    scenario.beside_others = True
+    scenario.company = "others"
+    return scenario
+
+
+def on_its_own_node(scenario):
+    """One that joins a node and puts all it makes there, so that others that do may run at the same time."""
+    scenario.company = "others with nodes of their own"
     return scenario
 
 
@@ -59,10 +76,11 @@ class Kit:
     """The cluster of a run. Starts it unless one is up already (then it is left as it was found)."""
 
     def __init__(self, nodes=3, node_disk=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="zcdp-cluster-"))
+        self.folder = temporary_folder("zcdp-cluster-", in_memory_bytes=2 << 30)  # what the origins serve
         self.zk = pathlib.Path(os.environ.get("ZK_DIR", "/var/tmp/zk"))
         self.checks = 0  # of all threads that run scenarios
         self.counting = threading.Lock()
+        self.joining = threading.Lock()
         self.processes = []
         self.closers = []  # what tests/support/servers.py has started
         self.nodes = nodes
@@ -70,12 +88,14 @@ class Kit:
         self.mine = False
 
     def __enter__(self):
+        end_when_terminated()
         if not self.zk.exists():
             self.mine = True
             self.cluster("up", self.nodes, env={"ZK_NODE_DISK": self.node_disk} if self.node_disk else {}, timeout=300)
         os.environ["KUBECONFIG"] = str(self.zk / "admin.kubeconfig")
         kube_bin = os.environ.get("KUBE_BIN") or str(CACHE / "kube-v1.34.4")
         os.environ["PATH"] = kube_bin + ":" + os.environ["PATH"]
+        self.api = Api(self.zk / "pki")
         self.load_image()
         return self
 
@@ -95,6 +115,18 @@ class Kit:
     def cluster(self, *args, env=None, check=True, timeout=180):
         return run(CLUSTER, *args, env=env, check=check, timeout=timeout)
 
+    def join(self, disk=None):
+        """One more node, its store on a disk of that size if one is given: its name. It has the highest number."""
+        with self.joining:
+            before = {n["metadata"]["name"] for n in self.get("nodes")}
+            self.cluster("add", env={"ZK_NODE_DISK": disk} if disk else {}, timeout=120)
+            return ({n["metadata"]["name"] for n in self.get("nodes")} - before).pop()
+
+    def retire(self, node):
+        self.cluster("remove", node)
+        with api_errors():
+            self.api.delete("node", node)
+
     def load_image(self, tag=IMAGE):
         """The static executable as an image's only file."""
         tar = self.folder / (
@@ -111,6 +143,22 @@ class Kit:
     def in_node(self, node, *command, **options):
         return self.cluster("sh", node, *command, **options)
 
+    def signal_zcdp(self, node, number, *modes):
+        """Sends a signal to zcdp's processes of these modes ("agent", "controller") on one node: nodes share the processes' ids."""
+        wanted = [f"/zcdp\0{mode}\0".encode() for mode in modes]
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                runs = (process / "cmdline").read_bytes().startswith(tuple(wanted))
+                if runs and f"/zk-{node}/" in (process / "cgroup").read_text():
+                    found.append(int(process.name))
+            except OSError:
+                continue  # it has ended
+        for pid in found:
+            os.kill(pid, number)
+        if not found:
+            raise Failed(f"no zcdp {' or '.join(modes)} runs on {node}")
+
     def mounted(self, node):
         """The uids of the pods that have a snapshot mounted on the node. kubelet's folder is seen under two paths there."""
         mounts = [line.split() for line in self.in_node(node, "cat", "/proc/self/mountinfo").stdout.splitlines()]
@@ -126,14 +174,8 @@ class Kit:
 
     def get(self, kind, name=None, ns=None):
         """The object, the list of them without a name, or None."""
-        args = ["get", kind, "-o", "json"] + ([name] if name else []) + (["-n", ns] if ns else [])
-        done = run("kubectl", *args, check=False)
-        if done.returncode != 0:
-            if "NotFound" in done.stderr or "not found" in done.stderr:
-                return None
-            raise Failed(done.stderr.strip())
-        out = json.loads(done.stdout)
-        return out if name else out["items"]
+        with api_errors():
+            return self.api.get(kind, name, ns)
 
     def apply(self, *objects):
         run(
@@ -187,23 +229,30 @@ class Kit:
         if not holds:
             raise Failed(what)
 
+    def until(self, look, seconds):
+        """What look() gives once that is true, or its last value after `seconds`; one that fails is looked at again."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                value = last = look()
+            except Failed as problem:
+                value, last = None, problem
+            if value or time.monotonic() > end:
+                return value, last
+            time.sleep(0.2)
+
     def wait(self, what, look, seconds=60):
         """Until look() is true; its last value comes with the failure."""
         began = time.monotonic()
-        while True:
-            try:
-                value = look()
-            except Failed as problem:
-                value, last = None, problem
-            else:
-                last = value
-            if value:
-                took = time.monotonic() - began
-                self.check(what + (f" ({took:.0f} s)" if took >= 5 else ""), True)
-                return value
-            if time.monotonic() > began + seconds:
-                self.check(what, False, f"not within {seconds} s: {last!r}")
-            time.sleep(0.3)
+        value, last = self.until(look, seconds)
+        took = time.monotonic() - began
+        self.check(what + (f" ({took:.0f} s)" if took >= 5 else ""), bool(value), f"not within {seconds} s: {last!r}")
+        return value
+
+
+def _other(before, now):
+    """Whether it is gone, or another one bears its name."""
+    return not now or now["metadata"]["uid"] != before["metadata"]["uid"]
 
 
 class Scene:
@@ -233,25 +282,22 @@ class Scene:
             self.backend_object(),
         )
         # Pods are refused before that.
-        self.kit.kubectl("-n", self.ns, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+        self.kit.until(lambda: self.kit.get("serviceaccount", "default", self.ns), 60)
         return self
 
     def __exit__(self, *_):
-        run("kubectl", "-n", self.ns, "delete", "pods", "--all", "--grace-period=0", "--wait=false", check=False)
-        run(
-            "kubectl",
-            "-n",
-            self.ns,
-            "delete",
-            "datasetclaims,datasets",
-            "--all",
-            "--wait=true",
-            "--timeout=60s",
-            check=False,
-        )
-        run("kubectl", "delete", "ns", self.ns, "--wait=false", check=False)
-        run("kubectl", "delete", "storagebackend", self.backend, "--wait=false", check=False)
-        run("kubectl", "-n", "zcdp-system", "delete", "secret", self.ns, check=False)
+        with contextlib.suppress(Failed), api_errors():
+            self.kit.api.delete("pods", namespace=self.ns, grace_s=1)
+            for kind in ("datasetclaims", "datasets"):
+                self.kit.api.delete(kind, namespace=self.ns)
+            self.kit.until(lambda: not self.get("datasetclaims") and not self.get("datasets"), 60)
+        for kind, name, ns in (
+            ("namespace", self.ns, None),
+            ("storagebackend", self.backend, None),
+            ("secret", self.ns, "zcdp-system"),
+        ):
+            with contextlib.suppress(Failed), api_errors():
+                self.kit.api.delete(kind, name, ns)
         self.stop_origin()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -365,13 +411,18 @@ class Scene:
         self.kit.wait(f"pod {pod} runs", lambda: self.phase(pod) == "Running", seconds)
 
     def logs(self, pod):
-        return self.kit.kubectl("-n", self.ns, "logs", pod)
+        with api_errors():
+            return self.kit.api.logs(pod, self.ns)
 
     def exec(self, pod, *command, check=True):
         return run("kubectl", "-n", self.ns, "exec", pod, "--", *command, check=check)
 
     def delete(self, kind, name, wait=True):
-        run("kubectl", "-n", self.ns, "delete", kind, name, f"--wait={'true' if wait else 'false'}", timeout=120)
+        with api_errors():
+            before = self.get(kind, name)
+            self.kit.api.delete(kind, name, self.ns)
+        if before and wait and not self.kit.until(lambda: _other(before, self.get(kind, name)), 120)[0]:
+            raise Failed(f"{kind} {name} was not deleted within 120 s")
 
     def condition(self, kind, name, type):
         for condition in (self.get(kind, name) or {}).get("status", {}).get("conditions", []):

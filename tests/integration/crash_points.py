@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: 1500
+# ctest: 1500 busy
 """Kills zcdp before and after each change of the file system and each commit of a reference run (sync, sync of a changed
 source, evict, gc), and at random instants besides. After each kill a checker that knows only docs/formats.md finds every
 snapshot whole, what was ready before is still there, and the run completes."""

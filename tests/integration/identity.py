@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: 240
+# ctest: 400
 """Identity services that hang, lie, redirect, flood or are not there, for every identity that zcdp asks over the network: a sync
 ends within seconds with one line that names the service, and nothing that was meant for the service is sent elsewhere. Services
 that fail for a moment only are asked again."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: 900
+# ctest: 900 busy
 """Bounded memory: the plan of a million keys, in order and in none, and a long object that is sparse at its origin, under `ulimit -v` and by peak
 resident size. ZCDP_TEST_KEYS=10000000 and ZCDP_TEST_GIB=64 are the long run."""
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ctest: 600
+# ctest: 600 busy
 """zcdp serve lists a folder of very many names, and very many folders, under `ulimit -v`: every key against the truth, by
 peak resident size and by how often it reads a folder. ZCDP_TEST_KEYS=1000000 is the long run."""
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ class TestRun:
         self.started = time.monotonic()
 
     def __enter__(self):
+        end_when_terminated()
         return self
 
     def __exit__(self, kind, error, trace):
@@ -58,6 +60,12 @@ class TestRun:
 
     def path(self, name):
         return self.folder / name
+
+    def path_in_memory(self, name, size_bytes):
+        """For bulk that is none of zcdp's; see temporary_folder."""
+        folder = temporary_folder("zcdp-it-", size_bytes)
+        self.closers.insert(0, lambda: shutil.rmtree(folder, ignore_errors=True))  # after the servers have ended
+        return folder / name
 
     def check(self, what, holds, detail=""):
         self.checks += 1
@@ -88,6 +96,23 @@ class TestRun:
         if code != 0:
             raise Failed(f"zcdp sync {' '.join(map(str, args))}: exit {code}: {err.strip()}")
         return json.loads(out)
+
+
+def temporary_folder(prefix, in_memory_bytes=0):
+    """A new one; in memory where that has room for so much three times over. Bulk that is none of zcdp's belongs there: written
+    to the disk, it makes every fsync beside it wait."""
+    with open("/proc/meminfo") as file:
+        room = next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:"))
+    if os.access("/dev/shm", os.W_OK):
+        room = min(room, shutil.disk_usage("/dev/shm").free)
+        if 0 < in_memory_bytes < room / 3:
+            return pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir="/dev/shm"))
+    return pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+
+
+def end_when_terminated():
+    """SIGTERM ends this process as an exception does: servers are stopped, folders removed, mounts undone."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def clean_env():

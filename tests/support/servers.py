@@ -54,10 +54,10 @@ def start(bench, command, env=None, log="server.log"):
     return process
 
 
-def minio(bench, host="127.0.0.1"):
+def minio(bench, host="127.0.0.1", folder=None):
     binary = need("need_servers") / "minio"
     port = free_port()
-    folder = bench.path("minio")
+    folder = folder or bench.path("minio")
     folder.mkdir()
     process = start(
         bench,
@@ -78,10 +78,10 @@ def minio(bench, host="127.0.0.1"):
     return f"http://{host}:{port}"
 
 
-def versitygw(bench):
+def versitygw(bench, folder=None):
     binary = need("need_servers") / "versitygw"
     port = free_port()
-    folder = bench.path("versitygw")
+    folder = folder or bench.path("versitygw")
     folder.mkdir()
     process = start(
         bench,

@@ -1,6 +1,7 @@
 """What breaks, and what must not: each fault on the real cluster."""
 
 import json
+import signal
 import time
 
 from tests.cluster.kit import ACCESS, HOST, SECRET, beside_others, is_ready, run
@@ -37,7 +38,7 @@ def _kubelets_heard_of_since(kit, moment):
 def the_agent_may_be_killed_and_deleted_while_pods_read(kit, scene):
     _reader(kit, scene)
     node = scene.node_of("reader")
-    kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+    kit.signal_zcdp(node, signal.SIGKILL, "agent")
     kit.wait(
         "the agent is back",
         lambda: kit.agent_ready(node) and kit.agent_on(node)["status"]["containerStatuses"][0]["restartCount"] > 0,
@@ -203,7 +204,7 @@ def a_transfer_goes_on_where_a_killed_agent_left_it(kit, scene):
         "a third is there", lambda: any(n.get("status", {}).get("bytesDone", 0) > size / 3 for n in scene.held("set"))
     )
     node = scene.held("set")[0]["spec"]["node"]
-    kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+    kit.signal_zcdp(node, signal.SIGKILL, "agent")
     scene.running("p", 120)
     again = scene.object_bytes() - size  # what was under way, and what sockets held, is asked for twice
     kit.check("at most the chunks that were under way were fetched twice", again <= 4 * (8 << 20), again)
@@ -234,6 +235,7 @@ def an_object_that_changes_while_it_is_fetched_is_never_mixed_and_heals(kit, sce
     kit.check("the pod has the new bytes, all of them", got == ["new", "20000000"], got)
 
 
+@beside_others
 def a_key_that_is_refused_is_named_and_heals(kit, scene):
     endpoint = servers.minio(kit, HOST)
     aws = [CACHE / "venv/bin/aws", "--endpoint-url", endpoint, "--region", "us-east-1"]
@@ -295,7 +297,7 @@ def a_watch_history_that_is_lost_loses_no_event(kit, scene):
     nodes = [n["metadata"]["name"] for n in kit.get("nodes")]
     kit.wait("it is everywhere", lambda: scene.ready_nodes("set") == sorted(nodes))
     for node in nodes:
-        kit.in_node(node, "sh", "-c", "kill -STOP $(pgrep -f '^/zcdp (agent|controller)')")
+        kit.signal_zcdp(node, signal.SIGSTOP, "agent", "controller")
     kit.kubectl("-n", scene.ns, "delete", "dataset", "set", "--wait=false")
     kit.apply(scene.dataset_object("late", placement={"replicas": "All"}))
     time.sleep(12)  # the events lie in the stopped controllers' sockets, and the leader's time is over
@@ -306,7 +308,7 @@ def a_watch_history_that_is_lost_loses_no_event(kit, scene):
     kit.cluster("start", "apiserver")
     kit.wait("the API server is back", lambda: kit.get("nodes"), 90)
     for node in nodes:
-        kit.in_node(node, "sh", "-c", "kill -CONT $(pgrep -f '^/zcdp (agent|controller)')")
+        kit.signal_zcdp(node, signal.SIGCONT, "agent", "controller")
     kit.wait("the dataset that was deleted meanwhile is gone from all nodes", lambda: not scene.held("set"), 90)
     kit.wait("and the one that was made is on them", lambda: scene.ready_nodes("late") == sorted(nodes), 90)
     logs = run(
@@ -337,12 +339,10 @@ def the_api_server_may_be_away_for_a_minute(kit, scene):
 
 def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene):
     scene.write("set/", {"x": 1_000_000})
-    kit.cluster("add", timeout=120)
-    extra = sorted(n["metadata"]["name"] for n in kit.get("nodes"))[-1]
+    extra = kit.join()
     kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
     kit.wait("the new node has it", lambda: extra in scene.ready_nodes("set"), 120)
-    kit.cluster("remove", extra)
-    kit.kubectl("delete", "node", extra)
+    kit.retire(extra)
     kit.wait("its NodeDatasets are gone", lambda: extra not in [n["spec"]["node"] for n in scene.held("set")], 60)
     kit.wait(
         "and the dataset is Ready on the others",
@@ -351,6 +351,7 @@ def a_node_that_dies_for_good_is_retired_and_one_that_joins_is_filled(kit, scene
     )
 
 
+@beside_others
 def a_pod_deleted_during_a_held_publish_ends_soon(kit, scene):
     scene.write("set/", {"x": 1000})
     scene.stop_origin()

@@ -2,12 +2,15 @@
 
 import time
 
+from tests.cluster.kit import beside_others
+
 
 def _fill(kit, scene, name="set", size=3_000_000, **spec):
     scene.write(f"{name}/", {"x": size})
     kit.apply(scene.dataset_object(name, **spec))
 
 
+@beside_others
 def a_job_that_prefers_lands_on_the_holder_ten_of_ten(kit, scene):
     """The holder alternates; the preferred node is loaded with other pods, so that only the data speaks for it."""
     nodes = [n["metadata"]["name"] for n in kit.get("nodes")][:2]
@@ -32,6 +35,7 @@ def _has_label(kit, scene, node, dataset):
     return kit.get("node", node)["metadata"]["labels"].get(label) == "ready"
 
 
+@beside_others
 def a_pod_that_waits_for_data_is_on_no_node_before_it_is_there(kit, scene):
     scene.write("set/", {"x": 1_000_000})
     scene.stop_origin()
@@ -80,6 +84,7 @@ def a_pod_whose_holders_are_full_gets_a_replica_elsewhere(kit, scene):
         kit.kubectl("uncordon", holder)
 
 
+@beside_others
 def others_gates_and_affinities_stay_as_they_were(kit, scene):
     _fill(kit, scene)
     kit.apply(scene.claim_object("set", app="w", policy="WaitForData"))
@@ -135,6 +140,7 @@ def others_gates_and_affinities_stay_as_they_were(kit, scene):
     kit.check("the rest of the affinity is untouched", "podAntiAffinity" in affinity)
 
 
+@beside_others
 def replicas_are_placed_ahead_of_any_pod_and_all_means_all(kit, scene):
     _fill(kit, scene, "two", placement={"replicas": 2})
     _fill(kit, scene, "all", placement={"replicas": "All"})
@@ -146,6 +152,7 @@ def replicas_are_placed_ahead_of_any_pod_and_all_means_all(kit, scene):
     )
 
 
+@beside_others
 def require_waits_for_a_holder_and_several_claims_compose(kit, scene):
     _fill(kit, scene, "a")
     _fill(kit, scene, "b")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -95,16 +96,14 @@ def a_full_holder_is_no_dead_end_and_a_full_cluster_shows_an_autoscaler_what_it_
             for c in scene.get("pod", "more")["status"]["conditions"]
         ),
     )
-    kit.cluster("add", timeout=120)
-    added = sorted({n["metadata"]["name"] for n in kit.get("nodes")} - set(nodes))[0]
+    added = kit.join()
     try:
         scene.running("more", 120)
         kit.check("on the node that came", scene.node_of("more") == added, scene.node_of("more"))
         kit.check("with its data", scene.exec("more", "sh", "-c", "wc -c < /data/x").stdout.strip() == "300000")
         run("kubectl", "-n", scene.ns, "delete", "pod", "more", "--grace-period=0", "--force")
     finally:
-        kit.cluster("remove", added)
-        kit.kubectl("delete", "node", added)
+        kit.retire(added)
 
 
 @beside_others
@@ -160,6 +159,7 @@ def a_gated_pod_says_in_describe_what_it_waits_for(kit, scene):
     kit.check("an event a reason, not one a look", len(ours) <= 6, ours)
 
 
+@beside_others
 def a_pod_whose_claim_or_dataset_is_not_there_says_which(kit, scene):
     scene.write("set/", {"x": 1_000})
     kit.apply(scene.claim_object("set", app="w", policy="Require"), scene.pod_object("p", app="w"))
@@ -185,6 +185,7 @@ def _nested(scene, name, app):
     return pod
 
 
+@beside_others
 def a_mount_inside_the_read_only_one_is_named_with_both_paths_and_works_where_the_folder_is(kit, scene):
     scene.write("without/", {"x": 1_000})
     scene.write("with/", {"x": 1_000, "cache/readme": b"a place"})
@@ -224,6 +225,7 @@ def a_mount_inside_the_read_only_one_is_named_with_both_paths_and_works_where_th
     kit.check("and the data is around it", scene.exec("good", "sh", "-c", "wc -c < /data/x").stdout.strip() == "1000")
 
 
+@beside_others
 def a_pod_without_the_container_that_a_wide_claim_names_is_made_without_the_data(kit, scene):
     scene.write("set/", {"x": 1_000})
     kit.apply(scene.dataset_object("set"))
@@ -260,7 +262,9 @@ def a_data_disk_that_comes_back_empty_is_filled_again(kit, scene):
     scene.delete("pod", "p")
     kit.wait("nothing is mounted", lambda: not kit.mounted(node))
     before = scene.object_bytes()
-    kit.in_node(node, "sh", "-c", "p=$(pgrep -f '^/zcdp agent'); kill -STOP $p; rm -rf /var/lib/zcdp/*; kill -9 $p")
+    kit.signal_zcdp(node, signal.SIGSTOP, "agent")
+    kit.in_node(node, "sh", "-c", "rm -rf /var/lib/zcdp/*")
+    kit.signal_zcdp(node, signal.SIGKILL, "agent")
     kit.wait("the agent is back", lambda: kit.agent_ready(node), 90)
     kit.apply(scene.pod_object("again", app="w", node=node))
     scene.running("again", 90)
@@ -268,6 +272,7 @@ def a_data_disk_that_comes_back_empty_is_filled_again(kit, scene):
     kit.check("fetched anew", scene.object_bytes() - before == 2_000_000, scene.object_bytes() - before)
 
 
+@beside_others
 def daemon_sets_init_containers_and_native_sidecars_see_the_data(kit, scene):
     scene.write("set/", {"x": b"content\n"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w", policy="WaitForData"))
@@ -315,6 +320,7 @@ def _all_run(pods):
     return all(pod["status"].get("phase") == "Running" for pod in pods)
 
 
+@beside_others
 def a_dataset_made_again_under_its_name_shows_its_new_content(kit, scene):
     scene.write("old/", {"x": b"old"})
     scene.write("new/", {"x": b"new content"})
@@ -331,6 +337,7 @@ def a_dataset_made_again_under_its_name_shows_its_new_content(kit, scene):
     kit.check("the new one's", scene.exec("q", "cat", "/data/x").stdout == "new content")
 
 
+@beside_others
 def finished_jobs_hold_nothing_and_a_namespace_goes_whole(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.dataset_object("set"), scene.claim_object("set", app="w", policy="WaitForData"))

@@ -1,21 +1,22 @@
 """Nodes with little disk: who goes, who stays, what is refused. Runs on a node whose store has a file system of its own."""
 
 import json
+import signal
 import time
 
 from tests.cluster import csi
+from tests.cluster.kit import on_its_own_node
 from tests.support.harness import ZCDP, bytes_of
 
 
 def _node_with_a_small_disk(kit, size="300M"):
     """Joins a node whose /var/lib/zcdp is an ext4 of this size."""
-    before = {n["metadata"]["name"] for n in kit.get("nodes")}
-    kit.cluster("add", env={"ZK_NODE_DISK": size}, timeout=120)
-    node = ({n["metadata"]["name"] for n in kit.get("nodes")} - before).pop()
+    node = kit.join(size)
     kit.wait("its agent is ready", lambda: kit.agent_ready(node), 90)
     return node
 
 
+@on_its_own_node
 def under_pressure_the_least_recently_used_goes_first_and_never_what_is_mounted_or_pinned(kit, scene):
     node = _node_with_a_small_disk(kit)
     try:
@@ -73,8 +74,7 @@ def under_pressure_the_least_recently_used_goes_first_and_never_what_is_mounted_
         for name in ("mounted", "oldest", "older", "pinned", "new", "huge"):
             scene.delete("dataset", name)
     finally:
-        kit.cluster("remove", node)
-        kit.kubectl("delete", "node", node)
+        kit.retire(node)
 
 
 def publish_and_unpublish_storms_leave_nothing_behind(kit, scene):
@@ -178,6 +178,7 @@ def a_thousand_mounts_and_unmounts_beside_garbage_collection(kit, scene):
     )
 
 
+@on_its_own_node
 def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
     node = _node_with_a_small_disk(kit, "400M")
     names = ("one", "two", "three", "four", "five")
@@ -201,10 +202,10 @@ def datasets_that_share_their_bytes_make_no_eviction_loop(kit, scene):
         for name in names:
             scene.delete("dataset", name)
     finally:
-        kit.cluster("remove", node)
-        kit.kubectl("delete", "node", node)
+        kit.retire(node)
 
 
+@on_its_own_node
 def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, scene):
     node = _node_with_a_small_disk(kit, "512M")
     where = {"nodeSelector": {"kubernetes.io/hostname": node}, "replicas": 1}
@@ -218,7 +219,7 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
         kit.wait(
             f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120
         )
-        kit.in_node(node, "sh", "-c", "kill -9 $(pgrep -f '^/zcdp agent')")
+        kit.signal_zcdp(node, signal.SIGKILL, "agent")
         kit.wait("the agent is back", lambda: kit.agent_ready(node), 90)
 
     try:
@@ -255,5 +256,4 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
         )
         scene.delete("dataset", "next")
     finally:
-        kit.cluster("remove", node)
-        kit.kubectl("delete", "node", node)
+        kit.retire(node)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+from tests.cluster.kit import beside_others
+
 
 def _edit(kit, scene, name, spec):
     kit.kubectl("-n", scene.ns, "patch", "dataset", name, "--type=merge", "-p", json.dumps({"spec": spec}))
@@ -91,6 +93,7 @@ def a_version_that_is_not_there_leaves_the_present_one_whole_on_nodes_that_join(
     kit.check("old ones what they had", scene.exec("p3", "cat", "/data/x").stdout == "first")
 
 
+@beside_others
 def a_backend_that_is_not_there_or_allows_no_longer_is_told(kit, scene):
     elsewhere = _versioned(kit, scene)
     _edit(kit, scene, "set", {"source": {"backend": "no-such-backend"}})
@@ -117,6 +120,7 @@ def a_backend_that_is_not_there_or_allows_no_longer_is_told(kit, scene):
     scene.running("p3", 150)
 
 
+@beside_others
 def going_back_works_on_a_node_that_never_held_it(kit, scene):
     elsewhere = _versioned(kit, scene)
     first = scene.dataset("set")["snapshot"]

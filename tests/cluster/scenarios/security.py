@@ -2,7 +2,7 @@
 
 import json
 
-from tests.cluster.kit import run
+from tests.cluster.kit import api_errors, beside_others, run
 
 AGENT, CONTROLLER = "system:serviceaccount:zcdp-system:zcdp-agent", "system:serviceaccount:zcdp-system:zcdp-controller"
 # who, verb, resource[/subresource][:name], namespace, allowed
@@ -88,10 +88,12 @@ def _review(kit, who, verb, resource, ns):
             },
         },
     }
-    answer = run("kubectl", "create", "-f", "-", "-o", "json", stdin=json.dumps(review)).stdout
+    with api_errors():
+        answer = kit.api.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     return json.loads(answer)["status"].get("allowed", False)
 
 
+@beside_others
 def each_service_account_may_do_what_it_needs_and_no_more(kit, scene):
     cells = [
         (who, verb, resource, ns, allowed) for who, verbs, resource, ns, allowed in MATRIX for verb in verbs.split()
@@ -109,6 +111,7 @@ def each_service_account_may_do_what_it_needs_and_no_more(kit, scene):
     )
 
 
+@beside_others
 def an_agent_writes_only_its_own_nodes_objects(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
@@ -170,6 +173,7 @@ def an_agent_writes_only_its_own_nodes_objects(kit, scene):
     kit.check("it cannot take an object over", patch(bound, own, "", {"spec": {"node": "elsewhere"}}) in (403, 422))
 
 
+@beside_others
 def a_namespace_that_enforces_restricted_takes_such_pods(kit, scene):
     scene.write("set/", {"x": b"1"})
     kit.kubectl("label", "ns", scene.ns, "pod-security.kubernetes.io/enforce=restricted")
@@ -188,6 +192,7 @@ def a_namespace_that_enforces_restricted_takes_such_pods(kit, scene):
     kit.check("and they read", scene.exec("p", "cat", "/data/x").stdout == "1")
 
 
+@beside_others
 def an_endpoint_may_not_reach_the_node_or_a_metadata_service(kit, scene):
     for endpoint in ("http://127.0.0.1:10256", "http://169.254.169.254", "http://[::1]:8080"):
         kit.apply(scene.backend_object(endpoint=endpoint), scene.dataset_object(f"d{abs(hash(endpoint)) % 1000}", "x/"))
