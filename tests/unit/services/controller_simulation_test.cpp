@@ -362,8 +362,8 @@ class History {
             for (const auto& [key, raw] : kind->second) out.push_back(key);
         return out;
     }
-    /// The object as its type; read from JSON once a version, for every step looks at most objects. Valid until the next
-    /// version of it is asked for.
+    /// The object as its type; read from JSON once a version, for every step looks at most objects. Valid until the
+    /// next version of it is asked for.
     template <typename T>
     const T& parsed(const json::object& raw) {
         static constexpr auto version_of = [](const json::object& one) -> const json::string& {
@@ -426,7 +426,7 @@ class History {
         const auto fresh = api::from_json<api::Node>(new_node("fresh", 4)).value();
         for (const std::string& key : keys_of("pods"))
             if (const api::Pod& pod = pod_of(key); pod.spec.node_name.empty() && pod.unschedulable() &&
-                                                  pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh))
+                                                   pod.spec.scheduling_gates.empty() && api::pod_fits(pod, fresh))
                 return add_node(4);
     }
     /// kubelet takes a pod, or refuses it for good, by the labels that it has heard of.
