@@ -3,8 +3,8 @@
 
 Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. One that passes
 is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
-its checks and what the controller and the agents said; the others still run. Those marked @beside_others run three at a time,
-then those marked @on_its_own_node; the rest have the cluster to themselves.
+its checks and what the controller and the agents said; the others still run. Those marked @beside_others run first, LANES at
+a time, then those marked @on_its_own_node, which wait more; the rest have the cluster to themselves.
 """
 
 import concurrent.futures
@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-LANES = 3  # of scenarios that run beside others
+LANES = {"others": 2, "others with nodes of their own": 3, None: 1}  # scenarios at a time, by their company
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 from tests.cluster.kit import Kit, Scene, run  # noqa: E402
@@ -130,9 +130,9 @@ def main():
     started = time.monotonic()
     with Kit() as kit, contextlib.redirect_stdout(results.output):
         kit.install()
-        for company in ("others", "others with nodes of their own", None):
+        for company, count in LANES.items():
             together = [one for one in chosen if getattr(one[2], "company", None) == company]
-            with concurrent.futures.ThreadPoolExecutor(1 if verbose or not company else LANES) as lanes:
+            with concurrent.futures.ThreadPoolExecutor(1 if verbose else count) as lanes:
                 list(lanes.map(lambda one: results.of(kit, *one), together))
         checks = kit.checks
     print("\n".join(results.quiet))

@@ -105,7 +105,9 @@ bool NodeState::shared(const api::NodeDataset& object, const std::string& snapsh
 /// Never from under a pod: a snapshot that is leased stays, also for more pods of the same dataset, and this is tried
 /// again.
 kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDecision& decision) {
-    const std::string snapshot = object.status.snapshot;
+    // Stopped first: it may have made a snapshot that no status names yet.
+    const std::string made = parts_.transfers.forget(object.metadata.name);
+    const std::string snapshot = made.empty() ? object.status.snapshot : made;
     if (!snapshot.empty() && !shared(object, snapshot)) {
         if (const auto id = store::SnapshotId::parse(snapshot)) {
             (void)parts_.snapshots.pin(*id, false).has_value();
@@ -118,10 +120,16 @@ kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDe
             if (gone) parts_.metrics.counter(metric::evictions).add();
         }
     }
-    parts_.transfers.forget(object.metadata.name);
+    if (parts_.node_datasets.list().size() == 1) leave_nothing();
     decision.phase = api::Phase::evicted;
     decision.release = object.metadata.deleting();
     return {};
+}
+
+/// The node's last dataset goes, as at an uninstall: what syncs that were stopped had fetched goes, too.
+void NodeState::leave_nothing() {
+    if (auto freed = parts_.upkeep.gc(0, 0); !freed)
+        parts_.log.warn("what is no dataset's was not removed", {{"error", freed.error().line()}});
 }
 
 void NodeState::announce(const api::NodeDataset& object, const api::NodeDatasetStatus& status) {

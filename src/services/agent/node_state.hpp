@@ -59,6 +59,7 @@ class NodeState {
 
   private:
     kube::ApiResult<> evict(const api::NodeDataset& object, NodeDatasetDecision& decision);
+    void leave_nothing();
     kube::ApiResult<> write_status(const api::NodeDataset& object, api::NodeDatasetStatus status);
     void announce(const api::NodeDataset& object, const api::NodeDatasetStatus& status);
     bool shared(const api::NodeDataset& object, const std::string& snapshot) const;

@@ -71,18 +71,19 @@ void Transfers::adopt(const std::string& name, const std::string& snapshot, uint
     change_.notify_all();
 }
 
-void Transfers::forget(const std::string& name) {
+std::string Transfers::forget(const std::string& name) {
     std::thread thread;
     {
         const MutexLock lock(mutex_);
         const auto at = transfers_.find(name);
-        if (at == transfers_.end()) return;
+        if (at == transfers_.end()) return "";
         at->second.stop.request_stop();
         thread = std::move(at->second.thread);
     }
     if (thread.joinable()) thread.join();
     const MutexLock lock(mutex_);
-    transfers_.erase(name);
+    const auto forgotten = transfers_.extract(name);
+    return forgotten && forgotten.mapped().view.phase == TransferPhase::ready ? forgotten.mapped().view.snapshot : "";
 }
 
 std::optional<TransferView> Transfers::view(const std::string& name) const {

@@ -61,8 +61,8 @@ class Transfers {
     void ensure(const api::NodeDataset& wanted);
     /// As ensure, for one that is known to be in the store.
     void adopt(const std::string& name, const std::string& snapshot, uint64_t size_bytes);
-    /// Stops it and forgets it; blocks until its thread has ended.
-    void forget(const std::string& name);
+    /// Stops it and forgets it; blocks until its thread has ended. The snapshot that it has made, "" when it has not.
+    std::string forget(const std::string& name);
     std::optional<TransferView> view(const std::string& name) const;
     /// Counts transfers that ended, well or not; waits until it is no longer `seen`, at most `ms`.
     uint64_t changes() const;

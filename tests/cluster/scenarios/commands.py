@@ -165,7 +165,7 @@ def _into_a_dest(kit, scene, node, env):
         source = f"--endpoint http://10.203.0.1:{scene.port} --path-style s3://data/more/ {dest}"
         return json.loads(kit.in_node(node, "sh", "-c", f"{env} sync --json {' '.join(flags)} {source}").stdout)
 
-    sync()
+    first = sync()
     kit.check("through the agent into a DEST", sums(dest) == sums(scene.folder / "more"), sums(dest))
     (scene.folder / "more/b").unlink()
     (scene.folder / "more/d/c").unlink()
@@ -176,6 +176,8 @@ def _into_a_dest(kit, scene, node, env):
     kit.check("--delete removes that", (did["removed"], did["bytes_removed"]) == (2, 13), did)
     kit.check("and no more", sums(dest) == sums(scene.folder / "more"), sums(dest))
     kit.in_node(node, "rm", "-rf", dest)
+    for done in (first, did):
+        kit.in_node(node, ZCDP, "store", "evict", done["snapshot"])
 
 
 def commands_of_a_node_go_through_its_agent(kit, scene):

@@ -35,8 +35,9 @@ def two_hundred_pods_that_wait_for_data_on_a_busy_machine_are_all_taken(kit, sce
     )
     with _Busy():
         # On the host's network: what a kubelet refuses is decided before, and 200 networks are a minute's work of their own.
-        kit.apply(
-            *(scene.pod_object(f"p{i}-{j}", app=f"set{i}", hostNetwork=True) for i in range(10) for j in range(20))
+        kit.create(
+            "pods",
+            *(scene.pod_object(f"p{i}-{j}", app=f"set{i}", hostNetwork=True) for i in range(10) for j in range(20)),
         )
 
         def judged():
@@ -217,8 +218,12 @@ def a_mount_inside_the_read_only_one_is_named_with_both_paths_and_works_where_th
         and "mount scratch elsewhere" in message,
         message,
     )
-    said = run(ZCDP, "explain", "pod", "bad", "-n", scene.ns, check=False).stdout
-    kit.check("zcdp explain says the same", "/data/cache" in said and "claim without" in said, said)
+
+    def explained():
+        said = run(ZCDP, "explain", "pod", "bad", "-n", scene.ns, check=False).stdout
+        return "/data/cache" in said and "claim without" in said
+
+    kit.wait("zcdp explain says the same, once the node has reported its transfer", explained, 20)
     kit.apply(_nested(scene, "good", "with"))
     scene.running("good")
     kit.check(

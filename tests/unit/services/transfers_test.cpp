@@ -205,20 +205,23 @@ TEST_CASE("so many run at once, and the others when they are asked for again") {
 
 TEST_CASE("what is forgotten is stopped and waited for, and may begin anew") {
     Node node;
-    node.transfers.forget("never heard of");
+    CHECK(node.transfers.forget("never heard of").empty());
     node.gate.close();
     node.transfers.ensure(Node::wanted("n"));
     std::jthread later([&node] {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
         node.gate.open();
     });
-    node.transfers.forget("n");  // its sync begins after it was stopped
+    CHECK(node.transfers.forget("n").empty());  // its sync begins after it was stopped
     CHECK_FALSE(node.transfers.view("n"));
     CHECK(node.transfers.active() == 0);
     CHECK(node.store->list()->empty());
     node.transfers.ensure(Node::wanted("n"));
     CHECK(node.ended("n").attempts == 1);
     CHECK(node.ended("n").phase == TransferPhase::ready);
+    const std::string made = node.transfers.forget("n");
+    CHECK(node.store->find(made).has_value());  // for whoever has to evict it: no status may have named it yet
+    CHECK_FALSE(node.transfers.view("n"));
 }
 
 TEST_CASE("what is in the store already is taken as it is, but for what runs") {
