@@ -176,8 +176,9 @@ def _into_a_dest(kit, scene, node, env):
     kit.check("--delete removes that", (did["removed"], did["bytes_removed"]) == (2, 13), did)
     kit.check("and no more", sums(dest) == sums(scene.folder / "more"), sums(dest))
     kit.in_node(node, "rm", "-rf", dest)
-    for done in (first, did):
-        kit.in_node(node, ZCDP, "store", "evict", done["snapshot"])
+    for done in (first, did):  # held for the command until the agent has noticed its end
+        evicts = [ZCDP, "store", "evict", done["snapshot"]]
+        kit.wait("its snapshot can be evicted", lambda: kit.in_node(node, *evicts, check=False).returncode == 0, 20)
 
 
 def commands_of_a_node_go_through_its_agent(kit, scene):
