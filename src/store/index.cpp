@@ -48,7 +48,7 @@ SnapshotId read_id(const sqlite::Statement& row, int column) {
 }
 
 TagRow read_tag(const sqlite::Statement& row) {
-    TagRow tag{row.text(0), row.text(1), static_cast<uint64_t>(row.integer(2)), {}, {}};
+    TagRow tag{row.text(0), Tag(row.text(1)), static_cast<uint64_t>(row.integer(2)), {}, {}};
     read_digest(row, 3, tag.digest);
     return tag;
 }
@@ -230,7 +230,7 @@ Result<> Index::put_tag(int64_t origin, const TagRow& row) {
                        .run());
     return put_tag_.bind(1, origin)
         .bind_text(2, row.key)
-        .bind_text(3, row.tag)
+        .bind_text(3, row.tag.str())
         .bind(4, row.size_bytes)
         .bind(5, static_cast<int>(row.digest.kind))
         .bind_blob(6, row.digest.bytes)
@@ -250,8 +250,8 @@ Result<> Index::for_each_tag(int64_t origin, const std::string& prefix, const st
     return {};
 }
 
-Result<std::vector<TagRow>> Index::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
-    tags_like_.bind_text(1, tag).bind(2, size_bytes).bind_text(3, scope.endpoint).bind_text(4, scope.bucket);
+Result<std::vector<TagRow>> Index::tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) {
+    tags_like_.bind_text(1, tag.str()).bind(2, size_bytes).bind_text(3, scope.endpoint).bind_text(4, scope.bucket);
     std::vector<TagRow> rows;
     while (true) {
         ZCDP_TRY(const bool more, tags_like_.step());

@@ -208,7 +208,7 @@ Result<> OpenStore::for_each_tag(const TagScope& scope, const std::string& prefi
     return origin ? core_.index->for_each_tag(*origin, prefix, from, row) : Result<>();
 }
 
-Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
+Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) {
     const MutexLock lock(core_.mutex);
     return core_.index->tags_like(scope, tag, size_bytes);
 }

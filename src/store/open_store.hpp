@@ -28,7 +28,7 @@ class OpenStore final : public Store {
 
     Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                           const std::function<bool(const TagRow&)>& row) override;
-    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) override;
+    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) override;
     Result<bool> any_tags(const TagScope& scope) override;
     Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
                                           bool anybodys) override;

@@ -55,11 +55,11 @@ class AzureProtocol final : public Protocol {
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0};
-        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag.str() + "\"");
         if (shared_->sums_ranges) call.headers.emplace_back(kSumHeader, "true");
         return call;
     }
-    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    Tag tag_of(const net::Response& answer) override { return Tag(plain_tag(answer.header("etag"))); }
     /// Content-MD5 is of what was sent; of a range, that of the whole comes under another name.
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));

@@ -49,11 +49,11 @@ class GcsProtocol final : public Protocol {
     /// gzip is accepted so that objects which are stored compressed come as they are stored.
     Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {{"alt", "media"}}, {{"Accept-Encoding", "gzip"}}, 0};
-        if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag);
+        if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag.str());
         return call;
     }
     const char* tag_word() const override { return "generation"; }
-    std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
+    Tag tag_of(const net::Response& answer) override { return Tag(answer.header("x-goog-generation")); }
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         return gcs::checksum_of(answer.header("x-goog-hash"));
     }

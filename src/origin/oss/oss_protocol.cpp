@@ -70,7 +70,7 @@ class OssProtocol final : public Protocol {
         if (auto condition = condition_of(spec.tag)) call.headers.push_back(std::move(*condition));
         return call;
     }
-    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    Tag tag_of(const net::Response& answer) override { return Tag(plain_tag(answer.header("etag"))); }
     /// x-oss-hash-crc64ecma is of the whole object, in decimal, on every answer.
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         ObjectChecksum out;

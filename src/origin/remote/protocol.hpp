@@ -131,9 +131,9 @@ class Protocol {
     /// What a tag is called in messages.
     virtual const char* tag_word() const { return "ETag"; }
     /// The tag that a read's answer states; "" when it states none.
-    virtual std::string tag_of(const net::Response& answer) = 0;
+    virtual Tag tag_of(const net::Response& answer) = 0;
     /// The same in the form of `listed`, which may be a time (time_tag()).
-    std::string tag_like(const net::Response& answer, const std::string& listed);
+    Tag tag_like(const net::Response& answer, const Tag& listed);
     /// What the origin claims of the whole object `key`.
     virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
     /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the

@@ -69,14 +69,15 @@ class S3Protocol final : public Protocol {
                          "another version than the one asked for: " +
                              (served.empty() ? "the origin keeps none" : printable(served)),
                          name_of(key));
-        std::string tag = tag_of(answer);
-        if (tag.empty()) tag = tag_suffix();
+        Tag tag = tag_of(answer);
+        if (tag.empty()) tag = Tag(tag_suffix());
         return ObjectInfo{object_bytes_of(answer).value_or(0), std::move(tag), checksum_of(answer, key),
                           parse_http_date(std::string(answer.header("last-modified")))};
     }
     Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
-        const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
+        const std::string& tag = spec.tag.str();
+        const Tag etag(tag.substr(0, tag.size() - std::min(tag.size(), tag_suffix().size())));
         if (auto condition = condition_of(etag)) call.headers.push_back(std::move(*condition));
         if (whole && shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
@@ -88,9 +89,9 @@ class S3Protocol final : public Protocol {
         return call;
     }
     /// Of a single version the version is part of the tag, so that nothing takes one for another.
-    std::string tag_of(const net::Response& answer) override {
+    Tag tag_of(const net::Response& answer) override {
         const std::string etag = plain_tag(answer.header("etag"));
-        return etag.empty() ? etag : etag + tag_suffix();
+        return etag.empty() ? Tag() : Tag(etag + tag_suffix());
     }
     ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
         return s3::checksum_of(answer);

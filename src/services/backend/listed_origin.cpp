@@ -96,7 +96,7 @@ class ListedOrigin final : public origin::Origin {
     Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override {
         return inner_->read(std::move(spec));
     }
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override {
+    Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number) override {
         return inner_->part_bytes(std::move(path), std::move(tag), number);
     }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override {

@@ -105,7 +105,7 @@ TEST_CASE("the agent's socket: a golden a message") {
 }
 
 TEST_CASE("a listing's lines: goldens, and what is refused") {
-    const ListingEntry file{"a/b \"c\"", "tag", "", "", 12, true}, link{"l", "", "link", "a", 0, false};
+    const ListingEntry file{"a/b \"c\"", Tag("tag"), "", "", 12, true}, link{"l", {}, "link", "a", 0, false};
     CHECK(listing_line(file) == "{\"p\":\"a/b \\\"c\\\"\",\"s\":12,\"t\":\"tag\",\"x\":true}\n");
     CHECK(*parse_listing_line(R"({"p":"a/b \"c\"","s":12,"t":"tag","x":true})").value().entry == file);
     CHECK(*parse_listing_line(R"({"p":"l","k":"link","l":"a"})").value().entry == link);

@@ -81,14 +81,14 @@ TEST_CASE("a version is asked for by every request, and is part of the tag") {
     CHECK(prepares.of(protocol.head_call("d/k x")).request.target == "/d/k%20x?versionId=a%2Bb");
     const Answer answer({{"etag", "\"e\""}, {"x-amz-version-id", "a+b"}});
     const auto info = protocol.info_of(answer, "", "d/k x").value();
-    CHECK(info.tag == "e@a+b");
+    CHECK(info.tag.str() == "e@a+b");
     const auto read = prepares.of(protocol.read_call("d/k x", {"k x", info.tag, 7, 0, 7}, true));
     CHECK(read.request.target == "/d/k%20x?versionId=a%2Bb");
     CHECK(header(read.request, "If-Match") == "\"e\"");
     CHECK(protocol.tag_of(answer) == info.tag);
     // The same bytes under another version, or of a bucket without versions, have another tag.
     CHECK(Prepares("s3://b/d/k?versionId=c").protocol->tag_of(answer) != info.tag);
-    CHECK(Prepares("s3://b/d/").protocol->tag_of(answer) == "e");
+    CHECK(Prepares("s3://b/d/").protocol->tag_of(answer).str() == "e");
     CHECK(protocol.info_of(Answer({{"etag", "\"e\""}, {"x-amz-version-id", "other"}}), "", "d/k x").error().kind() ==
           ErrorKind::refused);
     CHECK(protocol.info_of(Answer({{"etag", "\"e\""}}), "", "d/k x").error().kind() == ErrorKind::refused);
@@ -124,7 +124,7 @@ TEST_CASE("what was listed under a time is read as unmodified since then, and it
     Prepares prepares("s3://b/d/");
     Protocol& protocol = *prepares.protocol;
     const auto since = [&](const char* tag) {
-        const auto read = prepares.of(protocol.read_call("d/k", {"k", tag, 7, 0, 7}, true)).request;
+        const auto read = prepares.of(protocol.read_call("d/k", {"k", Tag(tag), 7, 0, 7}, true)).request;
         CHECK(header(read, "If-Match") ==
               (std::string(tag).starts_with("modified ") ? "" : "\"" + std::string(tag) + "\""));
         return header(read, "If-Unmodified-Since");
@@ -134,16 +134,17 @@ TEST_CASE("what was listed under a time is read as unmodified since then, and it
     CHECK(since("0123") == "");
 
     const Answer answer({{"etag", "\"e\""}, {"last-modified", "Tue, 02 Jan 2024 03:04:05 GMT"}});
-    CHECK(protocol.tag_like(answer, "modified 2024-01-02T03:04:05.25Z") == "modified 2024-01-02T03:04:05.25Z");
-    CHECK(protocol.tag_like(answer, "modified 2024-01-02T03:04:04Z") == "modified 2024-01-02T03:04:05Z");
-    CHECK(protocol.tag_like(answer, "x") == "e");
-    CHECK(protocol.tag_like(Answer({}), "modified 2024-01-02T03:04:04Z") == "");
+    CHECK(protocol.tag_like(answer, Tag("modified 2024-01-02T03:04:05.25Z")).str() ==
+          "modified 2024-01-02T03:04:05.25Z");
+    CHECK(protocol.tag_like(answer, Tag("modified 2024-01-02T03:04:04Z")).str() == "modified 2024-01-02T03:04:05Z");
+    CHECK(protocol.tag_like(answer, Tag("x")).str() == "e");
+    CHECK(protocol.tag_like(Answer({}), Tag("modified 2024-01-02T03:04:04Z")).str() == "");
     const auto info = protocol.info_of(answer, "", "d/k").value();
-    CHECK(info.has_tag("modified 2024-01-02T03:04:05.25Z"));
-    CHECK_FALSE(info.has_tag("modified 2024-01-02T03:04:06Z"));
-    CHECK(info.has_tag("e"));
-    CHECK_FALSE(info.has_tag("f"));
-    CHECK(protocol.info_of(Answer({}), "", "d/k").value().has_tag("modified 2024-01-02T03:04:06Z"));
+    CHECK(info.has_tag(Tag("modified 2024-01-02T03:04:05.25Z")));
+    CHECK_FALSE(info.has_tag(Tag("modified 2024-01-02T03:04:06Z")));
+    CHECK(info.has_tag(Tag("e")));
+    CHECK_FALSE(info.has_tag(Tag("f")));
+    CHECK(protocol.info_of(Answer({}), "", "d/k").value().has_tag(Tag("modified 2024-01-02T03:04:06Z")));
 }
 
 TEST_CASE("extras that a service refuses are left out, of this call, and of all where it does not know them") {
@@ -172,7 +173,7 @@ TEST_CASE("extras that a service refuses are left out, of this call, and of all 
         return protocol.classify(call, {}, Refusal(status), body, "o", tried).action;
     };
     using Action = RetryDecision::Action;
-    const ReadSpec spec{"k", "t", 7, 0, 7};
+    const ReadSpec spec{"k", Tag("t"), 7, 0, 7};
     Prepares prepares("s3://b/d/");
     Protocol& protocol = *prepares.protocol;
     // Which of many causes a 400 has is not known: this call alone.
@@ -215,7 +216,7 @@ TEST_CASE("extras that a service refuses are left out, of this call, and of all 
 
 TEST_CASE("an access point's requests go to its host, without its name in the path, signed for its region") {
     Prepares prepares("s3://arn:aws:s3:us-west-2:123456789012:accesspoint/finance-docs/reports/");
-    const auto read = prepares.of(prepares.protocol->read_call("reports/a b", {"a b", "e", 7, 0, 7}, false));
+    const auto read = prepares.of(prepares.protocol->read_call("reports/a b", {"a b", Tag("e"), 7, 0, 7}, false));
     CHECK(read.endpoint.url() == "https://finance-docs-123456789012.s3-accesspoint.us-west-2.amazonaws.com");
     CHECK(read.request.target == "/reports/a%20b");
     CHECK(header(read.request, "Authorization").find("/us-west-2/s3/aws4_request,") != std::string::npos);
