@@ -58,7 +58,7 @@ SnapshotInfo read_snapshot(const sqlite::Statement& row) {
     info.id = read_id(row, 0);
     info.state = static_cast<SnapshotState>(row.integer(1));
     info.name = row.text(2);
-    info.revision = row.text(3);
+    info.revision = Revision(row.text(3));
     info.pinned = row.integer(4) != 0;
     info.files = static_cast<uint64_t>(row.integer(5));
     info.directories = static_cast<uint64_t>(row.integer(6));
@@ -297,8 +297,8 @@ Result<bool> Index::any_sums(const TagScope& scope, uint64_t size_bytes) {
 }
 
 Result<std::optional<SnapshotId>> Index::find_revision(int64_t origin, const std::string& prefix,
-                                                       const std::string& selection, const std::string& revision) {
-    get_revision_.bind(1, origin).bind_text(2, prefix).bind_text(3, selection).bind_text(4, revision);
+                                                       const std::string& selection, const Revision& revision) {
+    get_revision_.bind(1, origin).bind_text(2, prefix).bind_text(3, selection).bind_text(4, revision.str());
     ZCDP_TRY(const bool row, get_revision_.step());
     std::optional<SnapshotId> id;
     if (row) id = read_id(get_revision_, 0);
@@ -307,11 +307,11 @@ Result<std::optional<SnapshotId>> Index::find_revision(int64_t origin, const std
 }
 
 Result<> Index::put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
-                             const std::string& revision, const SnapshotId& snapshot) {
+                             const Revision& revision, const SnapshotId& snapshot) {
     return put_revision_.bind(1, origin)
         .bind_text(2, prefix)
         .bind_text(3, selection)
-        .bind_text(4, revision)
+        .bind_text(4, revision.str())
         .bind_blob(5, bytes_of(snapshot))
         .run();
 }
@@ -320,7 +320,7 @@ Result<> Index::put_snapshot(const SnapshotInfo& info) {
     return put_snapshot_.bind_blob(1, bytes_of(info.id))
         .bind(2, static_cast<int>(info.state))
         .bind_text(3, info.name)
-        .bind_text(4, info.revision)
+        .bind_text(4, info.revision.str())
         .bind(5, info.pinned ? 1 : 0)
         .bind(6, info.files)
         .bind(7, info.directories)

@@ -61,9 +61,9 @@ class Index {
                                           bool anybodys);
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes);
     Result<std::optional<SnapshotId>> find_revision(int64_t origin, const std::string& prefix,
-                                                    const std::string& selection, const std::string& revision);
+                                                    const std::string& selection, const Revision& revision);
     Result<> put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
-                          const std::string& revision, const SnapshotId& snapshot);
+                          const Revision& revision, const SnapshotId& snapshot);
 
     // Snapshots.
     Result<> put_snapshot(const SnapshotInfo& info);

@@ -35,10 +35,9 @@ class OpenStore final : public Store {
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) override;
     Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
     Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
-                                                      const std::string& selection,
-                                                      const std::string& revision) override;
+                                                      const std::string& selection, const Revision& revision) override;
     Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
-                          const std::string& revision, const SnapshotId& snapshot) override;
+                          const Revision& revision, const SnapshotId& snapshot) override;
 
     Result<std::vector<SnapshotInfo>> list() override;
     Result<SnapshotInfo> find(const std::string& id_or_name) override;

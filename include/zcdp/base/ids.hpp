@@ -30,6 +30,9 @@ class Id {
 
     bool operator==(const Id&) const = default;
     auto operator<=>(const Id&) const = default;
+    /// For codecs, which read into it.
+    friend std::string& codec_text(Id& id) { return id.text_; }
+    friend const std::string& codec_text(const Id& id) { return id.text_; }
 
   private:
     std::string text_;
@@ -38,6 +41,10 @@ class Id {
 /// What an origin says of an object that changes whenever its content does: the ETag without quotes, the versionId, the
 /// generation, or what a kind of origin makes for it. Only equal or not equal to another one of the same object.
 using Tag = Id<struct TagId>;
+
+/// What a listing of an origin says before any byte is fetched: hex of the SHA-256 over its (path, size, tag) records.
+/// Not what Hugging Face calls a revision (a branch, a tag or a commit).
+using Revision = Id<struct RevisionId>;
 
 }  // namespace zcdp
 

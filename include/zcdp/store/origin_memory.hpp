@@ -38,9 +38,9 @@ class OriginMemory {
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
                                                               const std::string& selection,
-                                                              const std::string& revision) = 0;
+                                                              const Revision& revision) = 0;
     virtual Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
-                                  const std::string& revision, const SnapshotId& snapshot) = 0;
+                                  const Revision& revision, const SnapshotId& snapshot) = 0;
 };
 
 }  // namespace zcdp::store

@@ -26,7 +26,7 @@ struct ListingRequest {
     std::string url;  ///< https://HOST[:PORT]
     std::string ca_pem, token;
     std::string dataset_key;  ///< NAMESPACE/NAME
-    std::string revision;
+    Revision revision;
     std::string scratch_folder;  ///< takes the file, which has no name
 };
 /// Fetches the listing into a file without a name. Errors: not_found: the controller has none; unreachable, timeout,

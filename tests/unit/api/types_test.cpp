@@ -117,10 +117,10 @@ TEST_CASE("a listing's lines: goldens, and what is refused") {
 }
 
 TEST_CASE("names are hashes of the right length, and differ where they must") {
-    const std::string name = node_dataset_name("n", "u", "r");
+    const std::string name = node_dataset_name("n", "u", Revision("r"));
     CHECK(name.size() == 35);
-    CHECK(name != node_dataset_name("nu", "", "r"));  // the parts are separated
-    CHECK(name == node_dataset_name("n", "u", "r"));
+    CHECK(name != node_dataset_name("nu", "", Revision("r")));  // the parts are separated
+    CHECK(name == node_dataset_name("n", "u", Revision("r")));
     CHECK(data_label("u").size() == 26);
     CHECK(volume_name(std::string(253, 'x')).size() == 15);
 }

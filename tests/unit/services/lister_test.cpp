@@ -176,11 +176,11 @@ TEST_CASE("a listing that nobody has is asked of the source again, and its error
     Controller controller;
     ResolvedSource nowhere = source();
     nowhere.backend = nullptr, nowhere.message = "there is no StorageBackend b";
-    const auto without = controller.lister->listing(dataset("d"), nowhere, "r");
+    const auto without = controller.lister->listing(dataset("d"), nowhere, Revision("r"));
     REQUIRE_FALSE(without);
     CHECK(without.error().kind() == ErrorKind::not_found);
     CHECK(without.error().what() == "there is no StorageBackend b");
-    const auto failed = controller.lister->listing(dataset("d"), source(), "r");
+    const auto failed = controller.lister->listing(dataset("d"), source(), Revision("r"));
     REQUIRE_FALSE(failed);
     CHECK(failed.error().object() == "Secret zcdp-system/gone");
     CHECK(controller.changed.empty());

@@ -61,7 +61,7 @@ Result<SnapshotInfo> make(Store& store, const Files& files, Promised& promised) 
         entry.path = path, entry.size_bytes = content.size(), entry.digest = TempStore::ref(content).digest;
         ZCDP_CHECK(builder->add(entry));
     }
-    ZCDP_TRY(SnapshotInfo info, builder->commit("name of " + files.begin()->second, "r"));
+    ZCDP_TRY(SnapshotInfo info, builder->commit("name of " + files.begin()->second, Revision("r")));
     promised.snapshots[info.id.str()] = files;
     return info;
 }
@@ -87,7 +87,7 @@ Result<> make_long(Store& store, Promised& promised) {
     ManifestEntry entry;
     entry.path = "long", entry.size_bytes = content.size(), entry.digest = digest;
     ZCDP_CHECK(builder->add(entry));
-    ZCDP_TRY(const SnapshotInfo info, builder->commit("long", "r"));
+    ZCDP_TRY(const SnapshotInfo info, builder->commit("long", Revision("r")));
     promised.snapshots[info.id.str()] = {{"long", content}};
     return {};
 }

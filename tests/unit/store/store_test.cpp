@@ -92,11 +92,11 @@ TEST_CASE("a listing's revision finds the snapshot until that is evicted") {
     TempStore temp;
     auto store = temp.open();
     const auto info = temp.snapshot(*store, {{"f", "x"}});
-    REQUIRE(store->put_revision(kScope, "p/", "", "abcd", info.id));
-    CHECK((*store->find_revision(kScope, "p/", "", "abcd"))->id == info.id);
-    CHECK_FALSE(store->find_revision(kScope, "p/", "+*.x\n", "abcd")->has_value());
+    REQUIRE(store->put_revision(kScope, "p/", "", Revision("abcd"), info.id));
+    CHECK((*store->find_revision(kScope, "p/", "", Revision("abcd")))->id == info.id);
+    CHECK_FALSE(store->find_revision(kScope, "p/", "+*.x\n", Revision("abcd"))->has_value());
     REQUIRE(store->evict(info.id));
-    CHECK_FALSE(store->find_revision(kScope, "p/", "", "abcd")->has_value());
+    CHECK_FALSE(store->find_revision(kScope, "p/", "", Revision("abcd"))->has_value());
 }
 
 TEST_CASE("evicting keeps what another snapshot needs, and only that") {
@@ -213,7 +213,7 @@ TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of t
     ManifestEntry entry;
     entry.path = "big", entry.size_bytes = kSize, entry.digest = blob.digest;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("big", "");
+    const auto info = (*builder)->commit("big", {});
     REQUIRE(info);
     uint64_t read = 0;
     CHECK(store->verify(info->id, [&](uint64_t bytes) { read += bytes; })->problems.empty());
@@ -330,7 +330,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     ManifestEntry entry;
     entry.path = "big", entry.executable = true, entry.size_bytes = size, entry.digest = *digest;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("big", "");
+    const auto info = (*builder)->commit("big", {});
     REQUIRE(info);
     const std::string back = slurp(info->tree_path + "/big");
     REQUIRE(back.size() == size);
@@ -358,7 +358,7 @@ TEST_CASE("one content as a plain and as an executable file has an inode each") 
     REQUIRE((*builder)->add(entry));
     entry.path = "run", entry.executable = true;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("twins", "");
+    const auto info = (*builder)->commit("twins", {});
     REQUIRE(info);
     struct stat plain, run;
     REQUIRE(::stat((info->tree_path + "/plain").c_str(), &plain) == 0);

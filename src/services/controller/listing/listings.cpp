@@ -102,7 +102,7 @@ class OriginLister final : public Lister {
     }
 
     Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source,
-                                        const std::string& revision) override {
+                                        const Revision& revision) override {
         if (auto file = kept(dataset.metadata.uid, revision)) return file;
         if (!source.backend) return Error(ErrorKind::not_found, source.message);
         const MutexLock one_at_a_time(again_);
@@ -111,16 +111,17 @@ class OriginLister final : public Lister {
         machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
         auto file = kept(dataset.metadata.uid, revision);
         if (!file)
-            return Error(ErrorKind::not_found, "the source has revision " + summary.revision.substr(0, 12) + " by now");
+            return Error(ErrorKind::not_found,
+                         "the source has revision " + summary.revision.str().substr(0, 12) + " by now");
         return file;
     }
 
   private:
     struct Kept {
-        std::string revision;
+        Revision revision;
         std::shared_ptr<Fd> file;
     };
-    std::shared_ptr<Fd> kept(const std::string& uid, const std::string& revision) const {
+    std::shared_ptr<Fd> kept(const std::string& uid, const Revision& revision) const {
         const MutexLock lock(mutex_);
         const auto at = kept_.find(uid);
         if (at == kept_.end()) return nullptr;

@@ -158,8 +158,8 @@ void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus&
         parts_.events.normal(about, "Listed", is ? is->message : "");
     if (status.revision != dataset.status.revision && !dataset.status.revision.empty())
         parts_.events.normal(about, "Switched",
-                             fmt::format("new pods see revision {} instead of {}", status.revision.substr(0, 12),
-                                         dataset.status.revision.substr(0, 12)));
+                             fmt::format("new pods see revision {} instead of {}", status.revision.str().substr(0, 12),
+                                         dataset.status.revision.str().substr(0, 12)));
 }
 
 /// Takes the agent's finalizer off, for nodes that have no agent any more.
