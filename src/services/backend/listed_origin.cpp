@@ -168,7 +168,7 @@ Result<std::shared_ptr<Fd>> fetch_listing(const ListingRequest& request, Machine
     options.limits.header_timeout_ms = static_cast<uint32_t>(kFetchTimeoutMs);  // it may have to be listed first
     const auto http = net::make_http_client(loop.get_executor(), options, machine.clock, machine.metrics, machine.log);
     net::Request what;
-    what.target = "/v1/listings/" + request.revision.str() + "?dataset=" + request.dataset_key;
+    what.target = "/v1/listings/" + request.revision.str() + "?dataset=" + request.dataset.text();
     what.headers = {{"Authorization", "Bearer " + request.token}};
     Result<> done = Error(ErrorKind::failed, "the loop ended early");
     std::exception_ptr thrown;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "zcdp/api/dataset_key.hpp"
 #include "zcdp/api/listing.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/origin/options.hpp"
@@ -25,7 +26,7 @@ origin::Entry from_listing(api::ListingEntry entry);
 struct ListingRequest {
     std::string url;  ///< https://HOST[:PORT]
     std::string ca_pem, token;
-    std::string dataset_key;  ///< NAMESPACE/NAME
+    api::DatasetKey dataset;
     Revision revision;
     std::string scratch_folder;  ///< takes the file, which has no name
 };

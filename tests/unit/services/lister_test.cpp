@@ -76,9 +76,9 @@ ResolvedSource source(const std::string& prefix = "p") {
 struct Controller {
     Controller() {
         lister = make_lister(api, {fs, clock, system_random(), metrics, log, [](const char*) { return std::string(); }},
-                             {}, scratch.path(), [this](const std::string& key) {
+                             {}, scratch.path(), [this](const api::DatasetKey& dataset) {
                                  const std::scoped_lock lock(mutex);
-                                 changed.push_back(key);
+                                 changed.push_back(dataset.text());
                                  change.notify_all();
                              });
     }

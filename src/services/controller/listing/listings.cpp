@@ -47,7 +47,7 @@ class ListingWriter {
 class OriginLister final : public Lister {
   public:
     OriginLister(kube::Api& api, Machine machine, backend::AccessRules rules, std::string scratch,
-                 std::function<void(const std::string&)> changed)
+                 std::function<void(const api::DatasetKey&)> changed)
         : api_(api),
           machine_(machine),
           rules_(std::move(rules)),
@@ -193,14 +193,14 @@ class OriginLister final : public Lister {
                               {{"dataset", dataset.metadata.key()}, {"error", done ? "" : done.error().line()}});
         }
         free_.notify_one();
-        changed_(dataset.metadata.key());
+        changed_(api::dataset_key(dataset));
     }
 
     kube::Api& api_;
     Machine machine_;
     const backend::AccessRules rules_;
     const std::string scratch_;
-    const std::function<void(const std::string&)> changed_;
+    const std::function<void(const api::DatasetKey&)> changed_;
     Mutex again_;  ///< of whoever lists again for an agent. Held over that
     mutable Mutex mutex_;
     ConditionVariable free_;
@@ -213,7 +213,7 @@ class OriginLister final : public Lister {
 }  // namespace
 
 std::unique_ptr<Lister> make_lister(kube::Api& api, Machine machine, backend::AccessRules rules,
-                                    std::string scratch_folder, std::function<void(const std::string&)> changed) {
+                                    std::string scratch_folder, std::function<void(const api::DatasetKey&)> changed) {
     return std::make_unique<OriginLister>(api, machine, std::move(rules), std::move(scratch_folder),
                                           std::move(changed));
 }

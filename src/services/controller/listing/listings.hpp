@@ -35,7 +35,6 @@ class Lister {
 
 /// `changed` is called with the Dataset's key when a listing has ended.
 std::unique_ptr<Lister> make_lister(kube::Api& api, Machine machine, backend::AccessRules rules,
-                                    std::string scratch_folder,
-                                    std::function<void(const std::string& dataset_key)> changed);
+                                    std::string scratch_folder, std::function<void(const api::DatasetKey&)> changed);
 
 }  // namespace zcdp::services::controller
