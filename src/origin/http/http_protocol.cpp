@@ -129,14 +129,14 @@ class HttpProtocol final : public Protocol {
         return {shared_->endpoint.url() + shared_->base, tree ? shared_->repository : shared_->source,
                 tree ? shared_->folder : "", who};
     }
-    std::string name_of(const std::string& key) const override { return name_in(*shared_, key); }
+    std::string name_of(const ObjectKey& key) const override { return name_in(*shared_, key.str()); }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient&) override {
         Prepared out;
         out.endpoint = shared_->endpoint;
         out.request.method = call.method;
         if (call.location.empty()) {
-            out.request.target = shared_->target_of(call.key);
+            out.request.target = shared_->target_of(call.key.str());
         } else {
             ZCDP_CO_TRY(auto where, split_url(call.location));
             out.endpoint = std::move(where.first), out.request.target = std::move(where.second);
@@ -166,17 +166,17 @@ class HttpProtocol final : public Protocol {
         return decision;
     }
 
-    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
+    Call head_call(const ObjectKey& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
 
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const ObjectKey& key) override {
         const auto size = object_bytes_of(answer);
         if (!size)
             return Error(ErrorKind::refused, "does not say its size", name_of(key),
                          "zcdp needs a Content-Length; a folder's URL ends in /");
-        return info_from(*shared_, answer, key, *size);
+        return info_from(*shared_, answer, key.str(), *size);
     }
 
-    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
         if (shared_->kind == Kind::tree) return call;  // a commit never changes
         const std::string& tag = spec.tag.str();
@@ -193,7 +193,9 @@ class HttpProtocol final : public Protocol {
         return shared_->kind == Kind::tree || shared_->digest_decides() ? Tag() : stated_tag(answer);
     }
 
-    ObjectChecksum checksum_of(const net::Response&, const std::string& key) override { return claimed(*shared_, key); }
+    ObjectChecksum checksum_of(const net::Response&, const ObjectKey& key) override {
+        return claimed(*shared_, key.str());
+    }
 
   private:
     RetryDecision follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name,

@@ -38,7 +38,7 @@ class Reader {
     Task<Error> explain(Error error, ReadSpec spec);
 
   private:
-    std::string key_of(const std::string& path) const { return requester_->remote().prefix() + path; }
+    ObjectKey key_of(const std::string& path) const { return ObjectKey(requester_->remote().prefix() + path); }
     Result<Opened> accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, bool part_wanted) const;
     Result<> check(const net::Response& answer, const ReadSpec& spec) const;
     Result<> check_whole(const net::Response& answer, const ReadSpec& spec) const;

@@ -54,7 +54,8 @@ struct Asks {
     }
     std::vector<Call> all() {
         return {protocol->page_call({"/", "p/a b", ""}), protocol->page_call({"", "", "t=1"}),
-                protocol->head_call("p/a b"), protocol->read_call("p/a b", {"a b", Tag("17"), 7, 0, 7}, false)};
+                protocol->head_call(ObjectKey("p/a b")),
+                protocol->read_call(ObjectKey("p/a b"), {"a b", Tag("17"), 7, 0, 7}, false)};
     }
 };
 
