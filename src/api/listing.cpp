@@ -25,7 +25,7 @@ constexpr size_t kLineMax = 64 << 10;
 }  // namespace
 
 std::string listing_line(const ListingEntry& entry) {
-    Wire wire{entry.path, entry.tag, entry.kind, entry.link_target, entry.size_bytes, entry.executable, {}};
+    Wire wire{entry.path, entry.tag.str(), entry.kind, entry.link_target, entry.size_bytes, entry.executable, {}};
     return json::serialize(to_json(wire)) + "\n";
 }
 
@@ -45,7 +45,7 @@ Result<ListingLine> parse_listing_line(std::string_view line) {
     if (wire.p.empty() || (!wire.k.empty() && wire.k != "dir" && wire.k != "link"))
         return Error(ErrorKind::refused, "a line of the listing has no path, or a kind that there is not");
     out.entry =
-        ListingEntry{std::move(wire.p), std::move(wire.t), std::move(wire.k), std::move(wire.l), wire.s, wire.x};
+        ListingEntry{std::move(wire.p), Tag(std::move(wire.t)), std::move(wire.k), std::move(wire.l), wire.s, wire.x};
     return out;
 }
 

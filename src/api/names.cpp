@@ -9,9 +9,9 @@ std::string short_hash(std::string_view text, size_t digits) { return to_hex(Sha
 
 }  // namespace
 
-std::string node_dataset_name(std::string_view node, std::string_view dataset_uid, std::string_view revision) {
+std::string node_dataset_name(std::string_view node, std::string_view dataset_uid, const Revision& revision) {
     std::string text(node);
-    text.append(1, '\0').append(dataset_uid).append(1, '\0').append(revision);
+    text.append(1, '\0').append(dataset_uid).append(1, '\0').append(revision.str());
     return "nd-" + short_hash(text, 32);
 }
 

@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused input (bad keys, limits), 4 not
 
 void print_json(const sync::SyncReport& report) {
     JsonObject out;
-    out.add("snapshot", report.snapshot).add("revision", report.revision).add("path", report.path);
+    out.add("snapshot", report.snapshot).add("revision", report.revision.str()).add("path", report.path);
     out.add("objects", report.objects).add("bytes", report.bytes);
     out.add("objects_fetched", report.objects_fetched).add("bytes_fetched", report.bytes_fetched);
     out.add("objects_reused", report.objects_reused).add("bytes_reused", report.bytes_reused);

@@ -19,7 +19,7 @@ class Builder final : public SnapshotBuilder {
     }
     Result<> begin();
     Result<> add(const ManifestEntry& entry) override;
-    Result<SnapshotInfo> commit(const std::string& name, const std::string& revision) override;
+    Result<SnapshotInfo> commit(const std::string& name, const Revision& revision) override;
 
   private:
     struct Level {
@@ -199,7 +199,7 @@ Result<> Builder::promote(const SnapshotId& id, bool damaged) {
     return {};
 }
 
-Result<SnapshotInfo> Builder::commit(const std::string& name, const std::string& revision) {
+Result<SnapshotInfo> Builder::commit(const std::string& name, const Revision& revision) {
     ZCDP_TRY(const SnapshotId id, manifest_->finish());
     open_.clear();
     // An eviction of this very snapshot ends first, and none begins meanwhile.

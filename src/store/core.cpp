@@ -55,7 +55,7 @@ std::string unquoted(std::string_view quoted) {
 
 std::string encode_meta(const Meta& meta) {
     return fmt::format("zcdp snapshot 1\nname {}\nrevision {}\npinned {}\ncreated {}\n", quoted(meta.name),
-                       quoted(meta.revision), meta.pinned ? 1 : 0, meta.created_unix_s);
+                       quoted(meta.revision.str()), meta.pinned ? 1 : 0, meta.created_unix_s);
 }
 
 Meta decode_meta(const std::string& text) {
@@ -68,7 +68,7 @@ Meta decode_meta(const std::string& text) {
         const std::string_view key = line.substr(0, space);
         const std::string_view value = space == line.npos ? std::string_view() : line.substr(space + 1);
         if (key == "name") meta.name = unquoted(value);
-        if (key == "revision") meta.revision = unquoted(value);
+        if (key == "revision") meta.revision = Revision(unquoted(value));
         if (key == "pinned") meta.pinned = value == "1";
         if (key == "created") std::from_chars(value.data(), value.data() + value.size(), meta.created_unix_s);
     }

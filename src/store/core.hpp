@@ -88,7 +88,8 @@ std::string unquoted(std::string_view quoted);
 
 /// meta: what must outlive a lost index.
 struct Meta {
-    std::string name, revision;
+    std::string name;
+    Revision revision;
     bool pinned = false;
     int64_t created_unix_s = 0;
 };

@@ -48,7 +48,7 @@ SnapshotId read_id(const sqlite::Statement& row, int column) {
 }
 
 TagRow read_tag(const sqlite::Statement& row) {
-    TagRow tag{row.text(0), row.text(1), static_cast<uint64_t>(row.integer(2)), {}, {}};
+    TagRow tag{row.text(0), Tag(row.text(1)), static_cast<uint64_t>(row.integer(2)), {}, {}};
     read_digest(row, 3, tag.digest);
     return tag;
 }
@@ -58,7 +58,7 @@ SnapshotInfo read_snapshot(const sqlite::Statement& row) {
     info.id = read_id(row, 0);
     info.state = static_cast<SnapshotState>(row.integer(1));
     info.name = row.text(2);
-    info.revision = row.text(3);
+    info.revision = Revision(row.text(3));
     info.pinned = row.integer(4) != 0;
     info.files = static_cast<uint64_t>(row.integer(5));
     info.directories = static_cast<uint64_t>(row.integer(6));
@@ -230,7 +230,7 @@ Result<> Index::put_tag(int64_t origin, const TagRow& row) {
                        .run());
     return put_tag_.bind(1, origin)
         .bind_text(2, row.key)
-        .bind_text(3, row.tag)
+        .bind_text(3, row.tag.str())
         .bind(4, row.size_bytes)
         .bind(5, static_cast<int>(row.digest.kind))
         .bind_blob(6, row.digest.bytes)
@@ -250,8 +250,8 @@ Result<> Index::for_each_tag(int64_t origin, const std::string& prefix, const st
     return {};
 }
 
-Result<std::vector<TagRow>> Index::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
-    tags_like_.bind_text(1, tag).bind(2, size_bytes).bind_text(3, scope.endpoint).bind_text(4, scope.bucket);
+Result<std::vector<TagRow>> Index::tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) {
+    tags_like_.bind_text(1, tag.str()).bind(2, size_bytes).bind_text(3, scope.endpoint).bind_text(4, scope.bucket);
     std::vector<TagRow> rows;
     while (true) {
         ZCDP_TRY(const bool more, tags_like_.step());
@@ -297,8 +297,8 @@ Result<bool> Index::any_sums(const TagScope& scope, uint64_t size_bytes) {
 }
 
 Result<std::optional<SnapshotId>> Index::find_revision(int64_t origin, const std::string& prefix,
-                                                       const std::string& selection, const std::string& revision) {
-    get_revision_.bind(1, origin).bind_text(2, prefix).bind_text(3, selection).bind_text(4, revision);
+                                                       const std::string& selection, const Revision& revision) {
+    get_revision_.bind(1, origin).bind_text(2, prefix).bind_text(3, selection).bind_text(4, revision.str());
     ZCDP_TRY(const bool row, get_revision_.step());
     std::optional<SnapshotId> id;
     if (row) id = read_id(get_revision_, 0);
@@ -307,11 +307,11 @@ Result<std::optional<SnapshotId>> Index::find_revision(int64_t origin, const std
 }
 
 Result<> Index::put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
-                             const std::string& revision, const SnapshotId& snapshot) {
+                             const Revision& revision, const SnapshotId& snapshot) {
     return put_revision_.bind(1, origin)
         .bind_text(2, prefix)
         .bind_text(3, selection)
-        .bind_text(4, revision)
+        .bind_text(4, revision.str())
         .bind_blob(5, bytes_of(snapshot))
         .run();
 }
@@ -320,7 +320,7 @@ Result<> Index::put_snapshot(const SnapshotInfo& info) {
     return put_snapshot_.bind_blob(1, bytes_of(info.id))
         .bind(2, static_cast<int>(info.state))
         .bind_text(3, info.name)
-        .bind_text(4, info.revision)
+        .bind_text(4, info.revision.str())
         .bind(5, info.pinned ? 1 : 0)
         .bind(6, info.files)
         .bind(7, info.directories)

@@ -55,15 +55,15 @@ class Index {
     Result<> put_tag(int64_t origin, const TagRow& row);  ///< and its sum, if it has one
     Result<> for_each_tag(int64_t origin, const std::string& prefix, const std::string& from,
                           const std::function<bool(const TagRow&)>& row);
-    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes);
+    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes);
     Result<bool> any_tags(const TagScope& scope);
     Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
                                           bool anybodys);
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes);
     Result<std::optional<SnapshotId>> find_revision(int64_t origin, const std::string& prefix,
-                                                    const std::string& selection, const std::string& revision);
+                                                    const std::string& selection, const Revision& revision);
     Result<> put_revision(int64_t origin, const std::string& prefix, const std::string& selection,
-                          const std::string& revision, const SnapshotId& snapshot);
+                          const Revision& revision, const SnapshotId& snapshot);
 
     // Snapshots.
     Result<> put_snapshot(const SnapshotInfo& info);

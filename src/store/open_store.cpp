@@ -208,7 +208,7 @@ Result<> OpenStore::for_each_tag(const TagScope& scope, const std::string& prefi
     return origin ? core_.index->for_each_tag(*origin, prefix, from, row) : Result<>();
 }
 
-Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) {
+Result<std::vector<TagRow>> OpenStore::tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) {
     const MutexLock lock(core_.mutex);
     return core_.index->tags_like(scope, tag, size_bytes);
 }
@@ -239,8 +239,7 @@ Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows
 }
 
 Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& scope, const std::string& prefix,
-                                                             const std::string& selection,
-                                                             const std::string& revision) {
+                                                             const std::string& selection, const Revision& revision) {
     std::optional<SnapshotInfo> info;
     {
         const MutexLock lock(core_.mutex);
@@ -257,7 +256,7 @@ Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& sco
 }
 
 Result<> OpenStore::put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
-                                 const std::string& revision, const SnapshotId& snapshot) {
+                                 const Revision& revision, const SnapshotId& snapshot) {
     ZCDP_CHECK(must_write());
     const MutexLock lock(core_.mutex);
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));

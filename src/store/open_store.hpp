@@ -28,17 +28,16 @@ class OpenStore final : public Store {
 
     Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                           const std::function<bool(const TagRow&)>& row) override;
-    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag, uint64_t size_bytes) override;
+    Result<std::vector<TagRow>> tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) override;
     Result<bool> any_tags(const TagScope& scope) override;
     Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
                                           bool anybodys) override;
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) override;
     Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
     Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
-                                                      const std::string& selection,
-                                                      const std::string& revision) override;
+                                                      const std::string& selection, const Revision& revision) override;
     Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
-                          const std::string& revision, const SnapshotId& snapshot) override;
+                          const Revision& revision, const SnapshotId& snapshot) override;
 
     Result<std::vector<SnapshotInfo>> list() override;
     Result<SnapshotInfo> find(const std::string& id_or_name) override;

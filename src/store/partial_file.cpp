@@ -31,7 +31,7 @@ std::string shown(const ByUpload& upload) { return "upload " + upload.name; }
 std::string told_apart(const ByTag& object) {
     std::string text;
     for (const std::string* part :
-         {&object.scope.endpoint, &object.scope.bucket, &object.scope.credentials, &object.key, &object.tag})
+         {&object.scope.endpoint, &object.scope.bucket, &object.scope.credentials, &object.key, &object.tag.str()})
         text += std::to_string(part->size()) + ":" + *part;
     return text;
 }

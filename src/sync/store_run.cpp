@@ -105,8 +105,8 @@ Result<SyncReport> StoreRun::run() {
         const Listed& listed = *listed_;
         if (!options_.expected_revision.empty() && listed.revision != options_.expected_revision)
             return Error(ErrorKind::source_changed,
-                         "is another revision now, " + listed.revision.substr(0, 12) + " instead of " +
-                             options_.expected_revision.substr(0, 12),
+                         "is another revision now, " + listed.revision.str().substr(0, 12) + " instead of " +
+                             options_.expected_revision.str().substr(0, 12),
                          options_.source);
         describe(listed);
         ZCDP_TRY(const bool here, from_earlier_revision(listed));

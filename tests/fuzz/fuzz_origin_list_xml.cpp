@@ -29,7 +29,8 @@ std::string outcome(std::string_view text, size_t step) {
     const auto page = parser.finish();
     if (!page) return "refused";
     std::string all = page->next_token + (page->truncated ? "+" : "-");
-    for (const auto& entry : page->entries) all += entry.path + "\n" + entry.tag + std::to_string(entry.size_bytes);
+    for (const auto& entry : page->entries)
+        all += entry.path + "\n" + entry.tag.str() + std::to_string(entry.size_bytes);
     return all;
 }
 

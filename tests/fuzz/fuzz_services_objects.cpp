@@ -12,6 +12,7 @@
 #include "src/services/controller/decide/decide_small.hpp"
 #include "src/services/controller/webhook/mutate_pod.hpp"
 #include "zcdp/api/agent.hpp"
+#include "zcdp/api/dataset_key.hpp"
 #include "zcdp/api/listing.hpp"
 
 namespace {
@@ -64,6 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         back.pop_back();
         if (const auto again = api::parse_listing_line(back); !again || *again->entry != *line->entry) std::abort();
     }
+    if (const auto key = api::DatasetKey::parse(text); key && key->text() != text) std::abort();
     boost::system::error_code code;
     const boost::json::value value = boost::json::parse(text, code);
     if (code) return 0;

@@ -186,7 +186,7 @@ class OriginConformance {
 
     Task<> changes() {
         auto wrong = spec("long", 0, 10);
-        wrong.tag = "another-tag";
+        wrong.tag = Tag("another-tag");
         auto tag = co_await read(wrong, 16);
         expect_error(tag, ErrorKind::source_changed, "a read with another tag");
         fixture_.put("a/b", "written anew, and longer than it was");

@@ -48,7 +48,7 @@ class TempStore {
             entry.path = path, entry.size_bytes = content.size(), entry.digest = ref(content).digest;
             REQUIRE((*builder)->add(entry));
         }
-        auto info = (*builder)->commit(name, "revision");
+        auto info = (*builder)->commit(name, Revision("revision"));
         REQUIRE(info);
         return *info;
     }

@@ -14,6 +14,7 @@ import kit
 
 # header: {function: target, or (target, the function by which the target comes there)}
 FUZZED = {
+    "include/zcdp/api/dataset_key.hpp": {"DatasetKey::parse": "services_objects"},
     "include/zcdp/api/listing.hpp": {"parse_listing_line": "services_objects"},
     "include/zcdp/api/meta.hpp": {"parse_time": ("services_objects", "from_json")},
     "include/zcdp/api/word.hpp": {"E::parse": ("services_objects", "from_json")},

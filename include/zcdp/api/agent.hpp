@@ -8,6 +8,7 @@
 
 #include "zcdp/api/codec.hpp"
 #include "zcdp/api/meta.hpp"
+#include "zcdp/base/ids.hpp"
 
 namespace zcdp::api {
 
@@ -29,7 +30,8 @@ struct SyncRequest {
     bool virtual_host = false, request_payer = false, dual_stack = false, follow_symlinks = false;
     std::string billing_project, sse_c_key_hex, source_address, ca_pem;
     std::string client_cert_pem, client_key_pem, client_cert_name, client_key_name;
-    std::string proxy, proxy_user, proxy_password, expected_revision;
+    std::string proxy, proxy_user, proxy_password;
+    Revision expected_revision;
     std::vector<std::string> denied_addresses;
     std::optional<uint32_t> retries;
     bool retries_are_given = false;
@@ -53,7 +55,8 @@ struct SyncRequest {
         field("client_cert_pem", self.client_cert_pem), field("client_key_pem", self.client_key_pem),
             field("client_cert_name", self.client_cert_name), field("client_key_name", self.client_key_name);
         field("proxy", self.proxy), field("proxy_user", self.proxy_user), field("proxy_password", self.proxy_password),
-            field("expected_revision", self.expected_revision), field("denied_addresses", self.denied_addresses);
+            field("expected_revision", codec_text(self.expected_revision)),
+            field("denied_addresses", self.denied_addresses);
         field("retries", self.retries), field("retries_are_given", self.retries_are_given),
             field("timeout_ms", self.timeout_ms), field("objects_max", self.objects_max), field("hold", self.hold);
     }
@@ -99,7 +102,9 @@ struct SyncProgress {
 
 /// sync::SyncReport.
 struct SyncResult {
-    std::string snapshot, revision, path;
+    std::string snapshot;
+    Revision revision;
+    std::string path;
     uint64_t objects = 0, bytes = 0, objects_fetched = 0, bytes_fetched = 0, objects_reused = 0, bytes_reused = 0,
              skipped = 0;
     std::vector<std::string> skipped_keys;
@@ -108,7 +113,7 @@ struct SyncResult {
     bool dry_run = false;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("snapshot", self.snapshot), field("revision", self.revision), field("path", self.path),
+        field("snapshot", self.snapshot), field("revision", codec_text(self.revision)), field("path", self.path),
             field("objects", self.objects);
         field("bytes", self.bytes), field("objects_fetched", self.objects_fetched),
             field("bytes_fetched", self.bytes_fetched);

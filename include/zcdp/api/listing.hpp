@@ -13,11 +13,14 @@
 #include <string_view>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/ids.hpp"
 
 namespace zcdp::api {
 
 struct ListingEntry {
-    std::string path, tag, kind, link_target;  ///< kind: "" (a file), "dir", "link"
+    std::string path;
+    Tag tag;
+    std::string kind, link_target;  ///< kind: "" (a file), "dir", "link"
     uint64_t size_bytes = 0;
     bool executable = false;
     bool operator==(const ListingEntry&) const = default;

@@ -28,7 +28,7 @@ inline constexpr const char* kNotReadyTaint = "zcdp.io/agent-not-ready";
 inline constexpr const char* kDataLabelPrefix = "d.zcdp.io/";
 
 /// nd- and 32 hex of SHA-256(node \0 dataset uid \0 revision).
-std::string node_dataset_name(std::string_view node, std::string_view dataset_uid, std::string_view revision);
+std::string node_dataset_name(std::string_view node, std::string_view dataset_uid, const Revision& revision);
 /// 16 hex of SHA-256(node): the value of the label zcdp.io/node.
 std::string node_label_value(std::string_view node);
 /// d.zcdp.io/ and 16 hex of SHA-256(dataset uid): on nodes, with the value "ready".

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "zcdp/api/meta.hpp"
+#include "zcdp/base/ids.hpp"
 
 namespace zcdp::api {
 
@@ -128,7 +129,8 @@ struct DatasetSpec {
 /// A revision that the origin had, where it was listed, and the snapshot it became. Whoever fetches it, ever, fetches
 /// it from there.
 struct DatasetVersion {
-    std::string revision, snapshot;
+    Revision revision;
+    std::string snapshot;
     uint64_t objects = 0, bytes = 0;
     std::string listed;           ///< when
     std::string source;           ///< "BACKEND/PREFIX" and the globs: tells two sources apart
@@ -136,7 +138,7 @@ struct DatasetVersion {
     std::vector<std::string> include, exclude;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("revision", self.revision), field("snapshot", self.snapshot), field("objects", self.objects);
+        field("revision", codec_text(self.revision)), field("snapshot", self.snapshot), field("objects", self.objects);
         field("bytes", self.bytes), field("listed", self.listed), field("source", self.source);
         field("backend", self.backend), field("prefix", self.prefix);
         field("include", self.include), field("exclude", self.exclude);
@@ -147,7 +149,8 @@ struct DatasetVersion {
 struct DatasetStatus {
     int64_t observed_generation = 0;
     Word<Phase> phase;
-    std::string revision, snapshot;
+    Revision revision;
+    std::string snapshot;
     std::optional<uint64_t> objects, bytes;
     std::string size;   ///< bytes, for people
     std::string ready;  ///< "2/3": nodes ready and wanted
@@ -160,7 +163,7 @@ struct DatasetStatus {
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("observedGeneration", self.observed_generation), field("phase", self.phase);
-        field("revision", self.revision), field("snapshot", self.snapshot), field("objects", self.objects);
+        field("revision", codec_text(self.revision)), field("snapshot", self.snapshot), field("objects", self.objects);
         field("bytes", self.bytes), field("size", self.size), field("ready", self.ready);
         field("nodesReady", self.nodes_ready), field("nodesWanted", self.nodes_wanted);
         field("originBytes", self.origin_bytes), field("peerBytes", self.peer_bytes);
@@ -224,14 +227,14 @@ struct NodeDatasetSource {
 struct NodeDatasetSpec {
     std::string node;
     DatasetRef dataset;
-    std::string revision;
+    Revision revision;
     NodeDatasetSource source;
     bool pinned = false;
     Word<Wanted> wanted;
     uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("node", self.node), field("dataset", self.dataset), field("revision", self.revision);
+        field("node", self.node), field("dataset", self.dataset), field("revision", codec_text(self.revision));
         field("source", self.source), field("pinned", self.pinned), field("wanted", self.wanted);
         field("progressSeconds", self.progress_seconds);
     }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/base/tasks.hpp"
 #include "zcdp/origin/selection.hpp"
 
@@ -30,7 +31,7 @@ struct Entry {
     std::string path;
     EntryKind kind = EntryKind::file;
     uint64_t size_bytes = 0;
-    std::string tag;  ///< ETag without quotes, versionId, mtime+inode, or time_tag(): changes whenever the content does
+    Tag tag;  ///< ETag without quotes, versionId, mtime+inode, or time_tag(): changes whenever the content does
     bool executable = false;     ///< only a local origin knows
     std::string symlink_target;  ///< kind symlink only
 
@@ -76,20 +77,20 @@ struct ObjectChecksum {
 
 struct ObjectInfo {
     uint64_t size_bytes = 0;
-    std::string tag;
+    Tag tag;
     ObjectChecksum checksum;
     int64_t modified_unix_s = -1;  ///< -1: not said
     bool has_ranges = true;        ///< a part of it can be asked for, as far as is known
 
     /// Whether this is what was listed under that tag; one that is a time (time_tag()) is compared with the time.
-    bool has_tag(std::string_view listed) const;
+    bool has_tag(const Tag& listed) const;
 };
 
 /// What stands for the tag where a listing states none: the time of the last change as it was listed, in ISO 8601. It
 /// is as weak as a time is: the same object at another time, never another object. "" when `listed` is no time.
-std::string time_tag(std::string_view listed);
+Tag time_tag(std::string_view listed);
 /// The time that such a tag holds, its fraction dropped; nullopt for every other tag.
-std::optional<int64_t> time_of_tag(std::string_view tag);
+std::optional<int64_t> time_of_tag(const Tag& tag);
 
 /// A range's bytes. Destroying it early gives the connection up.
 class Body {
@@ -110,7 +111,7 @@ class Body {
 
 struct ReadSpec {
     std::string path;       ///< as the listing gave it
-    std::string tag;        ///< the object must still have it (If-Match)
+    Tag tag;                ///< the object must still have it (If-Match)
     uint64_t object_bytes;  ///< its size as listed
     uint64_t offset_bytes;
     uint64_t length_bytes;
@@ -132,7 +133,7 @@ class Origin {
     /// also no_ranges, unless `one_pass` or all of the object is asked for.
     virtual Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) = 0;
     /// The size of part `number`, from 1, of an object that was uploaded in parts; 0 where the origin does not say it.
-    virtual Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) {
+    virtual Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number) {
         (void)path, (void)tag, (void)number;
         co_return uint64_t{0};
     }

@@ -11,6 +11,7 @@
 
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/store/chunk_sink.hpp"
 #include "zcdp/store/content.hpp"
 #include "zcdp/store/tags.hpp"
@@ -24,7 +25,8 @@ struct ByDigest {
 };
 struct ByTag {
     TagScope scope;
-    std::string key, tag;  ///< an origin's object as it was listed
+    std::string key;  ///< an origin's object as it was listed
+    Tag tag;
 };
 struct ByUpload {
     std::string name;  ///< what is being uploaded under this name

@@ -11,6 +11,7 @@
 
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/store/snapshots.hpp"
 #include "zcdp/store/tags.hpp"
 
@@ -25,8 +26,7 @@ class OriginMemory {
     virtual Result<> for_each_tag(const TagScope& scope, const std::string& prefix, const std::string& from,
                                   const std::function<bool(const TagRow&)>& row) = 0;
     /// Rows of any scope with this endpoint and bucket that had this tag and size: candidates for reuse by content.
-    virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const std::string& tag,
-                                                  uint64_t size_bytes) = 0;
+    virtual Result<std::vector<TagRow>> tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes) = 0;
     /// Whether any row has this endpoint and bucket, whoever fetched it: if not, tags_like need not be asked.
     virtual Result<bool> any_tags(const TagScope& scope) = 0;
     /// Contents of this size of which this endpoint and bucket stated this sum: to the same credentials, or to anybody.
@@ -38,9 +38,9 @@ class OriginMemory {
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
                                                               const std::string& selection,
-                                                              const std::string& revision) = 0;
+                                                              const Revision& revision) = 0;
     virtual Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,
-                                  const std::string& revision, const SnapshotId& snapshot) = 0;
+                                  const Revision& revision, const SnapshotId& snapshot) = 0;
 };
 
 }  // namespace zcdp::store

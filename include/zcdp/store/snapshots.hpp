@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/store/manifest.hpp"
 
 namespace zcdp::store {
@@ -16,8 +17,8 @@ enum class SnapshotState : uint8_t { ready = 1, evicting = 2, corrupt = 3 };
 struct SnapshotInfo {
     SnapshotId id;
     SnapshotState state = SnapshotState::ready;
-    std::string name;      ///< where it came from, as the user wrote it: "s3://models/llama-3/"
-    std::string revision;  ///< hex; of the listing it was made from last
+    std::string name;   ///< where it came from, as the user wrote it: "s3://models/llama-3/"
+    Revision revision;  ///< of the listing it was made from last
     bool pinned = false;
     uint64_t files = 0, directories = 0, symlinks = 0, bytes = 0;
     int64_t created_unix_s = 0, last_use_unix_s = 0;
@@ -32,7 +33,7 @@ class SnapshotBuilder {
     /// For files only path, executable, size and digest are read; chunk digests come from the store.
     virtual Result<> add(const ManifestEntry& entry) = 0;
     /// Manifest, barrier, rename to snapshots/ID, index. If the snapshot was here already the staging tree is dropped.
-    virtual Result<SnapshotInfo> commit(const std::string& name, const std::string& revision) = 0;
+    virtual Result<SnapshotInfo> commit(const std::string& name, const Revision& revision) = 0;
 };
 
 class Snapshots {

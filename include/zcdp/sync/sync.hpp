@@ -15,6 +15,7 @@
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/guarded.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/origin/options.hpp"
 
 namespace zcdp::store {
@@ -44,12 +45,12 @@ struct SyncOptions {
     uint64_t memory_bytes = 32ull << 20;  ///< transfer buffers; at least 4 MiB
     uint32_t loops = 0;                   ///< network threads; 0: as many as cores, at most 4
     uint64_t lock_timeout_ms = 10'000;    ///< to wait for another run into the same dest
-    std::string expected_revision;        ///< not empty: a listing that gives another one is source_changed
+    Revision expected_revision;           ///< not empty: a listing that gives another one is source_changed
 };
 
 struct SyncReport {
     std::string snapshot;  ///< id; empty after a dry run that would fetch
-    std::string revision;
+    Revision revision;
     std::string path;                                 ///< the ready tree, or dest
     uint64_t objects = 0;                             ///< files of the source that were wanted
     uint64_t bytes = 0;                               ///< of them
@@ -103,7 +104,7 @@ Result<SyncReport> run(const SyncOptions& options, store::Store* store, const or
                        Machine machine, Progress& progress, std::stop_token stop);
 
 struct ListingSummary {
-    std::string revision;
+    Revision revision;
     uint64_t objects = 0, bytes = 0;
 };
 

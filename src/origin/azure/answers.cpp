@@ -141,7 +141,7 @@ Result<> ListParser::blob_field(std::string_view name) {
     if (reader_.depth() == 3 && name == "Name") {
         ZCDP_TRY(entry_.path, decoded_name());
     } else if (name == "Etag") {
-        entry_.tag = plain_tag(text_);
+        entry_.tag = Tag(plain_tag(text_));
     } else if (name == "Content-Length") {
         if (!to_number(text_, entry_.size_bytes)) return bad("Content-Length is '" + printable(text_) + "'");
         size_seen_ = true;

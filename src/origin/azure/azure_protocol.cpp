@@ -23,8 +23,8 @@ class AzureProtocol final : public Protocol {
         return {shared_->endpoint.url(), shared_->account + "/" + shared_->container, shared_->prefix(),
                 shared_->credentials.identity()};
     }
-    std::string name_of(const std::string& key) const override {
-        return "az://" + shared_->account + "/" + shared_->container + "/" + key;
+    std::string name_of(const ObjectKey& key) const override {
+        return "az://" + shared_->account + "/" + shared_->container + "/" + key.str();
     }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
@@ -45,23 +45,23 @@ class AzureProtocol final : public Protocol {
         return decision;
     }
 
-    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0}; }
+    Call head_call(const ObjectKey& key) override { return {"HEAD", key, {}, {}, 0}; }
     /// A folder of a hierarchical namespace, or of Hadoop's drivers, answers as an empty blob does.
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const ObjectKey& key) override {
         const bool marker = answer.header("x-ms-meta-hdi_isfolder") == "true" && answer.body_bytes().value_or(0) == 0;
         if (answer.header("x-ms-resource-type") == "directory" || marker)
             return Error(ErrorKind::not_found, "is a folder, not a blob", name_of(key));
         return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), md5_of(answer.header("content-md5"))};
     }
-    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0};
-        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag + "\"");
+        if (!spec.tag.empty()) call.headers.emplace_back("If-Match", "\"" + spec.tag.str() + "\"");
         if (shared_->sums_ranges) call.headers.emplace_back(kSumHeader, "true");
         return call;
     }
-    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    Tag tag_of(const net::Response& answer) override { return Tag(plain_tag(answer.header("etag"))); }
     /// Content-MD5 is of what was sent; of a range, that of the whole comes under another name.
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+    ObjectChecksum checksum_of(const net::Response& answer, const ObjectKey&) override {
         return md5_of(answer.status() == 206 ? answer.header("x-ms-blob-content-md5") : answer.header("content-md5"));
     }
 
@@ -114,8 +114,8 @@ Task<Result<Prepared>> AzureProtocol::prepare(const Call& call, net::HttpClient&
     Prepared out;
     out.endpoint = shared_->endpoint;
     out.request.method = call.method;
-    const std::string path =
-        shared_->path_prefix + "/" + shared_->container + (call.key.empty() ? "" : "/" + uri_encode(call.key, true));
+    const std::string path = shared_->path_prefix + "/" + shared_->container +
+                             (call.key.empty() ? "" : "/" + uri_encode(call.key.str(), true));
     out.request.target = path;
     if (!call.query.empty()) out.request.target += "?" + uri_encode_pairs(call.query);
     out.request.headers = call.headers;

@@ -31,7 +31,7 @@ Result<Entry> entry_of(const json::object& item) {
     if (entry.path.empty()) return Error(ErrorKind::refused, "the listing has an object without a name");
     if (!number_of(item, "size", entry.size_bytes))
         return Error(ErrorKind::refused, "the listing has an object without a size", entry.path);
-    entry.tag = text_of(item, "generation");
+    entry.tag = Tag(text_of(item, "generation"));
     if (entry.path.back() == '/') entry.kind = EntryKind::directory;
     if (entry.tag.empty() && entry.kind == EntryKind::file)
         return Error(ErrorKind::refused, "the listing has an object without a generation", entry.path);
@@ -100,7 +100,7 @@ Error error_of(const ErrorAnswer& answer, const std::string& object) {
 Result<ObjectInfo> parse_object(std::string_view body) {
     ZCDP_TRY(const json::object object, parse(body));
     ObjectInfo info;
-    info.tag = text_of(object, "generation");
+    info.tag = Tag(text_of(object, "generation"));
     if (info.tag.empty() || !number_of(object, "size", info.size_bytes))
         return Error(ErrorKind::refused, "the object's description has no size or generation");
     info.checksum = checksum(ObjectChecksum::Kind::crc32c, text_of(object, "crc32c"));

@@ -13,7 +13,7 @@ class GcsProtocol final : public Protocol {
     OriginIdentity identity() const override {
         return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->tokens.identity()};
     }
-    std::string name_of(const std::string& key) const override { return "gs://" + shared_->bucket + "/" + key; }
+    std::string name_of(const ObjectKey& key) const override { return "gs://" + shared_->bucket + "/" + key.str(); }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
         Prepared out;
@@ -37,24 +37,24 @@ class GcsProtocol final : public Protocol {
         return decision;
     }
 
-    Call head_call(const std::string& key) override {
+    Call head_call(const ObjectKey& key) override {
         return {"GET", key, {{"fields", "size,generation,crc32c,md5Hash"}}, {}, 0};
     }
-    Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const std::string&) override {
+    Result<ObjectInfo> info_of(const net::Response&, std::string_view body, const ObjectKey&) override {
         return parse_object(body);
     }
 
     bool is_refusal(std::string_view body) const override { return gcs::is_refusal(body); }
 
     /// gzip is accepted so that objects which are stored compressed come as they are stored.
-    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {{"alt", "media"}}, {{"Accept-Encoding", "gzip"}}, 0};
-        if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag);
+        if (!spec.tag.empty()) call.query.emplace_back("ifGenerationMatch", spec.tag.str());
         return call;
     }
     const char* tag_word() const override { return "generation"; }
-    std::string tag_of(const net::Response& answer) override { return std::string(answer.header("x-goog-generation")); }
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+    Tag tag_of(const net::Response& answer) override { return Tag(answer.header("x-goog-generation")); }
+    ObjectChecksum checksum_of(const net::Response& answer, const ObjectKey&) override {
         return gcs::checksum_of(answer.header("x-goog-hash"));
     }
 
@@ -86,7 +86,7 @@ net::Request request_of(const std::string& bucket, const Call& call, const std::
     net::Request out;
     out.method = call.method;
     out.target = "/storage/v1/b/" + uri_encode(bucket, false) + "/o";
-    if (!call.key.empty()) out.target += "/" + uri_encode(call.key, false);
+    if (!call.key.empty()) out.target += "/" + uri_encode(call.key.str(), false);
     auto query = call.query;
     out.headers = call.headers;
     if (!billing_project.empty()) query.emplace_back("userProject", billing_project);

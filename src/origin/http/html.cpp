@@ -20,7 +20,7 @@ size_t find_word(std::string_view body, std::string_view word, size_t at) {
     return found == body.end() ? body.npos : static_cast<size_t>(found - body.begin());
 }
 
-struct Tag {
+struct HtmlTag {
     std::string name;  ///< in small letters; a closing one's begins with '/'
     std::optional<std::string_view> href, type, charset, content;
     size_t end = 0;  ///< just behind it
@@ -32,7 +32,7 @@ class Scanner {
     explicit Scanner(std::string_view body) : body_(body) {}
 
     /// Errors: refused: the page ends within one.
-    Result<std::optional<Tag>> next() {
+    Result<std::optional<HtmlTag>> next() {
         while (at_ < body_.size()) {
             const size_t open = std::min(body_.find('<', at_), body_.size());
             has_text_ = has_text_ || !std::all_of(body_.begin() + static_cast<ptrdiff_t>(at_),
@@ -46,7 +46,7 @@ class Scanner {
                 return read_tag();
         }
         at_ = body_.size();
-        return std::optional<Tag>();
+        return std::optional<HtmlTag>();
     }
     /// What stands before the closing tag of `name`; goes behind it.
     std::string_view take_until_closed(const std::string& name) {
@@ -73,8 +73,8 @@ class Scanner {
         return body_.substr(begin, at_ - begin);
     }
 
-    Result<std::optional<Tag>> read_tag() {
-        Tag tag;
+    Result<std::optional<HtmlTag>> read_tag() {
+        HtmlTag tag;
         const size_t begin = at_;
         at_ += body_[at_] == '/';
         take(" \t\r\n\f/>");
@@ -88,7 +88,7 @@ class Scanner {
         tag.end = ++at_;
         return std::optional(std::move(tag));
     }
-    Result<> read_attribute(Tag& tag) {
+    Result<> read_attribute(HtmlTag& tag) {
         const size_t begin = at_++;  // a '=' at its beginning is part of the name
         take(" \t\r\n\f/>=");
         const std::string name = to_lower(body_.substr(begin, at_ - begin));

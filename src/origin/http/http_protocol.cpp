@@ -83,12 +83,12 @@ Error with_words(Error error, const net::Response& answer, std::string_view body
 }
 
 /// A strong ETag without its quotes, a weak one as it is, else the date.
-std::string stated_tag(const net::Response& answer) {
+Tag stated_tag(const net::Response& answer) {
     const std::string_view etag = answer.header("etag");
-    if (etag.starts_with("W/")) return std::string(etag);
-    if (!etag.empty()) return plain_tag(etag);
+    if (etag.starts_with("W/")) return Tag(etag);
+    if (!etag.empty()) return Tag(plain_tag(etag));
     const std::string_view date = answer.header("last-modified");
-    return date.empty() ? "" : std::string(kDatePrefix) + std::string(date);
+    return date.empty() ? Tag() : Tag(std::string(kDatePrefix) + std::string(date));
 }
 
 ObjectChecksum claimed(const WebSource& shared, const std::string& key) {
@@ -129,14 +129,14 @@ class HttpProtocol final : public Protocol {
         return {shared_->endpoint.url() + shared_->base, tree ? shared_->repository : shared_->source,
                 tree ? shared_->folder : "", who};
     }
-    std::string name_of(const std::string& key) const override { return name_in(*shared_, key); }
+    std::string name_of(const ObjectKey& key) const override { return name_in(*shared_, key.str()); }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient&) override {
         Prepared out;
         out.endpoint = shared_->endpoint;
         out.request.method = call.method;
         if (call.location.empty()) {
-            out.request.target = shared_->target_of(call.key);
+            out.request.target = shared_->target_of(call.key.str());
         } else {
             ZCDP_CO_TRY(auto where, split_url(call.location));
             out.endpoint = std::move(where.first), out.request.target = std::move(where.second);
@@ -166,33 +166,36 @@ class HttpProtocol final : public Protocol {
         return decision;
     }
 
-    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
+    Call head_call(const ObjectKey& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
 
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const ObjectKey& key) override {
         const auto size = object_bytes_of(answer);
         if (!size)
             return Error(ErrorKind::refused, "does not say its size", name_of(key),
                          "zcdp needs a Content-Length; a folder's URL ends in /");
-        return info_from(*shared_, answer, key, *size);
+        return info_from(*shared_, answer, key.str(), *size);
     }
 
-    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
         if (shared_->kind == Kind::tree) return call;  // a commit never changes
-        if (spec.tag.starts_with(kDatePrefix))
-            call.headers.emplace_back("If-Unmodified-Since", spec.tag.substr(kDatePrefix.size()));
-        else if (!spec.tag.starts_with("W/") && !spec.tag.starts_with(kDigestPrefix))
-            call.headers.emplace_back("If-Match", shared_->bare_tags ? spec.tag : "\"" + spec.tag + "\"");
+        const std::string& tag = spec.tag.str();
+        if (tag.starts_with(kDatePrefix))
+            call.headers.emplace_back("If-Unmodified-Since", tag.substr(kDatePrefix.size()));
+        else if (!tag.starts_with("W/") && !tag.starts_with(kDigestPrefix))
+            call.headers.emplace_back("If-Match", shared_->bare_tags ? tag : "\"" + tag + "\"");
         return call;
     }
 
     /// "" where it decides nothing: a commit's files never change, and a digest says more than what a mirror calls a
     /// file.
-    std::string tag_of(const net::Response& answer) override {
-        return shared_->kind == Kind::tree || shared_->digest_decides() ? "" : stated_tag(answer);
+    Tag tag_of(const net::Response& answer) override {
+        return shared_->kind == Kind::tree || shared_->digest_decides() ? Tag() : stated_tag(answer);
     }
 
-    ObjectChecksum checksum_of(const net::Response&, const std::string& key) override { return claimed(*shared_, key); }
+    ObjectChecksum checksum_of(const net::Response&, const ObjectKey& key) override {
+        return claimed(*shared_, key.str());
+    }
 
   private:
     RetryDecision follow(Call& call, const Prepared& sent, const net::Response& answer, const std::string& name,
@@ -238,7 +241,7 @@ Result<ObjectInfo> info_from(const WebSource& shared, const net::Response& answe
     if (shared.kind == Kind::tree) out.tag = shared.claim_of(key).tag;
     const bool has_digest = out.checksum.kind != ObjectChecksum::Kind::none;
     if (has_digest && (out.tag.empty() || shared.digest_decides()))
-        out.tag = std::string(kDigestPrefix) + to_hex_of(out.checksum.raw);
+        out.tag = Tag(std::string(kDigestPrefix) + to_hex_of(out.checksum.raw));
     if (out.tag.empty())
         return Error(ErrorKind::refused, "has neither an ETag nor a Last-Modified, so a change could not be noticed",
                      name_in(shared, key), "give --sha256 or a SHA256SUMS");

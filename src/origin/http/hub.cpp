@@ -60,7 +60,7 @@ Result<TreePage> parse_tree(std::string_view body) {
         }
         TreeFile file;
         file.entry.path = text_of(object, "path");
-        file.entry.tag = text_of(object, "oid");
+        file.entry.tag = Tag(text_of(object, "oid"));
         if (file.entry.path.empty() || file.entry.tag.empty() || !number_of(object, "size", file.entry.size_bytes))
             return refused("the tree has a file without a path, an oid or a size");
         if (const json::value* lfs = object.if_contains("lfs"); lfs && lfs->is_object()) {
@@ -69,7 +69,7 @@ Result<TreePage> parse_tree(std::string_view body) {
             if (!is_sha256_hex(oid))
                 return refused("the tree has an LFS file whose oid is no SHA-256: " + printable(file.entry.path));
             file.sha256 = bytes_from_hex(oid);
-            file.entry.tag = oid;
+            file.entry.tag = Tag(std::move(oid));
             if (!number_of(lfs->get_object(), "size", file.entry.size_bytes))
                 return refused("the tree has an LFS file without a size: " + printable(file.entry.path));
         }

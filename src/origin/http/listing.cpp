@@ -31,7 +31,7 @@ Task<Result<std::vector<std::string>>> fetch_sums(Surroundings around) {
         if (sum.path.starts_with('/') || ("/" + sum.path + "/").find("/../") != std::string::npos)
             co_return Error(ErrorKind::refused, "names a file outside of its folder: " + printable(sum.path),
                             shared.source);
-        claims[sum.path] = {std::move(sum.sha256), ""};
+        claims[sum.path] = {std::move(sum.sha256), {}};
         paths.push_back(std::move(sum.path));
     }
     shared.set_claims(std::move(claims));

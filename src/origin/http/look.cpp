@@ -13,7 +13,7 @@ constexpr size_t kPageBytesMax = 64 << 20, kPeekBytes = 64 << 10;
 
 Call call_of(const std::string& method, const std::string& key, std::shared_ptr<Journey> journey) {
     Call call;
-    call.method = method, call.key = key, call.journey = std::move(journey);
+    call.method = method, call.key = ObjectKey(key), call.journey = std::move(journey);
     return call;
 }
 

@@ -138,7 +138,7 @@ Result<> WebSource::configure_url(const std::string& url) {
             return Error(ErrorKind::usage, "is no single file, of which a digest could be given", source);
         const auto digest = sha256_from_hex(to_lower(options.sha256));  // some tools print capitals
         if (!digest) return Error(ErrorKind::usage, "is no SHA-256 in hex", options.sha256);
-        set_claims({{name, {std::string(digest->begin(), digest->end()), ""}}});
+        set_claims({{name, {std::string(digest->begin(), digest->end()), {}}}});
     }
     ZCDP_CHECK(configure_network());
     return authorize_url();

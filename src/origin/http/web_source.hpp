@@ -8,6 +8,7 @@
 #include "src/origin/remote/remote.hpp"
 
 #include "zcdp/base/guarded.hpp"
+#include "zcdp/base/ids.hpp"
 
 namespace zcdp::origin::http {
 
@@ -22,7 +23,7 @@ enum class Kind {
 /// What somebody states of a file besides what its server says.
 struct Claim {
     std::string sha256;  ///< raw; "" when it is not known
-    std::string tag;     ///< kind tree alone: of the listing
+    Tag tag;             ///< kind tree alone: of the listing
 };
 using Claims = std::unordered_map<std::string, Claim>;
 

@@ -16,9 +16,9 @@ constexpr uint64_t kPlainFileSystems[] = {0xef53, 0x58465342, 0x9123683e, 0x0102
 
 }  // namespace
 
-std::string tag_of(const struct stat& st) {
-    return fmt::format("{:x}.{:x}-{:x}.{:x}-{:x}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
-                       st.st_ctim.tv_nsec, st.st_ino);
+Tag tag_of(const struct stat& st) {
+    return Tag(fmt::format("{:x}.{:x}-{:x}.{:x}-{:x}", st.st_mtim.tv_sec, st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+                           st.st_ctim.tv_nsec, st.st_ino));
 }
 
 Entry file_entry(std::string path, const struct stat& st) {

@@ -19,7 +19,7 @@
 namespace zcdp::origin::local {
 
 /// Changes whenever the content does: any write moves mtime and ctime, any replacement the inode.
-std::string tag_of(const struct stat& st);
+Tag tag_of(const struct stat& st);
 /// What a listing says of a file.
 Entry file_entry(std::string path, const struct stat& st);
 

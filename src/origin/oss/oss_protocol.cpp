@@ -16,19 +16,19 @@ class OssProtocol final : public Protocol {
     OriginIdentity identity() const override {
         return {shared_->endpoint.url(), shared_->bucket, shared_->prefix(), shared_->credentials.identity()};
     }
-    std::string name_of(const std::string& key) const override { return "oss://" + shared_->bucket + "/" + key; }
+    std::string name_of(const ObjectKey& key) const override { return "oss://" + shared_->bucket + "/" + key.str(); }
 
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override {
         Prepared out;
         out.endpoint = shared_->endpoint;
         out.request.method = call.method;
-        out.request.target = shared_->path_prefix + "/" + uri_encode(call.key, true);
+        out.request.target = shared_->path_prefix + "/" + uri_encode(call.key.str(), true);
         if (!call.query.empty()) out.request.target += "?" + query_of(call.query);
         out.request.headers = call.headers;
         if (shared_->credentials.anonymous()) co_return out;
         ZCDP_CO_TRY(const Credentials used, co_await shared_->credentials.get(credentials_http, shared_->clock_skew_s));
         const std::string date = amz_date(shared_->machine.clock.unix_s() + shared_->clock_skew_s);
-        SigningInput input{call.method, shared_->bucket, call.key, shared_->region, call.query, {}, date};
+        SigningInput input{call.method, shared_->bucket, call.key.str(), shared_->region, call.query, {}, date};
         input.headers = {{"x-oss-content-sha256", "UNSIGNED-PAYLOAD"}, {"x-oss-date", date}};
         if (!used.security_token.empty()) input.headers.emplace_back("x-oss-security-token", used.security_token);
         out.request.headers.emplace_back("Authorization", authorization(input, used.access_key, used.secret_key));
@@ -60,19 +60,19 @@ class OssProtocol final : public Protocol {
         return decision;
     }
 
-    Call head_call(const std::string& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+    Call head_call(const ObjectKey& key) override { return {"HEAD", key, {}, {}, 0, ""}; }
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const ObjectKey& key) override {
         return ObjectInfo{object_bytes_of(answer).value_or(0), tag_of(answer), checksum_of(answer, key),
                           parse_http_date(std::string(answer.header("last-modified")))};
     }
-    Call read_call(const std::string& key, const ReadSpec& spec, bool) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool) override {
         Call call{"GET", key, {}, {}, 0, ""};
         if (auto condition = condition_of(spec.tag)) call.headers.push_back(std::move(*condition));
         return call;
     }
-    std::string tag_of(const net::Response& answer) override { return plain_tag(answer.header("etag")); }
+    Tag tag_of(const net::Response& answer) override { return Tag(plain_tag(answer.header("etag"))); }
     /// x-oss-hash-crc64ecma is of the whole object, in decimal, on every answer.
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+    ObjectChecksum checksum_of(const net::Response& answer, const ObjectKey&) override {
         ObjectChecksum out;
         uint64_t value = 0;
         if (!to_number(answer.header("x-oss-hash-crc64ecma"), value)) return out;

@@ -68,16 +68,16 @@ std::string plain_tag(std::string_view etag) {
     return std::string(etag);
 }
 
-std::string unmodified_since_of(std::string_view tag) {
+std::string unmodified_since_of(const Tag& tag) {
     const auto time = time_of_tag(tag);
-    return time ? http_date(*time + (tag.find('.') != tag.npos)) : "";
+    return time ? http_date(*time + (tag.str().find('.') != std::string::npos)) : "";
 }
 
-std::optional<net::Header> condition_of(std::string_view tag) {
+std::optional<net::Header> condition_of(const Tag& tag) {
     if (std::string time = unmodified_since_of(tag); !time.empty())
         return net::Header{"If-Unmodified-Since", std::move(time)};
     if (tag.empty()) return std::nullopt;
-    return net::Header{"If-Match", "\"" + std::string(tag) + "\""};
+    return net::Header{"If-Match", "\"" + tag.str() + "\""};
 }
 
 std::string words_of_refusal(bool came_as_success, int status, std::string_view code, std::string_view message) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "zcdp/base/ids.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/net/http.hpp"
 
@@ -34,12 +35,12 @@ uint64_t retry_after_ms_of(const net::Response& answer, int64_t now_unix_s);
 
 /// What a read sends so that only the object with this tag is served: If-Unmodified-Since for a time, If-Match for an
 /// ETag; nothing for "".
-std::optional<net::Header> condition_of(std::string_view tag);
+std::optional<net::Header> condition_of(const Tag& tag);
 
 /// What If-Unmodified-Since has to say for an object that was listed under a time for its tag; "" for every other tag.
 /// A part of a second is rounded up: services compare with what they have, and the answer's own time is compared
 /// besides.
-std::string unmodified_since_of(std::string_view tag);
+std::string unmodified_since_of(const Tag& tag);
 
 /// What a refusal says, fit to be shown: "HTTP 403 CODE: MESSAGE", or "in an answer of HTTP 200, CODE: MESSAGE".
 std::string words_of_refusal(bool came_as_success, int status, std::string_view code, std::string_view message);

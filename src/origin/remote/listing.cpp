@@ -46,7 +46,7 @@ Task<Result<>> feed_all(net::Response& answer, PageParser& parser, std::optional
 
 Task<Result<ListPage>> fetch_page(Requester& requester, PageRequest page) {
     Protocol& protocol = requester.protocol();
-    const std::string name = protocol.name_of(requester.remote().prefix());
+    const std::string name = protocol.name_of(ObjectKey(requester.remote().prefix()));
     Requester::Refused refusals{protocol.page_call(page), {}};
     for (uint32_t attempt = 1;;) {
         ZCDP_CO_TRY(auto answer, co_await requester.send(refusals.call));
@@ -128,7 +128,7 @@ class RangeReader {
     }
     Error malformed(const std::string& what) const {
         return Error(ErrorKind::refused, "the listing " + what,
-                     requester_->protocol().name_of(requester_->remote().prefix()));
+                     requester_->protocol().name_of(ObjectKey(requester_->remote().prefix())));
     }
     struct HashOf {
         size_t operator()(const Sha256Bytes& bytes) const {
@@ -190,7 +190,7 @@ class Finish {
         const uint64_t most = remote.options.objects_max > 0 ? remote.options.objects_max : kObjectsMax;
         if ((seen_ += entries.size()) > most)
             return Error(ErrorKind::refused, "has more than " + std::to_string(most) + " objects",
-                         requester_.protocol().name_of(remote.prefix()), "sync a part of it");
+                         requester_.protocol().name_of(ObjectKey(remote.prefix())), "sync a part of it");
         if (const size_t cut = remote.prefix().size(); cut > 0)
             for (Entry& entry : entries) entry.path.erase(0, cut);
         return entries;
@@ -298,7 +298,7 @@ class RangedListing final : public Listing {
         requester_->remote().lists_in_order = false;
         requester_->remote().machine.log.info(
             "the service lists in an order of its own, it is listed page by page",
-            {{"object", requester_->protocol().name_of(requester_->remote().prefix())}});
+            {{"object", requester_->protocol().name_of(ObjectKey(requester_->remote().prefix()))}});
         abandon();
         finish_.begin();
         ++restarts_;
@@ -350,7 +350,7 @@ class RangedListing final : public Listing {
 /// A source that is one object.
 class SingleListing final : public Listing {
   public:
-    SingleListing(std::shared_ptr<Requester> requester, std::string key)
+    SingleListing(std::shared_ptr<Requester> requester, ObjectKey key)
         : requester_(std::move(requester)), key_(std::move(key)) {}
 
     Task<Result<std::vector<Entry>>> next() override {
@@ -358,7 +358,7 @@ class SingleListing final : public Listing {
         if (std::exchange(done_, true)) co_return page;
         ZCDP_CO_TRY(ObjectInfo info, co_await requester_->head(key_));
         Entry entry;
-        entry.path = key_.substr(key_.rfind('/') + 1);
+        entry.path = key_.str().substr(key_.str().rfind('/') + 1);
         entry.size_bytes = info.size_bytes, entry.tag = std::move(info.tag);
         if (entry.tag.empty() && info.modified_unix_s >= 0) entry.tag = time_tag(iso8601(info.modified_unix_s));
         if (entry.tag.empty())
@@ -370,7 +370,7 @@ class SingleListing final : public Listing {
 
   private:
     std::shared_ptr<Requester> requester_;
-    const std::string key_;
+    const ObjectKey key_;
     bool done_ = false;
 };
 
@@ -405,7 +405,7 @@ class FolderOrObject final : public Listing {
 }  // namespace
 
 std::unique_ptr<Listing> make_listing(std::shared_ptr<Requester> requester, const Selection& selection) {
-    if (const std::string one = requester->protocol().single(); !one.empty())
+    if (const ObjectKey one = requester->protocol().single(); !one.empty())
         return std::make_unique<SingleListing>(std::move(requester), one);
     auto folder = std::make_unique<RangedListing>(requester, selection);
     if (requester->remote().object.empty()) return folder;

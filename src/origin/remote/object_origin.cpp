@@ -137,7 +137,7 @@ class ObjectOrigin final : public Origin {
         ZCDP_CO_TRY(Opened opened, co_await reader_->open(spec));
         co_return std::unique_ptr<Body>(std::make_unique<RemoteBody>(std::move(opened), std::move(spec), reader_));
     }
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override {
+    Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number) override {
         return reader_->part_bytes(path, tag, number);
     }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override {

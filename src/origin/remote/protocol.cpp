@@ -25,11 +25,11 @@ bool correct_clock(Remote& remote, const net::Response& answer, Tried& tried) {
     return true;
 }
 
-std::string Protocol::tag_like(const net::Response& answer, const std::string& listed) {
+Tag Protocol::tag_like(const net::Response& answer, const Tag& listed) {
     const auto time = time_of_tag(listed);
     if (!time) return tag_of(answer);
     const int64_t modified = parse_http_date(std::string(answer.header("last-modified")));
-    return modified < 0 ? "" : modified == *time ? listed : time_tag(iso8601(modified));
+    return modified < 0 ? Tag() : modified == *time ? listed : time_tag(iso8601(modified));
 }
 
 }  // namespace zcdp::origin

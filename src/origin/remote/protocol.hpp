@@ -26,7 +26,7 @@ struct Journey {
 /// A request before it is authorised: key and query are plain.
 struct Call {
     std::string method = "GET";
-    std::string key;                                         ///< "" for the bucket (container) itself
+    ObjectKey key;                                           ///< "" for the bucket (container) itself
     std::vector<std::pair<std::string, std::string>> query;  ///< sorted by name
     std::vector<net::Header> headers;                        ///< in lower case where they are signed
     uint64_t body_bytes = 0;                                 ///< expected, for the deadline
@@ -112,7 +112,7 @@ class Protocol {
     virtual void sent_by(Requester&) {}
     virtual OriginIdentity identity() const = 0;
     /// "s3://bucket/key", for messages.
-    virtual std::string name_of(const std::string& key) const = 0;
+    virtual std::string name_of(const ObjectKey& key) const = 0;
 
     /// Adds address and authorisation. Credentials that must be fetched are, with `credentials_http`.
     /// `call` must outlive the task.
@@ -121,21 +121,21 @@ class Protocol {
     virtual RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
                                    const std::string& name, Tried& tried) = 0;
 
-    virtual Call head_call(const std::string& key) = 0;
+    virtual Call head_call(const ObjectKey& key) = 0;
     /// `body`: empty for a HEAD. Its answer says the object's size, or that of a GET of its first byte does.
-    virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body, const std::string& key) = 0;
+    virtual Result<ObjectInfo> info_of(const net::Response& answer, std::string_view body, const ObjectKey& key) = 0;
     /// Whether such a body is what the service says when it refuses.
     virtual bool is_refusal(std::string_view) const { return false; }
     /// `whole`: all of the object in one piece, so that its checksum can be asked for.
-    virtual Call read_call(const std::string& key, const ReadSpec& spec, bool whole) = 0;
+    virtual Call read_call(const ObjectKey& key, const ReadSpec& spec, bool whole) = 0;
     /// What a tag is called in messages.
     virtual const char* tag_word() const { return "ETag"; }
     /// The tag that a read's answer states; "" when it states none.
-    virtual std::string tag_of(const net::Response& answer) = 0;
+    virtual Tag tag_of(const net::Response& answer) = 0;
     /// The same in the form of `listed`, which may be a time (time_tag()).
-    std::string tag_like(const net::Response& answer, const std::string& listed);
+    Tag tag_like(const net::Response& answer, const Tag& listed);
     /// What the origin claims of the whole object `key`.
-    virtual ObjectChecksum checksum_of(const net::Response& answer, const std::string& key) = 0;
+    virtual ObjectChecksum checksum_of(const net::Response& answer, const ObjectKey& key) = 0;
     /// The longest range whose checksum the service states, a divisor of a chunk: then all is read in such ranges, the
     /// whole of an object too. 0: it states none, or has said that it does not.
     virtual uint64_t checked_range_bytes() const { return 0; }
@@ -144,10 +144,10 @@ class Protocol {
     virtual Result<ObjectChecksum> range_checksum_of(const net::Response&) { return ObjectChecksum{}; }
     /// Asks for the size of a part of an object that was uploaded in parts: Content-Length is the part's. Nothing where
     /// the service has no such request.
-    virtual std::optional<Call> part_call(const std::string&, uint32_t) { return std::nullopt; }
+    virtual std::optional<Call> part_call(const ObjectKey&, uint32_t) { return std::nullopt; }
 
     /// The key of the one object that the source is; "": all below the prefix.
-    virtual std::string single() const { return ""; }
+    virtual ObjectKey single() const { return {}; }
 
     // --- Listing by pages; a protocol that has no such thing leaves these as they are. ---
     /// Whether a page can begin after any key: then ranges of keys are listed side by side.

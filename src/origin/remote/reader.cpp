@@ -60,7 +60,7 @@ Task<Result<ObjectInfo>> Reader::head(std::string path) {
 }
 
 /// A service that does not know the question refuses it, or answers for the whole object.
-Task<Result<uint64_t>> Reader::part_bytes(std::string path, std::string tag, uint32_t number) {
+Task<Result<uint64_t>> Reader::part_bytes(std::string path, Tag tag, uint32_t number) {
     const auto call = requester_->protocol().part_call(key_of(path), number);
     if (!call) co_return uint64_t{0};
     const auto answer = co_await requester_->send(*call);
@@ -68,8 +68,8 @@ Task<Result<uint64_t>> Reader::part_bytes(std::string path, std::string tag, uin
         answer.error().kind() != ErrorKind::source_changed)
         co_return answer.error();
     if (!answer) co_return uint64_t{0};
-    if (const std::string now = requester_->protocol().tag_like(**answer, tag); !now.empty() && now != tag)
-        co_return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(now)),
+    if (const Tag now = requester_->protocol().tag_like(**answer, tag); !now.empty() && now != tag)
+        co_return changed(fmt::format("its {} is {} now", requester_->protocol().tag_word(), printable(now.str())),
                           name_of(path));
     co_return (*answer)->body_bytes().value_or(0);
 }
@@ -146,9 +146,9 @@ Result<Opened> Reader::accept(std::unique_ptr<net::Response> answer, const ReadS
 /// Everything the header says against what was asked for.
 Result<> Reader::check(const net::Response& answer, const ReadSpec& spec) const {
     const Protocol& protocol = requester_->protocol();
-    const std::string tag = requester_->protocol().tag_like(answer, spec.tag);
+    const Tag tag = requester_->protocol().tag_like(answer, spec.tag);
     if (!spec.tag.empty() && !tag.empty() && tag != spec.tag && !faults::broken("etag"))
-        return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag)), name_of(spec.path));
+        return changed(fmt::format("its {} is {} now", protocol.tag_word(), printable(tag.str())), name_of(spec.path));
     if (answer.status() == 200) return check_whole(answer, spec);
     if (answer.status() == 206) return check_part(answer, spec);
     return Error(ErrorKind::failed, fmt::format("HTTP {} instead of the object", answer.status()), name_of(spec.path));

@@ -28,7 +28,7 @@ class Reader {
     std::string name_of(const std::string& path) const { return requester_->protocol().name_of(key_of(path)); }
 
     Task<Result<ObjectInfo>> head(std::string path);
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number);
+    Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number);
     /// As much of it as one request can ask for. Errors: as Origin::read().
     Task<Result<Opened>> open(ReadSpec spec);
     /// What `error` of an answer means, once it is asked what the object is: it is gone, it is another one now
@@ -38,7 +38,7 @@ class Reader {
     Task<Error> explain(Error error, ReadSpec spec);
 
   private:
-    std::string key_of(const std::string& path) const { return requester_->remote().prefix() + path; }
+    ObjectKey key_of(const std::string& path) const { return ObjectKey(requester_->remote().prefix() + path); }
     Result<Opened> accept(std::unique_ptr<net::Response> answer, const ReadSpec& spec, bool part_wanted) const;
     Result<> check(const net::Response& answer, const ReadSpec& spec) const;
     Result<> check_whole(const net::Response& answer, const ReadSpec& spec) const;

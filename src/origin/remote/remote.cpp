@@ -35,7 +35,7 @@ bool is_bucket(std::string_view name) {
 }
 
 Remote::Remote(std::string key, OriginOptions origin_options, Machine on)
-    : object(key.ends_with('/') ? "" : key),
+    : object(key.ends_with('/') ? ObjectKey() : ObjectKey(key)),
       options(std::move(origin_options)),
       machine(on),
       concurrency(options.connections > 0 ? options.connections : kConcurrencyMost),
@@ -46,7 +46,7 @@ Remote::Remote(std::string key, OriginOptions origin_options, Machine on)
       hedges(machine.metrics.counter(metric::hedges)),
       bytes(machine.metrics.counter(metric::bytes)),
       folder_(folder_of(std::move(key))),
-      parent_(object.substr(0, object.rfind('/') + 1)) {}
+      parent_(object.str().substr(0, object.str().rfind('/') + 1)) {}
 
 Result<> Remote::configure_network() {
     ZCDP_CHECK(net::check_client_identity(tls_options(options), machine.clock.unix_s()));

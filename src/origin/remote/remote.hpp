@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "zcdp/base/ids.hpp"
 #include "zcdp/net/http.hpp"
 #include "zcdp/origin/options.hpp"
 #include "zcdp/transfer/concurrency.hpp"
@@ -18,6 +19,10 @@ namespace zcdp::origin {
 /// Whether this can be a bucket's name at one of the services. Pure.
 bool is_bucket(std::string_view name);
 
+/// What a bucket has an object under: the source's prefix and the path in the dataset's tree, which alone is no key.
+/// Where a URL takes the place of a bucket, there is no prefix.
+using ObjectKey = Id<struct ObjectKeyId>;
+
 class Remote {
   public:
     /// `key`: what the SOURCE has behind its bucket. "" or with a '/' at its end it names a folder; without, a folder,
@@ -29,7 +34,7 @@ class Remote {
 
     /// "" or ends in '/'; every key of the source begins with it.
     const std::string& prefix() const { return is_object ? parent_ : folder_; }
-    const std::string object;                ///< the key that the source may be itself; "": it is a folder
+    const ObjectKey object;                  ///< what the source may be itself; "": it is a folder
     std::atomic<bool> is_object{false};      ///< it is; found by the listing, before anything is read
     std::atomic<bool> lists_in_order{true};  ///< by the bytes of the keys; until a listing shows that it does not
     const OriginOptions options;

@@ -192,7 +192,7 @@ Task<Result<>> Requester::refused(Refused& of, std::unique_ptr<net::Response> an
     co_return Result<>();
 }
 
-Task<Result<ObjectInfo>> Requester::head(std::string key) {
+Task<Result<ObjectInfo>> Requester::head(ObjectKey key) {
     Refused refusals{protocol_->head_call(key), {}};
     const bool in_body = refusals.call.method != "HEAD";
     const std::string name = protocol_->name_of(key);

@@ -28,7 +28,7 @@ class Requester {
     /// task.
     Task<Result<>> refused(Refused& of, std::unique_ptr<net::Response> answer, std::string body);
     /// What the object `key` is now.
-    Task<Result<ObjectInfo>> head(std::string key);
+    Task<Result<ObjectInfo>> head(ObjectKey key);
     /// Whether to ask again after `error`; waits first.
     Task<bool> retry_after(const Error& error, uint32_t attempt, uint64_t retry_after_ms = 0);
     /// Counts a request that was silent for too long (ErrorKind::stalled) and is sent again at once.

@@ -70,7 +70,7 @@ Result<> ListParser::object_field(std::string_view name) {
         entry_.path = std::move(text_);
         key_seen_ = true;
     } else if (name == "ETag") {
-        entry_.tag = plain_tag(trimmed(text_, kBlanks));
+        entry_.tag = Tag(plain_tag(trimmed(text_, kBlanks)));
     } else if (name == "LastModified") {
         modified_ = trimmed(text_, kBlanks);
     } else if (name == "Size") {

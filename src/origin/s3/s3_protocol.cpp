@@ -26,7 +26,7 @@ bool is_session_call(const Call& call) {
 
 /// The path and query on the wire, which are also the canonical ones.
 std::string target_of(const Call& call, const Address& address, std::string& path, std::string& query) {
-    path = address.path_prefix + "/" + uri_encode(call.key, true);
+    path = address.path_prefix + "/" + uri_encode(call.key.str(), true);
     query = uri_encode_pairs(call.query);
     return query.empty() ? path : path + "?" + query;
 }
@@ -45,23 +45,23 @@ class S3Protocol final : public Protocol {
                 false,
                 true};
     }
-    std::string name_of(const std::string& key) const override {
-        return "s3://" + shared_->bucket + "/" + key +
+    std::string name_of(const ObjectKey& key) const override {
+        return "s3://" + shared_->bucket + "/" + key.str() +
                (key == single() && !key.empty() ? "?versionId=" + shared_->location.version : "");
     }
-    std::string single() const override { return shared_->location.object; }
+    ObjectKey single() const override { return ObjectKey(shared_->location.object); }
 
     void sent_by(Requester& requester) override { requester_ = &requester; }
     Task<Result<Prepared>> prepare(const Call& call, net::HttpClient& credentials_http) override;
     RetryDecision classify(Call& call, const Prepared& sent, const net::Response& answer, std::string_view body,
                            const std::string& name, Tried& tried) override;
 
-    Call head_call(const std::string& key) override {
+    Call head_call(const ObjectKey& key) override {
         Call call = object_call("HEAD", key);
         if (shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
     }
-    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const std::string& key) override {
+    Result<ObjectInfo> info_of(const net::Response& answer, std::string_view, const ObjectKey& key) override {
         const std::string& wanted = shared_->location.version;
         const std::string_view served = answer.header("x-amz-version-id");
         if (!wanted.empty() && served != wanted && !(served.empty() && wanted == "null"))
@@ -69,30 +69,31 @@ class S3Protocol final : public Protocol {
                          "another version than the one asked for: " +
                              (served.empty() ? "the origin keeps none" : printable(served)),
                          name_of(key));
-        std::string tag = tag_of(answer);
-        if (tag.empty()) tag = tag_suffix();
+        Tag tag = tag_of(answer);
+        if (tag.empty()) tag = Tag(tag_suffix());
         return ObjectInfo{object_bytes_of(answer).value_or(0), std::move(tag), checksum_of(answer, key),
                           parse_http_date(std::string(answer.header("last-modified")))};
     }
-    Call read_call(const std::string& key, const ReadSpec& spec, bool whole) override {
+    Call read_call(const ObjectKey& key, const ReadSpec& spec, bool whole) override {
         Call call = object_call("GET", key);
-        const std::string etag = spec.tag.substr(0, spec.tag.size() - std::min(spec.tag.size(), tag_suffix().size()));
+        const std::string& tag = spec.tag.str();
+        const Tag etag(tag.substr(0, tag.size() - std::min(tag.size(), tag_suffix().size())));
         if (auto condition = condition_of(etag)) call.headers.push_back(std::move(*condition));
         if (whole && shared_->states_checksums) call.headers.emplace_back(kChecksumMode, "ENABLED");
         return call;
     }
     /// docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html, "partNumber".
-    std::optional<Call> part_call(const std::string& key, uint32_t number) override {
+    std::optional<Call> part_call(const ObjectKey& key, uint32_t number) override {
         Call call = head_call(key);
         call.query.insert(call.query.begin(), {"partNumber", std::to_string(number)});
         return call;
     }
     /// Of a single version the version is part of the tag, so that nothing takes one for another.
-    std::string tag_of(const net::Response& answer) override {
+    Tag tag_of(const net::Response& answer) override {
         const std::string etag = plain_tag(answer.header("etag"));
-        return etag.empty() ? etag : etag + tag_suffix();
+        return etag.empty() ? Tag() : Tag(etag + tag_suffix());
     }
-    ObjectChecksum checksum_of(const net::Response& answer, const std::string&) override {
+    ObjectChecksum checksum_of(const net::Response& answer, const ObjectKey&) override {
         return s3::checksum_of(answer);
     }
 
@@ -108,7 +109,7 @@ class S3Protocol final : public Protocol {
 
   private:
     std::string tag_suffix() const { return shared_->location.version.empty() ? "" : "@" + shared_->location.version; }
-    Call object_call(const char* method, const std::string& key) const {
+    Call object_call(const char* method, const ObjectKey& key) const {
         Call call{method, key, {}, shared_->object_headers(), 0, ""};
         if (!shared_->location.version.empty()) call.query.emplace_back("versionId", shared_->location.version);
         return call;
@@ -162,7 +163,7 @@ Task<Result<Credentials>> S3Protocol::create_session() {
     ZCDP_CO_TRY(const auto answer, co_await requester_->send(session_call()));
     ZCDP_CO_TRY(const std::string body, co_await answer->read_all(kSessionBytesMax));
     auto session = parse_sts_answer(body);
-    if (!session) co_return Error(ErrorKind::failed, "CreateSession's answer has no credentials", name_of(""));
+    if (!session) co_return Error(ErrorKind::failed, "CreateSession's answer has no credentials", name_of(ObjectKey()));
     shared_->machine.log.debug("a session was created", {{"bucket", shared_->bucket}});
     co_return session;
 }

@@ -58,14 +58,15 @@ Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api
     backend::ListingRequest request{options.controller_url,
                                     controller_ca(api, options.system_namespace),
                                     "",
-                                    wanted.spec.dataset.namespace_ + "/" + wanted.spec.dataset.name,
+                                    api::dataset_key(wanted.spec.dataset),
                                     wanted.spec.revision,
                                     options.store};
     if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
     if (request.ca_pem.empty() || request.token.empty()) return factory;
     auto listing = backend::fetch_listing(request, machine);
     if (listing) return backend::with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
-    machine.log.info("lists the origin itself", {{"dataset", request.dataset_key}, {"error", listing.error().line()}});
+    machine.log.info("lists the origin itself",
+                     {{"dataset", request.dataset.text()}, {"error", listing.error().line()}});
     return factory;
 }
 

@@ -96,7 +96,7 @@ class ListedOrigin final : public origin::Origin {
     Task<Result<std::unique_ptr<origin::Body>>> read(origin::ReadSpec spec) override {
         return inner_->read(std::move(spec));
     }
-    Task<Result<uint64_t>> part_bytes(std::string path, std::string tag, uint32_t number) override {
+    Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number) override {
         return inner_->part_bytes(std::move(path), std::move(tag), number);
     }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override {
@@ -168,7 +168,7 @@ Result<std::shared_ptr<Fd>> fetch_listing(const ListingRequest& request, Machine
     options.limits.header_timeout_ms = static_cast<uint32_t>(kFetchTimeoutMs);  // it may have to be listed first
     const auto http = net::make_http_client(loop.get_executor(), options, machine.clock, machine.metrics, machine.log);
     net::Request what;
-    what.target = "/v1/listings/" + request.revision + "?dataset=" + request.dataset_key;
+    what.target = "/v1/listings/" + request.revision.str() + "?dataset=" + request.dataset.text();
     what.headers = {{"Authorization", "Bearer " + request.token}};
     Result<> done = Error(ErrorKind::failed, "the loop ended early");
     std::exception_ptr thrown;

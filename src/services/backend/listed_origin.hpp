@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "zcdp/api/dataset_key.hpp"
 #include "zcdp/api/listing.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/origin/options.hpp"
@@ -25,8 +26,8 @@ origin::Entry from_listing(api::ListingEntry entry);
 struct ListingRequest {
     std::string url;  ///< https://HOST[:PORT]
     std::string ca_pem, token;
-    std::string dataset_key;  ///< NAMESPACE/NAME
-    std::string revision;
+    api::DatasetKey dataset;
+    Revision revision;
     std::string scratch_folder;  ///< takes the file, which has no name
 };
 /// Fetches the listing into a file without a name. Errors: not_found: the controller has none; unreachable, timeout,

@@ -38,7 +38,7 @@ struct Informers {
 /// Everything is looked at once: when the caches are full, and when this replica takes over.
 void queue_everything(const World& world, kube::WorkQueue& queue) {
     for (const auto& one : world.backends.list()) queue.add("backend/" + one->metadata.key());
-    for (const auto& one : world.datasets.list()) queue.add("dataset/" + one->metadata.key());
+    for (const auto& one : world.datasets.list()) queue.add(dataset_job(api::dataset_key(*one)));
     for (const auto& one : world.claims.list()) queue.add("claim/" + one->metadata.key());
     for (const auto& one : world.nodes.list()) queue.add("node/" + one->metadata.key());
     for (const auto& one : world.pods.by_index(kGatedIndex)) queue.add("pod/" + one->metadata.key());
@@ -79,7 +79,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
     Reconciler::route(world, queue);
     const backend::AccessRules rules{options.system_namespace, options.cluster_ranges};
     const auto lister = make_lister(api, machine, rules, options.scratch,
-                                    [&queue](const std::string& key) { queue.add("dataset/" + key); });
+                                    [&queue](const api::DatasetKey& dataset) { queue.add(dataset_job(dataset)); });
     kube::EventRecorder events(api, "zcdp-controller", options.identity, machine.clock, machine.random, log);
     kube::LeaderLease lease(api, {options.system_namespace, "zcdp-controller", options.identity, 15, 10'000, kRetryMs},
                             machine.clock, log);

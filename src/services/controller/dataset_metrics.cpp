@@ -18,7 +18,7 @@ struct Gauge {
 /// Pods that use the dataset, whether they run or wait, each once.
 uint64_t references(const World& world, const api::Dataset& dataset) {
     std::set<std::string> pods;
-    for (const auto& claim : world.claims.by_index(dataset.metadata.key()))
+    for (const auto& claim : world.claims_of(api::dataset_key(dataset)))
         for (const auto& pod : world.pods.by_index(claim->metadata.key()))
             if (!pod->ended()) pods.insert(pod->metadata.uid);
     return pods.size();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "zcdp/api/core.hpp"
+#include "zcdp/api/dataset_key.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/api/types.hpp"
 #include "zcdp/kube/cache.hpp"
@@ -74,9 +75,9 @@ struct World {
     kube::Cache<api::StorageBackend> backends;
     kube::Cache<api::Dataset> datasets{
         [](const api::Dataset& d) { return std::vector<std::string>{d.spec.source.backend}; }};
-    /// By "NAMESPACE/DATASET" and by "NAMESPACE".
+    /// By the Dataset's key and by "NAMESPACE".
     kube::Cache<api::DatasetClaim> claims{[](const api::DatasetClaim& c) {
-        return std::vector<std::string>{c.metadata.namespace_ + "/" + c.spec.dataset, c.metadata.namespace_};
+        return std::vector<std::string>{api::dataset_key(c).text(), c.metadata.namespace_};
     }};
     /// By the dataset's uid and by "node/NODE".
     kube::Cache<api::NodeDataset> node_datasets{
@@ -99,6 +100,8 @@ struct World {
     kube::Cache<api::Node> nodes;
     kube::Cache<CsiNodeObject> csi_nodes;
 
+    std::shared_ptr<const api::Dataset> dataset(const api::DatasetKey& key) const { return datasets.get(key.text()); }
+    Objects<api::DatasetClaim> claims_of(const api::DatasetKey& key) const { return claims.by_index(key.text()); }
     /// Whether kubelet of this node knows our driver.
     bool has_agent(const std::string& node) const {
         const auto csi = csi_nodes.get(node);

@@ -207,7 +207,7 @@ Task<Result<bool>> Fetcher::same_content(SpoolEntry& record) {
     if (kind_of_tag(entry.tag, entry.size_bytes) == TagKind::md5) {
         // The ETag of a plain upload is the MD5 of its bytes, but other servers have tags that look like one.
         origin::ObjectChecksum md5;
-        md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_from_hex(entry.tag);
+        md5.kind = origin::ObjectChecksum::Kind::md5, md5.raw = bytes_from_hex(entry.tag.str());
         co_return co_await blob_has(record, std::move(md5));
     }
     // The same tag of the same parts. What else the origin states must be true as well, where one look at the bytes can

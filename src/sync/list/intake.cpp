@@ -49,7 +49,7 @@ bool Names::wanted(const origin::Entry& entry) {
 void Tally::count(const origin::Entry& entry) {
     ++entries_;
     if (entry.kind == origin::EntryKind::file) ++files_, bytes_ += entry.size_bytes;
-    const std::string& tag = entry.kind == origin::EntryKind::symlink ? entry.symlink_target : entry.tag;
+    const std::string& tag = entry.kind == origin::EntryKind::symlink ? entry.symlink_target : entry.tag.str();
     record_.clear();
     put(record_, static_cast<uint32_t>(entry.path.size()));
     record_ += entry.path;

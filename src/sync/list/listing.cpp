@@ -87,7 +87,7 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     if (job.seen == 0 && !listed.identity.is_local) return nothing_there(options.source);
     Tally& tally = collector.tally();
     listed.files = tally.files(), listed.bytes = tally.bytes();
-    listed.revision = to_hex(tally.revision());
+    listed.revision = Revision(to_hex(tally.revision()));
     listed.refused = refusals.count(), listed.refused_keys = refusals.keys();
     return listed;
 }

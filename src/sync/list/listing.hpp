@@ -12,7 +12,7 @@ namespace zcdp::sync {
 struct Listed {
     EntryList list;
     origin::OriginIdentity identity;
-    std::string revision;  ///< hex
+    Revision revision;
     uint64_t files = 0, bytes = 0;
     uint64_t refused = 0;
     std::vector<std::string> refused_keys;

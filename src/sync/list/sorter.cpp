@@ -16,7 +16,7 @@ bool is_less(const origin::Entry& a, const origin::Entry& b) {
 }
 
 size_t bytes_of(const origin::Entry& entry) {
-    return sizeof entry + entry.path.capacity() + entry.tag.capacity() + entry.symlink_target.capacity();
+    return sizeof entry + entry.path.capacity() + entry.tag.str().capacity() + entry.symlink_target.capacity();
 }
 
 }  // namespace

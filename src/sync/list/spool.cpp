@@ -37,14 +37,14 @@ Result<> SpoolWriter::add(const origin::Entry& entry, const SpoolEntry& record) 
     buffer_.append(4, '\0');
     put_varint(buffer_, shared);
     put_varint(buffer_, entry.path.size() - shared);
-    put_varint(buffer_, entry.tag.size());
+    put_varint(buffer_, entry.tag.str().size());
     put_varint(buffer_, entry.symlink_target.size());
     put_varint(buffer_, entry.size_bytes);
     buffer_.push_back(static_cast<char>(static_cast<uint8_t>(entry.kind) | (entry.executable ? kExecutable : 0) |
                                         (record.same_key ? kSameKey : 0) |
                                         (static_cast<uint8_t>(record.knowledge) << kKnowledgeShift)));
     buffer_.append(entry.path, shared);
-    buffer_ += entry.tag;
+    buffer_ += entry.tag.str();
     buffer_ += entry.symlink_target;
     if (record.knowledge != Knowledge::none) {
         buffer_.push_back(static_cast<char>(record.digest.kind));
@@ -100,7 +100,7 @@ Result<bool> SpoolReader::next(SpoolEntry& into) {
     into.info.reset();
     entry.path.assign(last_path_, 0, shared).append(at, suffix), at += suffix;
     last_path_ = entry.path;
-    entry.tag.assign(at, tag), at += tag;
+    entry.tag = Tag(std::string_view(at, tag)), at += tag;
     entry.symlink_target.assign(at, target), at += target;
     if (into.knowledge != Knowledge::none) {
         into.digest.kind = static_cast<DigestKind>(*at++);

@@ -235,7 +235,7 @@ Result<bool> Dest::already_here(const DestRecord& old, const store::ManifestEntr
     return intact(old);
 }
 
-Result<> Dest::place(const store::ManifestEntry& entry, const std::string& tag) {
+Result<> Dest::place(const store::ManifestEntry& entry, const Tag& tag) {
     if (entry.path == ".zcdp" || entry.path.starts_with(".zcdp/"))
         return Error(ErrorKind::refused, "lies where zcdp keeps its own state of a destination", entry.path,
                      "leave it out with --exclude '/.zcdp/'");

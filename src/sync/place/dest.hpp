@@ -58,7 +58,7 @@ class Dest {
     /// The same out of a private store that is thrown away afterwards: what moves leaves its tree and its cas/.
     void move_from(Fd tree, Fd cas);
     /// The next entry in path order; files are looked for under take_from's folder, unless they are here already.
-    Result<> place(const store::ManifestEntry& entry, const std::string& tag);
+    Result<> place(const store::ManifestEntry& entry, const Tag& tag);
 
     struct Removed {
         uint64_t files = 0, bytes = 0;
@@ -88,7 +88,7 @@ class Dest {
 
     Result<> pass_until(const std::string& path);
     Result<bool> already_here(const DestRecord& old, const store::ManifestEntry& entry);
-    Result<Item> make(const store::ManifestEntry& entry, const std::string& tag);
+    Result<Item> make(const store::ManifestEntry& entry, const Tag& tag);
     Result<> make_file(const store::ManifestEntry& entry, Item& item);
     Result<bool> move(const store::ManifestEntry& entry, Item& item);
     void count_placed(uint64_t bytes) {

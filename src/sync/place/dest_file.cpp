@@ -7,7 +7,7 @@
 
 namespace zcdp::sync {
 
-Result<Dest::Item> Dest::make(const store::ManifestEntry& entry, const std::string& tag) {
+Result<Dest::Item> Dest::make(const store::ManifestEntry& entry, const Tag& tag) {
     Item item;
     item.record.entry = entry;
     item.record.tag = tag;

@@ -89,7 +89,7 @@ Result<> place_tree(const SyncOptions& options, store::ManifestReader& manifest,
         ZCDP_TRY(const auto entry, manifest.next());
         if (!entry) break;
         if (stop.stop_requested()) return stopped(options.dest);
-        ZCDP_CHECK(dest->place(*entry, ""));
+        ZCDP_CHECK(dest->place(*entry, {}));
         ++progress.files_placed;
     }
     if (manifest.id().str() != report.snapshot)

@@ -68,7 +68,7 @@ std::string encode(const DestRecord& record) {
     put_text(out, entry.path);
     if (entry.kind == store::FileKind::symlink) put_text(out, entry.symlink_target);
     if (entry.kind != store::FileKind::file) return out;
-    put_text(out, record.tag);
+    put_text(out, record.tag.str());
     put_varint(out, entry.size_bytes);
     put_varint(out, static_cast<uint64_t>(record.mtime_ns));
     put_varint(out, record.inode);
@@ -91,7 +91,7 @@ bool decode(std::string_view payload, DestRecord& into) {
     entry.path = fields.text();
     if (entry.kind == store::FileKind::symlink) entry.symlink_target = fields.text();
     if (entry.kind != store::FileKind::file) return fields.ok && fields.left.empty();
-    into.tag = fields.text();
+    into.tag = Tag(fields.text());
     entry.size_bytes = fields.number();
     into.mtime_ns = static_cast<int64_t>(fields.number());
     into.inode = fields.number();

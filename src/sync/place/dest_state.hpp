@@ -12,13 +12,14 @@
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
+#include "zcdp/base/ids.hpp"
 #include "zcdp/store/manifest.hpp"
 
 namespace zcdp::sync {
 
 struct DestRecord {
     store::ManifestEntry entry;
-    std::string tag;       ///< the origin's, of a file
+    Tag tag;               ///< the origin's, of a file
     int64_t mtime_ns = 0;  ///< of a file
     uint64_t inode = 0;    ///< of a file
     bool extra = false;    ///< the source has it no more

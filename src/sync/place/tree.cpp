@@ -19,10 +19,9 @@ Result<Digest> digest_of(const SpoolEntry& record, TagWalker& known, const origi
 }  // namespace
 
 Result<store::SnapshotInfo> build_tree(const EntryList& plan, const origin::OriginIdentity& identity,
-                                       const store::TagScope& scope, const std::string& name,
-                                       const std::string& revision, store::Snapshots& snapshots,
-                                       store::OriginMemory& memory, Fs& fs, Progress& progress,
-                                       const std::stop_token& stop) {
+                                       const store::TagScope& scope, const std::string& name, const Revision& revision,
+                                       store::Snapshots& snapshots, store::OriginMemory& memory, Fs& fs,
+                                       Progress& progress, const std::stop_token& stop) {
     progress.files_to_place = plan.count;
     progress.files_placed = 0;
     progress.phase = Phase::building;

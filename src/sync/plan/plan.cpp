@@ -19,7 +19,8 @@ bool is_md5(std::string_view text) {
 
 }  // namespace
 
-TagKind kind_of_tag(std::string_view tag, uint64_t size_bytes) {
+TagKind kind_of_tag(const Tag& of, uint64_t size_bytes) {
+    const std::string_view tag = of.str();
     if (is_md5(tag)) return TagKind::md5;
     if (tag.size() < kMd5Digits + 2 || tag[kMd5Digits] != '-' || !is_md5(tag.substr(0, kMd5Digits)))
         return TagKind::opaque;

@@ -42,7 +42,7 @@ enum class TagKind {
     md5,       ///< may be the MD5 of the content: to be compared with the bytes
     of_parts,  ///< has the form of an MD5 of an upload's parts' MD5s, and of their number
 };
-TagKind kind_of_tag(std::string_view tag, uint64_t size_bytes);
+TagKind kind_of_tag(const Tag& tag, uint64_t size_bytes);
 
 /// Copies the listing into the plan, with what is known of each file's content; what is counted on, `hold` keeps.
 class Planner {

@@ -105,7 +105,7 @@ TEST_CASE("the agent's socket: a golden a message") {
 }
 
 TEST_CASE("a listing's lines: goldens, and what is refused") {
-    const ListingEntry file{"a/b \"c\"", "tag", "", "", 12, true}, link{"l", "", "link", "a", 0, false};
+    const ListingEntry file{"a/b \"c\"", Tag("tag"), "", "", 12, true}, link{"l", {}, "link", "a", 0, false};
     CHECK(listing_line(file) == "{\"p\":\"a/b \\\"c\\\"\",\"s\":12,\"t\":\"tag\",\"x\":true}\n");
     CHECK(*parse_listing_line(R"({"p":"a/b \"c\"","s":12,"t":"tag","x":true})").value().entry == file);
     CHECK(*parse_listing_line(R"({"p":"l","k":"link","l":"a"})").value().entry == link);
@@ -117,10 +117,10 @@ TEST_CASE("a listing's lines: goldens, and what is refused") {
 }
 
 TEST_CASE("names are hashes of the right length, and differ where they must") {
-    const std::string name = node_dataset_name("n", "u", "r");
+    const std::string name = node_dataset_name("n", "u", Revision("r"));
     CHECK(name.size() == 35);
-    CHECK(name != node_dataset_name("nu", "", "r"));  // the parts are separated
-    CHECK(name == node_dataset_name("n", "u", "r"));
+    CHECK(name != node_dataset_name("nu", "", Revision("r")));  // the parts are separated
+    CHECK(name == node_dataset_name("n", "u", Revision("r")));
     CHECK(data_label("u").size() == 26);
     CHECK(volume_name(std::string(253, 'x')).size() == 15);
 }

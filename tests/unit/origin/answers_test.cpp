@@ -94,8 +94,8 @@ TEST_CASE("what a status means where a protocol has no words of its own") {
 }
 
 TEST_CASE("a read is of the object with the tag that was listed") {
-    CHECK(!condition_of(""));
-    CHECK(condition_of("abc") == net::Header{"If-Match", "\"abc\""});
+    CHECK(!condition_of(Tag("")));
+    CHECK(condition_of(Tag("abc")) == net::Header{"If-Match", "\"abc\""});
     CHECK(condition_of(time_tag("2026-01-02T03:04:05Z")) ==
           net::Header{"If-Unmodified-Since", "Fri, 02 Jan 2026 03:04:05 GMT"});
 }
@@ -131,7 +131,7 @@ TEST_CASE("S3 listings: whether there is more, in words of the service's own") {
     REQUIRE(page);
     CHECK(page->entries.at(0).path == " a ");
     CHECK(page->entries.at(0).size_bytes == 12);
-    CHECK(page->entries.at(0).tag == "t");
+    CHECK(page->entries.at(0).tag.str() == "t");
     CHECK_FALSE(parse(listing("<Contents><Key>a</Key><Size>1 2</Size><ETag>t</ETag></Contents>")));
 }
 

@@ -100,7 +100,7 @@ TEST_CASE("a page of blobs, folders of both kinds, encoded names, a marker") {
         REQUIRE(page.entries.size() == 4);
         CHECK(page.entries[0].path == "p/a & b");
         CHECK(page.entries[0].size_bytes == 5);
-        CHECK(page.entries[0].tag == "0x8D");
+        CHECK(page.entries[0].tag.str() == "0x8D");
         CHECK(page.entries[1].path == "p/\xef\xbf\xbe/");
         CHECK(page.entries[2].path == "p/dir/");
         CHECK(page.entries[2].kind == EntryKind::directory);

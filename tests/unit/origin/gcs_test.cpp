@@ -54,7 +54,8 @@ struct Asks {
     }
     std::vector<Call> all() {
         return {protocol->page_call({"/", "p/a b", ""}), protocol->page_call({"", "", "t=1"}),
-                protocol->head_call("p/a b"), protocol->read_call("p/a b", {"a b", "17", 7, 0, 7}, false)};
+                protocol->head_call(ObjectKey("p/a b")),
+                protocol->read_call(ObjectKey("p/a b"), {"a b", Tag("17"), 7, 0, 7}, false)};
     }
 };
 
@@ -75,7 +76,7 @@ TEST_CASE("a page has its objects with size and generation, the one it starts at
     CHECK(page->entries[0].kind == EntryKind::directory);
     CHECK(page->entries[1].path == "p/c \xc3\xa9\n");
     CHECK(page->entries[1].size_bytes == 7);
-    CHECK(page->entries[1].tag == "19");
+    CHECK(page->entries[1].tag.str() == "19");
     CHECK(page->prefixes == std::vector<std::string>{"p/d/"});
     CHECK(page->truncated);
     CHECK(page->next_token == "T");

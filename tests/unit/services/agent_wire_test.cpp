@@ -36,6 +36,7 @@ auto members(sync::SyncReport& o) {
 struct Filler {
     uint32_t count = 0;
     void operator()(std::string& to) { to = "value " + std::to_string(++count); }
+    void operator()(Revision& to) { to = Revision("value " + std::to_string(++count)); }
     void operator()(bool& to) { to = !to; }
     void operator()(double& to) { to = ++count; }
     void operator()(uint32_t& to) { to = 1000 + ++count; }

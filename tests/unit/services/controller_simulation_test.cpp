@@ -38,14 +38,14 @@ constexpr int64_t kSchedulerLagNs = 1'000'000'000;  // what the scheduler takes 
 constexpr const char* kMissing = "v22";
 struct SimOrigin {
     std::map<std::string, int> generation;
-    std::map<std::string, std::set<std::string>> folders;  ///< revision -> prefixes where it was listed
+    std::map<Revision, std::set<std::string>> folders;  ///< revision -> prefixes where it was listed
     bool reachable = true;
-    std::string revision(const std::string& dataset, const std::string& prefix) {
-        const std::string revision = to_hex(Sha256::of("revision" + prefix + std::to_string(generation[dataset])));
+    Revision revision(const std::string& dataset, const std::string& prefix) {
+        const Revision revision(to_hex(Sha256::of("revision" + prefix + std::to_string(generation[dataset]))));
         folders[revision].insert(prefix);
         return revision;
     }
-    static std::string snapshot(const std::string& revision) { return to_hex(Sha256::of("snapshot" + revision)); }
+    static std::string snapshot(const Revision& revision) { return to_hex(Sha256::of("snapshot" + revision.str())); }
 };
 
 class SimLister final : public Lister {
@@ -67,7 +67,7 @@ class SimLister final : public Lister {
         for (auto& [uid, job] : jobs_)
             if (!job.outcome.running) job.outcome = {};
     }
-    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const std::string&) override {
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const Revision&) override {
         return Error(ErrorKind::not_found, "simulated");
     }
     void step() {

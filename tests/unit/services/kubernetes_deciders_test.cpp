@@ -269,7 +269,7 @@ struct ListedDataset {
         dataset.metadata.uid = "d1", dataset.metadata.finalizers = {api::kInUseFinalizer};
         dataset.spec.placement.replicas.text = "All";
         view.source.backend = backend, view.source.prefix = "p/";
-        view.listing = {source_key(view.source), false, 1'000'000, std::nullopt, std::string(64, 'a'), 1, 5};
+        view.listing = {source_key(view.source), false, 1'000'000, std::nullopt, Revision(std::string(64, 'a')), 1, 5};
         view.now_unix_s = 1'003'600;
         view.load = [](const std::string&) { return 0; };
         view.has_agent = [](const std::string&) { return true; };
@@ -315,7 +315,8 @@ TEST_CASE("a node that finds its source changed has the origin listed again, not
     CHECK(decide().again_s.value_or(0) == 9);
     held.status.last_error->attempts = 20, listed.view.now_unix_s += 60;
     CHECK_FALSE(decide().list);
-    held.spec.revision = std::string(64, 'b'), listed.view.now_unix_s += 3600;  // an older one, that a rollback wants
+    held.spec.revision = Revision(std::string(64, 'b')),
+    listed.view.now_unix_s += 3600;  // an older one, that a rollback wants
     CHECK_FALSE(decide().list);
 }
 

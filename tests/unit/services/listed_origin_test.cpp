@@ -34,7 +34,7 @@ class Counting final : public origin::Origin {
     origin::OriginIdentity identity() const override { return {}; }
     std::unique_ptr<origin::Listing> list(const origin::Selection&) override {
         ++*listed_;
-        return std::make_unique<Pages>(Entries{{"x", origin::EntryKind::file, 1, "of the origin"}});
+        return std::make_unique<Pages>(Entries{{"x", origin::EntryKind::file, 1, Tag("of the origin")}});
     }
     Task<Result<origin::ObjectInfo>> head(std::string) override {
         co_return Error(ErrorKind::failed, "not asked here");
@@ -61,7 +61,7 @@ Task<> read_all(origin::Listing* listing, Entries* out) {
 /// What comes of a listing of `paths`, and how often the origin was listed for it.
 std::pair<Entries, int> listed(const std::vector<std::string>& paths, bool may_be_object) {
     std::string text;
-    for (const auto& path : paths) text += api::listing_line({path, "of the controller", "", "", 1, false});
+    for (const auto& path : paths) text += api::listing_line({path, Tag("of the controller"), "", "", 1, false});
     text += api::listing_end(paths.size());
     auto file = std::make_shared<Fd>(::memfd_create("listing", MFD_CLOEXEC));
     REQUIRE(::write(file->get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
@@ -91,7 +91,7 @@ TEST_CASE("the origin is not listed again but for one file, where the source may
         const auto [entries, times] = listed({"x"}, may_be_object);
         CHECK(times == (may_be_object ? 1 : 0));
         REQUIRE(entries.size() == 1);
-        CHECK(entries[0].tag == (may_be_object ? "of the origin" : "of the controller"));
+        CHECK(entries[0].tag.str() == (may_be_object ? "of the origin" : "of the controller"));
     }
 }
 

@@ -76,9 +76,9 @@ ResolvedSource source(const std::string& prefix = "p") {
 struct Controller {
     Controller() {
         lister = make_lister(api, {fs, clock, system_random(), metrics, log, [](const char*) { return std::string(); }},
-                             {}, scratch.path(), [this](const std::string& key) {
+                             {}, scratch.path(), [this](const api::DatasetKey& dataset) {
                                  const std::scoped_lock lock(mutex);
-                                 changed.push_back(key);
+                                 changed.push_back(dataset.text());
                                  change.notify_all();
                              });
     }
@@ -176,11 +176,11 @@ TEST_CASE("a listing that nobody has is asked of the source again, and its error
     Controller controller;
     ResolvedSource nowhere = source();
     nowhere.backend = nullptr, nowhere.message = "there is no StorageBackend b";
-    const auto without = controller.lister->listing(dataset("d"), nowhere, "r");
+    const auto without = controller.lister->listing(dataset("d"), nowhere, Revision("r"));
     REQUIRE_FALSE(without);
     CHECK(without.error().kind() == ErrorKind::not_found);
     CHECK(without.error().what() == "there is no StorageBackend b");
-    const auto failed = controller.lister->listing(dataset("d"), source(), "r");
+    const auto failed = controller.lister->listing(dataset("d"), source(), Revision("r"));
     REQUIRE_FALSE(failed);
     CHECK(failed.error().object() == "Secret zcdp-system/gone");
     CHECK(controller.changed.empty());

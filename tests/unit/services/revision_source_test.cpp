@@ -13,7 +13,8 @@ using namespace controller;
 
 namespace json = boost::json;
 
-const std::string kFirst(64, 'a'), kSecond(64, 'b'), kSnapshot(64, 'c');
+const Revision kFirst(std::string(64, 'a')), kSecond(std::string(64, 'b'));
+const std::string kSnapshot(64, 'c');
 constexpr int64_t kNow = 1'800'000'000;
 
 /// A Dataset with version v1, listed and Ready on node n0, wanted on both nodes; `decide` carries the status on.
@@ -40,14 +41,14 @@ struct Cluster {
     }
     Objects<api::StorageBackend> backends() const { return {std::make_shared<const api::StorageBackend>(backend)}; }
     std::string key() const { return source_key(resolve_source(dataset, backends())); }
-    void listed(const std::string& revision) { listing = {key(), false, kNow, std::nullopt, revision, 2, 10}; }
+    void listed(const Revision& revision) { listing = {key(), false, kNow, std::nullopt, revision, 2, 10}; }
     void not_there() {
         listing = {key(),
                    false,
                    kNow,
                    Error(ErrorKind::not_found, "there is no object below this prefix",
                          "s3://data/set/" + dataset.spec.source.version + "/"),
-                   "",
+                   {},
                    0,
                    0};
     }
@@ -202,7 +203,7 @@ TEST_CASE(
     cluster.dataset.spec.source.include = std::vector<std::string>(100, std::string(1000, 'g'));
     for (int i = 0; i < 60; ++i) {
         cluster.dataset.spec.source.version = "w" + std::to_string(i);
-        cluster.listed(std::string(62, 'e') + (i < 10 ? "0" : "") + std::to_string(i));
+        cluster.listed(Revision(std::string(62, 'e') + (i < 10 ? "0" : "") + std::to_string(i)));
         CHECK(cluster.decide().status.revision == kFirst);  // none of them is Ready anywhere
         cluster.dataset.spec.snapshot = i < 30 ? "" : kSnapshot;
     }

@@ -14,7 +14,7 @@ struct NoLister final : Lister {
     ListingOutcome outcome(const std::string&) const override { return {}; }
     void forget(const std::string&) override {}
     void forget_outcomes() override {}
-    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const std::string&) override {
+    Result<std::shared_ptr<Fd>> listing(const api::Dataset&, const ResolvedSource&, const Revision&) override {
         return Error(ErrorKind::not_found, "there are no listings here");
     }
 };

@@ -37,7 +37,8 @@ class PaperMounter final : public Mounter {
     std::vector<DataMount> table;              ///< what adopt() finds
 };
 
-constexpr const char *kRevision = "r1", *kNode = "node-1";
+constexpr const char* kNode = "node-1";
+const Revision kRevision("r1");
 
 std::string target_of(const std::string& pod_uid) {
     return "/var/lib/kubelet/pods/" + pod_uid + "/volumes/kubernetes.io~csi/data/mount";

@@ -27,7 +27,7 @@ class PartialFiles {
   public:
     PartialFiles() : temp_(system_fs(), true), store_(temp_.open()), incoming_(*store_->incoming()) {}
     std::unique_ptr<PartialFile> make(uint64_t size_bytes) {
-        auto file = incoming_->open_partial(ByTag{kScope, "key " + std::to_string(++made_), "tag"}, size_bytes);
+        auto file = incoming_->open_partial(ByTag{kScope, "key " + std::to_string(++made_), Tag("tag")}, size_bytes);
         if (!file) FAIL(file.error().line());
         return std::move(*file);
     }

@@ -138,7 +138,7 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", Tag("t")}, size);
         REQUIRE(file);
         for (const uint64_t chunk : {1, 0}) {
             const std::span<const std::byte> bytes(memory, chunk_length(size, chunk));
@@ -157,14 +157,14 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        REQUIRE((*(*incoming)->open_partial(ByTag{scope, "k", "t"}, size))->chunks_present() == 2);
+        REQUIRE((*(*incoming)->open_partial(ByTag{scope, "k", Tag("t")}, size))->chunks_present() == 2);
     }
     REQUIRE(get(map).substr(0, magic) == header);
     auto store = temp.open();
     auto incoming = store->incoming();
     for (size_t length = 0; length <= whole.size(); length += length + 3 < magic ? 5 : 1) {
         put(map, std::string_view(whole).substr(0, length));
-        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", Tag("t")}, size);
         REQUIRE(file);
         const bool both = length == whole.size(), one = length >= magic + record;
         // The first record is of whichever chunk the store wrote down first when it opened the file last.
@@ -174,7 +174,7 @@ TEST_CASE("partial file: the name of docs/formats.md, and its map cut off at eve
         std::string changed = whole;
         changed[at] = static_cast<char>(changed[at] ^ 1);
         put(map, changed);
-        auto file = (*incoming)->open_partial(ByTag{scope, "k", "t"}, size);
+        auto file = (*incoming)->open_partial(ByTag{scope, "k", Tag("t")}, size);
         REQUIRE(file);
         REQUIRE((*file)->chunks_present() == (at >= magic + record ? 1 : 0));
     }
@@ -197,7 +197,7 @@ TEST_CASE("index: one of before there were sums is read as it is, and gets them 
     TempStore temp;
     const TagScope scope{"http://h", "b", "me"};
     const Digest digest{DigestKind::sha256tree, Sha256::of("tree")};
-    const std::vector<TagRow> rows{{"k", "t", 9'000'000, digest, "crc64nvme:01"}};
+    const std::vector<TagRow> rows{{"k", Tag("t"), 9'000'000, digest, "crc64nvme:01"}};
     temp.snapshot(*temp.open(), {{"f", "x"}});
     {
         auto before = sqlite::Database::open(temp.root() + "/index.db", true);

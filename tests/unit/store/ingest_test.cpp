@@ -35,7 +35,7 @@ std::unique_ptr<PartialFile> open(Incoming& incoming, const PartialKey& key, uin
 
 TEST_CASE("a content comes in by any kind of key, across a restart, and needs no origin") {
     const ChunkContent content(2 * kChunkBytes + 5000);
-    for (const PartialKey& key : {PartialKey(ByDigest{content.digest()}), PartialKey(ByTag{kScope, "key", "tag"}),
+    for (const PartialKey& key : {PartialKey(ByDigest{content.digest()}), PartialKey(ByTag{kScope, "key", Tag("tag")}),
                                   PartialKey(ByUpload{"models/new \n"})}) {
         CAPTURE(key.index());
         TempStore temp;
@@ -72,9 +72,9 @@ TEST_CASE("keys of different kinds, names and sizes never share a partial file")
     auto store = temp.open();
     auto incoming = store->incoming();
     const std::string digest = content.digest().str();
-    const std::vector<PartialKey> keys{ByDigest{content.digest()},      ByUpload{digest},
-                                       ByUpload{"digest " + digest},    ByTag{{"", "", ""}, digest, ""},
-                                       ByTag{{"", "", ""}, "", digest}, ByTag{kScope, "key", "tag"}};
+    const std::vector<PartialKey> keys{ByDigest{content.digest()},           ByUpload{digest},
+                                       ByUpload{"digest " + digest},         ByTag{{"", "", ""}, digest, Tag("")},
+                                       ByTag{{"", "", ""}, "", Tag(digest)}, ByTag{kScope, "key", Tag("tag")}};
     std::vector<std::unique_ptr<PartialFile>> files;
     for (const PartialKey& key : keys) {
         files.push_back(open(**incoming, key, content.size_bytes()));

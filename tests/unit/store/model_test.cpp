@@ -126,7 +126,7 @@ class Machine {
             entry.path = path, entry.size_bytes = content.size(), entry.digest = temp_.ref(content).digest;
             ZCDP_CHECK(builder->add(entry));
         }
-        return builder->commit("model", "r");
+        return builder->commit("model", Revision("r"));
     }
 
     void evict(std::map<std::string, Model::Snapshot>::iterator at) {

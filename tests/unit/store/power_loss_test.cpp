@@ -51,7 +51,7 @@ Result<SnapshotInfo> make(Store& store, const Files& files, Promised& promised) 
     std::vector<TagRow> rows;
     for (const auto& [path, content] : files) {
         ZCDP_CHECK(incoming->stage(TempStore::ref(content), TempStore::bytes(content)));
-        rows.push_back({path, "tag", content.size(), TempStore::ref(content).digest});
+        rows.push_back({path, Tag("tag"), content.size(), TempStore::ref(content).digest});
     }
     ZCDP_CHECK(incoming->commit(kScope, rows));
     for (const auto& [path, content] : files) promised.tagged[path] = content;
@@ -61,7 +61,7 @@ Result<SnapshotInfo> make(Store& store, const Files& files, Promised& promised) 
         entry.path = path, entry.size_bytes = content.size(), entry.digest = TempStore::ref(content).digest;
         ZCDP_CHECK(builder->add(entry));
     }
-    ZCDP_TRY(SnapshotInfo info, builder->commit("name of " + files.begin()->second, "r"));
+    ZCDP_TRY(SnapshotInfo info, builder->commit("name of " + files.begin()->second, Revision("r")));
     promised.snapshots[info.id.str()] = files;
     return info;
 }
@@ -70,7 +70,7 @@ Result<SnapshotInfo> make(Store& store, const Files& files, Promised& promised) 
 Result<> make_long(Store& store, Promised& promised) {
     const std::string content(kChunkBytes + 4096, 'l');
     ZCDP_TRY(const auto incoming, store.incoming());
-    ZCDP_TRY(auto partial, incoming->open_partial(ByTag{kScope, "long", "tag"}, content.size()));
+    ZCDP_TRY(auto partial, incoming->open_partial(ByTag{kScope, "long", Tag("tag")}, content.size()));
     std::vector<std::byte> memory(content.size() + 8192);
     auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<uintptr_t>(memory.data()) + 4095) / 4096 * 4096);
     std::copy_n(TempStore::bytes(content).begin(), content.size(), aligned);
@@ -81,13 +81,13 @@ Result<> make_long(Store& store, Promised& promised) {
     }
     ZCDP_TRY(const Digest digest, partial->finish());
     ZCDP_CHECK(incoming->stage_partial(std::move(partial), {digest, content.size(), false}));
-    const TagRow row{"long", "tag", content.size(), digest};
+    const TagRow row{"long", Tag("tag"), content.size(), digest};
     ZCDP_CHECK(incoming->commit(kScope, {&row, 1}));
     ZCDP_TRY(const auto builder, store.build_snapshot());
     ManifestEntry entry;
     entry.path = "long", entry.size_bytes = content.size(), entry.digest = digest;
     ZCDP_CHECK(builder->add(entry));
-    ZCDP_TRY(const SnapshotInfo info, builder->commit("long", "r"));
+    ZCDP_TRY(const SnapshotInfo info, builder->commit("long", Revision("r")));
     promised.snapshots[info.id.str()] = {{"long", content}};
     return {};
 }

@@ -56,7 +56,7 @@ struct Bench {
     /// Left by a sync that was killed: all of its room is taken. Its name.
     std::string leave_partial(Store& store, const std::string& key, uint64_t size, int64_t age_s) {
         const auto before = partials();
-        REQUIRE((*store.incoming())->open_partial(ByTag{kScope, key, "t"}, size));
+        REQUIRE((*store.incoming())->open_partial(ByTag{kScope, key, Tag("t")}, size));
         for (const std::string& name : partials()) {
             if (before.contains(name)) continue;
             const timespec at{::time(nullptr) - age_s, 0}, both[2] = {at, at};
@@ -82,12 +82,12 @@ TEST_CASE("what a partial file has counts as there for its own resume, and only 
     }
     auto store = bench.temp.open();
     auto hold = store->hold();
-    CHECK(store->hold_partial(*hold, ByTag{kScope, "big", "another tag"}, size) == 0);
-    CHECK(store->hold_partial(*hold, ByTag{kScope, "big", "t"}, size + 1) == 0);
-    const uint64_t there = store->hold_partial(*hold, ByTag{kScope, "big", "t"}, size);
+    CHECK(store->hold_partial(*hold, ByTag{kScope, "big", Tag("another tag")}, size) == 0);
+    CHECK(store->hold_partial(*hold, ByTag{kScope, "big", Tag("t")}, size + 1) == 0);
+    const uint64_t there = store->hold_partial(*hold, ByTag{kScope, "big", Tag("t")}, size);
     CHECK(there == size);
     REQUIRE(store->reserve(size - there, 1, hold));
-    REQUIRE((*store->incoming(hold))->open_partial(ByTag{kScope, "big", "t"}, size));
+    REQUIRE((*store->incoming(hold))->open_partial(ByTag{kScope, "big", Tag("t")}, size));
     CHECK(bench.partials().size() == 1);
     // To somebody else it is room that is taken, and stays taken while the first one runs.
     const auto refused = store->reserve(size, 1);
@@ -105,7 +105,7 @@ TEST_CASE("only what a partial file has allocated counts") {
     const std::string name = bench.leave_partial(*store, "big", 24 * kMiB, 5);
     REQUIRE(::truncate(bench.partial(name).c_str(), 8 * kMiB) == 0);
     REQUIRE(::truncate(bench.partial(name).c_str(), 24 * kMiB) == 0);
-    CHECK(store->hold_partial(*store->hold(), ByTag{kScope, "big", "t"}, 24 * kMiB) == 8 * kMiB);
+    CHECK(store->hold_partial(*store->hold(), ByTag{kScope, "big", Tag("t")}, 24 * kMiB) == 8 * kMiB);
 }
 
 TEST_CASE(
@@ -163,7 +163,7 @@ TEST_CASE("room that was promised is used up by what is written, so that it is n
     REQUIRE(store->reserve(40 * kMiB, 2, first));
     CHECK_FALSE(store->reserve(24 * kMiB, 1));  // promised, not written
     auto incoming = store->incoming(first);
-    REQUIRE((*incoming)->open_partial(ByTag{kScope, "big", "t"}, 32 * kMiB));
+    REQUIRE((*incoming)->open_partial(ByTag{kScope, "big", Tag("t")}, 32 * kMiB));
     const std::string small = text_of('s', 8 * kMiB);
     REQUIRE((*incoming)->stage(bench.temp.ref(small), bench.temp.bytes(small)));
     CHECK(store->reserve(20 * kMiB, 1));
@@ -219,7 +219,7 @@ TEST_CASE("gc frees partial files, but not younger ones than asked for, and none
     const std::string young = bench.leave_partial(*store, "young", 2 * kMiB, 60),
                       old = bench.leave_partial(*store, "old", 2 * kMiB, 3600);
     auto incoming = store->incoming();
-    auto filled = (*incoming)->open_partial(ByTag{kScope, "filled", "t"}, 2 * kMiB);
+    auto filled = (*incoming)->open_partial(ByTag{kScope, "filled", Tag("t")}, 2 * kMiB);
     CHECK(*store->gc(3600, 600) >= 2 * kMiB);
     CHECK(bench.partials().size() == 2);
     CHECK(*store->gc(3600, 0) >= 2 * kMiB);

@@ -74,7 +74,7 @@ TEST_CASE("tags come back in key order, by prefix and from a key on") {
     auto store = temp.open();
     std::vector<TagRow> rows;
     for (const char* key : {"p/b", "p/a", "q/z", "p/a-x", "p/a/b"})
-        rows.push_back({key, "tag", 1, temp.ref("1").digest});
+        rows.push_back({key, Tag("tag"), 1, temp.ref("1").digest});
     REQUIRE(store->put_tags(kScope, rows));
     std::vector<std::string> seen;
     REQUIRE(store->for_each_tag(kScope, "p/", "p/a-", [&](const TagRow& row) {
@@ -84,19 +84,19 @@ TEST_CASE("tags come back in key order, by prefix and from a key on") {
     CHECK(seen == std::vector<std::string>{"p/a-x", "p/a/b", "p/b"});
     CHECK(*store->any_tags(kScope));
     CHECK_FALSE(*store->any_tags({"http://origin", "other", "me"}));
-    CHECK(store->tags_like({"http://origin", "bucket", "somebody else"}, "tag", 1)->size() == 5);
-    CHECK(store->tags_like(kScope, "tag", 2)->empty());
+    CHECK(store->tags_like({"http://origin", "bucket", "somebody else"}, Tag("tag"), 1)->size() == 5);
+    CHECK(store->tags_like(kScope, Tag("tag"), 2)->empty());
 }
 
 TEST_CASE("a listing's revision finds the snapshot until that is evicted") {
     TempStore temp;
     auto store = temp.open();
     const auto info = temp.snapshot(*store, {{"f", "x"}});
-    REQUIRE(store->put_revision(kScope, "p/", "", "abcd", info.id));
-    CHECK((*store->find_revision(kScope, "p/", "", "abcd"))->id == info.id);
-    CHECK_FALSE(store->find_revision(kScope, "p/", "+*.x\n", "abcd")->has_value());
+    REQUIRE(store->put_revision(kScope, "p/", "", Revision("abcd"), info.id));
+    CHECK((*store->find_revision(kScope, "p/", "", Revision("abcd")))->id == info.id);
+    CHECK_FALSE(store->find_revision(kScope, "p/", "+*.x\n", Revision("abcd"))->has_value());
     REQUIRE(store->evict(info.id));
-    CHECK_FALSE(store->find_revision(kScope, "p/", "", "abcd")->has_value());
+    CHECK_FALSE(store->find_revision(kScope, "p/", "", Revision("abcd"))->has_value());
 }
 
 TEST_CASE("evicting keeps what another snapshot needs, and only that") {
@@ -194,7 +194,7 @@ TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of t
         return std::string_view(content).substr(chunk * kChunkBytes, kChunkBytes);
     };
     auto incoming = store->incoming();
-    auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, kSize);
+    auto file = (*incoming)->open_partial(ByTag{kScope, "big", Tag("tag")}, kSize);
     // O_DIRECT needs an aligned buffer.
     const std::unique_ptr<std::byte, decltype(&std::free)> aligned(
         static_cast<std::byte*>(std::aligned_alloc(4096, kChunkBytes)), &std::free);
@@ -213,7 +213,7 @@ TEST_CASE("verify reads many chunks at once, and finds a flipped bit in any of t
     ManifestEntry entry;
     entry.path = "big", entry.size_bytes = kSize, entry.digest = blob.digest;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("big", "");
+    const auto info = (*builder)->commit("big", {});
     REQUIRE(info);
     uint64_t read = 0;
     CHECK(store->verify(info->id, [&](uint64_t bytes) { read += bytes; })->problems.empty());
@@ -296,7 +296,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     {
         auto store = temp.open();
         auto incoming = store->incoming();
-        auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, size);
+        auto file = (*incoming)->open_partial(ByTag{kScope, "big", Tag("tag")}, size);
         REQUIRE(file);
         fill(**file, 2);
         fill(**file, 0);
@@ -311,7 +311,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     ::close(fd);
     auto store = temp.open();
     auto incoming = store->incoming();
-    auto file = (*incoming)->open_partial(ByTag{kScope, "big", "tag"}, size);
+    auto file = (*incoming)->open_partial(ByTag{kScope, "big", Tag("tag")}, size);
     REQUIRE(file);
     CHECK_FALSE((*file)->has(0));
     CHECK_FALSE((*file)->has(1));
@@ -325,12 +325,12 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     CHECK(*digest == digest_of_chunks(chunks));
     const BlobRef blob{*digest, size, true};
     REQUIRE((*incoming)->stage_partial(std::move(*file), blob));
-    REQUIRE((*incoming)->commit(kScope, std::vector<TagRow>{{"big", "tag", size, *digest}}));
+    REQUIRE((*incoming)->commit(kScope, std::vector<TagRow>{{"big", Tag("tag"), size, *digest}}));
     auto builder = store->build_snapshot();
     ManifestEntry entry;
     entry.path = "big", entry.executable = true, entry.size_bytes = size, entry.digest = *digest;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("big", "");
+    const auto info = (*builder)->commit("big", {});
     REQUIRE(info);
     const std::string back = slurp(info->tree_path + "/big");
     REQUIRE(back.size() == size);
@@ -340,7 +340,7 @@ TEST_CASE("a partial file resumes at its chunks, and believes none whose bytes a
     CHECK((st.st_mode & 0777) == 0555);
     CHECK(store->verify(info->id, {})->problems.empty());
     // An empty file, too, is a blob; another tag of the same key starts anew.
-    auto other = (*incoming)->open_partial(ByTag{kScope, "big", "tag2"}, size);
+    auto other = (*incoming)->open_partial(ByTag{kScope, "big", Tag("tag2")}, size);
     CHECK((*other)->chunks_present() == 0);
     REQUIRE((*other)->discard());
 }
@@ -358,7 +358,7 @@ TEST_CASE("one content as a plain and as an executable file has an inode each") 
     REQUIRE((*builder)->add(entry));
     entry.path = "run", entry.executable = true;
     REQUIRE((*builder)->add(entry));
-    const auto info = (*builder)->commit("twins", "");
+    const auto info = (*builder)->commit("twins", {});
     REQUIRE(info);
     struct stat plain, run;
     REQUIRE(::stat((info->tree_path + "/plain").c_str(), &plain) == 0);

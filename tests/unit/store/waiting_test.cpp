@@ -104,8 +104,8 @@ TEST_CASE("while an eviction is at its files, readers, leases and pins of other 
             CHECK(store->pin(kept.id, true));
             CHECK(store->pin(kept.id, false));
             CHECK(store->touch(kept.id));
-            CHECK(store->put_revision(kScope, "p/", "", "abcd", goes.id));
-            CHECK_FALSE(store->find_revision(kScope, "p/", "", "abcd")->has_value());
+            CHECK(store->put_revision(kScope, "p/", "", Revision("abcd"), goes.id));
+            CHECK_FALSE(store->find_revision(kScope, "p/", "", Revision("abcd"))->has_value());
             CHECK(store->usage()->snapshots == 2);
             CHECK(store->reserve(1000, 1));
             const auto hold = store->hold();
@@ -154,8 +154,8 @@ TEST_CASE("whatever the store does to its files, the index answers meanwhile") {
     CHECK(store->lease(b.id, "gone", 999'999'999));
     CHECK(store->leases()->size() == 1);
     none_waited("leasing");
-    CHECK(store->put_revision(kScope, "", "", "r", a.id));
-    CHECK(store->find_revision(kScope, "", "", "r")->has_value());
+    CHECK(store->put_revision(kScope, "", "", Revision("r"), a.id));
+    CHECK(store->find_revision(kScope, "", "", Revision("r"))->has_value());
     none_waited("finding");
     CHECK(store->list());
     CHECK(store->usage());

@@ -15,7 +15,7 @@ namespace {
 
 origin::Entry file(std::string path, uint64_t size = 1, std::string tag = "t") {
     origin::Entry entry;
-    entry.path = std::move(path), entry.size_bytes = size, entry.tag = std::move(tag);
+    entry.path = std::move(path), entry.size_bytes = size, entry.tag = Tag(std::move(tag));
     return entry;
 }
 origin::Entry folder(std::string path) {
@@ -132,7 +132,7 @@ TEST_CASE("a sorter merges what it held, what it wrote, and runs of others") {
         origin::Entry* const entry = *sorter.next();
         REQUIRE(entry);
         REQUIRE(entry->path == path);
-        REQUIRE(entry->tag == "tag" + path);
+        REQUIRE(entry->tag.str() == "tag" + path);
     }
     CHECK_FALSE(*sorter.next());
     CHECK_FALSE(*sorter.next());

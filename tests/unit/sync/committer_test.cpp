@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kBatch = 4096, kWaitingMost = 4 * kBatch;
 
-store::TagRow row(size_t number) { return {"key " + std::to_string(number), "tag", 1, {}}; }
+store::TagRow row(size_t number) { return {"key " + std::to_string(number), Tag("tag"), 1, {}}; }
 
 /// Remembers what is committed; holds commits up while its gate is closed; fails on demand.
 class Recorded final : public store::Incoming {

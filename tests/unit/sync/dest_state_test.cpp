@@ -15,7 +15,7 @@ std::vector<DestRecord> records() {
     std::vector<DestRecord> all(3);
     all[0].entry.path = "a", all[0].entry.size_bytes = 5,
     all[0].entry.digest = {DigestKind::sha256, Sha256::of(std::string_view("hello"))};
-    all[0].tag = "tag \"quoted\"", all[0].mtime_ns = 1'700'000'000'123'456'789, all[0].inode = 42;
+    all[0].tag = Tag("tag \"quoted\""), all[0].mtime_ns = 1'700'000'000'123'456'789, all[0].inode = 42;
     all[1].entry.path = "link", all[1].entry.kind = store::FileKind::symlink, all[1].entry.symlink_target = "a";
     all[2].entry.path = "long", all[2].entry.size_bytes = kChunkBytes + 1, all[2].extra = true,
     all[2].entry.executable = true;

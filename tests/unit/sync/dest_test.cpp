@@ -15,7 +15,7 @@ Result<> placed(Fs& fs, const TestTree& tree, const std::string& target, const s
     static Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
     ZCDP_TRY(const auto dest, Dest::open(target, fs, system_clock(), system_random(), {"test", 0, {}, log}));
     dest->take_from(*system_fs().open(AT_FDCWD, tree.path().c_str(), O_RDONLY | O_DIRECTORY), options.way);
-    for (const store::ManifestEntry& entry : tree.manifest_entries()) ZCDP_CHECK(dest->place(entry, ""));
+    for (const store::ManifestEntry& entry : tree.manifest_entries()) ZCDP_CHECK(dest->place(entry, {}));
     ZCDP_CHECK(dest->finish(false));
     return {};
 }

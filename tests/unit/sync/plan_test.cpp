@@ -20,7 +20,7 @@ namespace {
 
 origin::Entry file(std::string path, uint64_t size = 1, std::string tag = "t") {
     origin::Entry entry;
-    entry.path = std::move(path), entry.size_bytes = size, entry.tag = std::move(tag);
+    entry.path = std::move(path), entry.size_bytes = size, entry.tag = Tag(std::move(tag));
     return entry;
 }
 origin::Entry folder(std::string path) {
@@ -137,7 +137,7 @@ TEST_CASE("a spool gives back what was put in, any number of times") {
             REQUIRE(*reader.next(record));
             REQUIRE(record.entry.path == "some/folder/" + std::to_string(100'000 + i));
             REQUIRE(record.entry.size_bytes == static_cast<uint64_t>(i) << 30);
-            REQUIRE(record.entry.tag == "tag" + std::to_string(i));
+            REQUIRE(record.entry.tag.str() == "tag" + std::to_string(i));
             REQUIRE(record.entry.executable == (i % 2 == 0));
             REQUIRE((record.knowledge == Knowledge::present) == (i % 3 == 0));
             if (i % 3 == 0) REQUIRE(record.digest.bytes[0] == static_cast<uint8_t>(i));
@@ -154,10 +154,10 @@ TEST_CASE("the plan reuses by key, tag and size; another key or other credential
     temp.snapshot(*store, {{"x", "12345"}});
     const std::string md5 = "827ccb0eea8a706c4c34a16891f84e7b";
     const Digest digest = temp.ref("12345").digest;
-    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", md5, 5, digest},
-                                                           {"p/gone", "t", 4, temp.ref("gone").digest},
-                                                           {"p/parts", md5 + "-2", 5, digest},
-                                                           {"p/time", "65a1b2c3-5", 5, digest}}));
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"p/x", Tag(md5), 5, digest},
+                                                           {"p/gone", Tag("t"), 4, temp.ref("gone").digest},
+                                                           {"p/parts", Tag(md5 + "-2"), 5, digest},
+                                                           {"p/time", Tag("65a1b2c3-5"), 5, digest}}));
     const auto judge = [&](const store::TagScope& scope, origin::Entry entry, bool of_parts = true) {
         auto scratch = open_scratch(system_fs(), temp.root(), system_random());
         SpoolWriter spool(system_fs(), scratch->get());
@@ -219,10 +219,10 @@ TEST_CASE("a tag is of the content when it has the form of an MD5, or of an MD5 
                                                      {md5.substr(1) + "-2", TagKind::opaque},
                                                      {md5.substr(1) + "G-2", TagKind::opaque}}) {
         CAPTURE(row.tag);
-        CHECK(kind_of_tag(row.tag, 1 << 30) == row.kind);
+        CHECK(kind_of_tag(Tag(row.tag), 1 << 30) == row.kind);
     }
-    CHECK(kind_of_tag(md5 + "-3", 2) == TagKind::opaque);  // more parts than bytes
-    CHECK(kind_of_tag(md5 + "-1", 0) == TagKind::of_parts);
+    CHECK(kind_of_tag(Tag(md5 + "-3"), 2) == TagKind::opaque);  // more parts than bytes
+    CHECK(kind_of_tag(Tag(md5 + "-1"), 0) == TagKind::of_parts);
 }
 
 TEST_CASE(
@@ -232,8 +232,8 @@ TEST_CASE(
     const store::TagScope me{"e", "b", "me"}, other{"e", "b", "other"}, elsewhere{"e", "b2", "me"};
     const uint64_t size = 2 * kChunkBytes;
     const Digest digest{DigestKind::sha256tree, Sha256::of("tree")};
-    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"v1/x", "t1", size, digest, "crc64nvme:00"}}));
-    REQUIRE(store->put_tags(other, std::vector<store::TagRow>{{"v1/y", "t2", size, digest, "sha256:11"}}));
+    REQUIRE(store->put_tags(me, std::vector<store::TagRow>{{"v1/x", Tag("t1"), size, digest, "crc64nvme:00"}}));
+    REQUIRE(store->put_tags(other, std::vector<store::TagRow>{{"v1/y", Tag("t2"), size, digest, "sha256:11"}}));
     const auto digests = [&](const store::TagScope& scope, const std::string& sum, bool anybodys) {
         return store->sums_like(scope, sum, size, anybodys)->size();
     };
@@ -266,7 +266,7 @@ TEST_CASE(
     CHECK(judge(me, {file("x", size + 1, "new")}) == Knowledge::none);
     {
         auto incoming = store->incoming();
-        REQUIRE((*incoming)->open_partial(store::ByTag{me, "v2/b", "tb"}, 3 * kChunkBytes));
+        REQUIRE((*incoming)->open_partial(store::ByTag{me, "v2/b", Tag("tb")}, 3 * kChunkBytes));
     }
     PlanTotals totals;
     judge(me, {file("a", size, "new"), file("b", 3 * kChunkBytes, "tb"), file("c", 3 * kChunkBytes, "tc")}, &totals);
@@ -319,7 +319,7 @@ TEST_CASE("the feeder hands out every small file and every missing chunk once, a
     CHECK_FALSE(feeder.take(4)->finished);  // the long one is being opened
     auto long_file = std::make_shared<LongFile>();
     long_file->record = std::get<SpoolEntry>(batch->work[0]);
-    auto partial = (*incoming)->open_partial(store::ByTag{{"e", "b", "c"}, "big", "t"}, long_size);
+    auto partial = (*incoming)->open_partial(store::ByTag{{"e", "b", "c"}, "big", Tag("t")}, long_size);
     REQUIRE(partial);
     long_file->partial = std::move(*partial);
     feeder.opened(long_file);
@@ -380,7 +380,7 @@ TEST_CASE("a destination's state comes back in order, the journal over the state
         DestStateWriter writer(system_fs(), Fd(::openat(dir.get(), name, O_RDWR | O_CREAT | O_TRUNC, 0600)), name);
         for (const auto& [path, inode] : rows) {
             DestRecord record;
-            record.entry.path = path, record.inode = inode, record.tag = "t", record.entry.size_bytes = 3,
+            record.entry.path = path, record.inode = inode, record.tag = Tag("t"), record.entry.size_bytes = 3,
             record.mtime_ns = 5;
             REQUIRE(writer.add(record));
         }

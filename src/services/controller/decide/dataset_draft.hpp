@@ -18,7 +18,7 @@ struct Draft {
     std::set<std::string> demand;      ///< nodes that should hold it
     std::set<std::string> pod_demand;  ///< of them, those that pods need
     std::set<std::string> may_bind;    ///< nodes that have it, and that the scheduler may choose for a pod that waits
-    std::string current, target;
+    Revision current, target;
     api::Word<api::Reason> withheld_reason;
     std::string withheld;  ///< why nodes that want a revision get no order for it
 
@@ -42,7 +42,7 @@ struct Draft {
 bool is_ready(const api::NodeDataset& held);
 /// The object of this node and revision; null when there is none.
 std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node,
-                                                  const std::string& revision);
+                                                  const Revision& revision);
 
 /// Whether the origin should be listed now, and what the Listed condition says.
 void decide_listing(Draft& draft);

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kEvictedPauseS = 600;
 
 /// Where a revision is; nullopt when nobody knows it, or it may not be read from there any more: `why` says so then.
-std::optional<api::NodeDatasetSource> source_for(const Draft& draft, const std::string& revision, ResolvedSource& why) {
+std::optional<api::NodeDatasetSource> source_for(const Draft& draft, const Revision& revision, ResolvedSource& why) {
     const api::DatasetVersion* version = find_version(draft.out.status, revision);
     if (!version) return std::nullopt;
     why = version->backend.empty()
@@ -22,7 +22,7 @@ std::optional<api::NodeDatasetSource> source_for(const Draft& draft, const std::
                                   version->objects,           version->bytes};
 }
 
-api::NodeDataset order(const Draft& draft, const std::string& node, const std::string& revision,
+api::NodeDataset order(const Draft& draft, const std::string& node, const Revision& revision,
                        api::NodeDatasetSource source) {
     const api::Dataset& dataset = draft.view.dataset;
     api::NodeDataset out;
@@ -52,7 +52,7 @@ uint32_t progress_seconds(const Draft& draft) {
 bool is_used(const api::NodeDataset& held) { return !held.status.pods.empty(); }
 
 /// Whether an object that nobody demands should go now; else it stays until space is needed.
-bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<std::string>& kept) {
+bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<Revision>& kept) {
     const api::Dataset& dataset = draft.view.dataset;
     if (!kept.contains(held.spec.revision)) return true;
     const api::Node* node = draft.node(held.spec.node);
@@ -66,8 +66,8 @@ bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<std::s
     return false;
 }
 
-std::set<std::string> kept_revisions(const Draft& draft) {
-    std::set<std::string> kept{draft.current, draft.target};
+std::set<Revision> kept_revisions(const Draft& draft) {
+    std::set<Revision> kept{draft.current, draft.target};
     const uint32_t most = draft.view.dataset.spec.retention.keep_snapshots.value_or(1);
     uint32_t count = 0;
     for (const auto& version : draft.out.status.history)
@@ -86,7 +86,7 @@ void redirect(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held)
 }
 
 /// One object that is there: leave it, call it back, let it go, take it away.
-void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, const std::set<std::string>& kept) {
+void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, const std::set<Revision>& kept) {
     if (draft.gone(held->spec.node)) {
         if (!held->metadata.deleting()) draft.out.remove.push_back(held);
         if (held->metadata.has_finalizer(api::kNodeDataFinalizer)) draft.out.release.push_back(held);
@@ -115,14 +115,14 @@ void judge(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held, co
 }  // namespace
 
 void decide_orders(Draft& draft) {
-    const std::set<std::string> kept = kept_revisions(draft);
+    const std::set<Revision> kept = kept_revisions(draft);
     for (const auto& held : draft.view.held) judge(draft, held, kept);
     if (draft.view.dataset.spec.paused) return;
-    std::set<std::string> revisions{draft.target};
+    std::set<Revision> revisions{draft.target};
     if (!draft.current.empty()) revisions.insert(draft.current);
     for (const std::string& node : draft.demand) {
         if (!draft.node(node)) continue;
-        for (const std::string& revision : revisions) {
+        for (const Revision& revision : revisions) {
             // The old one is only fetched anew where a pod needs it before the new one is there.
             const bool old = revision != draft.target;
             if (revision.empty() || find_held(draft, node, revision) || (old && !draft.pod_demand.contains(node)))
@@ -132,8 +132,8 @@ void decide_orders(Draft& draft) {
                 draft.out.create.push_back(order(draft, node, revision, std::move(*source)));
             else
                 draft.withheld_reason = why.reason,
-                draft.withheld =
-                    fmt::format("revision {} is not fetched by other nodes: {}", revision.substr(0, 12), why.message);
+                draft.withheld = fmt::format("revision {} is not fetched by other nodes: {}",
+                                             revision.str().substr(0, 12), why.message);
         }
     }
     if (draft.out.create.empty()) return;

@@ -5,7 +5,7 @@
 namespace zcdp::services::controller {
 namespace {
 
-bool ready_on(const Draft& draft, const std::string& node, const std::string& revision) {
+bool ready_on(const Draft& draft, const std::string& node, const Revision& revision) {
     const auto held = find_held(draft, node, revision);
     return held && is_ready(*held);
 }
@@ -14,7 +14,7 @@ bool ready_on(const Draft& draft, const std::string& node, const std::string& re
 void decide_revisions(Draft& draft) {
     const auto& history = draft.status().history;
     const api::Dataset& dataset = draft.view.dataset;
-    draft.target = history.empty() ? "" : history.front().revision;
+    draft.target = history.empty() ? Revision() : history.front().revision;
     draft.current = draft.before().revision;
     if (!dataset.spec.snapshot.empty()) {
         const auto at = std::find_if(history.begin(), history.end(),
@@ -29,7 +29,7 @@ void decide_revisions(Draft& draft) {
     if (!known) draft.current = draft.target;
 }
 
-bool is_somewhere(const Draft& draft, const std::string& revision) {
+bool is_somewhere(const Draft& draft, const Revision& revision) {
     return std::any_of(draft.view.held.begin(), draft.view.held.end(), [&](const auto& held) {
         return held->spec.revision == revision && is_ready(*held) && !draft.gone(held->spec.node);
     });
@@ -69,7 +69,7 @@ bool is_ready(const api::NodeDataset& held) {
 }
 
 std::shared_ptr<const api::NodeDataset> find_held(const Draft& draft, const std::string& node,
-                                                  const std::string& revision) {
+                                                  const Revision& revision) {
     for (const auto& held : draft.view.held)
         if (held->spec.node == node && held->spec.revision == revision) return held;
     return nullptr;

@@ -16,7 +16,7 @@ struct ListingOutcome {
     bool running = false;
     int64_t ended_unix_s = 0;  ///< 0: none has ended yet
     std::optional<Error> error;
-    std::string revision;
+    Revision revision;
     uint64_t objects = 0, bytes = 0;
 };
 

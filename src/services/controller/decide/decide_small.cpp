@@ -104,7 +104,7 @@ std::map<std::string, std::string> data_labels(const Objects<api::NodeDataset>& 
         if (one->status.phase != api::Phase::ready || one->spec.wanted != api::Wanted::ensure ||
             one->metadata.deleting())
             continue;
-        const auto dataset = datasets.get(one->spec.dataset.namespace_ + "/" + one->spec.dataset.name);
+        const auto dataset = datasets.get(api::dataset_key(one->spec.dataset).text());
         if (dataset && dataset->metadata.uid == one->spec.dataset.uid && dataset->status.revision == one->spec.revision)
             out[api::data_label(one->spec.dataset.uid)] = "ready";
     }

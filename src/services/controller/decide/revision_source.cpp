@@ -20,7 +20,7 @@ void record_source(api::DatasetVersion& version) {
     }
 }
 
-const api::DatasetVersion* find_version(const api::DatasetStatus& status, const std::string& revision) {
+const api::DatasetVersion* find_version(const api::DatasetStatus& status, const Revision& revision) {
     for (const api::DatasetVersion& version : status.history)
         if (version.revision == revision) return &version;
     return nullptr;
@@ -43,7 +43,7 @@ ResolvedSource resolve_version(const api::DatasetVersion& version, const std::st
     return out;
 }
 
-ResolvedSource source_of_revision(const api::Dataset& dataset, const std::string& revision,
+ResolvedSource source_of_revision(const api::Dataset& dataset, const Revision& revision,
                                   const Objects<api::NodeDataset>& held, const Objects<api::StorageBackend>& backends) {
     api::DatasetVersion version;
     if (const api::DatasetVersion* known = find_version(dataset.status, revision)) {

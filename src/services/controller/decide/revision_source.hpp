@@ -13,7 +13,7 @@ namespace zcdp::services::controller {
 void record_source(api::DatasetVersion& version);
 
 /// Null when the history does not have it.
-const api::DatasetVersion* find_version(const api::DatasetStatus& status, const std::string& revision);
+const api::DatasetVersion* find_version(const api::DatasetStatus& status, const Revision& revision);
 
 /// Where the revision is, as far as the namespace may still read from there: an allowance that was taken back ends
 /// here.
@@ -22,7 +22,7 @@ ResolvedSource resolve_version(const api::DatasetVersion& version, const std::st
 
 /// The same for any revision: of the history, else as the nodes' objects (`held`, of this dataset) say, else what the
 /// spec names now.
-ResolvedSource source_of_revision(const api::Dataset& dataset, const std::string& revision,
+ResolvedSource source_of_revision(const api::Dataset& dataset, const Revision& revision,
                                   const Objects<api::NodeDataset>& held, const Objects<api::StorageBackend>& backends);
 
 }  // namespace zcdp::services::controller

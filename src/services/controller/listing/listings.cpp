@@ -47,7 +47,7 @@ class ListingWriter {
 class OriginLister final : public Lister {
   public:
     OriginLister(kube::Api& api, Machine machine, backend::AccessRules rules, std::string scratch,
-                 std::function<void(const std::string&)> changed)
+                 std::function<void(const api::DatasetKey&)> changed)
         : api_(api),
           machine_(machine),
           rules_(std::move(rules)),
@@ -102,7 +102,7 @@ class OriginLister final : public Lister {
     }
 
     Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source,
-                                        const std::string& revision) override {
+                                        const Revision& revision) override {
         if (auto file = kept(dataset.metadata.uid, revision)) return file;
         if (!source.backend) return Error(ErrorKind::not_found, source.message);
         const MutexLock one_at_a_time(again_);
@@ -111,16 +111,17 @@ class OriginLister final : public Lister {
         machine_.log.info("listed again for an agent", {{"dataset", dataset.metadata.key()}});
         auto file = kept(dataset.metadata.uid, revision);
         if (!file)
-            return Error(ErrorKind::not_found, "the source has revision " + summary.revision.substr(0, 12) + " by now");
+            return Error(ErrorKind::not_found,
+                         "the source has revision " + summary.revision.str().substr(0, 12) + " by now");
         return file;
     }
 
   private:
     struct Kept {
-        std::string revision;
+        Revision revision;
         std::shared_ptr<Fd> file;
     };
-    std::shared_ptr<Fd> kept(const std::string& uid, const std::string& revision) const {
+    std::shared_ptr<Fd> kept(const std::string& uid, const Revision& revision) const {
         const MutexLock lock(mutex_);
         const auto at = kept_.find(uid);
         if (at == kept_.end()) return nullptr;
@@ -192,14 +193,14 @@ class OriginLister final : public Lister {
                               {{"dataset", dataset.metadata.key()}, {"error", done ? "" : done.error().line()}});
         }
         free_.notify_one();
-        changed_(dataset.metadata.key());
+        changed_(api::dataset_key(dataset));
     }
 
     kube::Api& api_;
     Machine machine_;
     const backend::AccessRules rules_;
     const std::string scratch_;
-    const std::function<void(const std::string&)> changed_;
+    const std::function<void(const api::DatasetKey&)> changed_;
     Mutex again_;  ///< of whoever lists again for an agent. Held over that
     mutable Mutex mutex_;
     ConditionVariable free_;
@@ -212,7 +213,7 @@ class OriginLister final : public Lister {
 }  // namespace
 
 std::unique_ptr<Lister> make_lister(kube::Api& api, Machine machine, backend::AccessRules rules,
-                                    std::string scratch_folder, std::function<void(const std::string&)> changed) {
+                                    std::string scratch_folder, std::function<void(const api::DatasetKey&)> changed) {
     return std::make_unique<OriginLister>(api, machine, std::move(rules), std::move(scratch_folder),
                                           std::move(changed));
 }

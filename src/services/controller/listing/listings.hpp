@@ -30,12 +30,11 @@ class Lister {
     /// The listing of this revision as a file (include/zcdp/api/listing.hpp); made again from `source` (the revision's
     /// own) if it was lost. Blocks. Errors: not_found: the source has another revision by now; those of the origin.
     virtual Result<std::shared_ptr<Fd>> listing(const api::Dataset& dataset, const ResolvedSource& source,
-                                                const std::string& revision) = 0;
+                                                const Revision& revision) = 0;
 };
 
 /// `changed` is called with the Dataset's key when a listing has ended.
 std::unique_ptr<Lister> make_lister(kube::Api& api, Machine machine, backend::AccessRules rules,
-                                    std::string scratch_folder,
-                                    std::function<void(const std::string& dataset_key)> changed);
+                                    std::string scratch_folder, std::function<void(const api::DatasetKey&)> changed);
 
 }  // namespace zcdp::services::controller

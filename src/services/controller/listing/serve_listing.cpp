@@ -22,10 +22,11 @@ std::optional<ControlResponse> refuse_all_but_agents(const net::server::Request&
 }
 
 ControlResponse serve_listing(const net::server::Request& request, World& world, Lister& lister, Fs& fs) {
-    const std::string* key = request.query_value("dataset");
-    if (!key) return plain(400, "write /v1/listings/REVISION?dataset=NAMESPACE/NAME");
-    const std::string revision(request.parameter("revision"));
-    const auto dataset = world.datasets.get(*key);
+    const std::string* name = request.query_value("dataset");
+    if (!name) return plain(400, "write /v1/listings/REVISION?dataset=NAMESPACE/NAME");
+    const Revision revision(request.parameter("revision"));
+    const auto key = api::DatasetKey::parse(*name);
+    const auto dataset = key ? world.dataset(*key) : nullptr;
     if (!dataset) return plain(404, "there is no such Dataset");
     const ResolvedSource source = source_of_revision(
         *dataset, revision, world.node_datasets.by_index(dataset->metadata.uid), world.backends.list());

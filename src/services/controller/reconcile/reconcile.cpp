@@ -108,7 +108,7 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
                      {},
                      parts_.clock.unix_s(),
                      world.backends.list()};
-    view.claims = world.claims.by_index(dataset.metadata.key());
+    view.claims = world.claims_of(api::dataset_key(dataset));
     std::set<std::string> seen;
     for (const auto& claim : view.claims)
         for (const auto& pod : pods_of(*claim))
@@ -125,8 +125,7 @@ DatasetView Reconciler::view_of(const api::Dataset& dataset) const {
         out.all_ready = true;
         for (const std::string& name : pod.claims()) {
             const auto claim = world.claims.get(pod.metadata.namespace_ + "/" + name);
-            const auto other =
-                claim ? world.datasets.get(pod.metadata.namespace_ + "/" + claim->spec.dataset) : nullptr;
+            const auto other = claim ? world.dataset(api::dataset_key(*claim)) : nullptr;
             bool held = false, ready = false;
             for (const auto& one :
                  other ? world.node_datasets.by_index(other->metadata.uid) : Objects<api::NodeDataset>()) {
@@ -158,8 +157,8 @@ void Reconciler::announce(const api::Dataset& dataset, const api::DatasetStatus&
         parts_.events.normal(about, "Listed", is ? is->message : "");
     if (status.revision != dataset.status.revision && !dataset.status.revision.empty())
         parts_.events.normal(about, "Switched",
-                             fmt::format("new pods see revision {} instead of {}", status.revision.substr(0, 12),
-                                         dataset.status.revision.substr(0, 12)));
+                             fmt::format("new pods see revision {} instead of {}", status.revision.str().substr(0, 12),
+                                         dataset.status.revision.str().substr(0, 12)));
 }
 
 /// Takes the agent's finalizer off, for nodes that have no agent any more.
@@ -183,9 +182,9 @@ kube::ApiResult<> Reconciler::release(const Objects<api::NodeDataset>& objects) 
 kube::ApiResult<> Reconciler::retire_ownerless() {
     Objects<api::NodeDataset> stranded;
     for (const auto& held : parts_.world.node_datasets.list()) {
-        const std::string key = held->spec.dataset.namespace_ + "/" + held->spec.dataset.name;
-        if (parts_.world.datasets.is_unreadable(key)) continue;  // it is there: nobody's data goes for a field
-        const auto dataset = parts_.world.datasets.get(key);
+        const api::DatasetKey key = api::dataset_key(held->spec.dataset);
+        if (parts_.world.datasets.is_unreadable(key.text())) continue;  // it is there: nobody's data goes for a field
+        const auto dataset = parts_.world.dataset(key);
         if (dataset && dataset->metadata.uid == held->spec.dataset.uid) continue;
         if (!held->metadata.deleting()) {
             if (auto allowed = write_allowed(); !allowed) return allowed;
@@ -230,7 +229,7 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
         if (auto done = learn(parts_.world.datasets, std::move(put)); !done) return done;
     }
     if (decision.add_finalizer) {
-        const auto now = parts_.world.datasets.get(dataset.metadata.key());
+        const auto now = parts_.world.dataset(api::dataset_key(dataset));
         return now ? add_finalizer(kube::resources::datasets, now->metadata, api::kInUseFinalizer)
                    : kube::ApiResult<>();
     }
@@ -245,8 +244,8 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
     return {};
 }
 
-Reconciler::Again Reconciler::reconcile_dataset(const std::string& key) {
-    const auto dataset = parts_.world.datasets.get(key);
+Reconciler::Again Reconciler::reconcile_dataset(const api::DatasetKey& key) {
+    const auto dataset = parts_.world.dataset(key);
     if (!dataset) return std::optional<uint64_t>();
     const DatasetView view = view_of(*dataset);
     const DatasetDecision decision = decide_dataset(view);
@@ -259,8 +258,7 @@ Reconciler::Again Reconciler::reconcile_claim(const std::string& key) {
     const auto claim = world.claims.get(key);
     if (!claim) return std::optional<uint64_t>();
     const std::string& ns = claim->metadata.namespace_;
-    ClaimView view{
-        *claim, world.datasets.get(ns + "/" + claim->spec.dataset), pods_of(*claim), {}, {}, parts_.clock.unix_s()};
+    ClaimView view{*claim, world.dataset(api::dataset_key(*claim)), pods_of(*claim), {}, {}, parts_.clock.unix_s()};
     for (const auto& pod : world.pods.by_index(passed_over_index(key)))
         if (!pod->ended() && !pod->metadata.deleting()) view.passed_over.push_back(pod);
     if (claim->spec.pod_selector)
@@ -355,7 +353,10 @@ Reconciler::Again Reconciler::reconcile_backend(const std::string& name) {
 kube::ApiResult<std::optional<uint64_t>> Reconciler::reconcile(const std::string& key) {
     const size_t slash = key.find('/');
     const std::string kind = key.substr(0, slash), rest = key.substr(slash + 1);
-    if (kind == "dataset") return reconcile_dataset(rest);
+    if (kind == "dataset") {
+        const auto dataset = api::DatasetKey::parse(rest);
+        return dataset ? reconcile_dataset(*dataset) : std::optional<uint64_t>();
+    }
     if (kind == "claim") return reconcile_claim(rest);
     if (kind == "pod") return reconcile_pod(rest);
     if (kind == "node") return reconcile_node(rest);
@@ -402,12 +403,13 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
     world.backends.on_change([&](const std::string& key, const auto& before, const auto& after) {
         queue.add("backend/" + key);
         if (before && after && before->spec == after->spec) return;
-        for (const auto& dataset : world.datasets.list()) queue.add("dataset/" + dataset->metadata.key());
+        for (const auto& dataset : world.datasets.list()) queue.add(dataset_job(api::dataset_key(*dataset)));
     });
-    world.datasets.on_change([&](const std::string& key, const auto& before, const auto& after) {
-        queue.add("dataset/" + key);
+    world.datasets.on_change([&](const std::string&, const auto& before, const auto& after) {
         const auto& any = after ? after : before;
-        for (const auto& claim : world.claims.by_index(key)) {
+        const api::DatasetKey key = api::dataset_key(*any);
+        queue.add(dataset_job(key));
+        for (const auto& claim : world.claims_of(key)) {
             queue.add("claim/" + claim->metadata.key());
             for (const auto& pod : world.pods.by_index(claim->metadata.key()))
                 if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
@@ -420,17 +422,17 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
     world.claims.on_change([&](const std::string& key, const auto& before, const auto& after) {
         queue.add("claim/" + key);
         const auto& any = after ? after : before;
-        queue.add("dataset/" + any->metadata.namespace_ + "/" + any->spec.dataset);
+        queue.add(dataset_job(api::dataset_key(*any)));
         for (const auto& pod : world.pods.by_index(key))
             if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
     });
     world.node_datasets.on_change([&](const std::string&, const auto& before, const auto& after) {
         const auto& any = after ? after : before;
-        const api::DatasetRef& ref = any->spec.dataset;
-        queue.add("dataset/" + ref.namespace_ + "/" + ref.name);
+        const api::DatasetKey dataset = api::dataset_key(any->spec.dataset);
+        queue.add(dataset_job(dataset));
         queue.add("node/" + any->spec.node);
         if (!before || !after || before->status.phase != after->status.phase || error_of(*before) != error_of(*after))
-            for (const auto& claim : world.claims.by_index(ref.namespace_ + "/" + ref.name))
+            for (const auto& claim : world.claims_of(dataset))
                 for (const auto& pod : world.pods.by_index(claim->metadata.key()))
                     if (waits(*pod)) queue.add("pod/" + pod->metadata.key());
     });
@@ -444,8 +446,7 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         const auto claims = any->claims();
         for (const std::string& name : claims) {
             queue.add("claim/" + ns + "/" + name);
-            if (const auto claim = world.claims.get(ns + "/" + name))
-                queue.add("dataset/" + ns + "/" + claim->spec.dataset);
+            if (const auto claim = world.claims.get(ns + "/" + name)) queue.add(dataset_job(api::dataset_key(*claim)));
         }
         for (const std::string& name : any->passed_over()) queue.add("claim/" + ns + "/" + name);
         for (const auto& claim : world.claims.by_index(ns))  // that it should use, perhaps, and does not
@@ -456,7 +457,7 @@ void Reconciler::route(World& world, kube::WorkQueue& queue) {
         if (!before || !after || before->metadata.labels != after->metadata.labels || before->spec != after->spec)
             queue.add("node/" + key);
         if (before && after && same_for_us(*before, *after)) return;
-        for (const auto& dataset : world.datasets.list()) queue.add("dataset/" + dataset->metadata.key());
+        for (const auto& dataset : world.datasets.list()) queue.add(dataset_job(api::dataset_key(*dataset)));
         for (const auto& pod : world.pods.by_index(kGatedIndex)) queue.add("pod/" + pod->metadata.key());
     });
     world.csi_nodes.on_change([&](const std::string& key, const auto&, const auto&) { queue.add("node/" + key); });

@@ -22,6 +22,9 @@
 
 namespace zcdp::services::controller {
 
+/// The key under which a Dataset is looked at.
+inline std::string dataset_job(const api::DatasetKey& key) { return "dataset/" + key.text(); }
+
 class Reconciler {
   public:
     struct Parts {
@@ -48,7 +51,7 @@ class Reconciler {
 
   private:
     using Again = kube::ApiResult<std::optional<uint64_t>>;
-    Again reconcile_dataset(const std::string& key);
+    Again reconcile_dataset(const api::DatasetKey& key);
     Again reconcile_claim(const std::string& key);
     Again reconcile_pod(const std::string& key);
     Again reconcile_node(const std::string& name);

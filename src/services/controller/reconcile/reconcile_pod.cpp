@@ -27,7 +27,7 @@ json::object condition_patch(const api::Pod& pod, const DataReady& says, const s
 bool label_is_waited_for(const World& world, const api::Node& node, const std::string& label) {
     for (const auto& held : world.node_datasets.by_index("node/" + node.metadata.name)) {
         if (api::data_label(held->spec.dataset.uid) != label) continue;
-        for (const auto& claim : world.claims.by_index(held->spec.dataset.namespace_ + "/" + held->spec.dataset.name))
+        for (const auto& claim : world.claims_of(api::dataset_key(held->spec.dataset)))
             if (claim->spec.policy == api::ClaimPolicy::require ||
                 claim->spec.policy == api::ClaimPolicy::wait_for_data)
                 return true;
@@ -50,7 +50,7 @@ PodView Reconciler::view_of(const api::Pod& pod, Rooms& rooms) const {
                  parts_.clock.unix_s()};
     for (const std::string& name : pod.claims()) {
         PodClaim one{name, world.claims.get(pod.metadata.namespace_ + "/" + name), nullptr, {}};
-        if (one.claim) one.dataset = world.datasets.get(pod.metadata.namespace_ + "/" + one.claim->spec.dataset);
+        if (one.claim) one.dataset = world.dataset(api::dataset_key(*one.claim));
         if (one.dataset)
             for (const auto& held : world.node_datasets.by_index(one.dataset->metadata.uid))
                 if (held->spec.revision == one.dataset->status.revision) one.held.push_back(held);

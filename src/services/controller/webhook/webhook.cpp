@@ -52,9 +52,9 @@ Objects<api::DatasetClaim> Webhook::claims_in(const std::string& ns) {
     return (known_[ns] = std::move(fresh)).claims;
 }
 
-std::shared_ptr<const api::Dataset> Webhook::dataset(const std::string& ns, const std::string& name) {
-    if (auto known = world_.datasets.get(ns + "/" + name)) return known;
-    auto got = api_.get(kube::resources::datasets, ns, name);
+std::shared_ptr<const api::Dataset> Webhook::dataset(const api::DatasetKey& key) {
+    if (auto known = world_.dataset(key)) return known;
+    auto got = api_.get(kube::resources::datasets, key.namespace_, key.name);
     if (!got) return nullptr;
     auto parsed = api::from_json<api::Dataset>(json::value(std::move(*got)));
     return parsed ? std::make_shared<const api::Dataset>(std::move(*parsed)) : nullptr;
@@ -66,7 +66,7 @@ Result<std::pair<json::array, std::vector<std::string>>> Webhook::patch_for(cons
     if (!pod || ns.empty()) return std::pair(json::array(), std::vector<std::string>());
     std::vector<PodClaimInput> inputs;
     for (const auto& claim : claims_for(*pod, claims_in(ns)))
-        inputs.push_back({claim, dataset(ns, claim->spec.dataset)});
+        inputs.push_back({claim, dataset({ns, claim->spec.dataset})});
     json::object changed = *pod;
     ZCDP_TRY(auto warnings, mutate_pod(changed, inputs));
     return std::pair(pod_patch(*pod, changed), std::move(warnings));

@@ -28,7 +28,7 @@ class Webhook {
         int64_t begun_at_ns = 0;
     };
     Objects<api::DatasetClaim> claims_in(const std::string& ns);
-    std::shared_ptr<const api::Dataset> dataset(const std::string& ns, const std::string& name);
+    std::shared_ptr<const api::Dataset> dataset(const api::DatasetKey& key);
     /// The patch, and what kubectl shows.
     Result<std::pair<kube::json::array, std::vector<std::string>>> patch_for(const kube::json::object& request);
     kube::Api& api_;
