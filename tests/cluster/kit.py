@@ -187,12 +187,6 @@ class Kit:
             timeout=300,
         )  # 200 pods, beside busy loops
 
-    def create(self, kind, *objects):
-        """Many of one kind, each by a request of its own; kubectl apply takes three."""
-        with api_errors():
-            for one in objects:
-                self.api.request("POST", self.api.path(kind, namespace=one["metadata"].get("namespace")), one)
-
     def refused(self, *objects):
         """What kubectl says when the objects are refused; "" when they are taken."""
         done = run(

@@ -25,14 +25,6 @@ class _Busy:
             loop.wait()
 
 
-def _never_starts(scene, name, app):
-    """What its kubelet refuses is decided before it starts anything, and 200 sandboxes are minutes of work of their own: a
-    volume that never comes keeps it from making one."""
-    pod = scene.pod_object(name, app=app, volumes=[{"name": "never", "configMap": {"name": "is-not-there"}}])
-    pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "never", "mountPath": "/never"}]
-    return pod
-
-
 def two_hundred_pods_that_wait_for_data_on_a_busy_machine_are_all_taken(kit, scene):
     """Ten datasets that are nowhere yet, twenty pods each: ten times a label comes and pods follow it at once."""
     for i in range(10):
@@ -42,7 +34,7 @@ def two_hundred_pods_that_wait_for_data_on_a_busy_machine_are_all_taken(kit, sce
         *(scene.claim_object(f"set{i}", app=f"set{i}", policy=("Require", "WaitForData")[i % 2]) for i in range(10)),
     )
     with _Busy():
-        kit.create("pods", *(_never_starts(scene, f"p{i}-{j}", f"set{i}") for i in range(10) for j in range(20)))
+        kit.apply(*(scene.pod_object(f"p{i}-{j}", app=f"set{i}") for i in range(10) for j in range(20)))
 
         def judged():
             pods = scene.get("pods")
