@@ -230,7 +230,7 @@ class Kit:
             raise Failed(what)
 
     def until(self, look, seconds):
-        """What look() gives once that is true, or its last value after `seconds`; one that fails is looked at again."""
+        """What look() gives, true or after `seconds` not, and for a failure's text that value or why the last look failed."""
         end = time.monotonic() + seconds
         while True:
             try:
@@ -282,7 +282,8 @@ class Scene:
             self.backend_object(),
         )
         # Pods are refused before that.
-        self.kit.until(lambda: self.kit.get("serviceaccount", "default", self.ns), 60)
+        if not self.kit.until(lambda: self.kit.get("serviceaccount", "default", self.ns), 60)[0]:
+            raise Failed(f"namespace {self.ns} has no service account after 60 s")
         return self
 
     def __exit__(self, *_):
