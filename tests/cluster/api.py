@@ -29,7 +29,8 @@ class Api:
         self.kinds = {}  # every name of a kind -> (the path before a namespace, its plural, whether it has namespaces)
 
     def request(self, method, path, body=None):
-        """The body of a successful answer. A connection that was lost while nobody used it is made anew, once."""
+        """The body of a successful answer. A connection that was lost while nobody used it (the server closes one that idles
+        for 90 s) is made anew, once: GET and DELETE may be repeated (RFC 9110 9.2.2)."""
         kept = getattr(self.connections, "one", None)
         connection = kept or http.client.HTTPSConnection(HOST, PORT, timeout=60, context=self.context)
         self.connections.one = None
@@ -40,7 +41,7 @@ class Api:
             text = answer.read()
         except (OSError, http.client.HTTPException):
             connection.close()
-            if kept and method == "GET":
+            if kept and method in ("GET", "DELETE"):
                 return self.request(method, path, body)
             raise
         self.connections.one = connection

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files; none: all.
+"""Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files (none: all), --but FILE, --verbose.
 
 Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. One that passes
 is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
@@ -7,6 +7,7 @@ its checks and what the controller and the agents said; the others still run. Th
 a time, then those marked @on_its_own_node, which wait more; the rest have the cluster to themselves.
 """
 
+import argparse
 import concurrent.futures
 import contextlib
 import importlib
@@ -26,7 +27,7 @@ from tests.cluster.kit import Kit, Scene, run  # noqa: E402
 from tests.support.harness import skip  # noqa: E402
 
 
-def scenarios(wanted):
+def scenarios(wanted, but):
     out = []
     for path in sorted((ROOT / "tests/cluster/scenarios").glob("*.py")):
         module = importlib.import_module(f"tests.cluster.scenarios.{path.stem}")
@@ -34,6 +35,7 @@ def scenarios(wanted):
             own = inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
             if (
                 own
+                and path.stem not in but
                 and list(inspect.signature(function).parameters) == ["kit", "scene"]
                 and (not wanted or path.stem in wanted or name in wanted)
             ):
@@ -120,9 +122,13 @@ def main():
     for tool in ("etcd", "containerd", "runc", "ip", "nft", "curl"):
         if not shutil.which(tool):
             skip(f"the cluster needs {tool}")
-    names = set(sys.argv[1:]) - {"--verbose"}
-    verbose = bool(sys.argv[1:])
-    chosen = scenarios(names)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--but", action="append", default=[], metavar="FILE")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    verbose = bool(options.names) or options.verbose
+    chosen = scenarios(options.names, options.but)
     if not chosen:
         print("no such scenario")
         return 1

@@ -214,22 +214,23 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
     def content(seed):
         return b"".join(bytes_of(seed + i, large // 3) for i in range(3))
 
-    def killed_at(dataset, share):
-        since = scene.object_bytes()
+    def made_and_killed_at(dataset, share):
+        """What the origin had sent before it was made."""
+        before = scene.object_bytes()
+        kit.apply(scene.dataset_object(dataset, placement=where))
         kit.wait(
-            f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - since > share * large, 120
+            f"{share:.0%} of {dataset} has been asked for", lambda: scene.object_bytes() - before > share * large, 120
         )
         kit.signal_zcdp(node, signal.SIGKILL, "agent")
         kit.wait("the agent is back", lambda: kit.agent_ready(node), 90)
+        return before
 
     try:
         kit.apply(scene.backend_object(limits={"bytesPerSecond": "20Mi", "connections": 2}))
         scene.write("one/", {"x": content(10)})
         scene.write("several/", {f"x{i}": large // 3 for i in range(3)})
         for name in ("one", "several"):
-            before = scene.object_bytes()
-            kit.apply(scene.dataset_object(name, placement=where))
-            killed_at(name, 0.9)
+            before = made_and_killed_at(name, 0.9)
             kit.wait(
                 f"{name} is ready, on a disk that has no room for it twice",
                 lambda: scene.ready_nodes(name) == [node],
@@ -245,8 +246,7 @@ def killed_near_the_end_of_what_takes_most_of_the_disk_the_agent_goes_on(kit, sc
         # Nobody goes on with it: it makes room for another.
         scene.write("left/", {"x": content(20)})
         scene.write("next/", {"x": content(30)})
-        kit.apply(scene.dataset_object("left", placement=where))
-        killed_at("left", 0.5)
+        made_and_killed_at("left", 0.5)
         scene.delete("dataset", "left")
         kit.apply(scene.dataset_object("next", placement=where))
         kit.wait(
