@@ -3,6 +3,7 @@
 """A small ext4: whoever was killed in files that take most of it goes on with what is there, what nobody goes on with makes
 room for others, and when there is none the error and `store du` say who has it."""
 
+import itertools
 import json
 import os
 import signal
@@ -24,15 +25,21 @@ def content(seed, size):
 
 
 with TestRun() as bench:
-    disk, mount = bench.path("disk"), bench.path("mount")
+    mount = bench.path("mount")
     mount.mkdir()
+    numbers = itertools.count()
 
     def fresh_disk():
+        """A file of its own each time: a test beside this one that made a mount namespace meanwhile keeps the last one mounted
+        there, and the kernel would give its content again for the same file."""
         subprocess.run(["umount", mount], stderr=subprocess.DEVNULL)
+        disk = bench.path(f"disk-{next(numbers)}")
         with open(disk, "wb") as file:
             file.truncate(160 << 20)
         subprocess.run(["mkfs.ext4", "-q", "-F", disk], check=True)
-        if subprocess.run(["mount", "-o", "loop", disk, mount]).returncode != 0:
+        mounted = subprocess.run(["mount", "-o", "loop", disk, mount]).returncode == 0
+        disk.unlink()
+        if not mounted:
             skip("no loop device can be mounted here")
 
     bench.closers.append(lambda: subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL))
