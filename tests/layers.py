@@ -18,7 +18,7 @@ BELOW = {
     "api": {"base"},
     "origin": {"net", "transfer", "base"},
     "kube": {"net", "api", "base"},
-    "sync": {"origin", "store", "transfer", "net", "base"},
+    "sync": {"origin", "store", "transfer", "net", "swarm", "base"},
     "swarm": {"net", "store", "transfer", "base"},
     "services": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm"},
     "modes": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "services"},

@@ -40,6 +40,8 @@ FUZZED = {
         "Proxy::parse": ("kube_kubeconfig", "parse_kubeconfig"),
     },
     "include/zcdp/store/manifest.hpp": {"ManifestReader": "store_manifest"},
+    "include/zcdp/swarm/have_map.hpp": {"HaveMap::decode": "swarm_have_map"},
+    "include/zcdp/swarm/wire.hpp": {"News::decode": "swarm_news"},
     "src/kube/kubeconfig.hpp": {"parse_kubeconfig": "kube_kubeconfig"},
     "src/kube/reviews.hpp": {
         "bearer_token": "kube_reviews",

@@ -1,0 +1,134 @@
+// What one member of a swarm asks of whom next: the decider that agents run over sockets and the simulation over an
+// in-memory network (docs/design.md section 6). Pure but for the clock's and the randomness's interfaces.
+//
+// Who uses it says what happens (a neighbour has a piece, a piece arrived, an ask failed) and then takes what to ask.
+//  - Of a getter: a random piece that it has and this member wants, some at a time. Random does as well as rarest
+//  first,
+//    and needs no knowledge of the whole.
+//  - Of the source, which is the origin or neighbours that have had all from the start: what falls to this member
+//    (draws.hpp).
+//  - An answer that is late, by its neighbour's own measure, is asked for elsewhere; so is one of the last pieces.
+//  - A piece that was there, as others said, and that no neighbour has while nothing else is left to do, is lost with
+//    whoever had it: it is drawn again.
+// Thread rule: belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/random.hpp"
+#include "zcdp/swarm/draws.hpp"
+#include "zcdp/swarm/have_map.hpp"
+#include "zcdp/swarm/wire.hpp"
+
+namespace zcdp::swarm {
+
+struct ChooserOptions {
+    uint32_t window = 1;        ///< pieces asked of one neighbour at once
+    uint32_t asks_most = 16;    ///< of all getters at once
+    uint32_t draws_most = 8;    ///< of the source at once
+    uint32_t last_pieces = 16;  ///< with so many missing, or a 32nd of all if that is less, one is asked for twice
+    uint64_t late_ms_least = 500;
+    double late_factor = 4;  ///< an answer is late after so many times its neighbour's usual time
+    DrawOptions draws = {};
+};
+
+/// A neighbour, by a number that its user has given it.
+using Neighbour = uint32_t;
+
+struct Ask {
+    std::optional<Neighbour> of;  ///< nobody: the origin
+    uint64_t piece = 0;
+    bool operator==(const Ask&) const = default;
+};
+
+class Chooser {
+  public:
+    /// `mine` is what is here already; `self` may be none of the owners.
+    Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> owners, const Clock& clock, Random& random,
+            ChooserOptions options = {});
+
+    /// Others belong to the swarm now.
+    void set_owners(std::shared_ptr<const Owners> owners) { draws_.set_owners(std::move(owners)); }
+    /// A getter's news; with the first it becomes a neighbour. What it had and says no more it has no more.
+    void has(Neighbour getter, const News& news);
+    /// A neighbour that has had all from the start.
+    void has_all(Neighbour holder);
+    /// It cannot be reached, or is banned: what was asked of it is asked elsewhere.
+    void gone(Neighbour neighbour);
+    /// The piece is here, verified. Gives what else was asked for it, which need not be answered.
+    std::vector<Ask> arrived(const Ask& ask);
+    /// What was asked will not come: an error, a refusal, wrong bytes.
+    void failed(const Ask& ask);
+
+    /// What to ask now, noted as asked. Empty: nothing, until something happens or wake_ms() have passed.
+    std::vector<Ask> next();
+    /// How long nothing can change by itself; nullopt: for ever.
+    std::optional<uint64_t> wake_ms() const;
+
+    /// How long nothing is under way though pieces are missing, as next() has seen it; then more neighbours are needed.
+    uint64_t starving_ms() const;
+
+    const HaveMap& mine() const { return mine_; }
+    /// What some getter has, and what this member draws now: neighbours are told.
+    const HaveMap& there() const { return draws_.there(); }
+    const HaveMap& drawing() const { return drawing_map_; }
+    const Draws& draws() const { return draws_; }
+    /// Pieces that were asked for a second time.
+    uint64_t asked_twice() const { return asked_twice_; }
+    uint64_t lost() const { return lost_count_; }
+
+  private:
+    struct Asked {
+        Ask ask;
+        int64_t since_ns;
+        bool is_late = false;
+    };
+    struct Known {
+        HaveMap pieces;  ///< nothing for a holder: what may be asked of one is not what it has
+        HaveMap drawing;
+        bool is_holder = false;
+        uint32_t asked = 0;
+        double usual_ms = 0;  ///< smoothed time of its answers; 0: none yet
+    };
+
+    void drawn_elsewhere(uint64_t piece);
+    void draw(std::vector<Ask>& out);
+    void ask_getters(std::vector<Ask>& out);
+    void ask_again(std::vector<Ask>& out);
+    void look_for_late();
+    void look_for_lost();
+    void note(std::vector<Ask>& out, Ask ask);
+    void settle(std::vector<Asked>::iterator asked);
+    std::optional<uint64_t> wanted_of(const Known& getter) const;
+    std::optional<Neighbour> free_holder() const;
+    std::optional<Neighbour> another(uint64_t piece) const;
+    bool is_asked(uint64_t piece) const;
+    bool somebody_has(uint64_t piece) const;
+    uint64_t missing() const { return mine_.pieces() - mine_.count(); }
+    int64_t late_ns(const Asked& asked) const;
+    double usual_ms(const Ask& ask) const;
+
+    const ChooserOptions options_;
+    const Clock& clock_;
+    Random& random_;
+    HaveMap mine_, taken_;  ///< taken: mine, and what is asked for and not late
+    HaveMap lost_;          ///< what neighbours say is there, and no one of them has
+    HaveMap drawing_map_;
+    Draws draws_;
+    std::map<Neighbour, Known> known_;
+    std::vector<Asked> asked_;
+    std::set<uint64_t> to_draw_;
+    uint32_t asked_of_getters_ = 0, drawing_ = 0;
+    uint64_t asked_twice_ = 0, lost_count_ = 0;
+    double usual_ms_ = 0;                                  ///< of all getters' answers
+    int64_t starving_since_ns_ = -1, lost_looked_ns_ = 0;  ///< nothing was asked for since; -1: something is
+};
+
+}  // namespace zcdp::swarm

@@ -1,0 +1,87 @@
+// Who is in which swarm, and who should talk to whom: what controllers keep for agents. Soft state: all of it comes
+// back within one round of news, from the members themselves, so a controller that was restarted has lost nothing.
+//
+// Pure but for the clock's and the randomness's interfaces. Thread rule: belongs to one thread (its user's lock).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "zcdp/base/clock.hpp"
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/random.hpp"
+
+namespace zcdp::swarm {
+
+struct IntroducerOptions {
+    uint32_t neighbours = 16;      ///< given to a member that has none
+    uint32_t holders_most = 4;     ///< of them, members that have all
+    uint32_t strangers_least = 4;  ///< of them, from anywhere, so that zones hold together
+    uint32_t owners_most = 64;     ///< members that draw from the origin
+    uint64_t again_ms = 10'000;    ///< when a member should say its news again
+    uint64_t young_ms = 3'000;     ///< for so long after somebody came it should say them sooner, so that all know all
+    uint64_t young_again_ms = 200;
+    uint64_t forget_ms = 30'000;  ///< who said nothing for so long is no member any more
+    uint64_t members_most = 20'000, swarms_most = 10'000;
+};
+
+/// What a member says of itself.
+struct MemberNews {
+    std::string name;     ///< of its node: unique in a swarm
+    std::string address;  ///< "10.0.0.7:7443"
+    std::string zone;     ///< "" where zones are not known
+    bool is_holder = false;
+    uint64_t pieces_done = 0;
+    std::vector<std::string> neighbours;  ///< it has these; it wants as many more as are missing
+    bool operator==(const MemberNews&) const = default;
+};
+
+struct Introduction {
+    struct Neighbour {
+        std::string name, address;
+        bool is_holder = false;
+        bool operator==(const Neighbour&) const = default;
+    };
+    std::vector<Neighbour> neighbours;  ///< new ones
+    std::vector<std::string> gone;      ///< of the neighbours it has, those who are no members any more
+    std::vector<std::string> owners;    ///< who draws; sorted. The same for all who have heard the same
+    uint64_t members = 0, holders = 0;
+    uint64_t again_ms = 0;
+};
+
+class Introducer {
+  public:
+    Introducer(const Clock& clock, Random& random, IntroducerOptions options = {});
+
+    /// Errors: refused: a name, address or zone that is none, or too many members or swarms.
+    Result<Introduction> meet(const std::string& swarm, const MemberNews& news);
+    /// It has what it wanted and serves no more, or it goes.
+    void leave(const std::string& swarm, const std::string& member);
+    /// Forgets who has said nothing for a while; also done by meet(), for its own swarm.
+    void forget_silent();
+
+    uint64_t swarms() const { return swarms_.size(); }
+
+  private:
+    struct Member {
+        MemberNews news;
+        int64_t heard_ns;
+        uint64_t rank;  ///< those with the lowest own the pieces
+    };
+    struct Swarm {
+        std::map<std::string, Member> members;
+        int64_t grew_ns = 0;
+    };
+    void forget_silent(Swarm& swarm) const;
+    std::vector<std::string> owners_of(const Swarm& swarm) const;
+    void introduce(const Swarm& swarm, const MemberNews& news, Introduction& out);
+
+    const Clock& clock_;
+    Random& random_;
+    const IntroducerOptions options_;
+    std::map<std::string, Swarm> swarms_;
+};
+
+}  // namespace zcdp::swarm

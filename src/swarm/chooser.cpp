@@ -1,0 +1,275 @@
+#include "zcdp/swarm/chooser.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "zcdp/base/assert.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr double kNew = 0.25;  // the newest answer's part in the usual time
+
+double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
+
+}  // namespace
+
+Chooser::Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> owners, const Clock& clock,
+                 Random& random, ChooserOptions options)
+    : options_(options),
+      clock_(clock),
+      random_(random),
+      mine_(std::move(mine)),
+      taken_(mine_),
+      lost_(mine_.pieces()),
+      drawing_map_(mine_.pieces()),
+      draws_(std::move(self), mine_, std::move(owners), clock, options.draws) {}
+
+// --- what is said ---
+
+void Chooser::has(Neighbour getter, const News& news) {
+    Known& known = known_[getter];
+    known.pieces = news.have, known.is_holder = false;
+    lost_.remove(news.have);
+    draws_.saw(news.have);
+    if (known.drawing.pieces() != news.drawing.pieces()) known.drawing = HaveMap(news.drawing.pieces());
+    for (auto piece = known.drawing.first_wanted(news.drawing); piece;
+         piece = known.drawing.first_wanted(news.drawing, *piece + 1))
+        if (!mine_.has(*piece)) drawn_elsewhere(*piece);
+    known.drawing = news.drawing;
+    if (lost_.count() == 0) return draws_.saw(news.there);
+    HaveMap there = news.there;
+    there.remove(lost_);
+    draws_.saw(there);
+}
+
+void Chooser::drawn_elsewhere(uint64_t piece) {
+    if (drawing_map_.has(piece)) return;
+    to_draw_.erase(piece);
+    draws_.drawn_elsewhere(piece);
+}
+
+void Chooser::has_all(Neighbour holder) {
+    Known& known = known_[holder];
+    known.pieces = HaveMap(mine_.pieces()), known.is_holder = true;
+}
+
+void Chooser::gone(Neighbour neighbour) {
+    for (auto asked = asked_.begin(); asked != asked_.end();) {
+        if (asked->ask.of != neighbour) {
+            ++asked;
+            continue;
+        }
+        const ptrdiff_t at = asked - asked_.begin();
+        settle(asked);
+        asked = asked_.begin() + at;
+    }
+    known_.erase(neighbour);
+}
+
+std::vector<Ask> Chooser::arrived(const Ask& ask) {
+    const auto asked = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.ask == ask; });
+    if (asked != asked_.end() && ask.of) {
+        const double took_ms = static_cast<double>(clock_.monotonic_ns() - asked->since_ns) / kNsPerMs;
+        if (const auto known = known_.find(*ask.of); known != known_.end())
+            known->second.usual_ms = smoothed(known->second.usual_ms, took_ms);
+        usual_ms_ = smoothed(usual_ms_, took_ms);
+    }
+    if (!mine_.has(ask.piece)) mine_.set(ask.piece), taken_.set(ask.piece);
+    lost_.clear(ask.piece);
+    draws_.saw(ask.piece);
+    to_draw_.erase(ask.piece);
+    std::vector<Ask> needless;
+    for (size_t i = asked_.size(); i-- > 0;) {
+        if (asked_[i].ask.piece != ask.piece) continue;
+        if (asked_[i].ask != ask) needless.push_back(asked_[i].ask);
+        settle(asked_.begin() + static_cast<ptrdiff_t>(i));
+    }
+    return needless;
+}
+
+void Chooser::failed(const Ask& ask) {
+    const auto asked = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.ask == ask; });
+    if (asked != asked_.end()) settle(asked);
+}
+
+/// It is under way no more. What was to come of the source has to come all the same.
+void Chooser::settle(std::vector<Asked>::iterator asked) {
+    const Ask ask = asked->ask;
+    const auto known = ask.of ? known_.find(*ask.of) : known_.end();
+    const bool was_draw = !ask.of || (known != known_.end() && known->second.is_holder);
+    if (known != known_.end()) --known->second.asked;
+    was_draw ? --drawing_ : --asked_of_getters_;
+    asked_.erase(asked);
+    if (was_draw) drawing_map_.clear(ask.piece);
+    if (mine_.has(ask.piece) || is_asked(ask.piece)) return;
+    taken_.clear(ask.piece);
+    if (was_draw) to_draw_.insert(ask.piece);
+}
+
+bool Chooser::is_asked(uint64_t piece) const {
+    return std::any_of(asked_.begin(), asked_.end(),
+                       [&](const Asked& one) { return one.ask.piece == piece && !one.is_late; });
+}
+
+// --- what to ask ---
+
+std::vector<Ask> Chooser::next() {
+    std::vector<Ask> out;
+    look_for_late();
+    look_for_lost();
+    draw(out);
+    ask_getters(out);
+    ask_again(out);
+    return out;
+}
+
+void Chooser::note(std::vector<Ask>& out, Ask ask) {
+    const bool is_draw = !ask.of || known_.at(*ask.of).is_holder;
+    if (ask.of) ++known_.at(*ask.of).asked;
+    is_draw ? ++drawing_ : ++asked_of_getters_;
+    if (is_draw) drawing_map_.set(ask.piece);
+    taken_.set(ask.piece);
+    asked_.push_back({ask, clock_.monotonic_ns()});
+    out.push_back(ask);
+}
+
+/// A holder that has room; nothing also when there is none at all.
+std::optional<Neighbour> Chooser::free_holder() const {
+    std::optional<Neighbour> best;
+    for (const auto& [neighbour, known] : known_)
+        if (known.is_holder && known.asked < options_.window && (!best || known.asked < known_.at(*best).asked))
+            best = neighbour;
+    return best;
+}
+
+/// Holders before the origin.
+void Chooser::draw(std::vector<Ask>& out) {
+    for (const uint64_t piece : draws_.due()) to_draw_.insert(piece);
+    const bool has_holder =
+        std::any_of(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; });
+    while (!to_draw_.empty() && drawing_ < options_.draws_most) {
+        const uint64_t piece = *to_draw_.begin();
+        if (!mine_.has(piece) && !is_asked(piece)) {
+            const auto holder = free_holder();
+            if (has_holder && !holder) return;
+            note(out, {holder, piece});
+        }
+        to_draw_.erase(piece);
+    }
+}
+
+/// A random one: the first after a random place.
+std::optional<uint64_t> Chooser::wanted_of(const Known& getter) const {
+    if (auto piece = taken_.first_wanted(getter.pieces, random_.below(mine_.pieces()))) return piece;
+    return taken_.first_wanted(getter.pieces);
+}
+
+void Chooser::ask_getters(std::vector<Ask>& out) {
+    if (known_.empty() || taken_.full()) return;
+    const size_t first = random_.below(known_.size());
+    for (bool more = true; more && asked_of_getters_ < options_.asks_most;) {
+        more = false;
+        auto at = std::next(known_.begin(), static_cast<ptrdiff_t>(first));
+        for (size_t i = 0; i < known_.size() && asked_of_getters_ < options_.asks_most; ++i, ++at) {
+            if (at == known_.end()) at = known_.begin();
+            const auto& [neighbour, getter] = *at;
+            if (getter.is_holder || getter.asked >= options_.window) continue;
+            const auto piece = wanted_of(getter);
+            if (!piece) continue;
+            note(out, {neighbour, *piece});
+            more = true;
+        }
+    }
+}
+
+/// Another getter that has the piece, was not asked for it, and has room.
+std::optional<Neighbour> Chooser::another(uint64_t piece) const {
+    for (const auto& [neighbour, getter] : known_) {
+        if (getter.is_holder || getter.asked >= options_.window || !getter.pieces.has(piece)) continue;
+        const Ask ask{neighbour, piece};
+        const bool was_asked =
+            std::any_of(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.ask == ask; });
+        if (!was_asked) return neighbour;
+    }
+    return std::nullopt;
+}
+
+/// One of the last pieces, once it has taken its usual time.
+void Chooser::ask_again(std::vector<Ask>& out) {
+    if (!taken_.full() || missing() > std::min<uint64_t>(options_.last_pieces, mine_.pieces() / 32 + 1)) return;
+    const std::vector<Asked> under_way = asked_;
+    for (const Asked& one : under_way) {
+        const auto age_ms = static_cast<double>(clock_.monotonic_ns() - one.since_ns) / kNsPerMs;
+        const bool is_only = std::count_if(asked_.begin(), asked_.end(),
+                                           [&](const Asked& other) { return other.ask.piece == one.ask.piece; }) == 1;
+        if (!one.ask.of || !is_only || age_ms < usual_ms(one.ask)) continue;
+        if (const auto neighbour = another(one.ask.piece)) note(out, {*neighbour, one.ask.piece}), ++asked_twice_;
+    }
+}
+
+double Chooser::usual_ms(const Ask& ask) const {
+    const auto known = ask.of ? known_.find(*ask.of) : known_.end();
+    return known != known_.end() && known->second.usual_ms > 0 ? known->second.usual_ms : usual_ms_;
+}
+
+/// The origin's answers are its own requests' to judge.
+int64_t Chooser::late_ns(const Asked& asked) const {
+    const double late_ms =
+        std::max(static_cast<double>(options_.late_ms_least), options_.late_factor * usual_ms(asked.ask));
+    return asked.since_ns + static_cast<int64_t>(late_ms) * kNsPerMs;
+}
+
+void Chooser::look_for_late() {
+    const int64_t now = clock_.monotonic_ns();
+    for (Asked& asked : asked_) {
+        if (asked.is_late || !asked.ask.of || now < late_ns(asked)) continue;
+        asked.is_late = true;
+        if (is_asked(asked.ask.piece)) continue;
+        taken_.clear(asked.ask.piece);
+        ++asked_twice_;
+        if (known_.at(*asked.ask.of).is_holder) to_draw_.insert(asked.ask.piece);
+    }
+}
+
+bool Chooser::somebody_has(uint64_t piece) const {
+    return std::any_of(known_.begin(), known_.end(), [&](const auto& one) { return one.second.pieces.has(piece); });
+}
+
+void Chooser::look_for_lost() {
+    const bool is_starving = missing() > 0 && to_draw_.empty() &&
+                             std::all_of(asked_.begin(), asked_.end(), [](const Asked& one) { return one.is_late; });
+    const int64_t now = clock_.monotonic_ns();
+    if (!is_starving) starving_since_ns_ = -1;
+    else if (starving_since_ns_ < 0) starving_since_ns_ = lost_looked_ns_ = now;
+    if (!is_starving || now - lost_looked_ns_ < static_cast<int64_t>(draws_.late_ms()) * kNsPerMs) return;
+    lost_looked_ns_ = now;
+    for (auto piece = mine_.first_wanted(draws_.there()); piece;
+         piece = mine_.first_wanted(draws_.there(), *piece + 1)) {
+        if (somebody_has(*piece)) continue;
+        lost_.set(*piece);
+        ++lost_count_;
+        draws_.lost(*piece);
+    }
+}
+
+uint64_t Chooser::starving_ms() const {
+    if (starving_since_ns_ < 0) return 0;
+    return static_cast<uint64_t>((clock_.monotonic_ns() - starving_since_ns_) / kNsPerMs);
+}
+
+std::optional<uint64_t> Chooser::wake_ms() const {
+    std::optional<uint64_t> next = draws_.wake_ms();
+    const int64_t now = clock_.monotonic_ns();
+    const auto at = [&](int64_t ns) {
+        const uint64_t ms = static_cast<uint64_t>(std::max<int64_t>(ns - now + kNsPerMs - 1, 0) / kNsPerMs);
+        next = std::min(next.value_or(ms), ms);
+    };
+    for (const Asked& asked : asked_)
+        if (!asked.is_late && asked.ask.of) at(late_ns(asked));
+    if (starving_since_ns_ >= 0) at(lost_looked_ns_ + static_cast<int64_t>(draws_.late_ms()) * kNsPerMs);
+    return next;
+}
+
+}  // namespace zcdp::swarm

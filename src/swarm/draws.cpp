@@ -1,0 +1,166 @@
+#include "zcdp/swarm/draws.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace zcdp::swarm {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+}  // namespace
+
+Draws::Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owners> owners, const Clock& clock,
+             DrawOptions options)
+    : self_(std::move(self)),
+      options_(options),
+      clock_(clock),
+      there_(there),
+      window_(options.window_first),
+      began_ns_(clock.monotonic_ns()) {
+    set_owners(std::move(owners));
+}
+
+void Draws::set_owners(std::shared_ptr<const Owners> owners) {
+    owners_ = std::move(owners);
+    const auto& members = owners_->members();
+    const auto at = std::lower_bound(members.begin(), members.end(), self_);
+    self_index_.reset();
+    if (at != members.end() && *at == self_) self_index_ = static_cast<size_t>(at - members.begin());
+    due_.clear();
+    for (auto& [piece, awaited] : awaited_) {
+        punctual_ += awaited.is_late;
+        awaited = {.since_ns = clock_.monotonic_ns(), .turn = {}, .is_elsewhere = awaited.is_elsewhere};
+        await(piece);
+    }
+    open_window();
+}
+
+uint32_t Draws::window() const {
+    return self_index_ && owners_->members().size() == 1 ? std::max(window_, options_.window_alone) : window_;
+}
+
+void Draws::await(uint64_t piece) {
+    Awaited& awaited = awaited_.at(piece);
+    awaited.is_elsewhere |= elsewhere_.erase(piece) > 0;
+    if (awaited.is_elsewhere) return;
+    if (!self_index_ || owners_->owner_of(piece) != self_index_) return;
+    awaited.turn = 0, awaited.is_due = true;
+    due_.push_back(piece);
+}
+
+/// The first pieces that are not there, as many as the window holds.
+void Draws::open_window() {
+    for (; punctual_ < window() && next_ < there_.pieces(); ++next_) {
+        if (there_.has(next_)) continue;
+        awaited_.emplace(next_, Awaited{clock_.monotonic_ns(), {}});
+        ++punctual_;
+        await(next_);
+    }
+}
+
+void Draws::saw(uint64_t piece) {
+    if (there_.has(piece)) return;
+    there_.set(piece);
+    elsewhere_.erase(piece);
+    if (const auto at = awaited_.find(piece); at != awaited_.end()) {
+        punctual_ -= !at->second.is_late;
+        awaited_.erase(at);
+        ++seen_;
+        measure();
+    }
+    open_window();
+}
+
+void Draws::saw(const HaveMap& pieces) {
+    for (auto piece = there_.first_wanted(pieces); piece; piece = there_.first_wanted(pieces, *piece + 1)) saw(*piece);
+}
+
+/// Once as many have come as the window holds, their rate is this window's. A stall is no rate: what comes after it
+/// counts as if it had been late, not later.
+void Draws::measure() {
+    if (seen_ < window_) return;
+    const int64_t now = clock_.monotonic_ns();
+    const int64_t took = std::min(now - began_ns_, static_cast<int64_t>(late_ms()) * kNsPerMs);
+    rate_ = static_cast<double>(seen_) / static_cast<double>(std::max<int64_t>(took, 1));
+    seen_ = 0, began_ns_ = now;
+    if (settled_) return;
+    if (is_trial_ && rate_ < options_.worth * rate_before_) {
+        window_ /= 2, settled_ = true;
+        return;
+    }
+    if (2 * window_ > options_.window_most) {
+        settled_ = true;
+        return;
+    }
+    rate_before_ = rate_, window_ *= 2, is_trial_ = true;
+}
+
+/// Little's law: what is under way, divided by how much comes, is how long each takes. Late ones are under way, too:
+/// so that draws which a slow source keeps waiting do not bring more draws upon it.
+uint64_t Draws::late_ms() const {
+    const double under_way = static_cast<double>(std::max<size_t>(window(), awaited_.size()));
+    const double usual_ms = rate_ > 0 ? under_way / rate_ / kNsPerMs : static_cast<double>(options_.unknown_ms);
+    return static_cast<uint64_t>(std::clamp(options_.late_factor * usual_ms,
+                                            static_cast<double>(options_.late_ms_least),
+                                            static_cast<double>(options_.late_ms_most)));
+}
+
+/// When this member's turn comes; before that is known, when the owner is late.
+int64_t Draws::due_ns(const Awaited& awaited) const {
+    return awaited.since_ns +
+           static_cast<int64_t>(late_ms() * std::max<uint64_t>(awaited.turn.value_or(1), 1)) * kNsPerMs;
+}
+
+void Draws::look_for_late() {
+    const int64_t now = clock_.monotonic_ns();
+    for (auto& [piece, awaited] : awaited_) {
+        if (awaited.is_due || now < due_ns(awaited)) continue;
+        if (!awaited.is_late) awaited.is_late = true, --punctual_;
+        if (!awaited.turn) awaited.turn = owners_->turn_of(piece, self_) + awaited.is_elsewhere;
+        if (now < due_ns(awaited)) continue;
+        awaited.is_due = true, ++taken_over_;
+        due_.push_back(piece);
+    }
+    open_window();
+}
+
+/// Whoever draws it now has its time from now on.
+void Draws::drawn_elsewhere(uint64_t piece) {
+    if (there_.has(piece)) return;
+    const auto at = awaited_.find(piece);
+    if (at == awaited_.end()) {
+        elsewhere_.insert(piece);
+        return;
+    }
+    Awaited& awaited = at->second;
+    const auto due = std::find(due_.begin(), due_.end(), piece);
+    if (awaited.is_due && due == due_.end()) return;
+    if (due != due_.end()) due_.erase(due);
+    awaited.since_ns = clock_.monotonic_ns();
+    awaited.is_elsewhere = true, awaited.is_due = false;
+}
+
+void Draws::lost(uint64_t piece) {
+    if (!there_.has(piece)) return;
+    there_.clear(piece);
+    if (piece >= next_ || !awaited_.emplace(piece, Awaited{clock_.monotonic_ns(), {}}).second) return;
+    ++punctual_;
+    await(piece);
+}
+
+std::vector<uint64_t> Draws::due() {
+    look_for_late();
+    std::erase_if(due_, [&](uint64_t piece) { return there_.has(piece); });
+    return std::exchange(due_, {});
+}
+
+std::optional<uint64_t> Draws::wake_ms() const {
+    std::optional<int64_t> next;
+    for (const auto& [piece, awaited] : awaited_)
+        if (!awaited.is_due) next = std::min(next.value_or(due_ns(awaited)), due_ns(awaited));
+    if (!next) return std::nullopt;
+    return static_cast<uint64_t>(std::max<int64_t>(*next - clock_.monotonic_ns() + kNsPerMs - 1, 0) / kNsPerMs);
+}
+
+}  // namespace zcdp::swarm

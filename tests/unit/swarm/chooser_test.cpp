@@ -1,0 +1,175 @@
+#include "zcdp/swarm/chooser.hpp"
+
+#include <algorithm>
+
+#include "tests/support/doctest.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kPieces = 64;
+
+HaveMap map_of(std::vector<uint64_t> pieces) {
+    HaveMap map(kPieces);
+    for (const uint64_t piece : pieces) map.set(piece);
+    return map;
+}
+
+News news_of(std::vector<uint64_t> have, std::vector<uint64_t> there, std::vector<uint64_t> drawing = {}) {
+    return {.have = map_of(std::move(have)), .there = map_of(std::move(there)), .drawing = map_of(std::move(drawing))};
+}
+
+/// This member is "a"; of the source, what it owns is due at once.
+struct Member {
+    explicit Member(std::vector<std::string> members = {"a"}, ChooserOptions options = {})
+        : chooser("a", HaveMap(kPieces), std::make_shared<const Owners>(Revision("r"), std::move(members)), clock,
+                  random, options) {}
+    void has(Neighbour neighbour, std::vector<uint64_t> pieces) { chooser.has(neighbour, news_of(pieces, pieces)); }
+    /// What is asked of getters now.
+    std::vector<Ask> of_getters() {
+        std::vector<Ask> asks = chooser.next();
+        std::erase_if(asks, [](const Ask& ask) { return !ask.of; });
+        return asks;
+    }
+    void advance_ms(int64_t ms) { clock.advance_ns(ms * kNsPerMs); }
+    ManualClock clock{0};
+    SeededRandom random{1};
+    Chooser chooser;
+};
+
+/// Its own share of the source's is not looked at: others own everything.
+ChooserOptions no_draws() {
+    ChooserOptions options;
+    options.draws_most = 0, options.window = 3;
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("what a neighbour has is asked of it, as much as the window holds, each piece once") {
+    Member member({"a"}, no_draws());
+    member.has(1, {3, 4, 5, 6});
+    member.has(2, {3, 4, 5, 6});
+    std::vector<Ask> asks = member.of_getters();
+    CHECK(asks.size() == 4);
+    std::vector<uint64_t> pieces;
+    for (const Ask& ask : asks) pieces.push_back(ask.piece);
+    std::sort(pieces.begin(), pieces.end());
+    CHECK(pieces == std::vector<uint64_t>{3, 4, 5, 6});
+    CHECK(std::count_if(asks.begin(), asks.end(), [](const Ask& ask) { return ask.of == 1; }) == 2);
+    CHECK(member.of_getters().empty());
+}
+
+TEST_CASE("all that falls to this member is drawn of the origin, as many at once as it may") {
+    Member member({"a"}, {.draws_most = 5});
+    std::vector<Ask> asks = member.chooser.next();
+    CHECK(asks.size() == 5);
+    for (const Ask& ask : asks) CHECK(!ask.of);
+    CHECK(member.chooser.arrived(asks[0]).empty());
+    CHECK(member.chooser.next().size() == 1);
+    member.chooser.failed(asks[1]);
+    CHECK(member.chooser.next() == std::vector<Ask>{asks[1]});  // it still falls to this one
+}
+
+TEST_CASE("what a neighbour draws is drawn by nobody else, until that takes too long") {
+    Member member({"a"}, {.draws = {.window_first = 4, .window_alone = 4, .unknown_ms = 1000}});
+    member.chooser.has(1, news_of({}, {}, {0, 1, 5}));
+    const std::vector<Ask> asks = member.chooser.next();
+    CHECK(asks == std::vector<Ask>{{{}, 2}, {{}, 3}});
+    CHECK(member.chooser.drawing().has(2));
+    CHECK(!member.chooser.drawing().has(0));
+    for (const Ask& ask : asks) member.chooser.arrived(ask);
+    CHECK(member.chooser.next() == std::vector<Ask>{{{}, 4}});  // 5 is not its to draw, either
+    CHECK(!member.chooser.drawing().has(2));
+    member.advance_ms(4000);
+    const std::vector<Ask> late = member.chooser.next();
+    CHECK(std::find(late.begin(), late.end(), Ask{{}, 0}) != late.end());
+}
+
+TEST_CASE("a holder is drawn from instead of the origin, and of it nothing else is asked") {
+    Member member({"a", "b"}, {.window = 8});
+    member.chooser.has_all(7);
+    std::vector<Ask> asks = member.chooser.next();
+    CHECK(!asks.empty());
+    for (const Ask& ask : asks) CHECK(ask.of == 7);
+    for (const Ask& ask : asks) member.chooser.arrived(ask);
+    CHECK(member.chooser.mine().count() == asks.size());
+    member.chooser.gone(7);
+    member.advance_ms(60'000);
+    for (const Ask& ask : member.chooser.next()) CHECK(!ask.of);
+}
+
+TEST_CASE("a neighbour that goes is asked no more, and what it owed is asked elsewhere") {
+    Member member({"a"}, no_draws());
+    member.has(1, {9});
+    CHECK(member.of_getters() == std::vector<Ask>{{1, 9}});
+    member.has(2, {9});
+    CHECK(member.of_getters().empty());
+    member.chooser.gone(1);
+    CHECK(member.of_getters() == std::vector<Ask>{{2, 9}});
+    member.chooser.failed({2, 9});
+    CHECK(member.of_getters() == std::vector<Ask>{{2, 9}});
+}
+
+TEST_CASE("a late answer is asked for elsewhere, by the neighbour's own measure, and whoever comes first counts") {
+    ChooserOptions options = no_draws();
+    options.last_pieces = 0;
+    Member member({"a"}, options);
+    member.has(1, {1, 2});
+    for (const Ask& ask : member.of_getters()) {
+        member.advance_ms(200);
+        CHECK(member.chooser.arrived(ask).empty());
+    }
+    member.has(1, {1, 2, 3});
+    CHECK(member.of_getters() == std::vector<Ask>{{1, 3}});
+    member.has(2, {3});
+    member.advance_ms(899);  // usual: 225 ms, as smoothed from 200 and 400
+    CHECK(member.of_getters().empty());
+    CHECK(member.chooser.wake_ms() == 101);
+    member.advance_ms(101);
+    CHECK(member.of_getters() == std::vector<Ask>{{2, 3}});
+    CHECK(member.chooser.arrived({2, 3}) == std::vector<Ask>{{1, 3}});
+    CHECK(member.chooser.asked_twice() == 1);
+}
+
+TEST_CASE("one of the last pieces is asked for twice once it takes longer than usual") {
+    Member member({"a"}, no_draws());
+    std::vector<uint64_t> all;
+    for (uint64_t piece = 0; piece < kPieces; ++piece) all.push_back(piece);
+    member.has(1, all);
+    while (member.chooser.mine().count() < kPieces - 1) {
+        const auto asks = member.of_getters();
+        member.advance_ms(100);
+        for (const Ask& ask : asks)
+            if (member.chooser.mine().count() < kPieces - 1) member.chooser.arrived(ask);
+    }
+    member.of_getters();
+    member.has(2, all);
+    member.advance_ms(50);
+    CHECK(member.of_getters().empty());
+    member.advance_ms(100);
+    const auto asks = member.of_getters();
+    REQUIRE(asks.size() == 1);
+    CHECK(asks[0].of == 2);
+    CHECK(member.of_getters().empty());
+}
+
+TEST_CASE("what all say is there and no neighbour has is drawn again, once nothing else is left") {
+    Member member({"a"}, {.draws = {.window_first = 4, .window_alone = 4, .unknown_ms = 100}});
+    member.chooser.next();
+    std::vector<uint64_t> all;
+    for (uint64_t piece = 0; piece < kPieces; ++piece) all.push_back(piece);
+    member.chooser.has(1, news_of({}, all));  // a liar, or it tells of somebody who is gone
+    for (const auto& ask : std::vector<Ask>{{{}, 0}, {{}, 1}, {{}, 2}, {{}, 3}}) member.chooser.arrived(ask);
+    CHECK(member.chooser.next().empty());
+    member.advance_ms(5000);
+    CHECK(!member.chooser.next().empty());
+    CHECK(member.chooser.lost() == kPieces - 4);
+    member.chooser.has(1, news_of({}, all));  // said again, it is believed no more
+    CHECK(!member.chooser.there().has(10));
+    member.has(1, {10});  // but of what one has
+    CHECK(member.chooser.there().has(10));
+}
+
+}  // namespace zcdp::swarm

@@ -1,0 +1,137 @@
+#include "zcdp/swarm/introducer.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/support/doctest.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+MemberNews news_of(const std::string& name, const std::string& zone = "", bool is_holder = false) {
+    return {.name = name, .address = name + ":7443", .zone = zone, .is_holder = is_holder, .neighbours = {}};
+}
+
+struct Cluster {
+    explicit Cluster(IntroducerOptions options = {}) : introducer(clock, random, options) {}
+    Introduction meet(const MemberNews& news) {
+        const auto met = introducer.meet("swarm", news);
+        REQUIRE(met);
+        return *met;
+    }
+    ManualClock clock{0};
+    SeededRandom random{7};
+    Introducer introducer;
+};
+
+}  // namespace
+
+TEST_CASE("the first knows nobody, and draws all; the second is told of the first") {
+    Cluster cluster;
+    const Introduction first = cluster.meet(news_of("a"));
+    CHECK(first.neighbours.empty());
+    CHECK(first.owners == std::vector<std::string>{"a"});
+    const Introduction second = cluster.meet(news_of("b"));
+    CHECK(second.neighbours == std::vector<Introduction::Neighbour>{{"a", "a:7443", false}});
+    CHECK(second.owners == std::vector<std::string>{"a", "b"});
+    CHECK(second.members == 2);
+}
+
+TEST_CASE("holders come first but not alone, own zones next, and some are strangers") {
+    Cluster cluster;
+    for (int i = 0; i < 40; ++i) cluster.meet(news_of("holder-" + std::to_string(i), "z1", true));
+    for (int i = 0; i < 40; ++i) cluster.meet(news_of("near-" + std::to_string(i), "z1"));
+    for (int i = 0; i < 400; ++i) cluster.meet(news_of("far-" + std::to_string(i), "z2"));
+    const Introduction met = cluster.meet(news_of("me", "z1"));
+    CHECK(met.neighbours.size() == 16);
+    const auto count = [&](const std::string& prefix) {
+        return std::count_if(met.neighbours.begin(), met.neighbours.end(),
+                             [&](const auto& one) { return one.name.starts_with(prefix); });
+    };
+    CHECK(count("holder") == 4);
+    CHECK(count("near") >= 8);
+    CHECK(count("near") + count("far") == 12);
+    CHECK(count("far") > 0);
+    CHECK(met.holders == 40);
+    std::set<std::string> names;
+    for (const auto& one : met.neighbours) names.insert(one.name);
+    CHECK(names.size() == 16);
+}
+
+TEST_CASE("where there are only holders all neighbours are") {
+    Cluster cluster;
+    for (int i = 0; i < 20; ++i) cluster.meet(news_of("holder-" + std::to_string(i), "", true));
+    CHECK(cluster.meet(news_of("me")).neighbours.size() == 16);
+    CHECK(cluster.meet(news_of("me")).owners == std::vector<std::string>{"me"});
+    CHECK(cluster.meet(news_of("holder-1", "", true)).neighbours.empty());  // it wants nothing
+}
+
+TEST_CASE("all are told of the same owners, of whom there are so many and no more") {
+    Cluster cluster({.owners_most = 5});
+    for (int i = 0; i < 50; ++i) cluster.meet(news_of("node-" + std::to_string(i)));
+    const auto owners = cluster.meet(news_of("node-0")).owners;
+    CHECK(owners.size() == 5);
+    CHECK(cluster.meet(news_of("node-31")).owners == owners);
+    CHECK(std::is_sorted(owners.begin(), owners.end()));
+    cluster.introducer.leave("swarm", owners[2]);
+    const auto after = cluster.meet(news_of(owners[0])).owners;
+    CHECK(after.size() == 5);
+    std::vector<std::string> both;
+    std::set_intersection(owners.begin(), owners.end(), after.begin(), after.end(), std::back_inserter(both));
+    CHECK(both.size() == 4);
+}
+
+TEST_CASE("who is silent is forgotten, and neighbours of it are told") {
+    Cluster cluster;
+    cluster.meet(news_of("a")), cluster.meet(news_of("b"));
+    cluster.clock.advance_ns(29'000 * kNsPerMs);
+    MemberNews again = news_of("b");
+    again.neighbours = {"a"};
+    CHECK(cluster.meet(again).gone.empty());
+    cluster.clock.advance_ns(2'000 * kNsPerMs);
+    const Introduction met = cluster.meet(again);
+    CHECK(met.gone == std::vector<std::string>{"a"});
+    CHECK(met.owners == std::vector<std::string>{"b"});
+    cluster.clock.advance_ns(31'000 * kNsPerMs);
+    cluster.introducer.forget_silent();
+    CHECK(cluster.introducer.swarms() == 0);
+}
+
+TEST_CASE("only as many new neighbours as are missing, and none that it has") {
+    Cluster cluster;
+    MemberNews me = news_of("me");
+    for (int i = 0; i < 40; ++i) cluster.meet(news_of("node-" + std::to_string(i)));
+    for (const auto& one : cluster.meet(me).neighbours) me.neighbours.push_back(one.name);
+    CHECK(cluster.meet(me).neighbours.empty());
+    me.neighbours.resize(13);
+    const auto more = cluster.meet(me).neighbours;
+    CHECK(more.size() == 3);
+    for (const auto& one : more)
+        CHECK(std::find(me.neighbours.begin(), me.neighbours.end(), one.name) == me.neighbours.end());
+}
+
+TEST_CASE("while a swarm is young its members hear of each other soon") {
+    Cluster cluster;
+    CHECK(cluster.meet(news_of("a")).again_ms == 200);
+    cluster.clock.advance_ns(5'000 * kNsPerMs);
+    CHECK(cluster.meet(news_of("a")).again_ms == 10'000);
+    CHECK(cluster.meet(news_of("b")).again_ms == 200);
+    CHECK(cluster.meet(news_of("a")).again_ms == 200);
+}
+
+TEST_CASE("what is no name, and what is too much, is refused") {
+    Cluster cluster({.members_most = 2, .swarms_most = 1});
+    for (const std::string& bad : std::vector<std::string>{"", "with space", "\xc3\xa4", std::string(300, 'x')})
+        CHECK(!cluster.introducer.meet("swarm", news_of(bad)));
+    CHECK(!cluster.introducer.meet("two words", news_of("a")));
+    cluster.meet(news_of("a")), cluster.meet(news_of("b"));
+    CHECK(!cluster.introducer.meet("swarm", news_of("c")));
+    CHECK(cluster.introducer.meet("swarm", news_of("a")));
+    CHECK(!cluster.introducer.meet("another", news_of("a")));
+    cluster.clock.advance_ns(31'000 * kNsPerMs);
+    CHECK(cluster.introducer.meet("another", news_of("a")));  // the silent make room
+}
+
+}  // namespace zcdp::swarm

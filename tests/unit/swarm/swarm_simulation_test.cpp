@@ -1,0 +1,48 @@
+// The production choosing in a swarm of many, from seeds (tests/support/sim_swarm.hpp). `ZCDP_SIMULATIONS=100000` runs
+// more histories, `ZCDP_SEED=N` one of them, aloud.
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/support/doctest.hpp"
+#include "tests/support/sim_swarm.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+uint64_t from_environment(const char* name, uint64_t otherwise) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+SimOptions any(uint64_t seed) {
+    SeededRandom random(seed);
+    SimOptions options;
+    options.seed = seed;
+    options.receivers = static_cast<uint32_t>(1 + random.below(24));
+    options.pieces = 1 + random.below(150);
+    options.source_links = 0.25 + 8 * random.unit();
+    options.source_is_member = random.below(3) == 0;
+    options.slow = random.below(2) ? 0.3 * random.unit() : 0;
+    options.lost = random.below(2) ? 0.4 * random.unit() : 0;
+    options.lost_at = 1.5 * random.unit();
+    options.hung = random.unit();
+    options.degree = static_cast<uint32_t>(2 + random.below(16));
+    return options;
+}
+
+}  // namespace
+
+TEST_CASE("whatever is slow, lost or hangs: all others get all") {
+    const uint64_t one = from_environment("ZCDP_SEED", 0);
+    const uint64_t first = one ? one : 1, count = one ? 1 : from_environment("ZCDP_SIMULATIONS", 2000);
+    for (uint64_t seed = first; seed < first + count; ++seed) {
+        const SimReport report = SimSwarm(any(seed)).run();
+        CHECK_MESSAGE(report.ended, "ZCDP_SEED=", seed);
+        if (one)
+            std::printf("healthy %u in %.3f, all %u in %.3f, drawn %.3f, twice %lu, taken over %lu, lost %lu\n",
+                        report.healthy, report.healthy_last, report.finished, report.last, report.drawn,
+                        report.asked_twice, report.taken_over, report.lost);
+    }
+}
+
+}  // namespace zcdp::swarm
