@@ -1,0 +1,154 @@
+#include "zcdp/swarm/peer_server.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "src/swarm/bell.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+using net::server::BodySink;
+using net::server::Request;
+using net::server::Response;
+
+constexpr size_t kSendBytes = 256 << 10;
+
+Response plain(int status, std::string text) {
+    return {status, "Content-Type: text/plain\r\n", std::move(text) + "\n"};
+}
+
+std::optional<uint64_t> number(std::string_view text) {
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+std::optional<uint64_t> number_of(const Request& request, std::string_view name) {
+    const std::string* text = request.query_value(name);
+    return text ? number(*text) : std::nullopt;
+}
+
+}  // namespace
+
+/// One of the places from which pieces are sent; given back with the answer's last byte.
+class PeerServer::Slot {
+  public:
+    explicit Slot(PeerServer& server) : server_(server) {}
+    ~Slot() { server_.give_slot(); }
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot&) = delete;
+
+  private:
+    PeerServer& server_;
+};
+
+PeerServer::PeerServer(asio::thread_pool& disk, PeerServerOptions options)
+    : disk_(disk), options_(options), slot_free_(std::make_unique<Bell>()) {
+    router_.add("GET", std::string(kNewsPattern),
+                [this](Request& request, net::server::RequestBody&) { return news(request); });
+    router_.add("GET", std::string(kPiecePattern),
+                [this](Request& request, net::server::RequestBody&) { return piece(request); });
+}
+
+PeerServer::~PeerServer() = default;
+
+void PeerServer::add(const std::string& swarm, std::shared_ptr<Share> share) {
+    const MutexLock lock(mutex_);
+    if (!is_closed_) shares_.insert_or_assign(swarm, std::move(share));
+}
+
+void PeerServer::remove(const std::string& swarm) {
+    const MutexLock lock(mutex_);
+    const auto at = shares_.find(swarm);
+    if (at == shares_.end()) return;
+    at->second->close();
+    shares_.erase(at);
+}
+
+void PeerServer::close() {
+    {
+        const MutexLock lock(mutex_);
+        is_closed_ = true;
+        for (const auto& [name, share] : shares_) share->close();
+        shares_.clear();
+    }
+    slot_free_->ring();
+}
+
+std::shared_ptr<Share> PeerServer::find(std::string_view swarm) const {
+    const MutexLock lock(mutex_);
+    const auto at = shares_.find(swarm);
+    return at == shares_.end() ? nullptr : at->second;
+}
+
+net::server::Handler PeerServer::handler() {
+    return [this](Request& request, net::server::RequestBody& body) { return router_.route(request, body); };
+}
+
+Task<Response> PeerServer::news(Request& request) {
+    const auto share = find(request.parameter("swarm"));
+    if (!share) co_return plain(404, "no such swarm is here");
+    const auto version = number_of(request, "version"), wait_ms = number_of(request, "wait_ms");
+    if (!version || !wait_ms) co_return plain(400, "write ?version=N&wait_ms=N");
+    const auto news = co_await share->news_after(*version, std::min(*wait_ms, options_.news_wait_ms_most));
+    if (!news) co_return Response{204, "", ""};
+    co_return Response{200, "Content-Type: application/octet-stream\r\n", news->encode()};
+}
+
+Task<bool> PeerServer::take_slot() {
+    const Deadline end = Deadline::in_ms(options_.slot_wait_ms);
+    while (true) {
+        const uint64_t seen = slot_free_->rings();
+        {
+            const MutexLock lock(mutex_);
+            if (is_closed_) co_return false;
+            if (sending_ < options_.slots) {
+                ++sending_;
+                co_return true;
+            }
+        }
+        if (end.passed()) co_return false;
+        co_await slot_free_->wait(seen, end.left_ms() + 1);
+    }
+}
+
+void PeerServer::give_slot() {
+    {
+        const MutexLock lock(mutex_);
+        --sending_;
+    }
+    slot_free_->ring();
+}
+
+Task<Response> PeerServer::piece(Request& request) {
+    const auto share = find(request.parameter("swarm"));
+    if (!share) co_return plain(404, "no such swarm is here");
+    const auto piece = number(request.parameter("piece"));
+    if (!piece || !share->has(*piece)) co_return plain(404, "that piece is not here");
+    if (!co_await take_slot()) co_return plain(503, "all slots are taken");
+    const auto slot = std::make_shared<Slot>(*this);
+    const uint64_t size_bytes = share->table().at(*piece).size_bytes;
+    if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
+    const std::string headers = "Content-Type: application/octet-stream\r\n";
+    if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); }))
+        co_return Response{200, headers, std::move(*file)};
+    co_return Response{200, headers,
+                       [this, share, slot, piece = *piece](BodySink& sink) { return send(share, piece, sink); }};
+}
+
+Task<Result<>> PeerServer::send(std::shared_ptr<Share> share, uint64_t piece, BodySink& sink) {
+    ZCDP_CO_TRY(const auto reader, co_await offload(disk_, [&] { return share->bytes().open(piece); }));
+    std::vector<std::byte> buffer(std::min<uint64_t>(share->table().at(piece).size_bytes, kSendBytes));
+    while (true) {
+        ZCDP_CO_TRY(const size_t got, co_await offload(disk_, [&] { return reader->read_some(buffer); }));
+        if (got == 0) co_return Result<>();
+        ZCDP_CO_CHECK(co_await sink.write({reinterpret_cast<const char*>(buffer.data()), got}));
+    }
+}
+
+}  // namespace zcdp::swarm

@@ -1,0 +1,251 @@
+#include "zcdp/swarm/session.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "zcdp/swarm/peer_client.hpp"
+#include "zcdp/transfer/loop.hpp"
+
+namespace zcdp::swarm {
+namespace {
+
+constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000;
+
+}  // namespace
+
+class Session::Running {
+  public:
+    Running(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, const MakeHttp& make_http,
+            const MakeIntroductions& make_introductions, const Clock& clock, Random& random, Logger& log)
+        : options_(std::move(options)),
+          share_(std::move(share)),
+          keeper_(keeper),
+          introductions_(make_introductions(loop_.executor())),
+          http_(make_http(loop_.executor())),
+          client_(*http_, options_.swarm, share_->table().pieces()),
+          log_(log),
+          chooser_(options_.self, share_->news().have, owners_of({}), clock, random, options_.chooser),
+          wake_(loop_.executor()),
+          meet_(loop_.executor()) {}
+
+    Result<SessionReport> run(const std::stop_token& stop) {
+        const std::stop_callback on_stop(stop, [this] { ending_.request_stop(); });
+        loop_.spawn(introduce());
+        loop_.spawn(choose());
+        loop_.run(ending_.get_token());
+        if (error_) return std::move(*error_);
+        if (!chooser_.mine().full()) return Error(ErrorKind::interrupted, "stopped");
+        report_.asked_twice = chooser_.asked_twice(), report_.taken_over = chooser_.draws().taken_over();
+        report_.lost = chooser_.lost();
+        return report_;
+    }
+
+  private:
+    struct Member {
+        std::string name;
+        net::Endpoint endpoint;
+        bool is_holder;
+        uint32_t failures = 0;  ///< in a row
+        bool is_over = false;   ///< banned, or no member any more
+    };
+
+    // --- who is there ---
+    Task<> introduce() {
+        while (true) {
+            const uint64_t pieces_done = chooser_.mine().count();
+            MemberNews news{.name = options_.self,
+                            .address = options_.address,
+                            .zone = options_.zone,
+                            .pieces_done = pieces_done,
+                            .neighbours = neighbours()};
+            // Who starves needs others than it has.
+            if (std::exchange(is_starving_, false)) news.neighbours.resize(news.neighbours.size() / 2);
+            auto met = co_await introductions_->meet(std::move(news));
+            uint64_t again_ms = kMeetAgainMs;
+            if (met) {
+                again_ms = met->again_ms;
+                take(*met);
+            } else {
+                log_.debug("nobody introduces", {{"swarm", options_.swarm}, {"error", met.error().line()}});
+            }
+            has_met_ = true;
+            wake();
+            meet_.expires_after(std::chrono::milliseconds(again_ms));
+            co_await wait_on(meet_);
+        }
+    }
+
+    std::shared_ptr<const Owners> owners_of(std::vector<std::string> names) const {
+        return std::make_shared<const Owners>(options_.revision, std::move(names));
+    }
+
+    std::vector<std::string> neighbours() const {
+        std::vector<std::string> names;
+        for (const auto& [id, member] : members_)
+            if (!member.is_over) names.push_back(member.name);
+        return names;
+    }
+
+    void take(const Introduction& met) {
+        if (met.owners != owners_) {
+            owners_ = met.owners;
+            if (has_settled_) chooser_.set_owners(owners_of(owners_));
+        }
+        for (auto& [id, member] : members_)
+            if (std::find(met.gone.begin(), met.gone.end(), member.name) != met.gone.end()) give_up(id);
+        for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
+    }
+
+    void add(const Introduction::Neighbour& neighbour) {
+        const auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
+        const bool is_known = std::any_of(members_.begin(), members_.end(),
+                                          [&](const auto& one) { return one.second.name == neighbour.name; });
+        if (!endpoint || is_known || neighbour.name == options_.self) return;
+        const Neighbour id = next_id_++;
+        members_.emplace(id, Member{neighbour.name, *endpoint, neighbour.is_holder});
+        loop_.spawn(listen(id));
+    }
+
+    void give_up(Neighbour id) {
+        members_.at(id).is_over = true;
+        chooser_.gone(id);
+        wake();
+    }
+
+    /// Hears the member's news for as long as it is one.
+    Task<> listen(Neighbour id) {
+        Member& member = members_.at(id);
+        uint64_t version = 0;
+        while (!member.is_over) {
+            auto news = co_await client_.news(member.endpoint, version, options_.news_wait_ms);
+            if (member.is_over) co_return;
+            if (!news) {
+                failed(id, news.error());
+                co_await sleep_ms(kRetryMs);
+                version = 0;
+                continue;
+            }
+            if (!*news) continue;
+            version = (*news)->version;
+            member.is_holder ? chooser_.has_all(id) : chooser_.has(id, **news);
+            changed();
+        }
+    }
+
+    /// So many in a row, and it is asked no more.
+    void failed(Neighbour id, const Error& error) {
+        Member& member = members_.at(id);
+        ++report_.failures;
+        chooser_.gone(id);
+        log_.debug("a member fails", {{"member", member.name}, {"error", error.line()}});
+        if (++member.failures >= options_.strikes && !member.is_over) {
+            ++report_.banned;
+            give_up(id);
+            meet_.cancel();  // another in its place
+        }
+        wake();
+    }
+
+    // --- what is asked ---
+    Task<> choose() {
+        if (options_.settle_ms > 0) co_await sleep_ms(options_.settle_ms);
+        while (!has_met_) co_await wait_ms(kForEverMs);
+        has_settled_ = true;
+        chooser_.set_owners(owners_of(owners_.empty() ? std::vector{options_.self} : owners_));
+        while (!chooser_.mine().full()) {
+            for (const Ask& ask : chooser_.next()) loop_.spawn(ask.of ? receive(ask) : draw(ask));
+            if (chooser_.starving_ms() >= kStarvingMs && !is_starving_) {
+                is_starving_ = true;
+                meet_.cancel();
+            }
+            tell();
+            co_await wait_ms(chooser_.wake_ms().value_or(kForEverMs));
+        }
+        ending_.request_stop();
+    }
+
+    Task<> draw(Ask ask) {
+        auto drawn = co_await keeper_.draw(ask.piece);
+        if (!drawn) co_return end(std::move(drawn).error());
+        ++report_.pieces_drawn, report_.bytes_drawn += share_->table().at(ask.piece).size_bytes;
+        arrived(ask);
+    }
+
+    Task<> receive(Ask ask) {
+        const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
+        Received received = co_await keeper_.receive(ask.piece, endpoint);
+        if (received.ours) co_return end(std::move(*received.ours));
+        if (received.theirs) {
+            chooser_.failed(ask);
+            failed(*ask.of, *received.theirs);
+            co_return;
+        }
+        members_.at(*ask.of).failures = 0;
+        ++report_.pieces_received, report_.bytes_received += share_->table().at(ask.piece).size_bytes;
+        arrived(ask);
+    }
+
+    void end(Error error) {
+        if (!error_) error_ = std::move(error);
+        ending_.request_stop();
+    }
+
+    void arrived(const Ask& ask) {
+        chooser_.arrived(ask);
+        changed();
+    }
+
+    /// Others are told, and the chooser is asked again.
+    void changed() {
+        tell();
+        wake();
+    }
+    void tell() { share_->tell(chooser_.mine(), chooser_.there(), chooser_.drawing()); }
+
+    // --- waiting ---
+    static Task<> wait_on(asio::steady_timer& timer) {
+        boost::system::error_code woken;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    }
+    void wake() {
+        is_woken_ = true;
+        wake_.cancel();
+    }
+    /// Until wake() was called since the last wait, or `ms` are over.
+    Task<> wait_ms(uint64_t ms) {
+        wake_.expires_after(std::chrono::milliseconds(ms));
+        if (!is_woken_) co_await wait_on(wake_);
+        is_woken_ = false;
+    }
+
+    const SessionOptions options_;
+    const std::shared_ptr<Share> share_;
+    Keeper& keeper_;
+    transfer::Loop loop_;
+    const std::unique_ptr<Introductions> introductions_;
+    const std::unique_ptr<net::HttpClient> http_;
+    PeerClient client_;
+    Logger& log_;
+    Chooser chooser_;
+    std::vector<std::string> owners_;
+    std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
+    Neighbour next_id_ = 0;
+    bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;
+    asio::steady_timer wake_, meet_;
+    std::stop_source ending_;
+    std::optional<Error> error_;
+    SessionReport report_;
+};
+
+Session::Session(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, const MakeHttp& make_http,
+                 const MakeIntroductions& make_introductions, const Clock& clock, Random& random, Logger& log)
+    : running_(std::make_unique<Running>(std::move(options), std::move(share), keeper, make_http, make_introductions,
+                                         clock, random, log)) {}
+
+Session::~Session() = default;
+
+Result<SessionReport> Session::run(std::stop_token stop) { return running_->run(stop); }
+
+}  // namespace zcdp::swarm

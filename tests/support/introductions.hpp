@@ -1,0 +1,38 @@
+// An introducer in this process, for members that each have a thread of their own.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "zcdp/base/guarded.hpp"
+#include "zcdp/swarm/session.hpp"
+
+namespace zcdp::test {
+
+class IntroducerInProcess {
+  public:
+    Result<swarm::Introduction> meet(const swarm::MemberNews& news) {
+        const MutexLock lock(mutex_);
+        if (is_away) return Error(ErrorKind::unreachable, "on purpose");
+        return introducer_.meet("swarm", news);
+    }
+    std::unique_ptr<swarm::Introductions> door() { return std::make_unique<Door>(*this); }
+
+    std::atomic<bool> is_away{false};
+
+  private:
+    class Door final : public swarm::Introductions {
+      public:
+        explicit Door(IntroducerInProcess& of) : of_(of) {}
+        Task<Result<swarm::Introduction>> meet(swarm::MemberNews news) override { co_return of_.meet(news); }
+
+      private:
+        IntroducerInProcess& of_;
+    };
+    Mutex mutex_;
+    SeededRandom random_{1};
+    swarm::Introducer introducer_{system_clock(), random_, {.again_ms = 200, .forget_ms = 1500}};
+};
+
+}  // namespace zcdp::test
