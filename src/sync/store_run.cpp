@@ -84,9 +84,10 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     if (totals.fetch_files + unsure_files > 0) {
         // What may be here already gets its room when it turns out that it is not.
         ZCDP_CHECK(store_.ingest.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
-        ZCDP_TRY(const FetchTotals fetched, fetch_all(options_, planned.list, listed.identity, scope_, store_, hold,
-                                                      factory_, machine_, progress_, stop_));
+        ZCDP_TRY(const FetchTotals fetched,
+                 fetch_all(options_, planned.list, listed, scope_, store_, hold, factory_, machine_, progress_, stop_));
         report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
+        report_.objects_received += fetched.objects_received, report_.bytes_received += fetched.bytes_received;
         report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;
     }
     ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,

@@ -24,6 +24,8 @@ class Store;
 
 namespace zcdp::sync {
 
+struct Peers;
+
 enum class Placement {
     automatic,  ///< reflink where the file system can, else copy
     copy,
@@ -46,15 +48,17 @@ struct SyncOptions {
     uint32_t loops = 0;                   ///< network threads; 0: as many as cores, at most 4
     uint64_t lock_timeout_ms = 10'000;    ///< to wait for another run into the same dest
     Revision expected_revision;           ///< not empty: a listing that gives another one is source_changed
+    const Peers* peers = nullptr;         ///< other nodes are asked before the origin; null: the origin alone
 };
 
 struct SyncReport {
     std::string snapshot;  ///< id; empty after a dry run that would fetch
     Revision revision;
-    std::string path;                                 ///< the ready tree, or dest
-    uint64_t objects = 0;                             ///< files of the source that were wanted
-    uint64_t bytes = 0;                               ///< of them
-    uint64_t objects_fetched = 0, bytes_fetched = 0;  ///< over the network, or read from a local origin
+    std::string path;                                   ///< the ready tree, or dest
+    uint64_t objects = 0;                               ///< files of the source that were wanted
+    uint64_t bytes = 0;                                 ///< of them
+    uint64_t objects_fetched = 0, bytes_fetched = 0;    ///< over the network, or read from a local origin
+    uint64_t objects_received = 0, bytes_received = 0;  ///< from other nodes
     uint64_t objects_reused = 0, bytes_reused = 0;
     uint64_t skipped = 0;                     ///< keys left out because they are no paths
     std::vector<std::string> skipped_keys;    ///< the first 100 of them, printable, with the reason

@@ -5,10 +5,9 @@
 namespace zcdp::sync {
 namespace {
 
-// A batch is worth its barrier from some thousand files on; the time bounds what a kill -9 costs.
+// A batch is worth its barrier from some thousand files on.
 constexpr size_t kBatchRows = 4096;
 constexpr uint64_t kBatchBytes = 512ull << 20;
-constexpr auto kBatchTime = std::chrono::seconds(2);
 constexpr size_t kRowsWaitingMax = 4 * kBatchRows;
 
 }  // namespace
@@ -37,7 +36,8 @@ void Committer::work() {
         std::vector<store::TagRow> batch;
         {
             const MutexLock lock(mutex_);
-            wake_.wait_for(mutex_, kBatchTime, [this]() ZCDP_REQUIRES(mutex_) { return due(); });
+            wake_.wait_for(mutex_, std::chrono::milliseconds(batch_ms_),
+                           [this]() ZCDP_REQUIRES(mutex_) { return due(); });
             if (rows_.empty() && !ending_) continue;
             last = ending_;
             batch.swap(rows_);
@@ -45,6 +45,7 @@ void Committer::work() {
             room_.notify_all();
         }
         Result<> done = batch.empty() ? Result<>() : incoming_.commit(scope_, batch);
+        if (done && committed_ && !batch.empty()) committed_(batch);
         const MutexLock lock(mutex_);
         if (!done && !error_) error_ = std::move(done).error();
         if (error_) {

@@ -3,7 +3,9 @@
 // Thread rule: add() from any thread (waits when commits fall behind); start() and finish() from the owner.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -15,7 +17,12 @@ namespace zcdp::sync {
 
 class Committer {
   public:
-    Committer(store::Incoming& incoming, store::TagScope scope) : incoming_(incoming), scope_(std::move(scope)) {}
+    static constexpr uint64_t kBatchMs = 2'000;  ///< bounds what a kill -9 costs
+
+    /// `committed` is told of each batch that is durable, on the committer's thread.
+    using Committed = std::function<void(std::span<const store::TagRow>)>;
+    Committer(store::Incoming& incoming, store::TagScope scope, uint64_t batch_ms = kBatchMs, Committed committed = {})
+        : incoming_(incoming), scope_(std::move(scope)), batch_ms_(batch_ms), committed_(std::move(committed)) {}
     ~Committer();
 
     void start();
@@ -30,6 +37,8 @@ class Committer {
     bool due() const ZCDP_REQUIRES(mutex_);
     store::Incoming& incoming_;
     store::TagScope scope_;
+    const uint64_t batch_ms_;
+    const Committed committed_;
     mutable Mutex mutex_;
     ConditionVariable wake_, room_;
     std::vector<store::TagRow> rows_ ZCDP_GUARDED_BY(mutex_);

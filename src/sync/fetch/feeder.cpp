@@ -5,13 +5,12 @@
 namespace zcdp::sync {
 namespace {
 
-constexpr size_t kSmallFilesPerBatch = 64;
 constexpr uint64_t kChunksPerRunMax = 4;
 
 }  // namespace
 
 /// The next missing chunks of the file opened first, as many as one request should ask for.
-bool Feeder::take_run(Batch& batch) {
+bool PlanFeeder::take_run(Batch& batch) {
     while (!open_.empty()) {
         LongFile& file = *open_.front();
         const uint64_t chunks = chunk_count(file.size_bytes());
@@ -37,7 +36,7 @@ bool Feeder::take_run(Batch& batch) {
     return false;
 }
 
-Result<bool> Feeder::take_entry(Batch& batch) {
+Result<bool> PlanFeeder::take_entry(Batch& batch) {
     while (!plan_ended_) {
         SpoolEntry record;
         ZCDP_TRY(const bool more, plan_.next(record));
@@ -53,7 +52,7 @@ Result<bool> Feeder::take_entry(Batch& batch) {
     return false;
 }
 
-Result<Feeder::Batch> Feeder::take(size_t free_slots) {
+Result<Feeder::Batch> PlanFeeder::take(size_t free_slots) {
     const MutexLock lock(mutex_);
     Batch batch;
     for (size_t heavy = 0; heavy < std::max<size_t>(free_slots, 1) && batch.work.size() < kSmallFilesPerBatch;) {
@@ -69,12 +68,12 @@ Result<Feeder::Batch> Feeder::take(size_t free_slots) {
     return batch;
 }
 
-void Feeder::opened(std::shared_ptr<LongFile> file) {
+void PlanFeeder::opened(std::shared_ptr<LongFile> file) {
     const MutexLock lock(mutex_);
     open_.push_back(std::move(file));
 }
 
-void Feeder::long_done() {
+void PlanFeeder::long_done() {
     const MutexLock lock(mutex_);
     --long_files_;
 }

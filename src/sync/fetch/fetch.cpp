@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "src/sync/fetch/fetcher.hpp"
+#include "src/sync/swarm/swarm_feeder.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -13,6 +14,7 @@ constexpr uint32_t kConnections = 32, kConnectionsMost = 256;  ///< small object
 constexpr uint32_t kRunsFirst = 12;
 constexpr unsigned kDiskThreads = 4;
 constexpr uint32_t kLoopsMax = 4;
+constexpr uint64_t kSwarmBatchMs = 200;  ///< what is durable, others may have
 
 uint32_t loops_of(const SyncOptions& options) {
     if (options.loops > 0) return options.loops;
@@ -58,7 +60,7 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
 
 }  // namespace
 
-Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const origin::OriginIdentity& identity,
+Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const Listed& listed,
                               const store::TagScope& scope, const StoreParts& store, std::shared_ptr<store::Hold> hold,
                               const origin::OriginFactory& factory, Machine machine, Progress& progress,
                               const std::stop_token& stop) {
@@ -66,26 +68,43 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     const uint32_t connections = options.connections > 0 ? options.connections : kConnections;
     const uint32_t loop_count = std::min(loops_of(options), connections);
     ZCDP_TRY(const auto incoming, store.ingest.incoming(hold));
-    Committer committer(*incoming, scope);
-    Feeder feeder(plan.read(machine.fs), connections);
+    std::unique_ptr<SwarmFeeder> swarm;
+    if (options.peers) {
+        ZCDP_TRY(swarm,
+                 SwarmFeeder::make({*options.peers, plan, listed.identity, listed.revision, store.content, machine.fs,
+                                    store.root + "/staging", machine.clock, machine.random, machine.log},
+                                   stop));
+    }
+    Committer committer(*incoming, scope, swarm ? kSwarmBatchMs : Committer::kBatchMs,
+                        [&](std::span<const store::TagRow> rows) {
+                            if (swarm) swarm->committed(rows);
+                        });
+    PlanFeeder in_order(plan.read(machine.fs), connections);
+    Feeder& feeder = swarm ? static_cast<Feeder&>(*swarm) : in_order;
     asio::thread_pool disk(kDiskThreads);
     transfer::ClimbingLimit run_limit(first_runs(connections, loop_count), connections);
     transfer::ClimbingLimit request_limit(connections, options.connections > 0 ? connections : kConnectionsMost,
                                           transfer::ClimbingLimit::kOfRequests);
-    FetchJob job(FetchContext{store.memory, store.content, store.ingest,   hold,          *incoming,
-                              committer,    feeder,        run_limit,      request_limit, connections,
-                              disk,         machine.fs,    machine.clock,  machine.log,   progress,
-                              stop,         identity,      options.source, scope,         options.verify_parts});
+    FetchJob job(FetchContext{store.memory, store.content,   store.ingest,   hold,          *incoming,
+                              committer,    feeder,          run_limit,      request_limit, connections,
+                              disk,         machine.fs,      machine.clock,  machine.log,   progress,
+                              stop,         listed.identity, options.source, scope,         options.verify_parts,
+                              options.peers});
+    if (swarm) job.swarm = swarm_name(options.peers->dataset, listed.revision), job.pieces = swarm->pieces();
     committer.start();
+    if (swarm) swarm->start(job);
     Result<> ran = run_loops(job, factory, loop_count, connections, options.memory_bytes);
+    if (!ran) job.fail(ran.error());
     disk.join();
     const Result<> committed = committer.finish();
+    if (swarm) swarm->join();
     if (!committed) return committed.error();
     if (stop.stop_requested())
         return Error(ErrorKind::interrupted, "stopped", options.source, "run the same command again to go on");
     if (!ran) return std::move(ran).error();
     if (auto error = job.error()) return std::move(*error);
-    return FetchTotals{job.objects_fetched, job.bytes_fetched, job.objects_matched, job.bytes_matched};
+    return FetchTotals{job.objects_fetched, job.bytes_fetched,   job.objects_received,
+                       job.bytes_received,  job.objects_matched, job.bytes_matched};
 }
 
 }  // namespace zcdp::sync

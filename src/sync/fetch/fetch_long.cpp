@@ -8,6 +8,7 @@
 #include "src/sync/fetch/verify.hpp"
 #include "src/sync/fetch/verify_long.hpp"
 #include "src/sync/plan/stated_sum.hpp"
+#include "zcdp/swarm/peer_client.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -19,6 +20,19 @@ uint64_t chunk_end(const LongFile& file, uint64_t offset) {
     return std::min((offset / kChunkBytes + 1) * kChunkBytes, file.size_bytes());
 }
 
+/// A member's answer, read as an origin's is. What breaks off is asked for elsewhere.
+class MemberBody final : public origin::Body {
+  public:
+    explicit MemberBody(std::unique_ptr<net::Response> answer) : answer_(std::move(answer)) {}
+    Task<Result<size_t>> read_some(std::span<std::byte> into) override { return answer_->read_some(into); }
+    Task<Result<>> resume(Error broken, uint32_t) override { co_return broken; }
+    const origin::ObjectChecksum& checksum() const override { return none_; }
+
+  private:
+    const std::unique_ptr<net::Response> answer_;
+    const origin::ObjectChecksum none_;
+};
+
 }  // namespace
 
 /// Where a run of chunks stands: how far it was read, and the hash of the chunk it is in. Survives a connection that
@@ -27,7 +41,8 @@ struct Fetcher::RunState {
     explicit RunState(const ChunkRun& run)
         : at(run.first * kChunkBytes),
           end(std::min((run.first + run.count) * kChunkBytes, run.file->size_bytes())),
-          buffer_at(at) {}
+          buffer_at(at),
+          from(run.from) {}
     uint64_t at, end;  ///< next byte to read; end of the run
     std::unique_ptr<origin::Body> body;
     transfer::Buffer buffer;
@@ -38,6 +53,7 @@ struct Fetcher::RunState {
     std::optional<RunningCrc> crc;
     uint32_t attempt = 0;  ///< to get on, since the last full buffer
     int damaged = 0;       ///< how often this chunk was
+    const std::optional<FromMember> from;
 
     /// To the start of the chunk that `at` is in; says how far that is.
     uint64_t rewind() {
@@ -57,7 +73,10 @@ Task<Result<>> Fetcher::open_long(SpoolEntry record, int reads, bool one_pass) {
     file->record = std::move(record);
     auto opened = co_await open_long_file(file);
     if (!opened || file->chunks_left == 0) {
-        if (opened) co_return co_await finish_long(file);
+        if (opened) {
+            job_.feeder.was_whole(*file);
+            co_return co_await finish_long(file);
+        }
         job_.feeder.long_done();
         co_return opened;
     }
@@ -115,6 +134,7 @@ size_t Fetcher::run_buffer_bytes() const {
 
 /// Opens the rest of the run at the origin.
 Task<Result<>> Fetcher::open_range(LongFile& file, RunState& state) {
+    if (state.from) co_return co_await open_at_member(file, state);
     const origin::Entry& entry = file.record.entry;
     ZCDP_CO_TRY(state.body, co_await origin_->read({entry.path, entry.tag, entry.size_bytes, state.at,
                                                     state.end - state.at, file.one_pass}));
@@ -149,7 +169,17 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
     if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
     state.buffer = transfer::Buffer();
     state.buffer_at = state.at, state.filled = state.hashed = 0;
+    if (digest) job_.feeder.chunk_done(file, chunk);
     co_return digest && !here && --file.chunks_left == 0;
+}
+
+/// The chunk, from a member. What the origin states of the whole is held against it as if it came from there.
+Task<Result<>> Fetcher::open_at_member(LongFile& file, RunState& state) {
+    swarm::PeerClient client(*members_, job_.swarm, job_.pieces);
+    ZCDP_CO_TRY(auto answer, co_await client.piece(state.from->member, state.from->piece, state.end - state.at));
+    state.body = std::make_unique<MemberBody>(std::move(answer));
+    if (!state.crc && file.crcs.wanted()) state.crc.emplace(file.crcs);
+    co_return Result<>();
 }
 
 /// After an error of the body: at the very byte where it broke off, but from bytes that are damaged, at the start of
@@ -168,7 +198,14 @@ Task<Result<>> Fetcher::go_on(LongFile& file, RunState& state, Error broken) {
 /// A run, and what follows when it was the last one of a file that is now known to come in one pass alone.
 Task<Result<>> Fetcher::fetch_run(ChunkRun run) {
     const auto file = run.file;
-    auto done = co_await fill_run(std::move(run));
+    const auto from = run.from;
+    bool theirs = false;
+    auto done = co_await fill_run(std::move(run), theirs);
+    if (!done && theirs) {
+        --file->runs;
+        job_.feeder.not_received(from->piece, std::move(done).error());
+        co_return Result<>();
+    }
     if (!done && done.error().kind() == ErrorKind::no_ranges) {
         file->abandoned = true;
         done = Result<>();
@@ -192,7 +229,8 @@ Error Fetcher::forget(RunState& state, const LongFile& file, Error error) {
     return error;
 }
 
-Task<Result<>> Fetcher::fill_run(ChunkRun run) {
+/// `theirs`: it failed, and a member is at fault.
+Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
     const transfer::HashMember member(hashes_);
     LongFile& file = *run.file;
     const std::string& path = file.record.entry.path;
@@ -200,8 +238,10 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run) {
     while (state.at < state.end) {
         if (file.abandoned) co_return forget(state, file, Error(ErrorKind::no_ranges, "abandoned"));
         if (!state.body)
-            if (auto opened = co_await open_range(file, state); !opened)
+            if (auto opened = co_await open_range(file, state); !opened) {
+                theirs = state.from.has_value();
                 co_return forget(state, file, std::move(opened).error());
+            }
         if (state.buffer.bytes().data() == nullptr)
             state.buffer = co_await buffers_.acquire(std::min<uint64_t>(run_buffer_bytes(), state.end - state.at));
         const uint64_t stop_at = std::min(state.buffer_at + state.buffer.bytes().size(), chunk_end(file, state.at));
@@ -210,11 +250,14 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run) {
         if (got && *got == 0) got = Error(ErrorKind::unreachable, "the body ended early");
         if (!got) {
             auto again = co_await go_on(file, state, std::move(got).error().about(job_.name(path)));
-            if (!again) co_return forget(state, file, std::move(again).error());
+            if (!again) {
+                theirs = state.from.has_value();
+                co_return forget(state, file, std::move(again).error());
+            }
             continue;
         }
         if (state.crc) state.crc->update(state.at, room.first(*got));
-        job_.bytes_fetched += *got;
+        (state.from ? job_.bytes_received : job_.bytes_fetched) += *got;
         if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done += *got;
         state.filled += *got, state.at += *got;
         const bool full = state.at == stop_at;

@@ -1,12 +1,15 @@
 // The slots of a loop, and the fetch of whole small files. Long files: fetch_long.cpp.
 #include "src/sync/fetch/fetcher.hpp"
 
+#include <algorithm>
+
 #include "src/sync/fetch/claimed_sum.hpp"
 #include "src/sync/fetch/verify.hpp"
 #include "src/sync/plan/plan.hpp"
 #include "src/sync/plan/stated_sum.hpp"
 #include "zcdp/base/ascii.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/swarm/pieces.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -33,6 +36,8 @@ Fetcher::Fetcher(FetchJob& job, transfer::Loop& loop, std::unique_ptr<origin::Or
       buffers_(loop.executor(), buffer_bytes),
       hashes_(loop.executor()),
       stager_(job, loop.executor()),
+      members_(job.peers ? job.peers->http(loop.executor()) : nullptr),
+      member_bytes_(loop.executor(), std::max(buffer_bytes, swarm::kPieceBytesMost)),
       refilling_(loop.executor(), 1),
       slots_(slots) {}
 
@@ -79,7 +84,7 @@ uint32_t Fetcher::slots_wanted() const {
 
 /// A new slot may begin, and even end, before spawn() returns: how many are missing is counted before.
 void Fetcher::grow() {
-    const bool runs_next = !queue_.empty() && std::holds_alternative<ChunkRun>(queue_.front());
+    const bool runs_next = !queue_.empty() && !std::holds_alternative<SpoolEntry>(queue_.front());
     if (finished_ || runs_next || job_.ended()) return;
     const uint32_t wanted = slots_wanted();
     for (uint32_t missing = wanted - std::min(wanted, slots_running_); missing > 0; --missing) {
@@ -118,12 +123,14 @@ Task<std::optional<Work>> Fetcher::next_work() {
 }
 
 Task<Result<>> Fetcher::handle(Work work) {
-    const bool is_run = std::holds_alternative<ChunkRun>(work);
+    const bool is_run = !std::holds_alternative<SpoolEntry>(work);
     co_await enter(is_run);
     Result<> done;
     std::exception_ptr thrown;
     try {
         if (auto* run = std::get_if<ChunkRun>(&work)) done = co_await fetch_run(std::move(*run));
+        else if (auto* of_member = std::get_if<MemberRun>(&work))
+            done = co_await fetch_member_run(std::move(*of_member));
         else done = co_await fetch_entry(std::move(std::get<SpoolEntry>(work)));
     } catch (...) {
         thrown = std::current_exception();

@@ -8,6 +8,7 @@
 
 #include "src/sync/fetch/job.hpp"
 #include "src/sync/fetch/stager.hpp"
+#include "zcdp/net/http.hpp"
 #include "zcdp/transfer/buffers.hpp"
 #include "zcdp/transfer/hash_together.hpp"
 #include "zcdp/transfer/loop.hpp"
@@ -16,7 +17,8 @@ namespace zcdp::sync {
 
 class Fetcher {
   public:
-    /// `slots` reads at once, and more of small objects while that brings more; at most `buffer_bytes` of buffers.
+    /// `slots` reads at once, and more of small objects while that brings more; at most `buffer_bytes` of buffers;
+    /// with a swarm as much again, and a piece at least.
     Fetcher(FetchJob& job, transfer::Loop& loop, std::unique_ptr<origin::Origin> origin, uint32_t slots,
             uint64_t buffer_bytes);
     /// Spawns the slots and the stager on the loop.
@@ -44,9 +46,13 @@ class Fetcher {
     struct RunState;
     Task<Result<>> take_claim(LongFile& file, origin::ObjectChecksum claimed);
     Task<Result<>> fetch_run(ChunkRun run);
-    Task<Result<>> fill_run(ChunkRun run);
+    Task<Result<>> fill_run(ChunkRun run, bool& theirs);
     Error forget(RunState& state, const LongFile& file, Error error);
     Task<Result<>> open_range(LongFile& file, RunState& state);
+    Task<Result<>> open_at_member(LongFile& file, RunState& state);
+    Task<Result<>> fetch_member_run(MemberRun run);
+    Task<Result<>> read_member_run(FromMember from, std::span<std::byte> into);
+    Result<> stage_member_run(const std::vector<SpoolEntry>& files, std::span<const std::byte> content);
     Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);
     Task<> hash_new(RunState& state);
     Task<Result<bool>> put_buffer(LongFile& file, RunState& state);
@@ -65,6 +71,8 @@ class Fetcher {
     transfer::BufferPool buffers_;
     transfer::HashTogether hashes_;
     Stager stager_;
+    const std::unique_ptr<net::HttpClient> members_;  ///< null without a swarm
+    Semaphore member_bytes_;                          ///< of pieces from members that are in memory
     Semaphore refilling_;
     std::deque<Work> queue_;
     bool finished_ = false;

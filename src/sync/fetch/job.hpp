@@ -16,6 +16,7 @@
 #include "zcdp/store/content.hpp"
 #include "zcdp/store/ingest.hpp"
 #include "zcdp/store/origin_memory.hpp"
+#include "zcdp/sync/peers.hpp"
 #include "zcdp/sync/sync.hpp"
 #include "zcdp/transfer/climbing_limit.hpp"
 
@@ -46,7 +47,10 @@ struct FetchContext {
     origin::OriginIdentity identity;
     std::string source;  ///< as it may be shown
     store::TagScope scope;
-    bool verify_parts;  ///< read long files back where that is what a sum of parts needs
+    bool verify_parts;             ///< read long files back where that is what a sum of parts needs
+    const Peers* peers = nullptr;  ///< null without a swarm
+    std::string swarm = {};        ///< its name
+    uint64_t pieces = 0;           ///< that it trades
 };
 
 struct FetchJob : FetchContext {
@@ -54,9 +58,10 @@ struct FetchJob : FetchContext {
         : FetchContext(std::move(context)), on_stop_(stop, [this] { ending_.request_stop(); }) {}
 
     std::atomic<uint64_t> objects_fetched{0}, bytes_fetched{0};
-    std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};  ///< candidates that were the same content
-    std::atomic<uint32_t> active{0};                             ///< reads in flight
-    std::atomic<uint32_t> runs{0};                               ///< of them, runs of chunks
+    std::atomic<uint64_t> objects_received{0}, bytes_received{0};  ///< from members of the swarm
+    std::atomic<uint64_t> objects_matched{0}, bytes_matched{0};    ///< candidates that were the same content
+    std::atomic<uint32_t> active{0};                               ///< reads in flight
+    std::atomic<uint32_t> runs{0};                                 ///< of them, runs of chunks
 
     std::string key(const std::string& path) const { return identity.prefix + path; }
     store::PartialKey partial_key(const origin::Entry& entry) const {

@@ -310,7 +310,7 @@ TEST_CASE("the feeder hands out every small file and every missing chunk once, a
         REQUIRE(spool.add(record));
     }
     REQUIRE(spool.finish());
-    Feeder feeder(SpoolReader(system_fs(), scratch->get(), spool.count()), 4);
+    PlanFeeder feeder(SpoolReader(system_fs(), scratch->get(), spool.count()), 4);
     auto batch = feeder.take(4);
     REQUIRE(batch);
     REQUIRE(batch->work.size() == 3);

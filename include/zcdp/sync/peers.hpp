@@ -1,0 +1,31 @@
+// What a sync needs to get a dataset from other nodes, and to give it to them while it comes.
+// Thread rule: the functions from any thread; what they make belongs to the loop it was made for. Ownership: outlives
+// the syncs that use it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "zcdp/base/random.hpp"
+#include "zcdp/net/http.hpp"
+#include "zcdp/swarm/session.hpp"
+
+namespace zcdp::swarm {
+class PeerServer;
+}
+
+namespace zcdp::sync {
+
+struct Peers {
+    std::string dataset;              ///< with a revision it names a swarm: equal for all who sync the same
+    std::string self, address, zone;  ///< as others are told
+    std::string scheme = "http";
+    uint64_t settle_ms = 0;  ///< wait so long for others before anything is drawn from the origin
+    swarm::PeerServer& server;
+    std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)> http;
+    std::function<std::unique_ptr<swarm::Introductions>(asio::any_io_executor)> introductions;
+    swarm::ChooserOptions chooser = {};
+};
+
+}  // namespace zcdp::sync

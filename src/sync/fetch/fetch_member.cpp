@@ -1,0 +1,68 @@
+// Short files from a member of the swarm: one answer has all of a piece's, one after the other. They are read as one,
+// and hashed and staged on the disk pool in one go.
+#include <algorithm>
+
+#include "src/sync/fetch/fetcher.hpp"
+#include "zcdp/swarm/peer_client.hpp"
+
+namespace zcdp::sync {
+namespace {
+
+std::vector<Digest> digests_of(const std::vector<SpoolEntry>& files, std::span<const std::byte> content) {
+    std::vector<Sha256> hashes(files.size());
+    std::vector<HashUpdate> updates;
+    for (size_t i = 0, at = 0; i < files.size(); at += files[i].entry.size_bytes, ++i)
+        updates.push_back({&hashes[i], content.subspan(at, files[i].entry.size_bytes)});
+    update_together(updates);
+    std::vector<Digest> digests;
+    for (Sha256& hash : hashes) digests.push_back({DigestKind::sha256, hash.finish()});
+    return digests;
+}
+
+}  // namespace
+
+Task<Result<>> Fetcher::fetch_member_run(MemberRun run) {
+    uint64_t size_bytes = 0;
+    for (const SpoolEntry& file : run.files) size_bytes += file.entry.size_bytes;
+    co_await member_bytes_.acquire(size_bytes);
+    std::vector<std::byte> content(size_bytes);
+    auto read = co_await read_member_run(run.from, content);
+    Result<> kept;
+    if (read) kept = co_await offload(job_.disk, [&] { return stage_member_run(run.files, content); });
+    member_bytes_.release(size_bytes);
+    if (!read) {
+        job_.feeder.not_received(run.from.piece, std::move(read).error());
+        co_return Result<>();
+    }
+    ZCDP_CO_CHECK(std::move(kept));
+    job_.objects_received += run.files.size(), job_.bytes_received += size_bytes;
+    job_.progress.objects_done += run.files.size(), job_.progress.bytes_done += size_bytes;
+    co_return Result<>();
+}
+
+Task<Result<>> Fetcher::read_member_run(FromMember from, std::span<std::byte> into) {
+    swarm::PeerClient client(*members_, job_.swarm, job_.pieces);
+    ZCDP_CO_TRY(const auto answer, co_await client.piece(from.member, from.piece, into.size()));
+    for (size_t filled = 0; filled < into.size();) {
+        ZCDP_CO_TRY(const size_t got, co_await answer->read_some(into.subspan(filled)));
+        if (got == 0) co_return Error(ErrorKind::unreachable, "the body ended early", answer->peer());
+        filled += got;
+    }
+    co_return Result<>();
+}
+
+/// On the disk pool.
+Result<> Fetcher::stage_member_run(const std::vector<SpoolEntry>& files, std::span<const std::byte> content) {
+    const std::vector<Digest> digests = digests_of(files, content);
+    for (size_t i = 0, at = 0; i < files.size(); ++i) {
+        const origin::Entry& entry = files[i].entry;
+        const auto part = content.subspan(at, entry.size_bytes);
+        if (auto staged = job_.incoming.stage({digests[i], entry.size_bytes, entry.executable}, part); !staged)
+            return std::move(staged).error().about(job_.name(entry.path));
+        job_.committer.add({job_.key(entry.path), entry.tag, entry.size_bytes, digests[i]});
+        at += entry.size_bytes;
+    }
+    return {};
+}
+
+}  // namespace zcdp::sync
