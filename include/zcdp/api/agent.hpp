@@ -105,8 +105,8 @@ struct SyncResult {
     std::string snapshot;
     Revision revision;
     std::string path;
-    uint64_t objects = 0, bytes = 0, objects_fetched = 0, bytes_fetched = 0, objects_reused = 0, bytes_reused = 0,
-             skipped = 0;
+    uint64_t objects = 0, bytes = 0, objects_fetched = 0, bytes_fetched = 0, objects_received = 0, bytes_received = 0,
+             objects_reused = 0, bytes_reused = 0, skipped = 0;
     std::vector<std::string> skipped_keys;
     uint64_t requests = 0, retries = 0, milliseconds = 0;
     uint64_t removed = 0, bytes_removed = 0;
@@ -117,6 +117,7 @@ struct SyncResult {
             field("objects", self.objects);
         field("bytes", self.bytes), field("objects_fetched", self.objects_fetched),
             field("bytes_fetched", self.bytes_fetched);
+        field("objects_received", self.objects_received), field("bytes_received", self.bytes_received);
         field("objects_reused", self.objects_reused), field("bytes_reused", self.bytes_reused),
             field("skipped", self.skipped);
         field("skipped_keys", self.skipped_keys), field("requests", self.requests), field("retries", self.retries);

@@ -38,6 +38,7 @@ void each_result(Report& report, Wire& wire, F&& same) {
     same(report.snapshot, wire.snapshot), same(report.revision, wire.revision), same(report.path, wire.path);
     same(report.objects, wire.objects), same(report.bytes, wire.bytes);
     same(report.objects_fetched, wire.objects_fetched), same(report.bytes_fetched, wire.bytes_fetched);
+    same(report.objects_received, wire.objects_received), same(report.bytes_received, wire.bytes_received);
     same(report.objects_reused, wire.objects_reused), same(report.bytes_reused, wire.bytes_reused);
     same(report.skipped, wire.skipped), same(report.skipped_keys, wire.skipped_keys);
     same(report.removed, wire.removed), same(report.bytes_removed, wire.bytes_removed);
