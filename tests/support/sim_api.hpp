@@ -41,10 +41,12 @@ class SimServer {
         const std::string name(meta.at("name").as_string());
         return ns ? std::string(ns->as_string()) + "/" + name : name;
     }
+    /// Looking changes nothing: several threads may look at once.
     json::object* find(const std::string& plural, const std::string& key) {
-        auto& kind = objects[plural];
-        const auto at = kind.find(key);
-        return at == kind.end() ? nullptr : &at->second;
+        const auto kind = objects.find(plural);
+        if (kind == objects.end()) return nullptr;
+        const auto at = kind->second.find(key);
+        return at == kind->second.end() ? nullptr : &at->second;
     }
     /// Stores a changed object: a new version, an event; gone when it is deleting and has no finalizers left.
     json::object put(const std::string& plural, json::object object) {
@@ -102,7 +104,9 @@ class SimApi final : public kube::Api {
     ApiResult<std::string> list(const kube::Resource& resource, const kube::ListOptions&,
                                 const std::function<void(json::object&&)>& each) override {
         if (unlucky()) return lost();
-        for (const auto& [name, object] : server_.objects[resource.plural]) each(json::object(object));
+        const auto kind = server_.objects.find(resource.plural);
+        if (kind != server_.objects.end())
+            for (const auto& [name, object] : kind->second) each(json::object(object));
         return server_.version();
     }
     ApiResult<> watch(const kube::Resource&, const kube::WatchOptions&, const std::function<void(kube::WatchEvent&&)>&,
