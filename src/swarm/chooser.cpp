@@ -22,9 +22,11 @@ Chooser::Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> o
       random_(random),
       mine_(std::move(mine)),
       taken_(mine_),
+      nowhere_(mine_.pieces()),
       lost_(mine_.pieces()),
       drawing_map_(mine_.pieces()),
-      draws_(std::move(self), mine_, std::move(owners), clock, options.draws) {}
+      draws_(std::move(self), mine_, std::move(owners), clock, options.draws),
+      lost_looked_ns_(clock.monotonic_ns()) {}
 
 // --- what is said ---
 
@@ -166,17 +168,26 @@ std::optional<uint64_t> Chooser::wanted_of(const Known& getter) const {
     return taken_.first_wanted(getter.pieces);
 }
 
+/// Those of whom something may be asked, the ones that are expected to answer soonest first; of equals a random one.
+std::vector<Neighbour> Chooser::free_getters() const {
+    std::vector<std::pair<std::pair<double, uint64_t>, Neighbour>> ranked;
+    for (const auto& [neighbour, getter] : known_)
+        if (!getter.is_holder && getter.asked < options_.window)
+            ranked.push_back({{getter.usual_ms * (getter.asked + 1), random_.u64()}, neighbour});
+    std::sort(ranked.begin(), ranked.end());
+    std::vector<Neighbour> out;
+    for (const auto& one : ranked) out.push_back(one.second);
+    return out;
+}
+
+/// Who draws asks for little else: all wait for what is drawn.
 void Chooser::ask_getters(std::vector<Ask>& out) {
-    if (known_.empty() || taken_.full()) return;
-    const size_t first = random_.below(known_.size());
-    for (bool more = true; more && asked_of_getters_ < options_.asks_most;) {
+    const uint32_t most = drawing_ > 0 ? options_.asks_while_drawing : options_.asks_most;
+    for (bool more = true; more && asked_of_getters_ < most && !taken_.full();) {
         more = false;
-        auto at = std::next(known_.begin(), static_cast<ptrdiff_t>(first));
-        for (size_t i = 0; i < known_.size() && asked_of_getters_ < options_.asks_most; ++i, ++at) {
-            if (at == known_.end()) at = known_.begin();
-            const auto& [neighbour, getter] = *at;
-            if (getter.is_holder || getter.asked >= options_.window) continue;
-            const auto piece = wanted_of(getter);
+        for (const Neighbour neighbour : free_getters()) {
+            if (asked_of_getters_ >= most) return;
+            const auto piece = wanted_of(known_.at(neighbour));
             if (!piece) continue;
             note(out, {neighbour, *piece});
             more = true;
@@ -233,25 +244,28 @@ void Chooser::look_for_late() {
     }
 }
 
-bool Chooser::somebody_has(uint64_t piece) const {
-    return std::any_of(known_.begin(), known_.end(), [&](const auto& one) { return one.second.pieces.has(piece); });
-}
-
+/// What some getter had, as all say, and no neighbour has had for as long as a draw may take, is lost with that getter.
+/// Where it is only slow to come, its owner has it and draws nothing.
 void Chooser::look_for_lost() {
+    const int64_t now = clock_.monotonic_ns();
     const bool is_starving = missing() > 0 && to_draw_.empty() &&
                              std::all_of(asked_.begin(), asked_.end(), [](const Asked& one) { return one.is_late; });
-    const int64_t now = clock_.monotonic_ns();
     if (!is_starving) starving_since_ns_ = -1;
-    else if (starving_since_ns_ < 0) starving_since_ns_ = lost_looked_ns_ = now;
-    if (!is_starving || now - lost_looked_ns_ < static_cast<int64_t>(draws_.late_ms()) * kNsPerMs) return;
+    else if (starving_since_ns_ < 0) starving_since_ns_ = now;
+    if (missing() == 0 || now - lost_looked_ns_ < static_cast<int64_t>(draws_.late_ms()) * kNsPerMs) return;
     lost_looked_ns_ = now;
-    for (auto piece = mine_.first_wanted(draws_.there()); piece;
-         piece = mine_.first_wanted(draws_.there(), *piece + 1)) {
-        if (somebody_has(*piece)) continue;
+    HaveMap nowhere = draws_.there();
+    nowhere.remove(taken_);
+    for (const auto& [neighbour, known] : known_)
+        if (!known.is_holder) nowhere.remove(known.pieces);
+    for (auto piece = HaveMap(mine_.pieces()).first_wanted(nowhere); piece;
+         piece = HaveMap(mine_.pieces()).first_wanted(nowhere, *piece + 1)) {
+        if (!nowhere_.has(*piece)) continue;
         lost_.set(*piece);
         ++lost_count_;
         draws_.lost(*piece);
     }
+    nowhere_ = std::move(nowhere);
 }
 
 uint64_t Chooser::starving_ms() const {
@@ -268,7 +282,7 @@ std::optional<uint64_t> Chooser::wake_ms() const {
     };
     for (const Asked& asked : asked_)
         if (!asked.is_late && asked.ask.of) at(late_ns(asked));
-    if (starving_since_ns_ >= 0) at(lost_looked_ns_ + static_cast<int64_t>(draws_.late_ms()) * kNsPerMs);
+    if (missing() > 0) at(lost_looked_ns_ + static_cast<int64_t>(draws_.late_ms()) * kNsPerMs);
     return next;
 }
 

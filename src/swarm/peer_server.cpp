@@ -100,14 +100,39 @@ Task<Response> PeerServer::news(Request& request) {
     co_return Response{200, "Content-Type: application/octet-stream\r\n", news->encode()};
 }
 
-Task<bool> PeerServer::take_slot() {
+/// A place among those who wait for a slot.
+class PeerServer::Waiting {
+  public:
+    Waiting(PeerServer& server, uint32_t times_sent) : server_(server) {
+        const MutexLock lock(server_.mutex_);
+        place_ = {times_sent, server_.asked_++};
+        server_.waiting_.insert(place_);
+    }
+    ~Waiting() {
+        {
+            const MutexLock lock(server_.mutex_);
+            server_.waiting_.erase(place_);
+        }
+        server_.slot_free_->ring();  // the next one is first now
+    }
+    Waiting(const Waiting&) = delete;
+    Waiting& operator=(const Waiting&) = delete;
+    const std::pair<uint32_t, uint64_t>& place() const { return place_; }
+
+  private:
+    PeerServer& server_;
+    std::pair<uint32_t, uint64_t> place_;
+};
+
+Task<bool> PeerServer::take_slot(uint32_t times_sent) {
     const Deadline end = Deadline::in_ms(options_.slot_wait_ms);
+    const Waiting waiting(*this, times_sent);
     while (true) {
         const uint64_t seen = slot_free_->rings();
         {
             const MutexLock lock(mutex_);
             if (is_closed_) co_return false;
-            if (sending_ < options_.slots) {
+            if (sending_ < options_.slots && *waiting_.begin() == waiting.place()) {
                 ++sending_;
                 co_return true;
             }
@@ -130,15 +155,15 @@ Task<Response> PeerServer::piece(Request& request) {
     if (!share) co_return plain(404, "no such swarm is here");
     const auto piece = number(request.parameter("piece"));
     if (!piece || !share->has(*piece)) co_return plain(404, "that piece is not here");
-    if (!co_await take_slot()) co_return plain(503, "all slots are taken");
+    if (!co_await take_slot(share->count_sent(*piece))) co_return plain(503, "all slots are taken");
     const auto slot = std::make_shared<Slot>(*this);
     const uint64_t size_bytes = share->table().at(*piece).size_bytes;
     if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
     const std::string headers = "Content-Type: application/octet-stream\r\n";
     if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); }))
-        co_return Response{200, headers, std::move(*file)};
-    co_return Response{200, headers,
-                       [this, share, slot, piece = *piece](BodySink& sink) { return send(share, piece, sink); }};
+        co_return Response{200, headers, std::move(*file), slot};
+    co_return Response{200, headers, [this, share, piece = *piece](BodySink& sink) { return send(share, piece, sink); },
+                       slot};
 }
 
 Task<Result<>> PeerServer::send(std::shared_ptr<Share> share, uint64_t piece, BodySink& sink) {

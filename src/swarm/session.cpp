@@ -11,7 +11,7 @@
 namespace zcdp::swarm {
 namespace {
 
-constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000;
+constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000;
 
 }  // namespace
 
@@ -49,6 +49,8 @@ class Session::Running {
         bool is_holder;
         uint32_t failures = 0;  ///< in a row
         bool is_over = false;   ///< banned, or no member any more
+        bool is_heard = false;  ///< has said its news, or failed to
+        bool is_forgotten = false;
     };
 
     // --- who is there ---
@@ -81,10 +83,15 @@ class Session::Running {
         return std::make_shared<const Owners>(options_.revision, std::move(names));
     }
 
+    bool all_heard() const {
+        return std::all_of(members_.begin(), members_.end(),
+                           [](const auto& one) { return one.second.is_heard || one.second.is_over; });
+    }
+
     std::vector<std::string> neighbours() const {
         std::vector<std::string> names;
         for (const auto& [id, member] : members_)
-            if (!member.is_over) names.push_back(member.name);
+            if (!member.is_over && !member.is_forgotten) names.push_back(member.name);
         return names;
     }
 
@@ -93,8 +100,12 @@ class Session::Running {
             owners_ = met.owners;
             if (has_settled_) chooser_.set_owners(owners_of(owners_));
         }
-        for (auto& [id, member] : members_)
-            if (std::find(met.gone.begin(), met.gone.end(), member.name) != met.gone.end()) give_up(id);
+        // Who is forgotten there and answers here is asked all the same; another comes beside it.
+        for (auto& [id, member] : members_) {
+            if (std::find(met.gone.begin(), met.gone.end(), member.name) == met.gone.end()) continue;
+            member.is_forgotten = true;
+            if (member.failures > 0) give_up(id);
+        }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
     }
 
@@ -121,6 +132,7 @@ class Session::Running {
         while (!member.is_over) {
             auto news = co_await client_.news(member.endpoint, version, options_.news_wait_ms);
             if (member.is_over) co_return;
+            member.is_heard = true;
             if (!news) {
                 failed(id, news.error());
                 co_await sleep_ms(kRetryMs);
@@ -152,12 +164,15 @@ class Session::Running {
     Task<> choose() {
         if (options_.settle_ms > 0) co_await sleep_ms(options_.settle_ms);
         while (!has_met_) co_await wait_ms(kForEverMs);
+        // What neighbours have is not drawn: first all are heard, but for those that say nothing.
+        const Deadline heard = Deadline::in_ms(kHearMs);
+        while (!all_heard() && !heard.passed()) co_await wait_ms(heard.left_ms() + 1);
         has_settled_ = true;
         chooser_.set_owners(owners_of(owners_.empty() ? std::vector{options_.self} : owners_));
         while (!chooser_.mine().full()) {
             for (const Ask& ask : chooser_.next()) loop_.spawn(ask.of ? receive(ask) : draw(ask));
-            if (chooser_.starving_ms() >= kStarvingMs && !is_starving_) {
-                is_starving_ = true;
+            if (chooser_.starving_ms() >= kStarvingMs && starved_.passed()) {
+                is_starving_ = true, starved_ = Deadline::in_ms(kStarvingMs);
                 meet_.cancel();
             }
             tell();
@@ -233,6 +248,7 @@ class Session::Running {
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;
+    Deadline starved_ = Deadline::in_ms(0);  ///< not before that are others asked for again
     asio::steady_timer wake_, meet_;
     std::stop_source ending_;
     std::optional<Error> error_;

@@ -8,13 +8,22 @@
 namespace zcdp::swarm {
 
 Share::Share(PieceTable table, News news, std::shared_ptr<const PieceBytes> bytes)
-    : table_(std::move(table)), bytes_(std::move(bytes)), changed_(std::make_unique<Bell>()), news_(std::move(news)) {}
+    : table_(std::move(table)),
+      bytes_(std::move(bytes)),
+      changed_(std::make_unique<Bell>()),
+      news_(std::move(news)),
+      sent_(table_.pieces()) {}
 
 Share::~Share() = default;
 
 bool Share::has(uint64_t piece) const {
     const MutexLock lock(mutex_);
     return news_.have.has(piece);
+}
+
+uint32_t Share::count_sent(uint64_t piece) {
+    const MutexLock lock(mutex_);
+    return sent_.at(piece)++;
 }
 
 News Share::news() const {

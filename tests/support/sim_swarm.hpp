@@ -81,6 +81,7 @@ class SimSwarm {
         std::unique_ptr<Chooser> chooser;
         std::vector<uint32_t> neighbours;
         std::deque<std::pair<uint32_t, Ask>> to_send;
+        std::vector<uint32_t> sent;  ///< how often each piece was
         bool doomed = false, lost = false, hung = false, sending = false, publish_set = false;
         double rate = 1, down_free_ms = 0, met_ms = 0, published_ms = -1e9, done_ms = -1, wake_set_ms = 1e18;
     };
@@ -98,6 +99,7 @@ class SimSwarm {
         for (uint32_t i = first_receiver(); i < count; ++i) names.push_back(name_of(i));
         owners_ = owners_of(names);
         members_.resize(count);
+        for (Member& member : members_) member.sent.resize(options_.pieces);
         for (uint32_t i = first_receiver(); i < count; ++i) {
             members_[i].chooser = std::make_unique<Chooser>(name_of(i), HaveMap(options_.pieces), owners_, clock_,
                                                             random_, options_.chooser);
@@ -196,11 +198,16 @@ class SimSwarm {
         Member& member = members_[index];
         member.sending = false;
         while (!member.to_send.empty()) {
-            const auto [to, ask] = member.to_send.front();
-            member.to_send.pop_front();
+            const auto next =
+                std::min_element(member.to_send.begin(), member.to_send.end(), [&](const auto& a, const auto& b) {
+                    return member.sent[a.second.piece] < member.sent[b.second.piece];
+                });
+            const auto [to, ask] = *next;
+            member.to_send.erase(next);
             // Had already, or gone: it has taken its request back.
             if (members_[to].lost || members_[to].chooser->mine().has(ask.piece)) continue;
             member.sending = true;
+            ++member.sent[ask.piece];
             if (options_.source_is_member && index == kSource) ++drawn_;
             return at(now_ms_ + options_.piece_ms / member.rate, What::sent, index, to, ask);
         }

@@ -93,6 +93,7 @@ struct Response {
     int status = 200;
     std::string headers;  ///< whole lines, each with its end; without Content-Length, Transfer-Encoding, Connection
     std::variant<std::string, FileRange, Producer> body;
+    std::shared_ptr<const void> held = {};  ///< let go once the body has been sent, or cannot be
 };
 
 /// Answers one request. What it throws is logged and answered by 500.

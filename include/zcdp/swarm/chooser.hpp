@@ -8,8 +8,9 @@
 //  - Of the source, which is the origin or neighbours that have had all from the start: what falls to this member
 //    (draws.hpp).
 //  - An answer that is late, by its neighbour's own measure, is asked for elsewhere; so is one of the last pieces.
-//  - A piece that was there, as others said, and that no neighbour has while nothing else is left to do, is lost with
-//    whoever had it: it is drawn again.
+//  - A piece that was there, as others said, and that no neighbour has had for a while, is lost with whoever had it: it
+//  is
+//    drawn again.
 // Thread rule: belongs to one thread.
 #pragma once
 
@@ -30,8 +31,9 @@
 namespace zcdp::swarm {
 
 struct ChooserOptions {
-    uint32_t window = 1;        ///< pieces asked of one neighbour at once
-    uint32_t asks_most = 16;    ///< of all getters at once
+    uint32_t window = 1;      ///< pieces asked of one neighbour at once
+    uint32_t asks_most = 16;  ///< of all getters at once
+    uint32_t asks_while_drawing = 4;
     uint32_t draws_most = 8;    ///< of the source at once
     uint32_t last_pieces = 16;  ///< with so many missing, or a 32nd of all if that is less, one is asked for twice
     uint64_t late_ms_least = 500;
@@ -110,7 +112,7 @@ class Chooser {
     std::optional<Neighbour> free_holder() const;
     std::optional<Neighbour> another(uint64_t piece) const;
     bool is_asked(uint64_t piece) const;
-    bool somebody_has(uint64_t piece) const;
+    std::vector<Neighbour> free_getters() const;
     uint64_t missing() const { return mine_.pieces() - mine_.count(); }
     int64_t late_ns(const Asked& asked) const;
     double usual_ms(const Ask& ask) const;
@@ -119,6 +121,7 @@ class Chooser {
     const Clock& clock_;
     Random& random_;
     HaveMap mine_, taken_;  ///< taken: mine, and what is asked for and not late
+    HaveMap nowhere_;       ///< what was there, and no neighbour had, when that was looked at last
     HaveMap lost_;          ///< what neighbours say is there, and no one of them has
     HaveMap drawing_map_;
     Draws draws_;
@@ -127,8 +130,9 @@ class Chooser {
     std::set<uint64_t> to_draw_;
     uint32_t asked_of_getters_ = 0, drawing_ = 0;
     uint64_t asked_twice_ = 0, lost_count_ = 0;
-    double usual_ms_ = 0;                                  ///< of all getters' answers
-    int64_t starving_since_ns_ = -1, lost_looked_ns_ = 0;  ///< nothing was asked for since; -1: something is
+    double usual_ms_ = 0;             ///< of all getters' answers
+    int64_t starving_since_ns_ = -1;  ///< nothing is under way since; -1: something is
+    int64_t lost_looked_ns_;
 };
 
 }  // namespace zcdp::swarm

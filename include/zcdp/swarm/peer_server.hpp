@@ -8,7 +8,9 @@
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/metrics.hpp"
@@ -18,7 +20,7 @@
 namespace zcdp::swarm {
 
 struct PeerServerOptions {
-    uint32_t slots = 64;             ///< pieces sent at once, to all members together; others wait for one
+    uint32_t slots = 8;              ///< pieces sent at once, to all members; what was sent least often is next
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;
     Counter* sent_bytes = nullptr;
@@ -44,7 +46,8 @@ class PeerServer {
     Task<net::server::Response> news(net::server::Request& request);
     Task<net::server::Response> piece(net::server::Request& request);
     Task<Result<>> send(std::shared_ptr<Share> share, uint64_t piece, net::server::BodySink& sink);
-    Task<bool> take_slot();
+    class Waiting;
+    Task<bool> take_slot(uint32_t times_sent);
     void give_slot();
 
     asio::thread_pool& disk_;
@@ -54,6 +57,8 @@ class PeerServer {
     mutable Mutex mutex_;
     std::map<std::string, std::shared_ptr<Share>, std::less<>> shares_ ZCDP_GUARDED_BY(mutex_);
     uint32_t sending_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::set<std::pair<uint32_t, uint64_t>> waiting_ ZCDP_GUARDED_BY(mutex_);  ///< how often sent; in the order asked
+    uint64_t asked_ ZCDP_GUARDED_BY(mutex_) = 0;
     bool is_closed_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/guarded.hpp"
@@ -49,6 +50,8 @@ class Share {
     const PieceBytes& bytes() const { return *bytes_; }
 
     bool has(uint64_t piece) const;
+    /// How often the piece has been sent, and one more from now on.
+    uint32_t count_sent(uint64_t piece);
     News news() const;
     /// Replaces the three maps, which have as many pieces; who waits for news is woken when they differ.
     void tell(const HaveMap& have, const HaveMap& there, const HaveMap& drawing);
@@ -66,6 +69,7 @@ class Share {
     const std::unique_ptr<Bell> changed_;
     mutable Mutex mutex_;
     News news_ ZCDP_GUARDED_BY(mutex_);
+    std::vector<uint32_t> sent_ ZCDP_GUARDED_BY(mutex_);
     bool is_closed_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 

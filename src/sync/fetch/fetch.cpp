@@ -6,6 +6,7 @@
 
 #include "src/sync/fetch/fetcher.hpp"
 #include "src/sync/swarm/swarm_feeder.hpp"
+#include "zcdp/swarm/peer_server.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -58,6 +59,24 @@ Result<> run_loops(FetchJob& job, const origin::OriginFactory& factory, uint32_t
     return {};
 }
 
+std::optional<Error> what_failed(const Result<>& committed, const Result<>& ran, const FetchJob& job) {
+    if (!committed) return committed.error();
+    if (job.stop.stop_requested())
+        return Error(ErrorKind::interrupted, "stopped", job.source, "run the same command again to go on");
+    if (!ran) return ran.error();
+    return job.error();
+}
+
+/// Null without peers.
+Result<std::unique_ptr<SwarmFeeder>> swarm_feeder(const SyncOptions& options, const EntryList& plan,
+                                                  const Listed& listed, const StoreParts& store, Machine machine,
+                                                  const std::stop_token& stop) {
+    if (!options.peers) return std::unique_ptr<SwarmFeeder>();
+    return SwarmFeeder::make({*options.peers, plan, listed.identity, listed.revision, store.content, machine.fs,
+                              store.root + "/staging", machine.clock, machine.random, machine.log},
+                             stop);
+}
+
 }  // namespace
 
 Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan, const Listed& listed,
@@ -68,13 +87,7 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     const uint32_t connections = options.connections > 0 ? options.connections : kConnections;
     const uint32_t loop_count = std::min(loops_of(options), connections);
     ZCDP_TRY(const auto incoming, store.ingest.incoming(hold));
-    std::unique_ptr<SwarmFeeder> swarm;
-    if (options.peers) {
-        ZCDP_TRY(swarm,
-                 SwarmFeeder::make({*options.peers, plan, listed.identity, listed.revision, store.content, machine.fs,
-                                    store.root + "/staging", machine.clock, machine.random, machine.log},
-                                   stop));
-    }
+    ZCDP_TRY(const auto swarm, swarm_feeder(options, plan, listed, store, machine, stop));
     Committer committer(*incoming, scope, swarm ? kSwarmBatchMs : Committer::kBatchMs,
                         [&](std::span<const store::TagRow> rows) {
                             if (swarm) swarm->committed(rows);
@@ -98,11 +111,10 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     disk.join();
     const Result<> committed = committer.finish();
     if (swarm) swarm->join();
-    if (!committed) return committed.error();
-    if (stop.stop_requested())
-        return Error(ErrorKind::interrupted, "stopped", options.source, "run the same command again to go on");
-    if (!ran) return std::move(ran).error();
-    if (auto error = job.error()) return std::move(*error);
+    if (auto failed = what_failed(committed, ran, job)) {
+        if (swarm) options.peers->server.remove(job.swarm);
+        return std::move(*failed);
+    }
     return FetchTotals{job.objects_fetched, job.bytes_fetched,   job.objects_received,
                        job.bytes_received,  job.objects_matched, job.bytes_matched};
 }

@@ -68,6 +68,10 @@ void SwarmFeeder::ask_until_done(FetchJob& job) {
 void SwarmFeeder::join() {
     if (thread_.joinable()) thread_.join();
     disk_.join();
+    {
+        const MutexLock lock(mutex_);
+        coming_.clear();  // who still waits belongs to the session's loop
+    }
     session_.reset();
 }
 
@@ -112,7 +116,7 @@ void SwarmFeeder::work_on_chunk(const swarm::Piece& what, const Coming& coming) 
     const auto [at, is_new] = filling_.try_emplace(file.record.entry.path, Filling{file.entry, nullptr});
     Filling& filling = at->second;
     if (filling.is_whole) return end(list_->table().of(filling.entry, what.chunk), {});
-    if (filling.file) return add_run(filling.file, what.chunk, from);
+    if (filling.file) return add_chunk(filling, what.chunk, from);
     filling.waiting.emplace_back(what.chunk, from);
     if (is_new) add_file(file.record);
 }
@@ -140,9 +144,17 @@ void SwarmFeeder::add_file(SpoolEntry record) {
     queue_.emplace_back(std::move(record));
 }
 
-void SwarmFeeder::add_run(const std::shared_ptr<LongFile>& file, uint64_t chunk, std::optional<FromMember> from) {
+/// Of an open file. What comes in one pass comes with its only run.
+void SwarmFeeder::add_chunk(const Filling& filling, uint64_t chunk, const std::optional<FromMember>& from) {
+    const store::PartialFile* partial = filling.file->partial.get();
+    if (!partial || partial->has(chunk)) return end(list_->table().of(filling.entry, chunk), {});
+    if (!filling.file->one_pass) add_run(filling.file, chunk, 1, from);
+}
+
+void SwarmFeeder::add_run(const std::shared_ptr<LongFile>& file, uint64_t chunk, uint64_t count,
+                          const std::optional<FromMember>& from) {
     ++file->runs;
-    queue_.emplace_back(ChunkRun{file, chunk, 1, std::move(from)});
+    queue_.emplace_back(ChunkRun{file, chunk, count, from});
 }
 
 /// The ask is over; with a piece that came, so are those that waited for it, else the next one is tried.
@@ -191,18 +203,23 @@ Result<bool> SwarmFeeder::take_empty(Batch& batch) {
     }
 }
 
-/// A file of one chunk is a part of a run, and all of it is fetched.
+/// A file of one chunk is a part of a run, and all of it is fetched. One that is opened again was damaged, or comes in
+/// one pass alone: then all that is missing comes from the origin.
 void SwarmFeeder::opened(std::shared_ptr<LongFile> file) {
     const MutexLock lock(mutex_);
     const auto at = filling_.find(file->record.entry.path);
-    if (at == filling_.end()) return add_run(file, 0, std::nullopt);
+    if (at == filling_.end()) return add_run(file, 0, 1, std::nullopt);
     Filling& filling = at->second;
-    filling.file = file;
+    const bool is_again = filling.file || filling.is_whole;
+    filling.file = file, filling.is_whole = false;
     given_->fill(filling.entry, file->partial->source());
-    for (auto& [chunk, from] : std::exchange(filling.waiting, {})) {
-        if (file->partial->has(chunk)) end(list_->table().of(filling.entry, chunk), {});
-        else add_run(file, chunk, std::move(from));
-    }
+    const auto waiting = std::exchange(filling.waiting, {});
+    const uint64_t chunks = chunk_count(file->size_bytes());
+    if (file->one_pass) return add_run(file, 0, chunks, std::nullopt);
+    for (const auto& [chunk, from] : waiting) add_chunk(filling, chunk, from);
+    if (!is_again) return;
+    for (uint64_t chunk = 0; chunk < chunks; ++chunk)
+        if (!file->partial->has(chunk)) add_run(file, chunk, 1, std::nullopt);
 }
 
 void SwarmFeeder::was_whole(const LongFile& file) {
@@ -210,9 +227,16 @@ void SwarmFeeder::was_whole(const LongFile& file) {
     const auto at = filling_.find(file.record.entry.path);
     if (at == filling_.end()) return;
     Filling& filling = at->second;
-    filling.is_whole = true;
     given_->fill(filling.entry, file.partial->source());
-    for (auto& [chunk, from] : std::exchange(filling.waiting, {})) end(list_->table().of(filling.entry, chunk), {});
+    is_whole(filling);
+}
+
+/// Nothing of it is asked for any more.
+void SwarmFeeder::is_whole(Filling& filling) {
+    filling.is_whole = true;
+    filling.file.reset();
+    for (const auto& [chunk, from] : std::exchange(filling.waiting, {}))
+        end(list_->table().of(filling.entry, chunk), {});
 }
 
 void SwarmFeeder::long_done() {
@@ -239,8 +263,8 @@ void SwarmFeeder::committed(std::span<const store::TagRow> rows) {
                               ? filling_.find(row.key.substr(parts_.identity.prefix.size()))
                               : filling_.end();
         if (file != filling_.end()) {
-            file->second.is_whole = true, file->second.file.reset();
             (void)given_->put(file->second.entry, row.digest);
+            is_whole(file->second);
             continue;
         }
         const auto short_file = short_files_.find(row.key);

@@ -91,8 +91,10 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     void work_on_chunk(const swarm::Piece& what, const Coming& coming) ZCDP_REQUIRES(mutex_);
     void work_on_run(uint64_t piece, Coming& coming) ZCDP_REQUIRES(mutex_);
     void add_file(SpoolEntry record) ZCDP_REQUIRES(mutex_);
-    void add_run(const std::shared_ptr<LongFile>& file, uint64_t chunk, std::optional<FromMember> from)
-        ZCDP_REQUIRES(mutex_);
+    void add_chunk(const Filling& filling, uint64_t chunk, const std::optional<FromMember>& from) ZCDP_REQUIRES(mutex_);
+    void add_run(const std::shared_ptr<LongFile>& file, uint64_t chunk, uint64_t count,
+                 const std::optional<FromMember>& from) ZCDP_REQUIRES(mutex_);
+    void is_whole(Filling& filling) ZCDP_REQUIRES(mutex_);
     Result<bool> take_empty(Batch& batch) ZCDP_REQUIRES(mutex_);
     void end(uint64_t piece, swarm::Received received) ZCDP_REQUIRES(mutex_);
     std::string key(const std::string& path) const { return parts_.identity.prefix + path; }

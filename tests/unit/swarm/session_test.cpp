@@ -138,7 +138,7 @@ struct Member {
                  .self = name,
                  .address = address(),
                  .settle_ms = 600,
-                 .chooser = {.draws = {.late_ms_least = 300, .unknown_ms = 300}}},
+                 .chooser = {.draws = {.late_ms_least = 60'000, .unknown_ms = 300}}},
                 share, keeper,
                 [this](asio::any_io_executor executor) {
                     return net::make_http_client(executor, {}, system_clock(), metrics, log);

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <thread>
 
-#include "src/sync/swarm/piece_list.hpp"
+#include "src/sync/swarm/swarm_feeder.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/introductions.hpp"
 #include "tests/support/temp_store.hpp"
@@ -63,8 +63,9 @@ struct Node {
         peer_server.close();
         server.reset();
     }
-    void start(const std::string& source) {
-        thread = std::thread([this, source] {
+    /// `late_ms`: how soon somebody draws what its owner was to draw; where pieces are counted, never.
+    void start(const std::string& source, uint64_t late_ms = 120'000) {
+        thread = std::thread([this, source, late_ms] {
             const Peers peers{.dataset = "the dataset",
                               .self = name,
                               .address = "127.0.0.1:" + std::to_string(server->port()),
@@ -74,7 +75,8 @@ struct Node {
                                   [this](asio::any_io_executor executor) {
                                       return net::make_http_client(executor, {}, system_clock(), metrics, log);
                                   },
-                              .introductions = [this](asio::any_io_executor) { return controller.door(); }};
+                              .introductions = [this](asio::any_io_executor) { return controller.door(); },
+                              .chooser = {.draws = {.late_ms_least = late_ms, .unknown_ms = 500}}};
             SyncOptions options;
             options.source = source, options.peers = &peers;
             const Machine machine{
@@ -138,6 +140,74 @@ TEST_CASE("a node that comes later draws nothing from the origin") {
     CHECK(report->bytes_fetched == 0);
     CHECK(report->bytes_received == report->bytes);
     CHECK(dataset.is(report->path));
+}
+
+TEST_CASE("one that is stopped in the middle costs the others nothing but its part") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    std::vector<std::unique_ptr<Node>> nodes;
+    for (int i = 0; i < 3; ++i) nodes.push_back(std::make_unique<Node>("node-" + std::to_string(i), controller));
+    for (auto& node : nodes) node->start(dataset.folder.path(), 500);
+    while (nodes[1]->progress.bytes_done < 20 << 20) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    nodes[1]->stop.request_stop();
+    const auto& stopped = nodes[1]->ended();
+    CHECK((!stopped && stopped.error().kind() == ErrorKind::interrupted));
+    nodes[1]->peer_server.close();
+    nodes[1]->server->drain(0);
+    for (const size_t i : {0, 2}) {
+        const auto& report = nodes[i]->ended();
+        if (!report) FAIL(report.error().line());
+        CHECK(dataset.is(report->path));
+    }
+}
+
+namespace {
+
+/// Gives nothing of what it says that it has.
+class Nothing final : public swarm::PieceBytes {
+  public:
+    Result<std::unique_ptr<swarm::PieceReader>> open(uint64_t) const override {
+        ++asked;
+        return Error(ErrorKind::not_found, "on purpose");
+    }
+    std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
+    mutable std::atomic<int> asked{0};
+};
+
+}  // namespace
+
+TEST_CASE("a member that has nothing of what it says is given up after three strikes, and the origin is asked") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    Node liar("liar", controller), node("node", controller);
+    Progress progress;
+    const Machine machine{system_fs(),  system_clock(), system_random(),
+                          liar.metrics, liar.log,       [](const char*) { return std::string(); }};
+    SyncOptions options;
+    options.source = dataset.folder.path();
+    const auto factory = origin::make_origin_factory(options.source, {}, machine);
+    REQUIRE(factory);
+    TempFolder scratch(true);
+    swarm::PieceTable table;
+    const auto listed =
+        list_source(options, *factory, machine, scratch.path(), progress, {}, [&](const origin::Entry& entry) {
+            entry.kind == origin::EntryKind::file ? table.add_file(entry.size_bytes) : table.add_other();
+        });
+    REQUIRE(listed);
+    table.finish();
+    swarm::HaveMap all(table.pieces());
+    all.set_all();
+    const auto nothing = std::make_shared<Nothing>();
+    const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
+    liar.peer_server.add(swarm_name("the dataset", listed->revision),
+                         std::make_shared<swarm::Share>(std::move(table), news, nothing));
+    REQUIRE(controller.meet({.name = liar.name, .address = "127.0.0.1:" + std::to_string(liar.server->port())}));
+    node.start(options.source, 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_fetched == report->bytes);
+    CHECK(nothing->asked > 0);
 }
 
 }  // namespace zcdp::sync
