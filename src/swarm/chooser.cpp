@@ -30,6 +30,11 @@ Chooser::Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> o
 
 // --- what is said ---
 
+void Chooser::set_owners(std::shared_ptr<const Owners> owners) {
+    to_draw_.clear();
+    draws_.set_owners(std::move(owners));
+}
+
 void Chooser::has(Neighbour getter, const News& news) {
     Known& known = known_[getter];
     known.pieces = news.have, known.is_holder = false;

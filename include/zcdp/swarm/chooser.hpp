@@ -56,8 +56,8 @@ class Chooser {
     Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> owners, const Clock& clock, Random& random,
             ChooserOptions options = {});
 
-    /// Others belong to the swarm now.
-    void set_owners(std::shared_ptr<const Owners> owners) { draws_.set_owners(std::move(owners)); }
+    /// Others belong to the swarm now. What is under way stays so; what was to be drawn here may be another's to draw.
+    void set_owners(std::shared_ptr<const Owners> owners);
     /// A getter's news; with the first it becomes a neighbour. What it had and says no more it has no more.
     void has(Neighbour getter, const News& news);
     /// A neighbour that has had all from the start.

@@ -87,6 +87,23 @@ TEST_CASE("what a neighbour draws is drawn by nobody else, until that takes too 
     CHECK(std::find(late.begin(), late.end(), Ask{{}, 0}) != late.end());
 }
 
+TEST_CASE("who comes draws its own share of what somebody alone was to draw") {
+    Member member({"a"}, {.draws_most = 4});
+    CHECK(member.chooser.next().size() == 4);
+    const auto both = std::make_shared<const Owners>(Revision("r"), std::vector<std::string>{"a", "b"});
+    member.chooser.set_owners(both);
+    uint64_t drawn = 4;
+    for (std::vector<Ask> asks = {{{}, 0}, {{}, 1}, {{}, 2}, {{}, 3}}; !asks.empty(); asks = member.chooser.next()) {
+        for (const Ask& ask : asks) {
+            CHECK((ask.piece < 4 || both->members()[*both->owner_of(ask.piece)] == "a"));
+            member.chooser.arrived(ask);
+        }
+        drawn += asks.size();
+    }
+    CHECK(drawn > 8);
+    CHECK(drawn < kPieces * 3 / 4);
+}
+
 TEST_CASE("a holder is drawn from instead of the origin, and of it nothing else is asked") {
     Member member({"a", "b"}, {.window = 8});
     member.chooser.has_all(7);

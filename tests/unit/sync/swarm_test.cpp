@@ -69,7 +69,7 @@ struct Node {
             const Peers peers{.dataset = "the dataset",
                               .self = name,
                               .address = "127.0.0.1:" + std::to_string(server->port()),
-                              .settle_ms = 600,
+                              .settle_ms = 2000,
                               .server = peer_server,
                               .http =
                                   [this](asio::any_io_executor executor) {
@@ -119,7 +119,7 @@ TEST_CASE("nodes that begin at once each draw a part, and all have all") {
         const auto& report = node->ended();
         if (!report) FAIL(report.error().line());
         CHECK(report->bytes_fetched + report->bytes_received == report->bytes);
-        CHECK(report->objects_received > 0);
+        CHECK(report->bytes_received > 0);
         CHECK((snapshot.empty() || snapshot == report->snapshot));
         CHECK(dataset.is(report->path));
         snapshot = report->snapshot, fetched += report->bytes_fetched, bytes = report->bytes;
