@@ -45,7 +45,7 @@ void Committer::work() {
             room_.notify_all();
         }
         Result<> done = batch.empty() ? Result<>() : incoming_.commit(scope_, batch);
-        if (done && committed_ && !batch.empty()) committed_(batch);
+        if (done && committed_ && !batch.empty()) done = committed_(batch);
         const MutexLock lock(mutex_);
         if (!done && !error_) error_ = std::move(done).error();
         if (error_) {

@@ -19,8 +19,8 @@ class Committer {
   public:
     static constexpr uint64_t kBatchMs = 2'000;  ///< bounds what a kill -9 costs
 
-    /// `committed` is told of each batch that is durable, on the committer's thread.
-    using Committed = std::function<void(std::span<const store::TagRow>)>;
+    /// `committed` is told of each batch that is durable, on the committer's thread; its error is the committer's.
+    using Committed = std::function<Result<>(std::span<const store::TagRow>)>;
     Committer(store::Incoming& incoming, store::TagScope scope, uint64_t batch_ms = kBatchMs, Committed committed = {})
         : incoming_(incoming), scope_(std::move(scope)), batch_ms_(batch_ms), committed_(std::move(committed)) {}
     ~Committer();

@@ -88,10 +88,9 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
     const uint32_t loop_count = std::min(loops_of(options), connections);
     ZCDP_TRY(const auto incoming, store.ingest.incoming(hold));
     ZCDP_TRY(const auto swarm, swarm_feeder(options, plan, listed, store, machine, stop));
-    Committer committer(*incoming, scope, swarm ? kSwarmBatchMs : Committer::kBatchMs,
-                        [&](std::span<const store::TagRow> rows) {
-                            if (swarm) swarm->committed(rows);
-                        });
+    Committer committer(
+        *incoming, scope, swarm ? kSwarmBatchMs : Committer::kBatchMs,
+        [&](std::span<const store::TagRow> rows) { return swarm ? swarm->committed(rows) : Result<>(); });
     PlanFeeder in_order(plan.read(machine.fs), connections);
     Feeder& feeder = swarm ? static_cast<Feeder&>(*swarm) : in_order;
     asio::thread_pool disk(kDiskThreads);

@@ -125,9 +125,9 @@ Result<std::unique_ptr<swarm::PieceReader>> GivenPieces::open(uint64_t piece) co
 /// A chunk of a file that is in the CAS, and a run of one file.
 std::optional<net::server::FileRange> GivenPieces::file_of(uint64_t piece) const {
     const swarm::Piece what = list_->table().at(piece);
-    if (what.is_chunk && filling(what.first_entry)) return std::nullopt;
+    if (what.is_chunk ? filling(what.first_entry) != nullptr : what.first_entry != what.last_entry) return std::nullopt;
     const auto files = list_->files_of(piece);
-    if (!files || files->size() != 1) return std::nullopt;
+    if (!files) return std::nullopt;
     const auto digest = digest_of(files->front());
     if (!digest) return std::nullopt;
     auto blob = content_.open_blob(*digest);

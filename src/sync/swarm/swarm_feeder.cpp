@@ -40,6 +40,7 @@ SwarmFeeder::~SwarmFeeder() { join(); }
 
 void SwarmFeeder::start(FetchJob& job) {
     const Peers& peers = parts_.peers;
+    committer_ = &job.committer;
     // A chunk has one writer: a second ask for what is late would only wait for the first.
     swarm::ChooserOptions chooser = peers.chooser;
     chooser.late_ms_least = kNeverMs, chooser.last_pieces = 0;
@@ -60,7 +61,6 @@ void SwarmFeeder::start(FetchJob& job) {
 void SwarmFeeder::ask_until_done(FetchJob& job) {
     auto ended = session_->run(job.ending());
     if (!ended) job.fail(std::move(ended).error());
-    else report_ = *ended;
     const MutexLock lock(mutex_);
     session_ended_ = true;
 }
@@ -172,7 +172,9 @@ void SwarmFeeder::end(uint64_t piece, swarm::Received received) {
 
 // --- what the loops ask and tell ---
 
+/// What cannot become durable is never had: nothing would end the session that waits for it.
 Result<Feeder::Batch> SwarmFeeder::take(size_t free_slots) {
+    if (committer_->failed()) return Error(ErrorKind::failed, "nothing more can be committed");
     const MutexLock lock(mutex_);
     Batch batch;
     for (size_t heavy = 0; heavy < std::max<size_t>(free_slots, 1) && batch.work.size() < kSmallFilesPerBatch;) {
@@ -256,14 +258,14 @@ void SwarmFeeder::not_received(uint64_t piece, Error error) {
     end(piece, {.theirs = std::move(error), .ours = {}});
 }
 
-void SwarmFeeder::committed(std::span<const store::TagRow> rows) {
+Result<> SwarmFeeder::committed(std::span<const store::TagRow> rows) {
     for (const store::TagRow& row : rows) {
         const MutexLock lock(mutex_);
         const auto file = row.key.starts_with(parts_.identity.prefix)
                               ? filling_.find(row.key.substr(parts_.identity.prefix.size()))
                               : filling_.end();
         if (file != filling_.end()) {
-            (void)given_->put(file->second.entry, row.digest);
+            ZCDP_CHECK(given_->put(file->second.entry, row.digest));
             is_whole(file->second);
             continue;
         }
@@ -271,10 +273,11 @@ void SwarmFeeder::committed(std::span<const store::TagRow> rows) {
         if (short_file == short_files_.end()) continue;
         const auto [piece, entry] = short_file->second;
         short_files_.erase(short_file);
-        (void)given_->put(entry, row.digest);
+        ZCDP_CHECK(given_->put(entry, row.digest));
         const auto coming = coming_.find(piece);
         if (coming != coming_.end() && --coming->second.files_left == 0) end(piece, {});
     }
+    return {};
 }
 
 }  // namespace zcdp::sync

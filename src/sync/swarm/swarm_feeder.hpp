@@ -52,9 +52,8 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     void start(FetchJob& job);
     /// Waits until the session has ended, with whose loop everything else is over. What is here stays given.
     void join();
-    /// Rows that are durable.
-    void committed(std::span<const store::TagRow> rows);
-    const swarm::SessionReport& report() const { return report_; }
+    /// Rows that are durable. Errors: those of the disk.
+    Result<> committed(std::span<const store::TagRow> rows);
 
     Result<Batch> take(size_t free_slots) override;
     void opened(std::shared_ptr<LongFile> file) override;
@@ -107,7 +106,7 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     asio::thread_pool disk_{2};
     std::unique_ptr<swarm::Session> session_;
     std::thread thread_;
-    swarm::SessionReport report_;
+    const Committer* committer_ = nullptr;  ///< of the job, from start() on
 
     Mutex mutex_;
     std::deque<Work> queue_ ZCDP_GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 
 #include "src/sync/swarm/swarm_feeder.hpp"
 #include "tests/support/doctest.hpp"
+#include "tests/support/forwarding_fs.hpp"
 #include "tests/support/introductions.hpp"
 #include "tests/support/temp_store.hpp"
 #include "zcdp/swarm/peer_server.hpp"
@@ -53,8 +54,8 @@ struct Dataset {
 };
 
 struct Node {
-    Node(std::string name_given, test::IntroducerInProcess& controller_given)
-        : name(std::move(name_given)), controller(controller_given), store(temp.open()) {
+    Node(std::string name_given, test::IntroducerInProcess& controller_given, Fs& of_store = system_fs())
+        : name(std::move(name_given)), controller(controller_given), temp(of_store, true), store(temp.open()) {
         server = net::server::Server::open({.listen = "127.0.0.1:0"}, pool, peer_server.handler(), log).value();
     }
     ~Node() {
@@ -94,7 +95,7 @@ struct Node {
     test::IntroducerInProcess& controller;
     Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
     Metrics metrics;
-    TempStore temp{system_fs(), true};
+    TempStore temp;
     std::unique_ptr<store::Store> store;
     asio::thread_pool pool{2};
     swarm::PeerServer peer_server{pool, {}};
@@ -159,6 +160,36 @@ TEST_CASE("one that is stopped in the middle costs the others nothing but its pa
         if (!report) FAIL(report.error().line());
         CHECK(dataset.is(report->path));
     }
+}
+
+namespace {
+
+/// From some time on nothing becomes durable.
+class FullFs final : public test::ForwardingFs {
+  public:
+    using ForwardingFs::ForwardingFs;
+    SysResult<> fsync(int file) override { return is_full ? full() : below_.fsync(file); }
+    SysResult<> fdatasync(int file) override { return is_full ? full() : below_.fdatasync(file); }
+    SysResult<> sync_fs(int file) override { return is_full ? full() : below_.sync_fs(file); }
+    std::atomic<bool> is_full{false};
+
+  private:
+    static SysResult<> full() { return boost::system::error_code(ENOSPC, boost::system::system_category()); }
+};
+
+}  // namespace
+
+TEST_CASE("a disk that takes nothing more ends the sync with its error, and no session waits for what cannot come") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    FullFs disk(system_fs());
+    Node node("node", controller, disk);
+    disk.is_full = true;
+    node.start(dataset.folder.path());
+    const auto& report = node.ended();
+    REQUIRE(!report);
+    CHECK(report.error().kind() == ErrorKind::no_space);
+    disk.is_full = false;
 }
 
 namespace {
