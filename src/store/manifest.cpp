@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "zcdp/base/little_endian.hpp"
 #include "zcdp/base/paths.hpp"
 #include "zcdp/base/varint.hpp"
 
@@ -20,10 +21,6 @@ constexpr size_t kIoBytes = 128 << 10;
 constexpr int kLevel = 3;
 
 Error corrupt(std::string what) { return Error(ErrorKind::corrupt, std::move(what), "manifest"); }
-
-void put_u64(std::string& out, uint64_t value) {
-    for (int i = 0; i < 8; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
-}
 
 PathProblem check_entry(const ManifestEntry& entry, const std::string& last) {
     if (const auto problem = check_path(entry.path); problem != PathProblem::none) return problem;
@@ -183,8 +180,8 @@ class Reader final : public ManifestReader {
     Result<> end() {
         uint64_t values[4];
         for (uint64_t& value : values) {
-            ZCDP_TRY(const auto raw, take(8));
-            std::memcpy(&value, raw.data(), 8);
+            ZCDP_TRY(const auto raw, take(kU64Bytes));
+            value = get_u64(raw);
         }
         if (values[0] != totals_.files || values[1] != totals_.directories || values[2] != totals_.symlinks ||
             values[3] != totals_.bytes)

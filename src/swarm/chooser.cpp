@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "zcdp/base/assert.hpp"
+#include "src/swarm/milliseconds.hpp"
 
 namespace zcdp::swarm {
 namespace {
 
-constexpr int64_t kNsPerMs = 1'000'000;
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
 double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
@@ -263,8 +262,8 @@ void Chooser::look_for_lost() {
     nowhere.remove(taken_);
     for (const auto& [neighbour, known] : known_)
         if (!known.is_holder) nowhere.remove(known.pieces);
-    for (auto piece = HaveMap(mine_.pieces()).first_wanted(nowhere); piece;
-         piece = HaveMap(mine_.pieces()).first_wanted(nowhere, *piece + 1)) {
+    const HaveMap none(mine_.pieces());
+    for (auto piece = none.first_wanted(nowhere); piece; piece = none.first_wanted(nowhere, *piece + 1)) {
         if (!nowhere_.has(*piece)) continue;
         lost_.set(*piece);
         ++lost_count_;
@@ -282,7 +281,7 @@ std::optional<uint64_t> Chooser::wake_ms() const {
     std::optional<uint64_t> next = draws_.wake_ms();
     const int64_t now = clock_.monotonic_ns();
     const auto at = [&](int64_t ns) {
-        const uint64_t ms = static_cast<uint64_t>(std::max<int64_t>(ns - now + kNsPerMs - 1, 0) / kNsPerMs);
+        const uint64_t ms = ms_until(ns, now);
         next = std::min(next.value_or(ms), ms);
     };
     for (const Asked& asked : asked_)

@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/swarm/milliseconds.hpp"
+
 namespace zcdp::swarm {
-namespace {
-
-constexpr int64_t kNsPerMs = 1'000'000;
-
-}  // namespace
 
 Draws::Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owners> owners, const Clock& clock,
              DrawOptions options)
@@ -160,7 +157,7 @@ std::optional<uint64_t> Draws::wake_ms() const {
     for (const auto& [piece, awaited] : awaited_)
         if (!awaited.is_due) next = std::min(next.value_or(due_ns(awaited)), due_ns(awaited));
     if (!next) return std::nullopt;
-    return static_cast<uint64_t>(std::max<int64_t>(*next - clock_.monotonic_ns() + kNsPerMs - 1, 0) / kNsPerMs);
+    return ms_until(*next, clock_.monotonic_ns());
 }
 
 }  // namespace zcdp::swarm

@@ -3,18 +3,12 @@
 #include <bit>
 
 #include "zcdp/base/assert.hpp"
+#include "zcdp/base/little_endian.hpp"
 
 namespace zcdp::swarm {
 namespace {
 
 constexpr uint64_t kBits = 64;
-constexpr size_t kHeadBytes = 8;
-
-uint64_t little_endian(std::string_view bytes) {
-    uint64_t value = 0;
-    for (size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[i]);
-    return value;
-}
 
 Error corrupt(std::string what) { return Error(ErrorKind::corrupt, std::move(what), "a have-map"); }
 
@@ -69,19 +63,21 @@ uint64_t HaveMap::count_wanted(const HaveMap& other) const {
     return count;
 }
 
+size_t HaveMap::encoded_bytes(uint64_t pieces) { return kU64Bytes + (pieces + 7) / 8; }
+
 std::string HaveMap::encode() const {
     std::string out;
-    out.reserve(kHeadBytes + (pieces_ + 7) / 8);
-    for (size_t i = 0; i < kHeadBytes; ++i) out += static_cast<char>(pieces_ >> (8 * i) & 0xff);
+    out.reserve(encoded_bytes(pieces_));
+    put_u64(out, pieces_);
     for (uint64_t byte = 0; byte < (pieces_ + 7) / 8; ++byte)
         out += static_cast<char>(words_[byte / 8] >> (8 * (byte % 8)) & 0xff);
     return out;
 }
 
 Result<HaveMap> HaveMap::decode(std::string_view bytes, uint64_t pieces) {
-    if (bytes.size() < kHeadBytes || little_endian(bytes.substr(0, kHeadBytes)) != pieces)
+    if (bytes.size() < kU64Bytes || get_u64(bytes) != pieces)
         return corrupt("is not of " + std::to_string(pieces) + " pieces");
-    bytes.remove_prefix(kHeadBytes);
+    bytes.remove_prefix(kU64Bytes);
     if (bytes.size() != (pieces + 7) / 8) return corrupt("has another length than its pieces say");
     HaveMap map(pieces);
     for (uint64_t byte = 0; byte < bytes.size(); ++byte)

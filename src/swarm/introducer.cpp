@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "src/swarm/milliseconds.hpp"
+
 #include "zcdp/base/digest.hpp"
 
 namespace zcdp::swarm {
 namespace {
 
-constexpr int64_t kNsPerMs = 1'000'000;
 constexpr size_t kTextBytesMost = 256;
 
 bool is_word(const std::string& text) {

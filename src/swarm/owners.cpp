@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "zcdp/base/assert.hpp"
 #include "zcdp/base/digest.hpp"
+#include "zcdp/base/little_endian.hpp"
 
 namespace zcdp::swarm {
 namespace {
@@ -23,10 +23,7 @@ uint64_t splitmix64(uint64_t state) {
 uint64_t weight(uint64_t seed, uint64_t piece) { return splitmix64(seed + piece * kGoldenGamma); }
 
 uint64_t seed_of(const Revision& revision, const std::string& member) {
-    const Sha256Bytes hash = Sha256::of(revision.str() + '\0' + member);
-    uint64_t seed = 0;
-    for (size_t i = 8; i-- > 0;) seed = seed << 8 | hash[i];
-    return seed;
+    return get_u64(Sha256::of(revision.str() + '\0' + member));
 }
 
 }  // namespace

@@ -31,8 +31,7 @@ Task<Result<std::optional<News>>> PeerClient::news(net::Endpoint member, uint64_
                 co_await http_.send(std::move(member), std::move(request), Deadline::in_ms(wait_ms + 2 * kAnswerMs)));
     if (answer->status() == 204) co_return std::nullopt;
     if (answer->status() != 200) co_return wrong_status(*answer);
-    const size_t news_bytes = News{0, HaveMap(pieces_), HaveMap(pieces_), HaveMap(pieces_)}.encode().size();
-    ZCDP_CO_TRY(const std::string body, co_await answer->read_all(news_bytes));
+    ZCDP_CO_TRY(const std::string body, co_await answer->read_all(News::encoded_bytes(pieces_)));
     auto news = News::decode(body, pieces_);
     if (!news) co_return std::move(news).error().about(answer->peer());
     co_return std::move(*news);

@@ -35,6 +35,8 @@ class HaveMap {
     uint64_t count_wanted(const HaveMap& other) const;
 
     std::string encode() const;
+    /// Of what encode() gives.
+    static size_t encoded_bytes(uint64_t pieces);
     /// Errors: corrupt for anything that encode() does not write, and for a map of another number of pieces.
     static Result<HaveMap> decode(std::string_view bytes, uint64_t pieces);
 

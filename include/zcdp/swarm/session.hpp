@@ -13,7 +13,6 @@
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/log.hpp"
-#include "zcdp/base/metrics.hpp"
 #include "zcdp/base/random.hpp"
 #include "zcdp/base/tasks.hpp"
 #include "zcdp/net/http.hpp"

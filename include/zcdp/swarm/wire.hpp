@@ -28,6 +28,8 @@ struct News {
     HaveMap drawing;       ///< what it draws now
 
     std::string encode() const;
+    /// Of what encode() gives.
+    static size_t encoded_bytes(uint64_t pieces);
     /// Errors: corrupt, for what encode() does not write, and for maps of another number of pieces.
     static Result<News> decode(std::string_view bytes, uint64_t pieces);
     bool operator==(const News&) const = default;

@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 
-#include "zcdp/base/random.hpp"
 #include "zcdp/net/http.hpp"
 #include "zcdp/swarm/session.hpp"
 
