@@ -136,6 +136,8 @@ Result<> Index::prepare() {
     ZCDP_CHECK(make(put_origin_, "INSERT OR IGNORE INTO origins(endpoint, bucket, credentials) VALUES(?,?,?)"));
     ZCDP_CHECK(make(get_origin_, "SELECT id FROM origins WHERE endpoint=? AND bucket=? AND credentials=?"));
     ZCDP_CHECK(make(put_tag_, "INSERT OR REPLACE INTO tags VALUES(?,?,?,?,?,?)"));
+    ZCDP_CHECK(make(drop_tag_, "DELETE FROM tags WHERE origin=? AND key=?"));
+    ZCDP_CHECK(make(drop_revisions_, "DELETE FROM revisions WHERE origin=? AND prefix=?"));
     ZCDP_CHECK(
         make(tags_from_, "SELECT key, tag, size, kind, digest FROM tags WHERE origin=? AND key>=? ORDER BY key"));
     ZCDP_CHECK(make(tags_like_,
@@ -235,6 +237,14 @@ Result<> Index::put_tag(int64_t origin, const TagRow& row) {
         .bind(5, static_cast<int>(row.digest.kind))
         .bind_blob(6, row.digest.bytes)
         .run();
+}
+
+Result<> Index::drop_tag(int64_t origin, const std::string& key) {
+    return drop_tag_.bind(1, origin).bind_text(2, key).run();
+}
+
+Result<> Index::drop_revisions(int64_t origin, const std::string& prefix) {
+    return drop_revisions_.bind(1, origin).bind_text(2, prefix).run();
 }
 
 Result<> Index::for_each_tag(int64_t origin, const std::string& prefix, const std::string& from,

@@ -55,6 +55,8 @@ class Index {
     Result<> put_tag(int64_t origin, const TagRow& row);  ///< and its sum, if it has one
     Result<> for_each_tag(int64_t origin, const std::string& prefix, const std::string& from,
                           const std::function<bool(const TagRow&)>& row);
+    Result<> drop_tag(int64_t origin, const std::string& key);
+    Result<> drop_revisions(int64_t origin, const std::string& prefix);
     Result<std::vector<TagRow>> tags_like(const TagScope& scope, const Tag& tag, uint64_t size_bytes);
     Result<bool> any_tags(const TagScope& scope);
     Result<std::vector<Digest>> sums_like(const TagScope& scope, const std::string& sum, uint64_t size_bytes,
@@ -99,9 +101,10 @@ class Index {
     Result<> prepare_sums();
     Result<int64_t> version();
     sqlite::Database db_;
-    sqlite::Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, tags_from_,
-        tags_like_, any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_, drop_snapshot_, set_state_,
-        set_pinned_, set_last_use_, add_lease_, drop_lease_, put_sum_, sums_like_, any_sums_;
+    sqlite::Statement put_blob_, get_blob_, has_blob_, drop_blob_, put_origin_, get_origin_, put_tag_, drop_tag_,
+        tags_from_, drop_revisions_, tags_like_, any_tags_, get_revision_, put_revision_, put_snapshot_, get_snapshot_,
+        drop_snapshot_, set_state_, set_pinned_, set_last_use_, add_lease_, drop_lease_, put_sum_, sums_like_,
+        any_sums_;
     bool sums_ = false;  ///< an older index that is only read has none
 };
 

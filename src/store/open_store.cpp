@@ -15,6 +15,7 @@ namespace zcdp::store {
 namespace {
 
 constexpr std::string_view kFormat = "zcdp store 1\n";
+constexpr size_t kForgottenAtOnce = 2'048;
 
 /// Seconds since boot in clock ticks at which a process began: tells a pid from its re-use. 0 when it is gone.
 int64_t process_start(Fs& fs, int64_t pid) {
@@ -236,6 +237,26 @@ Result<> OpenStore::put_tags(const TagScope& scope, std::span<const TagRow> rows
     ZCDP_TRY(const int64_t origin, core_.index->origin_id(scope));
     for (const TagRow& row : rows) ZCDP_CHECK(core_.index->put_tag(origin, row));
     return transaction.commit();
+}
+
+Result<> OpenStore::forget(const TagScope& scope, const std::string& prefix) {
+    ZCDP_CHECK(must_write());
+    const MutexLock lock(core_.mutex);
+    ZCDP_TRY(const auto origin, core_.index->find_origin(scope));
+    if (!origin) return {};
+    ZCDP_CHECK(core_.index->drop_revisions(*origin, prefix));
+    std::vector<std::string> keys;
+    do {
+        keys.clear();
+        ZCDP_CHECK(core_.index->for_each_tag(*origin, prefix, "", [&keys](const TagRow& row) {
+            keys.push_back(row.key);
+            return keys.size() < kForgottenAtOnce;
+        }));
+        ZCDP_TRY(auto transaction, core_.index->transaction());
+        for (const std::string& key : keys) ZCDP_CHECK(core_.index->drop_tag(*origin, key));
+        ZCDP_CHECK(transaction.commit());
+    } while (!keys.empty());
+    return {};
 }
 
 Result<std::optional<SnapshotInfo>> OpenStore::find_revision(const TagScope& scope, const std::string& prefix,

@@ -34,6 +34,7 @@ class OpenStore final : public Store {
                                           bool anybodys) override;
     Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) override;
     Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) override;
+    Result<> forget(const TagScope& scope, const std::string& prefix) override;
     Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
                                                       const std::string& selection, const Revision& revision) override;
     Result<> put_revision(const TagScope& scope, const std::string& prefix, const std::string& selection,

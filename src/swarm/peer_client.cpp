@@ -4,6 +4,9 @@
 
 #include <utility>
 
+#include "zcdp/base/base64.hpp"
+#include "zcdp/swarm/identity.hpp"
+
 namespace zcdp::swarm {
 namespace {
 
@@ -37,8 +40,7 @@ Task<Result<std::optional<News>>> PeerClient::news(net::Endpoint member, uint64_
     co_return std::move(*news);
 }
 
-Task<Result<std::unique_ptr<net::Response>>> PeerClient::piece(net::Endpoint member, uint64_t piece,
-                                                               uint64_t size_bytes) {
+Task<Result<PieceAnswer>> PeerClient::piece(net::Endpoint member, uint64_t piece, uint64_t size_bytes) {
     net::Request request;
     request.target = piece_target(swarm_, piece);
     ZCDP_CO_TRY(auto answer, co_await http_.send(std::move(member), std::move(request), Deadline::in_ms(kPieceMs)));
@@ -47,7 +49,18 @@ Task<Result<std::unique_ptr<net::Response>>> PeerClient::piece(net::Endpoint mem
         co_return Error(ErrorKind::corrupt,
                         fmt::format("sends {} bytes of a piece of {}", *answer->body_bytes(), size_bytes),
                         answer->peer());
-    co_return std::move(answer);
+    auto claim = from_base64(answer->header(kClaimHeader));
+    if (!claim) co_return Error(ErrorKind::corrupt, "sends a claim that is no base64", answer->peer());
+    co_return PieceAnswer{std::move(*claim), std::move(answer)};
+}
+
+Task<Result<std::string>> PeerClient::claim(net::Endpoint member, uint64_t piece) {
+    net::Request request;
+    request.target = claim_target(swarm_, piece);
+    ZCDP_CO_TRY(const auto answer,
+                co_await http_.send(std::move(member), std::move(request), Deadline::in_ms(2 * kAnswerMs)));
+    if (answer->status() != 200) co_return wrong_status(*answer);
+    co_return co_await answer->read_all(kClaimBytesMost);
 }
 
 }  // namespace zcdp::swarm

@@ -1,5 +1,7 @@
 #include "zcdp/swarm/peer_server.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "src/swarm/bell.hpp"
+#include "zcdp/base/base64.hpp"
 
 namespace zcdp::swarm {
 namespace {
@@ -53,6 +56,8 @@ PeerServer::PeerServer(asio::thread_pool& disk, PeerServerOptions options)
                 [this](Request& request, net::server::RequestBody&) { return news(request); });
     router_.add("GET", std::string(kPiecePattern),
                 [this](Request& request, net::server::RequestBody&) { return piece(request); });
+    router_.add("GET", std::string(kClaimPattern),
+                [this](Request& request, net::server::RequestBody&) { return claim(request); });
 }
 
 PeerServer::~PeerServer() = default;
@@ -159,11 +164,34 @@ Task<Response> PeerServer::piece(Request& request) {
     const auto slot = std::make_shared<Slot>(*this);
     const uint64_t size_bytes = share->table().at(*piece).size_bytes;
     if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
-    const std::string headers = "Content-Type: application/octet-stream\r\n";
+    const std::string swarm(request.parameter("swarm"));
+    const auto claim = co_await offload(disk_, [&] { return claim_of(*share, swarm, *piece); });
+    if (!claim) co_return plain(500, claim.error().line());
+    std::string headers = "Content-Type: application/octet-stream\r\n";
+    if (!claim->empty()) headers += fmt::format("{}: {}\r\n", kClaimHeader, to_base64(*claim));
     if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); }))
         co_return Response{200, headers, std::move(*file), slot};
     co_return Response{200, headers, [this, share, piece = *piece](BodySink& sink) { return send(share, piece, sink); },
                        slot};
+}
+
+/// What it came with, so that who signed first answers for it, wherever it goes.
+Result<std::string> PeerServer::claim_of(const Share& share, std::string_view swarm, uint64_t piece) const {
+    ZCDP_TRY(std::string claim, share.bytes().claim_of(piece));
+    const auto identity = options_.identity ? options_.identity() : nullptr;
+    if (!claim.empty() || !identity) return claim;
+    ZCDP_TRY(const PieceDigest digest, share.bytes().digest_of(piece));
+    return identity->claim(swarm, piece, digest);
+}
+
+Task<Response> PeerServer::claim(Request& request) {
+    const std::string swarm(request.parameter("swarm"));
+    const auto share = find(swarm);
+    const auto piece = number(request.parameter("piece"));
+    if (!share || !piece || !share->has(*piece)) co_return plain(404, "that piece is not here");
+    auto claim = co_await offload(disk_, [&] { return claim_of(*share, swarm, *piece); });
+    if (!claim) co_return plain(500, claim.error().line());
+    co_return Response{200, "Content-Type: application/octet-stream\r\n", std::move(*claim)};
 }
 
 Task<Result<>> PeerServer::send(std::shared_ptr<Share> share, uint64_t piece, BodySink& sink) {

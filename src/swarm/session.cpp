@@ -17,11 +17,13 @@ constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000,
 
 class Session::Running {
   public:
-    Running(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, const MakeHttp& make_http,
+    Running(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, Bans& bans, const MakeHttp& make_http,
             const MakeIntroductions& make_introductions, const Clock& clock, Random& random, Logger& log)
         : options_(std::move(options)),
           share_(std::move(share)),
           keeper_(keeper),
+          bans_(bans),
+          random_(random),
           introductions_(make_introductions(loop_.executor())),
           http_(make_http(loop_.executor())),
           client_(*http_, options_.swarm, share_->table().pieces()),
@@ -51,6 +53,7 @@ class Session::Running {
         bool is_over = false;   ///< banned, or no member any more
         bool is_heard = false;  ///< has said its news, or failed to
         bool is_forgotten = false;
+        std::optional<News> news = {};  ///< the last
     };
 
     // --- who is there ---
@@ -107,13 +110,14 @@ class Session::Running {
             if (member.failures > 0) give_up(id);
         }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
+        members_in_all_ = met.members;
     }
 
     void add(const Introduction::Neighbour& neighbour) {
         const auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
         const bool is_known = std::any_of(members_.begin(), members_.end(),
                                           [&](const auto& one) { return one.second.name == neighbour.name; });
-        if (!endpoint || is_known || neighbour.name == options_.self) return;
+        if (!endpoint || is_known || neighbour.name == options_.self || bans_.is_banned(neighbour.name)) return;
         const Neighbour id = next_id_++;
         members_.emplace(id, Member{neighbour.name, *endpoint, neighbour.is_holder});
         loop_.spawn(listen(id));
@@ -141,23 +145,51 @@ class Session::Running {
             }
             if (!*news) continue;
             version = (*news)->version;
-            member.is_holder ? chooser_.has_all(id) : chooser_.has(id, **news);
-            changed();
+            member.news = std::move(**news);
+            heard(id);
         }
     }
 
-    /// So many in a row, and it is asked no more.
+    void heard(Neighbour id) {
+        const Member& member = members_.at(id);
+        member.is_holder ? chooser_.has_all(id) : chooser_.has(id, *member.news);
+        changed();
+    }
+
+    /// Who has failed once is asked again after a while, also when it has no other news.
+    Task<> come_back(Neighbour id) {
+        co_await sleep_ms(kRetryMs);
+        const Member& member = members_.at(id);
+        if (!member.is_over && member.news) heard(id);
+    }
+
+    /// So many in a row, and it is asked no more; at once when it is banned.
     void failed(Neighbour id, const Error& error) {
         Member& member = members_.at(id);
         ++report_.failures;
         chooser_.gone(id);
         log_.debug("a member fails", {{"member", member.name}, {"error", error.line()}});
-        if (++member.failures >= options_.strikes && !member.is_over) {
+        const auto wrong = strike_of(error);
+        const bool is_banned = wrong && bans_.strike(member.name, *wrong);
+        if ((++member.failures >= options_.strikes || is_banned) && !member.is_over) {
             ++report_.banned;
             give_up(id);
             meet_.cancel();  // another in its place
+        } else if (!member.is_over) {
+            loop_.spawn(come_back(id));
         }
         wake();
+    }
+
+    /// What is no wrong: to be away, to have nothing any more, to have too much to do.
+    static std::optional<Strike> strike_of(const Error& error) {
+        switch (error.kind()) {
+            case ErrorKind::corrupt:
+            case ErrorKind::denied: return Strike::wrong_bytes;
+            case ErrorKind::timeout:
+            case ErrorKind::stalled: return Strike::too_slow;
+            default: return std::nullopt;
+        }
     }
 
     // --- what is asked ---
@@ -190,6 +222,8 @@ class Session::Running {
 
     Task<> receive(Ask ask) {
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
+        if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
+            co_return co_await compare(ask, endpoint);
         Received received = co_await keeper_.receive(ask.piece, endpoint);
         if (received.ours) co_return end(std::move(*received.ours));
         if (received.theirs) {
@@ -199,6 +233,23 @@ class Session::Running {
         }
         members_.at(*ask.of).failures = 0;
         ++report_.pieces_received, report_.bytes_received += share_->table().at(ask.piece).size_bytes;
+        arrived(ask);
+    }
+
+    /// Instead of receiving the piece: it comes from the origin, and what the member says of it is held against that.
+    Task<> compare(Ask ask, net::Endpoint endpoint) {
+        auto claim = co_await client_.claim(endpoint, ask.piece);
+        Received compared;
+        if (claim) compared = co_await keeper_.compare(ask.piece, std::move(*claim));
+        else compared.theirs = std::move(claim).error();
+        if (compared.ours) co_return end(std::move(*compared.ours));
+        if (compared.theirs) {
+            chooser_.failed(ask);
+            failed(*ask.of, *compared.theirs);
+            co_return;
+        }
+        ++report_.pieces_compared;
+        ++report_.pieces_drawn, report_.bytes_drawn += share_->table().at(ask.piece).size_bytes;
         arrived(ask);
     }
 
@@ -238,6 +289,8 @@ class Session::Running {
     const SessionOptions options_;
     const std::shared_ptr<Share> share_;
     Keeper& keeper_;
+    Bans& bans_;
+    Random& random_;
     transfer::Loop loop_;
     const std::unique_ptr<Introductions> introductions_;
     const std::unique_ptr<net::HttpClient> http_;
@@ -245,6 +298,7 @@ class Session::Running {
     Logger& log_;
     Chooser chooser_;
     std::vector<std::string> owners_;
+    uint64_t members_in_all_ = 0;
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;
@@ -255,10 +309,11 @@ class Session::Running {
     SessionReport report_;
 };
 
-Session::Session(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, const MakeHttp& make_http,
-                 const MakeIntroductions& make_introductions, const Clock& clock, Random& random, Logger& log)
-    : running_(std::make_unique<Running>(std::move(options), std::move(share), keeper, make_http, make_introductions,
-                                         clock, random, log)) {}
+Session::Session(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, Bans& bans,
+                 const MakeHttp& make_http, const MakeIntroductions& make_introductions, const Clock& clock,
+                 Random& random, Logger& log)
+    : running_(std::make_unique<Running>(std::move(options), std::move(share), keeper, bans, make_http,
+                                         make_introductions, clock, random, log)) {}
 
 Session::~Session() = default;
 

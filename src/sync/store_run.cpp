@@ -8,8 +8,10 @@
 namespace zcdp::sync {
 namespace {
 
-store::TagScope scope_of(const origin::OriginIdentity& identity) {
-    return {identity.endpoint, identity.bucket, identity.credentials};
+/// What a sync with peers gets is remembered apart from what these credentials alone were given: others than such syncs
+/// believe of it what a HEAD confirms.
+store::TagScope scope_of(const origin::OriginIdentity& identity, bool with_peers) {
+    return {identity.endpoint, identity.bucket, identity.credentials + (with_peers ? " and peers" : "")};
 }
 
 }  // namespace
@@ -24,7 +26,7 @@ Error changes_too_often(const Error& last) {
 }
 
 void StoreRun::describe(const Listed& listed) {
-    scope_ = scope_of(listed.identity);
+    scope_ = scope_of(listed.identity, options_.peers);
     report_.revision = listed.revision;
     report_.objects = listed.files, report_.bytes = listed.bytes;
     report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
@@ -33,8 +35,13 @@ void StoreRun::describe(const Listed& listed) {
 
 /// The listing says what it said before, and that snapshot is still here: nothing to plan, nothing to fetch.
 Result<bool> StoreRun::from_earlier_revision(const Listed& listed) {
-    ZCDP_TRY(const auto earlier,
-             store_.memory.find_revision(scope_, listed.identity.prefix, selection(), listed.revision));
+    const auto find = [&](const store::TagScope& scope) {
+        return store_.memory.find_revision(scope, listed.identity.prefix, selection(), listed.revision);
+    };
+    ZCDP_TRY(auto earlier, find(scope_));
+    if (!earlier && options_.peers) {
+        ZCDP_TRY(earlier, find(scope_of(listed.identity, false)));
+    }
     if (!earlier) return false;
     report_.snapshot = earlier->id.str(), report_.path = earlier->tree_path;
     report_.objects_reused = listed.files, report_.bytes_reused = listed.bytes;
@@ -65,8 +72,11 @@ Result<StoreRun::Planned> StoreRun::plan(const Listed& listed, store::Hold& hold
     return planned;
 }
 
+/// Whether peers may be to blame: bytes that are not what they should be.
+bool StoreRun::is_of_peers(const Error& error) const { return options_.peers && error.kind() == ErrorKind::corrupt; }
+
 Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
-    scope_ = scope_of(listed.identity);
+    scope_ = scope_of(listed.identity, options_.peers);
     const auto hold = store_.ingest.hold();
     ZCDP_TRY(const Planned planned, plan(listed, *hold));
     const PlanTotals& totals = planned.totals;
@@ -84,19 +94,59 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
     if (totals.fetch_files + unsure_files > 0) {
         // What may be here already gets its room when it turns out that it is not.
         ZCDP_CHECK(store_.ingest.reserve(totals.fetch_bytes - totals.partial_bytes, totals.fetch_files, hold));
-        ZCDP_TRY(const FetchTotals fetched,
-                 fetch_all(options_, planned.list, listed, scope_, store_, hold, factory_, machine_, progress_, stop_));
-        report_.objects_fetched += fetched.objects_fetched, report_.bytes_fetched += fetched.bytes_fetched;
-        report_.objects_received += fetched.objects_received, report_.bytes_received += fetched.bytes_received;
-        report_.objects_reused += fetched.objects_matched, report_.bytes_reused += fetched.bytes_matched;
+        const auto fetched =
+            fetch_all(options_, planned.list, listed, scope_, store_, hold, factory_, machine_, progress_, stop_);
+        if (!fetched && is_of_peers(fetched.error()))
+            ZCDP_CHECK(discard_partials(planned.list, listed.identity.prefix, hold));
+        if (!fetched) return fetched.error();
+        report_.objects_fetched += fetched->objects_fetched, report_.bytes_fetched += fetched->bytes_fetched;
+        report_.objects_received += fetched->objects_received, report_.bytes_received += fetched->bytes_received;
+        report_.objects_reused += fetched->objects_matched, report_.bytes_reused += fetched->bytes_matched;
     }
     ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,
                                              store_.snapshots, store_.memory, machine_.fs, progress_, stop_));
+    if (const std::string& expected = options_.peers ? options_.peers->expected_snapshot : std::string();
+        !expected.empty() && expected != snapshot.id.str())
+        return Error(
+            ErrorKind::corrupt,
+            "became snapshot " + snapshot.id.str().substr(0, 12) + ", on other nodes it is " + expected.substr(0, 12),
+            options_.source);
     if (whole)
         ZCDP_CHECK(
             store_.memory.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));
     report_.snapshot = snapshot.id.str(), report_.path = snapshot.tree_path;
     return {};
+}
+
+/// Some node has signed what is not so, or passed it on: all that came from peers is forgotten, and comes from the
+/// origin.
+Result<> StoreRun::without_peers(const Listed& listed, const Error& wrong) {
+    machine_.log.warn("peers gave something else than the origin has; all of it is fetched from there",
+                      {{"source", options_.source}, {"error", wrong.line()}});
+    ZCDP_CHECK(store_.memory.forget(scope_, listed.identity.prefix));
+    options_.peers = nullptr;
+    report_ = {};
+    progress_.objects_done = progress_.bytes_done = 0;
+    describe(listed);
+    return fetch_and_build(listed, true);
+}
+
+/// Of the long files that were not whole when they were planned.
+Result<> StoreRun::discard_partials(const EntryList& plan, const std::string& prefix,
+                                    std::shared_ptr<store::Hold> hold) {
+    ZCDP_TRY(const auto incoming, store_.ingest.incoming(hold));
+    SpoolReader reader = plan.read(machine_.fs);
+    SpoolEntry record;
+    while (true) {
+        ZCDP_TRY(const bool more, reader.next(record));
+        if (!more) return {};
+        const origin::Entry& entry = record.entry;
+        const store::PartialKey key = store::ByTag{scope_, prefix + entry.path, entry.tag};
+        const bool is_long = entry.kind == origin::EntryKind::file && entry.size_bytes > kSmallFileBytesMax;
+        if (!is_long || store_.ingest.hold_partial(*hold, key, entry.size_bytes) == 0) continue;
+        ZCDP_TRY(const auto partial, incoming->open_partial(key, entry.size_bytes));
+        ZCDP_CHECK(partial->discard());
+    }
 }
 
 Result<SyncReport> StoreRun::run() {
@@ -113,6 +163,7 @@ Result<SyncReport> StoreRun::run() {
         ZCDP_TRY(const bool here, from_earlier_revision(listed));
         if (here) break;
         auto done = fetch_and_build(listed, true);
+        if (!done && is_of_peers(done.error())) done = without_peers(listed, done.error());
         if (done) break;
         if (!changed_since_listing(done.error())) return std::move(done).error();
         if (listings == kListings) return changes_too_often(done.error());

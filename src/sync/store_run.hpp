@@ -4,6 +4,7 @@
 #include "src/sync/list/listing.hpp"
 #include "src/sync/plan/plan.hpp"
 #include "src/sync/store_parts.hpp"
+#include "zcdp/sync/peers.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::sync {
@@ -26,7 +27,9 @@ class StoreRun {
           factory_(factory),
           machine_(machine),
           progress_(progress),
-          stop_(stop) {}
+          stop_(stop) {
+        if (options_.peers && options_.peers->bans.is_anybody_false()) options_.peers = nullptr;
+    }
 
     /// The whole of it, with fresh listings when the source changes meanwhile.
     Result<SyncReport> run();
@@ -47,8 +50,11 @@ class StoreRun {
     std::string scratch_folder() const { return store_.root + "/staging"; }
     std::string selection() const { return Filter(options_.include, options_.exclude).text(); }
     void describe(const Listed& listed);
+    bool is_of_peers(const Error& error) const;
+    Result<> without_peers(const Listed& listed, const Error& wrong);
+    Result<> discard_partials(const EntryList& plan, const std::string& prefix, std::shared_ptr<store::Hold> hold);
 
-    const SyncOptions& options_;
+    SyncOptions options_;  ///< without peers, once they have turned out to be wrong
     const StoreParts store_;
     const origin::OriginFactory& factory_;
     Machine machine_;

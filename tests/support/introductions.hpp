@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "tests/support/identities.hpp"
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/swarm/session.hpp"
 
@@ -20,6 +21,7 @@ class IntroducerInProcess {
     std::unique_ptr<swarm::Introductions> door() { return std::make_unique<Door>(*this); }
 
     std::atomic<bool> is_away{false};
+    const MembersCa ca;
 
   private:
     class Door final : public swarm::Introductions {

@@ -35,6 +35,9 @@ class OriginMemory {
     /// Whether it stated any sum of a content of this size, to whomever: if not, sums_like need not be asked.
     virtual Result<bool> any_sums(const TagScope& scope, uint64_t size_bytes) = 0;
     virtual Result<> put_tags(const TagScope& scope, std::span<const TagRow> rows) = 0;
+    /// Takes back what `scope` has of the keys that begin with `prefix`: tags, and which listings of that prefix gave
+    /// which snapshot. The contents stay, and the snapshots.
+    virtual Result<> forget(const TagScope& scope, const std::string& prefix) = 0;
     /// The snapshot that this listing gave before, if it is still Ready. `selection` is the include/exclude text.
     virtual Result<std::optional<SnapshotInfo>> find_revision(const TagScope& scope, const std::string& prefix,
                                                               const std::string& selection,

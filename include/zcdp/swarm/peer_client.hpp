@@ -12,6 +12,12 @@
 
 namespace zcdp::swarm {
 
+/// A piece on its way.
+struct PieceAnswer {
+    std::string claim;  ///< with which it comes; "" without one
+    std::unique_ptr<net::Response> body;
+};
+
 class PeerClient {
   public:
     PeerClient(net::HttpClient& http, std::string swarm, uint64_t pieces)
@@ -22,7 +28,9 @@ class PeerClient {
     Task<Result<std::optional<News>>> news(net::Endpoint member, uint64_t version, uint64_t wait_ms);
     /// The piece's bytes, to be read from the answer, which has as many. Errors: not_found (it has not got it), busy,
     /// corrupt (another length), what asking ends with.
-    Task<Result<std::unique_ptr<net::Response>>> piece(net::Endpoint member, uint64_t piece, uint64_t size_bytes);
+    Task<Result<PieceAnswer>> piece(net::Endpoint member, uint64_t piece, uint64_t size_bytes);
+    /// The claim alone. Errors: as piece().
+    Task<Result<std::string>> claim(net::Endpoint member, uint64_t piece);
 
   private:
     net::HttpClient& http_;

@@ -24,6 +24,7 @@ struct PeerServerOptions {
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;
     Counter* sent_bytes = nullptr;
+    IdentityNow identity = {};  ///< signs for what came from the source; without one nothing is claimed
 };
 
 class PeerServer {
@@ -45,6 +46,8 @@ class PeerServer {
     std::shared_ptr<Share> find(std::string_view swarm) const;
     Task<net::server::Response> news(net::server::Request& request);
     Task<net::server::Response> piece(net::server::Request& request);
+    Task<net::server::Response> claim(net::server::Request& request);
+    Result<std::string> claim_of(const Share& share, std::string_view swarm, uint64_t piece) const;
     Task<Result<>> send(std::shared_ptr<Share> share, uint64_t piece, net::server::BodySink& sink);
     class Waiting;
     Task<bool> take_slot(uint32_t times_sent);

@@ -16,6 +16,7 @@
 #include "zcdp/base/random.hpp"
 #include "zcdp/base/tasks.hpp"
 #include "zcdp/net/http.hpp"
+#include "zcdp/swarm/bans.hpp"
 #include "zcdp/swarm/chooser.hpp"
 #include "zcdp/swarm/introducer.hpp"
 #include "zcdp/swarm/share.hpp"
@@ -44,6 +45,9 @@ class Keeper {
     virtual Task<Result<>> draw(uint64_t piece) = 0;
     /// Gets the piece from the member (PeerClient::piece), verifies and keeps it.
     virtual Task<Received> receive(uint64_t piece, net::Endpoint member) = 0;
+    /// Gets the piece from the origin, and holds the claim that a member gave of it against that. `ours`: the piece is
+    /// not what it says.
+    virtual Task<Received> compare(uint64_t piece, std::string claim) = 0;
 };
 
 struct SessionOptions {
@@ -54,6 +58,9 @@ struct SessionOptions {
     uint64_t news_wait_ms = 30'000;
     uint64_t settle_ms = 0;  ///< wait so long for others before the first draw
     uint32_t strikes = 3;    ///< failures in a row; then the member is asked no more
+    /// One in so many pieces that members have is got from the origin instead and compared: in the whole swarm, so a
+    /// member of many does it more rarely.
+    uint32_t compare_one_in = 100;
     ChooserOptions chooser = {};
 };
 
@@ -61,6 +68,7 @@ struct SessionOptions {
 struct SessionReport {
     uint64_t pieces_drawn = 0, bytes_drawn = 0;        ///< of the origin
     uint64_t pieces_received = 0, bytes_received = 0;  ///< of members
+    uint64_t pieces_compared = 0;                      ///< of those drawn
     uint64_t failures = 0, banned = 0, asked_twice = 0, taken_over = 0, lost = 0;
 };
 
@@ -69,8 +77,8 @@ class Session {
     /// For the session's loop.
     using MakeHttp = std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)>;
     using MakeIntroductions = std::function<std::unique_ptr<Introductions>(asio::any_io_executor)>;
-    /// `share` says what is here already.
-    Session(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, const MakeHttp& make_http,
+    /// `share` says what is here already; nothing is asked of who is in `bans`, and wrongs are counted there.
+    Session(SessionOptions options, std::shared_ptr<Share> share, Keeper& keeper, Bans& bans, const MakeHttp& make_http,
             const MakeIntroductions& make_introductions, const Clock& clock, Random& random, Logger& log);
     ~Session();
 

@@ -14,6 +14,7 @@
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/tasks.hpp"
 #include "zcdp/net/server.hpp"
+#include "zcdp/swarm/identity.hpp"
 #include "zcdp/swarm/pieces.hpp"
 #include "zcdp/swarm/wire.hpp"
 
@@ -38,6 +39,10 @@ class PieceBytes {
     virtual Result<std::unique_ptr<PieceReader>> open(uint64_t piece) const = 0;
     /// Where the piece is one run of bytes of one file; nullopt: it is not, or is here no more.
     virtual std::optional<net::server::FileRange> file_of(uint64_t piece) const = 0;
+    /// What the piece is, as it was verified. Errors: as PieceReader's.
+    virtual Result<PieceDigest> digest_of(uint64_t piece) const = 0;
+    /// The claim with which it came from a member; "" when it came from the source. Errors: what reading ends with.
+    virtual Result<std::string> claim_of(uint64_t piece) const = 0;
 };
 
 class Share {

@@ -13,12 +13,16 @@ namespace zcdp::swarm {
 
 /// As net::server::Router takes them.
 inline constexpr std::string_view kNewsPattern = "/v1/swarms/{swarm}/news",
-                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}";
+                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}",
+                                  kClaimPattern = "/v1/swarms/{swarm}/pieces/{piece}/claim";
+/// The header that brings a piece's claim, in base64.
+inline constexpr std::string_view kClaimHeader = "Zcdp-Claim";
 
 /// A long poll: answered at once when the member's news are not those of `version`, else when they change, or after
 /// `wait_ms` unchanged. `swarm` needs no percent-encoding.
 std::string news_target(std::string_view swarm, uint64_t version, uint64_t wait_ms);
 std::string piece_target(std::string_view swarm, uint64_t piece);
+std::string claim_target(std::string_view swarm, uint64_t piece);
 
 /// What a member says of itself.
 struct News {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "zcdp/net/http.hpp"
+#include "zcdp/swarm/identity.hpp"
 #include "zcdp/swarm/session.hpp"
 
 namespace zcdp::swarm {
@@ -22,8 +23,12 @@ struct Peers {
     std::string scheme = "http";
     uint64_t settle_ms = 0;  ///< wait so long for others before anything is drawn from the origin
     swarm::PeerServer& server;
+    swarm::Bans& bans;
+    swarm::IdentityNow identity;  ///< never null: who has none has no peers
     std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)> http;
     std::function<std::unique_ptr<swarm::Introductions>(asio::any_io_executor)> introductions;
+    std::string expected_snapshot = {};  ///< what others have made of this revision; "": not known
+    uint32_t compare_one_in = 100;       ///< as swarm::SessionOptions has it
     swarm::ChooserOptions chooser = {};
 };
 

@@ -54,6 +54,8 @@ struct Fetcher::RunState {
     uint32_t attempt = 0;  ///< to get on, since the last full buffer
     int damaged = 0;       ///< how often this chunk was
     const std::optional<FromMember> from;
+    std::string claim;       ///< with which a member sends the chunk
+    bool is_theirs = false;  ///< what failed is the member's fault
 
     /// To the start of the chunk that `at` is in; says how far that is.
     uint64_t rewind() {
@@ -159,11 +161,17 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
         digest = state.hash.finish();
         state.hash.reset(), state.damaged = 0;
     }
+    if (digest && state.from)
+        if (auto checked = check_claim(state.from->piece, state.claim, *digest); !checked) {
+            state.is_theirs = true;
+            co_return forget_chunk(state, file, std::move(checked).error());
+        }
     const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
         if (here) return {};
         store::ChunkSink& sink = *file.partial;
         ZCDP_CHECK(sink.write(state.buffer_at, state.buffer.bytes().first(state.filled)));
+        if (digest && state.from) ZCDP_CHECK(job_.feeder.vouched(state.from->piece, state.claim));
         return digest ? sink.chunk_done(chunk, *digest) : Result<>();
     });
     if (!written) co_return std::move(written).error().about(job_.name(file.record.entry.path));
@@ -177,7 +185,8 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
 Task<Result<>> Fetcher::open_at_member(LongFile& file, RunState& state) {
     swarm::PeerClient client(*members_, job_.swarm, job_.pieces);
     ZCDP_CO_TRY(auto answer, co_await client.piece(state.from->member, state.from->piece, state.end - state.at));
-    state.body = std::make_unique<MemberBody>(std::move(answer));
+    state.body = std::make_unique<MemberBody>(std::move(answer.body));
+    state.claim = std::move(answer.claim);
     if (!state.crc && file.crcs.wanted()) state.crc.emplace(file.crcs);
     co_return Result<>();
 }
@@ -229,6 +238,16 @@ Error Fetcher::forget(RunState& state, const LongFile& file, Error error) {
     return error;
 }
 
+/// The same of a whole chunk, all of which was read and counted.
+Error Fetcher::forget_chunk(RunState& state, const LongFile& file, Error error) {
+    const uint64_t whole = chunk_length(file.size_bytes(), (state.at - 1) / kChunkBytes);
+    state.at -= whole;
+    state.rewind();
+    job_.progress.bytes_done -= whole;
+    job_.progress.advance_long_file(file.record.entry.path, -static_cast<int64_t>(whole));
+    return error;
+}
+
 /// `theirs`: it failed, and a member is at fault.
 Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
     const transfer::HashMember member(hashes_);
@@ -266,7 +285,9 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
         state.attempt = 0;  // progress was made
         job_.progress.advance_long_file(path, static_cast<int64_t>(state.filled));
         job_.run_limit.moved(state.filled, job_.now_ns());
-        ZCDP_CO_TRY(const bool complete, co_await put_buffer(file, state));
+        auto put = co_await put_buffer(file, state);
+        theirs = state.is_theirs;
+        ZCDP_CO_TRY(const bool complete, std::move(put));
         if (complete) co_return co_await finish_long(run.file);
     }
     co_return Result<>();

@@ -26,12 +26,14 @@ Task<Result<>> Fetcher::fetch_member_run(MemberRun run) {
     for (const SpoolEntry& file : run.files) size_bytes += file.entry.size_bytes;
     co_await member_bytes_.acquire(size_bytes);
     std::vector<std::byte> content(size_bytes);
-    auto read = co_await read_member_run(run.from, content);
+    const auto claim = co_await read_member_run(run.from, content);
+    std::optional<Error> theirs;
     Result<> kept;
-    if (read) kept = co_await offload(job_.disk, [&] { return stage_member_run(run.files, content); });
+    if (claim) kept = co_await offload(job_.disk, [&] { return keep_member_run(run, *claim, content, theirs); });
+    else theirs = claim.error();
     member_bytes_.release(size_bytes);
-    if (!read) {
-        job_.feeder.not_received(run.from.piece, std::move(read).error());
+    if (theirs) {
+        job_.feeder.not_received(run.from.piece, std::move(*theirs));
         co_return Result<>();
     }
     ZCDP_CO_CHECK(std::move(kept));
@@ -40,20 +42,39 @@ Task<Result<>> Fetcher::fetch_member_run(MemberRun run) {
     co_return Result<>();
 }
 
-Task<Result<>> Fetcher::read_member_run(FromMember from, std::span<std::byte> into) {
+/// The claim that the bytes come with.
+Task<Result<std::string>> Fetcher::read_member_run(FromMember from, std::span<std::byte> into) {
     swarm::PeerClient client(*members_, job_.swarm, job_.pieces);
-    ZCDP_CO_TRY(const auto answer, co_await client.piece(from.member, from.piece, into.size()));
+    ZCDP_CO_TRY(auto answer, co_await client.piece(from.member, from.piece, into.size()));
     for (size_t filled = 0; filled < into.size();) {
-        ZCDP_CO_TRY(const size_t got, co_await answer->read_some(into.subspan(filled)));
-        if (got == 0) co_return Error(ErrorKind::unreachable, "the body ended early", answer->peer());
+        ZCDP_CO_TRY(const size_t got, co_await answer.body->read_some(into.subspan(filled)));
+        if (got == 0) co_return Error(ErrorKind::unreachable, "the body ended early", answer.body->peer());
         filled += got;
     }
-    co_return Result<>();
+    co_return std::move(answer.claim);
 }
 
 /// On the disk pool.
-Result<> Fetcher::stage_member_run(const std::vector<SpoolEntry>& files, std::span<const std::byte> content) {
-    const std::vector<Digest> digests = digests_of(files, content);
+Result<> Fetcher::keep_member_run(const MemberRun& run, const std::string& claim, std::span<const std::byte> content,
+                                  std::optional<Error>& theirs) {
+    const std::vector<Digest> digests = digests_of(run.files, content);
+    if (auto checked = check_claim(run.from.piece, claim, swarm::digest_of_run(digests)); !checked) {
+        theirs = std::move(checked).error();
+        return {};
+    }
+    ZCDP_CHECK(job_.feeder.vouched(run.from.piece, claim));
+    return stage_member_run(run.files, digests, content);
+}
+
+/// Whether somebody of the swarm has signed that the piece is what came. Errors: corrupt, denied.
+Result<> Fetcher::check_claim(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const {
+    ZCDP_TRY(const swarm::Claimed claimed, job_.peers->identity()->read(claim, job_.swarm, piece));
+    if (claimed.digest == digest) return {};
+    return Error(ErrorKind::corrupt, "sent other bytes of a piece than " + claimed.by + " has signed", "a peer");
+}
+
+Result<> Fetcher::stage_member_run(const std::vector<SpoolEntry>& files, const std::vector<Digest>& digests,
+                                   std::span<const std::byte> content) {
     for (size_t i = 0, at = 0; i < files.size(); ++i) {
         const origin::Entry& entry = files[i].entry;
         const auto part = content.subspan(at, entry.size_bytes);

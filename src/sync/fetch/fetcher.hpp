@@ -9,6 +9,7 @@
 #include "src/sync/fetch/job.hpp"
 #include "src/sync/fetch/stager.hpp"
 #include "zcdp/net/http.hpp"
+#include "zcdp/swarm/identity.hpp"
 #include "zcdp/transfer/buffers.hpp"
 #include "zcdp/transfer/hash_together.hpp"
 #include "zcdp/transfer/loop.hpp"
@@ -48,11 +49,16 @@ class Fetcher {
     Task<Result<>> fetch_run(ChunkRun run);
     Task<Result<>> fill_run(ChunkRun run, bool& theirs);
     Error forget(RunState& state, const LongFile& file, Error error);
+    Error forget_chunk(RunState& state, const LongFile& file, Error error);
     Task<Result<>> open_range(LongFile& file, RunState& state);
     Task<Result<>> open_at_member(LongFile& file, RunState& state);
     Task<Result<>> fetch_member_run(MemberRun run);
-    Task<Result<>> read_member_run(FromMember from, std::span<std::byte> into);
-    Result<> stage_member_run(const std::vector<SpoolEntry>& files, std::span<const std::byte> content);
+    Task<Result<std::string>> read_member_run(FromMember from, std::span<std::byte> into);
+    Result<> keep_member_run(const MemberRun& run, const std::string& claim, std::span<const std::byte> content,
+                             std::optional<Error>& theirs);
+    Result<> check_claim(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const;
+    Result<> stage_member_run(const std::vector<SpoolEntry>& files, const std::vector<Digest>& digests,
+                              std::span<const std::byte> content);
     Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);
     Task<> hash_new(RunState& state);
     Task<Result<bool>> put_buffer(LongFile& file, RunState& state);

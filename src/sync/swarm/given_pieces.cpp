@@ -9,6 +9,8 @@ namespace zcdp::sync {
 namespace {
 
 constexpr size_t kDigestBytes = 1 + sizeof(Sha256Bytes);
+constexpr size_t kClaimRoomBytes = 1'024;
+static_assert(swarm::kClaimBytesMost + 2 <= kClaimRoomBytes);
 
 Error gone() { return Error(ErrorKind::not_found, "is not here"); }
 
@@ -91,7 +93,7 @@ std::shared_ptr<store::ChunkSource> GivenPieces::filling(uint64_t entry) const {
 }
 
 /// As the plan knew it, or as it came since.
-Result<Digest> GivenPieces::digest_of(const PieceFile& file) const {
+Result<Digest> GivenPieces::digest_of_file(const PieceFile& file) const {
     if (file.record.knowledge == Knowledge::present) return file.record.digest;
     std::array<std::byte, kDigestBytes> record{};
     const auto got = fs_.read(digests_.get(), record, file.entry * kDigestBytes);
@@ -110,13 +112,13 @@ Result<std::unique_ptr<swarm::PieceReader>> GivenPieces::open(uint64_t piece) co
             return std::make_unique<ChunkReader>(std::move(source), what.chunk * kChunkBytes, what.size_bytes);
     ZCDP_TRY(const auto files, list_->files_of(piece));
     if (what.is_chunk) {
-        ZCDP_TRY(const Digest digest, digest_of(files.front()));
+        ZCDP_TRY(const Digest digest, digest_of_file(files.front()));
         ZCDP_TRY(auto source, content_.open_chunks(digest));
         return std::make_unique<ChunkReader>(std::move(source), what.chunk * kChunkBytes, what.size_bytes);
     }
     std::vector<RunReader::File> parts;
     for (const PieceFile& file : files) {
-        ZCDP_TRY(const Digest digest, digest_of(file));
+        ZCDP_TRY(const Digest digest, digest_of_file(file));
         parts.push_back({digest, file.record.entry.size_bytes});
     }
     return std::make_unique<RunReader>(content_, fs_, std::move(parts));
@@ -128,11 +130,48 @@ std::optional<net::server::FileRange> GivenPieces::file_of(uint64_t piece) const
     if (what.is_chunk ? filling(what.first_entry) != nullptr : what.first_entry != what.last_entry) return std::nullopt;
     const auto files = list_->files_of(piece);
     if (!files) return std::nullopt;
-    const auto digest = digest_of(files->front());
+    const auto digest = digest_of_file(files->front());
     if (!digest) return std::nullopt;
     auto blob = content_.open_blob(*digest);
     if (!blob) return std::nullopt;
     return net::server::FileRange{std::move(*blob), what.chunk * kChunkBytes, what.size_bytes};
+}
+
+Result<swarm::PieceDigest> GivenPieces::digest_of(uint64_t piece) const {
+    const swarm::Piece what = list_->table().at(piece);
+    ZCDP_TRY(const auto files, list_->files_of(piece));
+    if (!what.is_chunk) {
+        std::vector<Digest> digests;
+        for (const PieceFile& file : files) {
+            ZCDP_TRY(digests.emplace_back(), digest_of_file(file));
+        }
+        return swarm::digest_of_run(digests);
+    }
+    std::shared_ptr<store::ChunkSource> source = filling(what.first_entry);
+    if (!source) {
+        ZCDP_TRY(const Digest digest, digest_of_file(files.front()));
+        ZCDP_TRY(source, content_.open_chunks(digest));
+    }
+    const auto digest = source->chunk_digest(what.chunk);
+    if (!digest) return gone();
+    return *digest;
+}
+
+Result<> GivenPieces::put_claim(uint64_t piece, const std::string& claim) {
+    std::string record{static_cast<char>(claim.size() & 0xff), static_cast<char>(claim.size() >> 8)};
+    record += claim;
+    if (auto put = fs_.write(claims_.get(), std::as_bytes(std::span(record)), piece * kClaimRoomBytes); !put)
+        return system_error(put.error(), "writing the claims of pieces", "scratch file of the store");
+    return {};
+}
+
+/// What was never written reads as zeros, or not at all.
+Result<std::string> GivenPieces::claim_of(uint64_t piece) const {
+    std::string record(kClaimRoomBytes, '\0');
+    const auto got = fs_.read(claims_.get(), std::as_writable_bytes(std::span(record)), piece * kClaimRoomBytes);
+    if (!got) return system_error(got.error(), "reading the claims of pieces", "scratch file of the store");
+    const size_t length = static_cast<unsigned char>(record[0]) | size_t{static_cast<unsigned char>(record[1])} << 8;
+    return record.substr(2, length);
 }
 
 }  // namespace zcdp::sync

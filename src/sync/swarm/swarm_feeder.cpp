@@ -20,14 +20,15 @@ std::string swarm_name(const std::string& dataset, const Revision& revision) {
 Result<std::unique_ptr<SwarmFeeder>> SwarmFeeder::make(SwarmParts parts, const std::stop_token& stop) {
     ZCDP_TRY(PieceList list, PieceList::make(parts.plan, parts.fs, parts.scratch_folder, parts.random, stop));
     ZCDP_TRY(Fd digests, open_scratch(parts.fs, parts.scratch_folder, parts.random));
-    return std::unique_ptr<SwarmFeeder>(
-        new SwarmFeeder(std::move(parts), std::make_shared<const PieceList>(std::move(list)), std::move(digests)));
+    ZCDP_TRY(Fd claims, open_scratch(parts.fs, parts.scratch_folder, parts.random));
+    return std::unique_ptr<SwarmFeeder>(new SwarmFeeder(
+        std::move(parts), std::make_shared<const PieceList>(std::move(list)), std::move(digests), std::move(claims)));
 }
 
-SwarmFeeder::SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list, Fd digests)
+SwarmFeeder::SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list, Fd digests, Fd claims)
     : parts_(std::move(parts)),
       list_(std::move(list)),
-      given_(std::make_shared<GivenPieces>(list_, parts_.content, parts_.fs, std::move(digests))),
+      given_(std::make_shared<GivenPieces>(list_, parts_.content, parts_.fs, std::move(digests), std::move(claims))),
       empty_(parts_.plan.read(parts_.fs)) {
     const swarm::HaveMap& here = list_->present();
     share_ = std::make_shared<swarm::Share>(
@@ -52,8 +53,9 @@ void SwarmFeeder::start(FetchJob& job) {
                                                                       .zone = peers.zone,
                                                                       .scheme = peers.scheme,
                                                                       .settle_ms = peers.settle_ms,
+                                                                      .compare_one_in = peers.compare_one_in,
                                                                       .chooser = chooser},
-                                                share_, static_cast<swarm::Keeper&>(*this), peers.http,
+                                                share_, static_cast<swarm::Keeper&>(*this), peers.bans, peers.http,
                                                 peers.introductions, parts_.clock, parts_.random, parts_.log);
     thread_ = std::thread([this, &job] { ask_until_done(job); });
 }
@@ -83,6 +85,27 @@ Task<Result<>> SwarmFeeder::draw(uint64_t piece) {
 
 Task<swarm::Received> SwarmFeeder::receive(uint64_t piece, net::Endpoint member) {
     co_return co_await get(piece, FromMember{std::move(member), piece});
+}
+
+Task<swarm::Received> SwarmFeeder::compare(uint64_t piece, std::string claim) {
+    const auto claimed = parts_.peers.identity()->read(claim, swarm_name(parts_.peers.dataset, parts_.revision), piece);
+    if (!claimed) co_return swarm::Received{.theirs = claimed.error(), .ours = {}};
+    swarm::Received drawn = co_await get(piece, std::nullopt);
+    if (drawn.ours) co_return drawn;
+    const auto digest = co_await offload(disk_, [&] { return given_->digest_of(piece); });
+    if (!digest) co_return swarm::Received{.theirs = {}, .ours = digest.error()};
+    if (*digest == claimed->digest) co_return swarm::Received{};
+    parts_.peers.bans.strike(claimed->by, swarm::Strike::false_claim);
+    co_return swarm::Received{.theirs = {}, .ours = not_as_claimed(piece, claimed->by)};
+}
+
+Error SwarmFeeder::not_as_claimed(uint64_t piece, const std::string& by) const {
+    const auto files = list_->files_of(piece);
+    const swarm::Piece what = list_->table().at(piece);
+    std::string path = files ? files->front().record.entry.path : "piece " + std::to_string(piece);
+    if (what.is_chunk) path += ", chunk " + std::to_string(what.chunk);
+    else if (files && files->size() > 1) path += " to " + files->back().record.entry.path;
+    return Error(ErrorKind::corrupt, "is not at the origin what node " + by + " has signed", std::move(path));
 }
 
 Task<swarm::Received> SwarmFeeder::get(uint64_t piece, std::optional<FromMember> from) {
@@ -251,6 +274,8 @@ void SwarmFeeder::chunk_done(const LongFile& file, uint64_t chunk) {
     const auto at = filling_.find(file.record.entry.path);
     if (at != filling_.end()) end(list_->table().of(at->second.entry, chunk), {});
 }
+
+Result<> SwarmFeeder::vouched(uint64_t piece, const std::string& claim) { return given_->put_claim(piece, claim); }
 
 void SwarmFeeder::not_received(uint64_t piece, Error error) {
     const MutexLock lock(mutex_);

@@ -60,6 +60,7 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     void was_whole(const LongFile& file) override;
     void long_done() override;
     void chunk_done(const LongFile& file, uint64_t chunk) override;
+    Result<> vouched(uint64_t piece, const std::string& claim) override;
     void not_received(uint64_t piece, Error error) override;
 
   private:
@@ -80,10 +81,12 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
         bool is_whole = false;
         std::vector<std::pair<uint64_t, std::optional<FromMember>>> waiting = {};  ///< chunks, until then
     };
-    SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list, Fd digests);
+    SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list, Fd digests, Fd claims);
+    Error not_as_claimed(uint64_t piece, const std::string& by) const;
 
     Task<Result<>> draw(uint64_t piece) override;
     Task<swarm::Received> receive(uint64_t piece, net::Endpoint member) override;
+    Task<swarm::Received> compare(uint64_t piece, std::string claim) override;
     Task<swarm::Received> get(uint64_t piece, std::optional<FromMember> from);
     Result<> enqueue(uint64_t piece, Ask ask);
     void work_on(uint64_t piece, Coming& coming) ZCDP_REQUIRES(mutex_);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/support/doctest.hpp"
+#include "tests/support/identities.hpp"
 #include "tests/support/introductions.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 #include "zcdp/swarm/peer_server.hpp"
@@ -54,6 +55,8 @@ class MemoryPieces final : public PieceBytes {
         return std::make_unique<Reader>(at->second);
     }
     std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
+    Result<PieceDigest> digest_of(uint64_t piece) const override { return Sha256::of(content_of(piece)); }
+    Result<std::string> claim_of(uint64_t) const override { return std::string(); }
     void put(uint64_t piece, std::string content) {
         const MutexLock lock(mutex_);
         pieces_[piece] = std::move(content);
@@ -92,13 +95,21 @@ class MemoryKeeper final : public Keeper {
         PeerClient client(*http_, "swarm", kPieces);
         auto answer = co_await client.piece(std::move(member), piece, kPieceFilesMost);
         if (!answer) co_return Received{.theirs = std::move(answer).error(), .ours = {}};
-        auto content = co_await (*answer)->read_all(kPieceFilesMost);
+        auto content = co_await answer->body->read_all(kPieceFilesMost);
         if (!content) co_return Received{.theirs = std::move(content).error(), .ours = {}};
         if (*content != content_of(piece))
             co_return Received{.theirs = Error(ErrorKind::corrupt, "other bytes"), .ours = {}};
         pieces_.put(piece, std::move(*content));
         co_return Received{};
     }
+
+    Task<Received> compare(uint64_t piece, std::string claim) override {
+        claims.push_back(std::move(claim));
+        auto drawn = co_await draw(piece);
+        if (!drawn) co_return Received{.theirs = {}, .ours = std::move(drawn).error()};
+        co_return Received{};
+    }
+    std::vector<std::string> claims;  ///< that were to be compared
 
     /// Before its loop ends.
     void close() { http_.reset(); }
@@ -138,8 +149,9 @@ struct Member {
                  .self = name,
                  .address = address(),
                  .settle_ms = 600,
+                 .compare_one_in = compare_one_in,
                  .chooser = {.draws = {.late_ms_least = 60'000, .unknown_ms = 300}}},
-                share, keeper,
+                share, keeper, bans,
                 [this](asio::any_io_executor executor) {
                     return net::make_http_client(executor, {}, system_clock(), metrics, log);
                 },
@@ -160,8 +172,11 @@ struct Member {
     std::shared_ptr<MemoryPieces> pieces = std::make_shared<MemoryPieces>();
     Controller& controller;
     MemoryKeeper keeper;
+    uint32_t compare_one_in = 1'000'000;
+    Bans bans{system_clock(), metrics, log};
     std::shared_ptr<Share> share;
-    PeerServer peers{pool, {}};
+    PeerServer peers{pool, {.identity = [this] { return identity; }}};
+    std::shared_ptr<const Identity> identity;
     std::unique_ptr<net::server::Server> server;
     std::stop_source stop;
     std::thread thread;
@@ -208,6 +223,47 @@ TEST_CASE("a member alone draws all itself; one that comes later draws nothing")
     members[1]->start();
     REQUIRE(members[1]->ended());
     CHECK(members[1]->pieces->is_whole());
+    CHECK(origin.drawn == kPieces);
+}
+
+TEST_CASE("what a member has is compared with the origin now and then, by the claim that the member gives of it") {
+    Controller controller;
+    Origin origin;
+    const test::MembersCa ca;
+    Member holder("holder", controller, origin, /*has_all=*/true), getter("getter", controller, origin);
+    holder.identity = ca.certify("holder");
+    REQUIRE(controller.meet(
+        {.name = "holder", .address = holder.address(), .zone = "", .is_holder = true, .neighbours = {}}));
+    getter.compare_one_in = 4;
+    getter.start();
+    const auto& report = getter.ended();
+    REQUIRE(report);
+    CHECK(report->pieces_compared > 0);
+    CHECK(report->pieces_received > report->pieces_compared);
+    CHECK(origin.drawn == report->pieces_compared);
+    const auto identity = ca.certify("getter");
+    REQUIRE(getter.keeper.claims.size() == report->pieces_compared);
+    for (const std::string& claim : getter.keeper.claims) {
+        bool is_of_some_piece = false;
+        for (uint64_t piece = 0; piece < kPieces && !is_of_some_piece; ++piece) {
+            const auto claimed = identity->read(claim, "swarm", piece);
+            is_of_some_piece = claimed && claimed->by == "holder" && claimed->digest == Sha256::of(content_of(piece));
+        }
+        CHECK(is_of_some_piece);
+    }
+}
+
+TEST_CASE("who is banned is asked nothing") {
+    Controller controller;
+    Origin origin;
+    Member holder("holder", controller, origin, /*has_all=*/true), getter("getter", controller, origin);
+    REQUIRE(controller.meet(
+        {.name = "holder", .address = holder.address(), .zone = "", .is_holder = true, .neighbours = {}}));
+    for (uint64_t i = 0; i < Bans::kStrikes; ++i) getter.bans.strike("holder", Strike::wrong_bytes);
+    getter.start();
+    const auto& report = getter.ended();
+    REQUIRE(report);
+    CHECK(report->pieces_received == 0);
     CHECK(origin.drawn == kPieces);
 }
 

@@ -72,11 +72,15 @@ struct Node {
                               .address = "127.0.0.1:" + std::to_string(server->port()),
                               .settle_ms = 2000,
                               .server = peer_server,
+                              .bans = bans,
+                              .identity = [this] { return identity; },
                               .http =
                                   [this](asio::any_io_executor executor) {
                                       return net::make_http_client(executor, {}, system_clock(), metrics, log);
                                   },
                               .introductions = [this](asio::any_io_executor) { return controller.door(); },
+                              .expected_snapshot = expected_snapshot,
+                              .compare_one_in = compare_one_in,
                               .chooser = {.draws = {.late_ms_least = late_ms, .unknown_ms = 500}}};
             SyncOptions options;
             options.source = source, options.peers = &peers;
@@ -98,7 +102,11 @@ struct Node {
     TempStore temp;
     std::unique_ptr<store::Store> store;
     asio::thread_pool pool{2};
-    swarm::PeerServer peer_server{pool, {}};
+    std::shared_ptr<const swarm::Identity> identity = controller.ca.certify(name);
+    swarm::PeerServer peer_server{pool, {.identity = [this] { return identity; }}};
+    swarm::Bans bans{system_clock(), metrics, log};
+    uint32_t compare_one_in = 1'000'000;
+    std::string expected_snapshot;
     std::unique_ptr<net::server::Server> server;
     Progress progress;
     std::stop_source stop;
@@ -194,6 +202,39 @@ TEST_CASE("a disk that takes nothing more ends the sync with its error, and no s
 
 namespace {
 
+/// One member that says it has all, and gives what `bytes` gives.
+struct Byzantine {
+    /// `make` is given the list's pieces.
+    Byzantine(test::IntroducerInProcess& controller, const Dataset& dataset,
+              const std::function<std::shared_ptr<const swarm::PieceBytes>(std::shared_ptr<const PieceList>)>& make)
+        : node("liar", controller) {
+        const Machine machine{system_fs(),  system_clock(), system_random(),
+                              node.metrics, node.log,       [](const char*) { return std::string(); }};
+        SyncOptions options;
+        options.source = dataset.folder.path();
+        const auto factory = origin::make_origin_factory(options.source, {}, machine);
+        REQUIRE(factory);
+        Progress progress;
+        EntryList list{open_scratch(system_fs(), scratch.path(), system_random()).value()};
+        SpoolWriter spool(system_fs(), list.file.get());
+        const auto listed = list_source(options, *factory, machine, scratch.path(), progress, {},
+                                        [&](const origin::Entry& entry) { CHECK(spool.add({.entry = entry})); });
+        REQUIRE(listed);
+        REQUIRE(spool.finish());
+        list.count = spool.count();
+        auto pieces = std::make_shared<const PieceList>(
+            PieceList::make(list, system_fs(), scratch.path(), system_random(), {}).value());
+        swarm::HaveMap all(pieces->table().pieces());
+        all.set_all();
+        const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
+        node.peer_server.add(swarm_name("the dataset", listed->revision),
+                             std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)));
+        REQUIRE(controller.meet({.name = node.name, .address = "127.0.0.1:" + std::to_string(node.server->port())}));
+    }
+    TempFolder scratch{true};
+    Node node;
+};
+
 /// Gives nothing of what it says that it has.
 class Nothing final : public swarm::PieceBytes {
   public:
@@ -202,7 +243,60 @@ class Nothing final : public swarm::PieceBytes {
         return Error(ErrorKind::not_found, "on purpose");
     }
     std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
+    Result<swarm::PieceDigest> digest_of(uint64_t) const override { return swarm::PieceDigest{}; }
+    Result<std::string> claim_of(uint64_t) const override { return std::string(); }
     mutable std::atomic<int> asked{0};
+};
+
+/// Gives the pieces of a folder with one bit of each changed. What it signs is what they should be, or what it sends.
+class Flipped final : public swarm::PieceBytes {
+  public:
+    Flipped(std::shared_ptr<const PieceList> pieces, std::string folder, bool signs_what_it_sends)
+        : pieces_(std::move(pieces)), folder_(std::move(folder)), signs_what_it_sends_(signs_what_it_sends) {}
+    Result<std::unique_ptr<swarm::PieceReader>> open(uint64_t piece) const override {
+        return std::make_unique<Reader>(content(piece, true));
+    }
+    std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
+    Result<swarm::PieceDigest> digest_of(uint64_t piece) const override {
+        const std::string bytes = content(piece, signs_what_it_sends_);
+        if (pieces_->table().at(piece).is_chunk) return Sha256::of(bytes);
+        std::vector<Digest> digests;
+        uint64_t at = 0;
+        for (const PieceFile& file : pieces_->files_of(piece).value()) {
+            const uint64_t size_bytes = file.record.entry.size_bytes;
+            digests.push_back({DigestKind::sha256, Sha256::of(std::string_view(bytes).substr(at, size_bytes))});
+            at += size_bytes;
+        }
+        return swarm::digest_of_run(digests);
+    }
+    Result<std::string> claim_of(uint64_t) const override { return std::string(); }
+
+  private:
+    class Reader final : public swarm::PieceReader {
+      public:
+        explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
+        Result<size_t> read_some(std::span<std::byte> into) override {
+            const size_t count = bytes_.copy(reinterpret_cast<char*>(into.data()), into.size(), at_);
+            at_ += count;
+            return count;
+        }
+
+      private:
+        const std::string bytes_;
+        size_t at_ = 0;
+    };
+    std::string content(uint64_t piece, bool is_flipped) const {
+        const swarm::Piece what = pieces_->table().at(piece);
+        std::string bytes;
+        for (const PieceFile& file : pieces_->files_of(piece).value())
+            bytes += content_of(fs::path(folder_) / file.record.entry.path);
+        if (what.is_chunk) bytes = bytes.substr(what.chunk * kChunkBytes, what.size_bytes);
+        if (is_flipped) bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+        return bytes;
+    }
+    const std::shared_ptr<const PieceList> pieces_;
+    const std::string folder_;
+    const bool signs_what_it_sends_;
 };
 
 }  // namespace
@@ -210,35 +304,86 @@ class Nothing final : public swarm::PieceBytes {
 TEST_CASE("a member that has nothing of what it says is given up after three strikes, and the origin is asked") {
     const Dataset dataset;
     test::IntroducerInProcess controller;
-    Node liar("liar", controller), node("node", controller);
-    Progress progress;
-    const Machine machine{system_fs(),  system_clock(), system_random(),
-                          liar.metrics, liar.log,       [](const char*) { return std::string(); }};
-    SyncOptions options;
-    options.source = dataset.folder.path();
-    const auto factory = origin::make_origin_factory(options.source, {}, machine);
-    REQUIRE(factory);
-    TempFolder scratch(true);
-    swarm::PieceTable table;
-    const auto listed =
-        list_source(options, *factory, machine, scratch.path(), progress, {}, [&](const origin::Entry& entry) {
-            entry.kind == origin::EntryKind::file ? table.add_file(entry.size_bytes) : table.add_other();
-        });
-    REQUIRE(listed);
-    table.finish();
-    swarm::HaveMap all(table.pieces());
-    all.set_all();
     const auto nothing = std::make_shared<Nothing>();
-    const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
-    liar.peer_server.add(swarm_name("the dataset", listed->revision),
-                         std::make_shared<swarm::Share>(std::move(table), news, nothing));
-    REQUIRE(controller.meet({.name = liar.name, .address = "127.0.0.1:" + std::to_string(liar.server->port())}));
-    node.start(options.source, 500);
+    const Byzantine liar(controller, dataset, [&](auto) { return nothing; });
+    Node node("node", controller);
+    node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
     CHECK(dataset.is(report->path));
     CHECK(report->bytes_fetched == report->bytes);
     CHECK(nothing->asked > 0);
+}
+
+TEST_CASE("a member that sends other bytes than it has signed is banned, and none of them is kept") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    const Byzantine liar(controller, dataset, [&](auto pieces) {
+        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/false);
+    });
+    Node node("node", controller);
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::too_slow);
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_fetched == report->bytes);
+    REQUIRE(node.bans.banned().size() == 1);
+    CHECK(node.bans.banned()[0].member == "liar");
+    CHECK(node.bans.banned()[0].reason == swarm::Strike::wrong_bytes);
+}
+
+TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    Node stranger("stranger", controller), node("node", controller);
+    stranger.start(dataset.folder.path());
+    REQUIRE(stranger.ended());
+    stranger.identity = test::MembersCa().certify("stranger");
+    REQUIRE(
+        controller.meet({.name = stranger.name, .address = "127.0.0.1:" + std::to_string(stranger.server->port())}));
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::too_slow);
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(report->bytes_fetched == report->bytes);
+    CHECK(dataset.is(report->path));
+    CHECK(node.bans.is_banned("stranger"));
+}
+
+TEST_CASE("what a member has signed is compared with the origin now and then: a lie costs all that came from members") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    const Byzantine liar(controller, dataset, [&](auto pieces) {
+        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
+    });
+    Node node("node", controller);
+    node.compare_one_in = 2;  // of two members; one piece in four is
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_fetched == report->bytes);
+    REQUIRE(node.bans.banned().size() == 1);
+    CHECK(node.bans.banned()[0].reason == swarm::Strike::false_claim);
+}
+
+TEST_CASE("a snapshot that is not what others have made of the revision is not taken: the origin decides") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    const Byzantine liar(controller, dataset, [&](auto pieces) {
+        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
+    });
+    Node honest("honest", controller), node("node", controller);
+    honest.bans.strike("liar", swarm::Strike::false_claim);
+    honest.start(dataset.folder.path(), 500);
+    REQUIRE(honest.ended());
+    node.expected_snapshot = honest.result->snapshot;
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(report->snapshot == node.expected_snapshot);
+    CHECK(dataset.is(report->path));
 }
 
 }  // namespace zcdp::sync
