@@ -23,6 +23,7 @@ enum class Strike {
     too_slow,     ///< silence, or a drip
     false_claim,  ///< has signed that a piece is what it is not
 };
+/// As metrics and messages have it: "wrong_bytes".
 std::string_view name(Strike strike);
 
 class Bans {

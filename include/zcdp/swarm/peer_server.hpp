@@ -2,7 +2,7 @@
 // Who may ask is the server's affair, which this is the handler of.
 //
 // Thread rule: any thread; handlers run on the server's loops. Ownership: it outlives the server; the pool outlives
-// both.
+// both, and ends before what the shares' bytes are read from.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -48,7 +48,8 @@ class PeerServer {
     Task<net::server::Response> piece(net::server::Request& request);
     Task<net::server::Response> claim(net::server::Request& request);
     Result<std::string> claim_of(const Share& share, std::string_view swarm, uint64_t piece) const;
-    Task<Result<>> send(std::shared_ptr<Share> share, uint64_t piece, net::server::BodySink& sink);
+    Task<Result<>> send(std::shared_ptr<PieceReader> reader, uint64_t size_bytes, net::server::BodySink& sink);
+    void count_bytes(uint64_t size_bytes);
     class Waiting;
     Task<bool> take_slot(uint32_t times_sent);
     void give_slot();

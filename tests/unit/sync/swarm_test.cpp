@@ -1,120 +1,17 @@
 // Syncs of several nodes at once, each with its own store, that get a dataset from one folder and from each other.
-#include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "src/sync/swarm/swarm_feeder.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/forwarding_fs.hpp"
-#include "tests/support/introductions.hpp"
-#include "tests/support/temp_store.hpp"
-#include "zcdp/swarm/peer_server.hpp"
-#include "zcdp/sync/peers.hpp"
-#include "zcdp/sync/sync.hpp"
+#include "tests/support/swarm_nodes.hpp"
 
 namespace zcdp::sync {
-namespace {
 
 namespace fs = std::filesystem;
-using test::TempFolder;
-using test::TempStore;
-
-void write(const fs::path& path, uint64_t size_bytes, uint64_t seed) {
-    fs::create_directories(path.parent_path());
-    std::string content(size_bytes, '\0');
-    SeededRandom(seed).fill(std::as_writable_bytes(std::span(content)));
-    std::ofstream(path, std::ios::binary) << content;
-}
-
-std::string content_of(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Long files, short ones of all sizes, one that is executable, and empty ones.
-struct Dataset {
-    Dataset() {
-        write(folder.path() + "/long/a", (20 << 20) + 123, 1);
-        write(folder.path() + "/long/b", 64 << 20, 2);
-        write(folder.path() + "/middle", 3 << 20, 3);
-        write(folder.path() + "/nothing", 0, 4);
-        for (uint64_t i = 0; i < 400; ++i) write(folder.path() + "/short/" + std::to_string(i), i * 311, 100 + i);
-        fs::permissions(folder.path() + "/short/7", fs::perms::owner_exec, fs::perm_options::add);
-    }
-    bool is(const std::string& tree) const {
-        uint64_t files = 0;
-        for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
-            if (!entry.is_regular_file()) continue;
-            ++files;
-            if (content_of(entry.path()) != content_of(tree / fs::relative(entry.path(), folder.path()))) return false;
-        }
-        return files == 404;
-    }
-    TempFolder folder{true};
-};
-
-struct Node {
-    Node(std::string name_given, test::IntroducerInProcess& controller_given, Fs& of_store = system_fs())
-        : name(std::move(name_given)), controller(controller_given), temp(of_store, true), store(temp.open()) {
-        server = net::server::Server::open({.listen = "127.0.0.1:0"}, pool, peer_server.handler(), log).value();
-    }
-    ~Node() {
-        stop.request_stop();
-        if (thread.joinable()) thread.join();
-        peer_server.close();
-        server.reset();
-    }
-    /// `late_ms`: how soon somebody draws what its owner was to draw; where pieces are counted, never.
-    void start(const std::string& source, uint64_t late_ms = 120'000) {
-        thread = std::thread([this, source, late_ms] {
-            const Peers peers{.dataset = "the dataset",
-                              .self = name,
-                              .address = "127.0.0.1:" + std::to_string(server->port()),
-                              .settle_ms = 2000,
-                              .server = peer_server,
-                              .bans = bans,
-                              .identity = [this] { return identity; },
-                              .http =
-                                  [this](asio::any_io_executor executor) {
-                                      return net::make_http_client(executor, {}, system_clock(), metrics, log);
-                                  },
-                              .introductions = [this](asio::any_io_executor) { return controller.door(); },
-                              .expected_snapshot = expected_snapshot,
-                              .compare_one_in = compare_one_in,
-                              .chooser = {.draws = {.late_ms_least = late_ms, .unknown_ms = 500}}};
-            SyncOptions options;
-            options.source = source, options.peers = &peers;
-            const Machine machine{
-                system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
-            const auto factory = origin::make_origin_factory(source, {}, machine);
-            if (!factory) result = factory.error();
-            else result = run(options, store.get(), *factory, machine, progress, stop.get_token());
-        });
-    }
-    const Result<SyncReport>& ended() {
-        thread.join();
-        return result;
-    }
-    const std::string name;
-    test::IntroducerInProcess& controller;
-    Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
-    Metrics metrics;
-    TempStore temp;
-    std::unique_ptr<store::Store> store;
-    asio::thread_pool pool{2};
-    std::shared_ptr<const swarm::Identity> identity = controller.ca.certify(name);
-    swarm::PeerServer peer_server{pool, {.identity = [this] { return identity; }}};
-    swarm::Bans bans{system_clock(), metrics, log};
-    uint32_t compare_one_in = 1'000'000;
-    std::string expected_snapshot;
-    std::unique_ptr<net::server::Server> server;
-    Progress progress;
-    std::stop_source stop;
-    std::thread thread;
-    Result<SyncReport> result = Error();
-};
-
-}  // namespace
+using test::content_of;
+using test::Dataset;
+using test::Node;
 
 TEST_CASE("nodes that begin at once each draw a part, and all have all") {
     const Dataset dataset;
@@ -208,18 +105,10 @@ struct Byzantine {
     Byzantine(test::IntroducerInProcess& controller, const Dataset& dataset,
               const std::function<std::shared_ptr<const swarm::PieceBytes>(std::shared_ptr<const PieceList>)>& make)
         : node("liar", controller) {
-        const Machine machine{system_fs(),  system_clock(), system_random(),
-                              node.metrics, node.log,       [](const char*) { return std::string(); }};
-        SyncOptions options;
-        options.source = dataset.folder.path();
-        const auto factory = origin::make_origin_factory(options.source, {}, machine);
-        REQUIRE(factory);
-        Progress progress;
         EntryList list{open_scratch(system_fs(), scratch.path(), system_random()).value()};
         SpoolWriter spool(system_fs(), list.file.get());
-        const auto listed = list_source(options, *factory, machine, scratch.path(), progress, {},
-                                        [&](const origin::Entry& entry) { CHECK(spool.add({.entry = entry})); });
-        REQUIRE(listed);
+        const Revision revision =
+            node.list(dataset.folder.path(), [&](const origin::Entry& entry) { CHECK(spool.add({.entry = entry})); });
         REQUIRE(spool.finish());
         list.count = spool.count();
         auto pieces = std::make_shared<const PieceList>(
@@ -227,11 +116,9 @@ struct Byzantine {
         swarm::HaveMap all(pieces->table().pieces());
         all.set_all();
         const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
-        node.peer_server.add(swarm_name("the dataset", listed->revision),
-                             std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)));
-        REQUIRE(controller.meet({.name = node.name, .address = "127.0.0.1:" + std::to_string(node.server->port())}));
+        node.give(revision, std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)), false);
     }
-    TempFolder scratch{true};
+    test::TempFolder scratch{true};
     Node node;
 };
 
@@ -340,8 +227,7 @@ TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
     stranger.start(dataset.folder.path());
     REQUIRE(stranger.ended());
     stranger.identity = test::MembersCa().certify("stranger");
-    REQUIRE(
-        controller.meet({.name = stranger.name, .address = "127.0.0.1:" + std::to_string(stranger.server->port())}));
+    REQUIRE(controller.meet({.name = stranger.name, .address = stranger.address()}));
     for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::too_slow);
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
