@@ -274,6 +274,7 @@ struct NodeDatasetStatus {
     std::vector<PodRef> pods;
     uint32_t pod_count = 0;  ///< of `pods`, for a column
     std::optional<LastError> last_error;
+    std::string peer_address;  ///< "10.0.0.7:7443": where other nodes may get it
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("observedGeneration", self.observed_generation), field("phase", self.phase);
@@ -283,7 +284,7 @@ struct NodeDatasetStatus {
         field("peerBytes", self.peer_bytes), field("reusedBytes", self.reused_bytes);
         field("sizeBytes", self.size_bytes), field("started", self.started), field("finished", self.finished);
         field("lastUse", self.last_use), field("pods", self.pods), field("podCount", self.pod_count);
-        field("lastError", self.last_error);
+        field("lastError", self.last_error), field("peerAddress", self.peer_address);
     }
     bool operator==(const NodeDatasetStatus&) const = default;
 };
