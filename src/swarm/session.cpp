@@ -111,6 +111,7 @@ class Session::Running {
         }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
         members_in_all_ = met.members;
+        if (!met.snapshot.empty()) report_.snapshot = met.snapshot;
     }
 
     void add(const Introduction::Neighbour& neighbour) {

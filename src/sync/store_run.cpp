@@ -102,15 +102,15 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
         report_.objects_fetched += fetched->objects_fetched, report_.bytes_fetched += fetched->bytes_fetched;
         report_.objects_received += fetched->objects_received, report_.bytes_received += fetched->bytes_received;
         report_.objects_reused += fetched->objects_matched, report_.bytes_reused += fetched->bytes_matched;
+        others_snapshot_ = fetched->others_snapshot;
     }
     ZCDP_TRY(const auto snapshot, build_tree(planned.list, listed.identity, scope_, options_.source, listed.revision,
                                              store_.snapshots, store_.memory, machine_.fs, progress_, stop_));
-    if (const std::string& expected = options_.peers ? options_.peers->expected_snapshot : std::string();
-        !expected.empty() && expected != snapshot.id.str())
-        return Error(
-            ErrorKind::corrupt,
-            "became snapshot " + snapshot.id.str().substr(0, 12) + ", on other nodes it is " + expected.substr(0, 12),
-            options_.source);
+    if (options_.peers && !others_snapshot_.empty() && others_snapshot_ != snapshot.id.str())
+        return Error(ErrorKind::corrupt,
+                     "became snapshot " + snapshot.id.str().substr(0, 12) + ", on other nodes it is " +
+                         others_snapshot_.substr(0, 12),
+                     options_.source);
     if (whole)
         ZCDP_CHECK(
             store_.memory.put_revision(scope_, listed.identity.prefix, selection(), listed.revision, snapshot.id));

@@ -62,6 +62,7 @@ class StoreRun {
     const std::stop_token& stop_;
     store::TagScope scope_;
     std::optional<Listed> listed_;
+    std::string others_snapshot_;  ///< of the last fetch: what peers have made of the revision
     SyncReport report_;
 };
 

@@ -16,12 +16,15 @@ class IntroducerInProcess {
     Result<swarm::Introduction> meet(const swarm::MemberNews& news) {
         const MutexLock lock(mutex_);
         if (is_away) return Error(ErrorKind::unreachable, "on purpose");
-        return introducer_.meet("swarm", news);
+        auto met = introducer_.meet("swarm", news);
+        if (met) met->snapshot = snapshot;
+        return met;
     }
     std::unique_ptr<swarm::Introductions> door() { return std::make_unique<Door>(*this); }
 
     std::atomic<bool> is_away{false};
     const MembersCa ca;
+    std::string snapshot;  ///< of the revision, as it is told; set before anybody asks
 
   private:
     class Door final : public swarm::Introductions {

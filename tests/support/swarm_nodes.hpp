@@ -93,7 +93,6 @@ struct Node {
                                             return net::make_http_client(executor, {}, system_clock(), metrics, log);
                                         },
                                     .introductions = [this](asio::any_io_executor) { return controller.door(); },
-                                    .expected_snapshot = expected_snapshot,
                                     .compare_one_in = compare_one_in,
                                     .chooser = {.draws = {.late_ms_least = late_ms, .unknown_ms = 500}}};
             sync::SyncOptions options;
@@ -140,7 +139,6 @@ struct Node {
     swarm::PeerServer peer_server{pool, {.identity = [this] { return identity; }}};
     swarm::Bans bans{system_clock(), metrics, log};
     uint32_t compare_one_in = 1'000'000;  ///< so rarely that it does not happen
-    std::string expected_snapshot;
     std::unique_ptr<net::server::Server> server;
     sync::Progress progress;
     std::stop_source stop;

@@ -53,6 +53,7 @@ struct Introduction {
     std::vector<std::string> owners;    ///< who draws; sorted. The same for all who have heard the same
     uint64_t members = 0, holders = 0;
     uint64_t again_ms = 0;
+    std::string snapshot;  ///< what others have made of the revision; "": not known. Set by who keeps the Introducer
 };
 
 class Introducer {

@@ -66,7 +66,8 @@ struct SessionOptions {
 
 /// What a session did; for messages and metrics.
 struct SessionReport {
-    uint64_t pieces_drawn = 0, bytes_drawn = 0;        ///< of the origin
+    std::string snapshot;                        ///< what others have made of the revision, as introductions said last
+    uint64_t pieces_drawn = 0, bytes_drawn = 0;  ///< of the origin
     uint64_t pieces_received = 0, bytes_received = 0;  ///< of members
     uint64_t pieces_compared = 0;                      ///< of those drawn
     uint64_t failures = 0, banned = 0, asked_twice = 0, taken_over = 0, lost = 0;

@@ -27,8 +27,7 @@ struct Peers {
     swarm::IdentityNow identity;  ///< never null: who has none has no peers
     std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)> http;
     std::function<std::unique_ptr<swarm::Introductions>(asio::any_io_executor)> introductions;
-    std::string expected_snapshot = {};  ///< what others have made of this revision; "": not known
-    uint32_t compare_one_in = 100;       ///< as swarm::SessionOptions has it
+    uint32_t compare_one_in = 100;  ///< as swarm::SessionOptions has it
     swarm::ChooserOptions chooser = {};
 };
 

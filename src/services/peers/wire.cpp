@@ -46,7 +46,7 @@ struct IntroductionForm {
     static void fields(Self& self, F&& field) {
         field("neighbours", self.neighbours), field("gone", self.rest.gone), field("owners", self.rest.owners);
         field("members", self.rest.members), field("holders", self.rest.holders);
-        field("againMs", self.rest.again_ms);
+        field("againMs", self.rest.again_ms), field("snapshot", self.rest.snapshot);
     }
 };
 

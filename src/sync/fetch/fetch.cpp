@@ -114,8 +114,13 @@ Result<FetchTotals> fetch_all(const SyncOptions& options, const EntryList& plan,
         if (swarm) options.peers->server.remove(job.swarm);
         return std::move(*failed);
     }
-    return FetchTotals{job.objects_fetched, job.bytes_fetched,   job.objects_received,
-                       job.bytes_received,  job.objects_matched, job.bytes_matched};
+    return FetchTotals{job.objects_fetched,
+                       job.bytes_fetched,
+                       job.objects_received,
+                       job.bytes_received,
+                       job.objects_matched,
+                       job.bytes_matched,
+                       swarm ? swarm->others_snapshot() : ""};
 }
 
 }  // namespace zcdp::sync

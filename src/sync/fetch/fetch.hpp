@@ -11,6 +11,7 @@ struct FetchTotals {
     uint64_t objects_fetched = 0, bytes_fetched = 0;
     uint64_t objects_received = 0, bytes_received = 0;  ///< from other nodes
     uint64_t objects_matched = 0, bytes_matched = 0;    ///< found to be content that was here already
+    std::string others_snapshot = {};                   ///< what peers have made of the revision; "" where nobody knows
 };
 
 /// Fetches what `plan` does not know to be present; blocks. What was verified is committed also when it ends in an

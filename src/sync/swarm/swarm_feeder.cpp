@@ -62,7 +62,8 @@ void SwarmFeeder::start(FetchJob& job) {
 
 void SwarmFeeder::ask_until_done(FetchJob& job) {
     auto ended = session_->run(job.ending());
-    if (!ended) job.fail(std::move(ended).error());
+    if (ended) others_snapshot_ = ended->snapshot;
+    else job.fail(std::move(ended).error());
     const MutexLock lock(mutex_);
     session_ended_ = true;
 }

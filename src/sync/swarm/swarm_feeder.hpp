@@ -52,6 +52,8 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     void start(FetchJob& job);
     /// Waits until the session has ended, with whose loop everything else is over. What is here stays given.
     void join();
+    /// After join(): what others have made of the revision; "" where nobody knows.
+    const std::string& others_snapshot() const { return others_snapshot_; }
     /// Rows that are durable. Errors: those of the disk.
     Result<> committed(std::span<const store::TagRow> rows);
 
@@ -109,6 +111,7 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     asio::thread_pool disk_{2};
     std::unique_ptr<swarm::Session> session_;
     std::thread thread_;
+    std::string others_snapshot_;
     const Committer* committer_ = nullptr;  ///< of the job, from start() on
 
     Mutex mutex_;

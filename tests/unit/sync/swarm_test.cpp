@@ -264,11 +264,11 @@ TEST_CASE("a snapshot that is not what others have made of the revision is not t
     honest.bans.strike("liar", swarm::Strike::false_claim);
     honest.start(dataset.folder.path(), 500);
     REQUIRE(honest.ended());
-    node.expected_snapshot = honest.result->snapshot;
+    controller.snapshot = honest.result->snapshot;
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
-    CHECK(report->snapshot == node.expected_snapshot);
+    CHECK(report->snapshot == controller.snapshot);
     CHECK(dataset.is(report->path));
 }
 

@@ -82,8 +82,10 @@ ControlResponse Meetings::answer(const net::server::Request& request, const std:
     const MutexLock lock(mutex_);
     for (const MemberNews& holder : holders)
         if (const auto heard = introducer_.hear_of_holder(swarm, holder); !heard) break;
-    const auto met = introducer_.meet(swarm, *news);
-    return met ? ControlResponse{200, "application/json", peers::to_text(*met)} : plain(429, met.error().line());
+    auto met = introducer_.meet(swarm, *news);
+    if (!met) return plain(429, met.error().line());
+    if (const auto* version = find_version(dataset->status, revision)) met->snapshot = version->snapshot;
+    return {200, "application/json", peers::to_text(*met)};
 }
 
 }  // namespace zcdp::services::controller
