@@ -28,7 +28,7 @@ PEER = ZCDP.with_name("peer_to_peer")
 
 @contextlib.contextmanager
 def giver(store, snapshot, spent):
-    """Gives the snapshot meanwhile; its CPU seconds are added to `spent`."""
+    """Gives the snapshot meanwhile; its CPU seconds and peak MiB are added to `spent`."""
     process = subprocess.Popen([PEER, "give", store, snapshot], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process.stdout.readline().decode().strip()
@@ -36,7 +36,7 @@ def giver(store, snapshot, spent):
         process.stdin.close()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        spent.append(usage.ru_utime + usage.ru_stime)
+        spent.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
     if process.returncode != 0:
         raise SystemExit(f"the giver ended with {process.returncode}")
 
@@ -61,7 +61,7 @@ def measure(bucket, where, tmpfs, rounds):
                 figure = timed([*zcdp_sync(bucket), "--store", place.path("store")])
             if number > 0:
                 figures[name].append(figure)
-                figures["giver"] += [{"cpu": cpu, "wall": figure["wall"], "rss_mib": 0} for cpu in given]
+                figures["giver"] += [{"cpu": cpu, "wall": figure["wall"], "rss_mib": rss_mib} for cpu, rss_mib in given]
             place.clear()
     shutil.rmtree(held)
     return figures
@@ -73,7 +73,8 @@ def tell(title, figures, unit, divide_by):
     for name, all_of in figures.items():
         wall = statistics.median(one["wall"] for one in all_of)
         spread = ", ".join(f"{one['cpu'] / divide_by:.3g}" for one in all_of)
-        print(f"  {name}: {cost[name]:.3g} {unit} ({spread}), {wall:.2f} s")
+        peak = max(one["rss_mib"] for one in all_of)
+        print(f"  {name}: {cost[name]:.3g} {unit} ({spread}), {wall:.2f} s, {peak:.0f} MiB at most")
     print(f"  getter / sync from nginx: {cost['getter'] / cost['sync from nginx']:.2f}", flush=True)
 
 
@@ -93,7 +94,13 @@ def main():
     ):
         disk, shm = pathlib.Path(disk), pathlib.Path(shm)
         for title, objects, where, unit, divide_by in (
-            (f"one file of {arguments.mib} MiB", {"file": arguments.mib * MIB}, disk, "CPU-s/GiB", arguments.mib / 1024),
+            (
+                f"one file of {arguments.mib} MiB",
+                {"file": arguments.mib * MIB},
+                disk,
+                "CPU-s/GiB",
+                arguments.mib / 1024,
+            ),
             (
                 f"{arguments.files:,} × 16 KiB",
                 {f"{i // 1000}/{i}": 16 << 10 for i in range(arguments.files)},
