@@ -3,7 +3,7 @@
 `bench/peer_to_peer.py [--rounds N] [--mib SIZE] [--files COUNT] [--disk FOLDER]`.
 
 One long file to FOLDER's file system, then COUNT × 16 KiB to memory; plain HTTP over loopback; everything is verified and
-durable. Prints the medians, and the getter's CPU as a ratio to that of the sync.
+durable. Prints the medians, and the CPU of getter and giver as ratios to that of the sync and of nginx.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PEER = ZCDP.with_name("peer_to_peer")
 
 @contextlib.contextmanager
 def giver(store, snapshot, ca, spent):
-    """Gives the snapshot meanwhile; its CPU seconds are added to `spent`."""
+    """Gives the snapshot meanwhile; its CPU seconds and peak MiB are added to `spent`."""
     process = subprocess.Popen([PEER, "give", store, snapshot, ca], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process.stdout.readline().decode().strip()
@@ -36,9 +36,18 @@ def giver(store, snapshot, ca, spent):
         process.stdin.close()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        spent.append(usage.ru_utime + usage.ru_stime)
+        spent.append((usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
     if process.returncode != 0:
         raise SystemExit(f"the giver ended with {process.returncode}")
+
+
+def cpu_of_workers(server):
+    """CPU seconds that nginx's workers have used so far."""
+    pid = server.process.pid
+    ticks = 0
+    for worker in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        ticks += sum(map(int, pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")")[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure(bucket, where, tmpfs, rounds):
@@ -48,7 +57,7 @@ def measure(bucket, where, tmpfs, rounds):
         [ZCDP, "sync", "--json", source, "--store", held], check=True, capture_output=True, text=True
     ).stdout
     snapshot = json.loads(done.splitlines()[-1])["snapshot"]
-    figures = {"sync from nginx": [], "getter": [], "giver": []}
+    figures = {"sync from nginx": [], "getter": [], "nginx": [], "giver": []}
     for number in range(rounds + 1):
         for name in ("sync from nginx", "getter") if number % 2 else ("getter", "sync from nginx"):
             place.prepare()
@@ -58,10 +67,13 @@ def measure(bucket, where, tmpfs, rounds):
                 with giver(held, snapshot, tmpfs / "ca.pem", given) as address:
                     figure = timed([PEER, "get", place.path(name), source, address, tmpfs / "ca.pem"])
             else:
+                before = cpu_of_workers(bucket)
                 figure = timed([*zcdp_sync(bucket), "--store", place.path("store")])
+                given.append((cpu_of_workers(bucket) - before, 0))
             if number > 0:
                 figures[name].append(figure)
-                figures["giver"] += [{"cpu": cpu, "wall": figure["wall"], "rss_mib": 0} for cpu in given]
+                sender = "giver" if name == "getter" else "nginx"
+                figures[sender] += [{"cpu": cpu, "wall": figure["wall"], "rss_mib": rss_mib} for cpu, rss_mib in given]
             place.clear()
     shutil.rmtree(held)
     return figures
@@ -73,8 +85,10 @@ def tell(title, figures, unit, divide_by):
     for name, all_of in figures.items():
         wall = statistics.median(one["wall"] for one in all_of)
         spread = ", ".join(f"{one['cpu'] / divide_by:.3g}" for one in all_of)
-        print(f"  {name}: {cost[name]:.3g} {unit} ({spread}), {wall:.2f} s")
-    print(f"  getter / sync from nginx: {cost['getter'] / cost['sync from nginx']:.2f}", flush=True)
+        peak = max(one["rss_mib"] for one in all_of)
+        print(f"  {name}: {cost[name]:.3g} {unit} ({spread}), {wall:.2f} s, {peak:.0f} MiB at most")
+    for one, other in (("getter", "sync from nginx"), ("giver", "nginx")):
+        print(f"  {one} / {other}: {cost[one] / cost[other]:.2f}", flush=True)
 
 
 def main():
