@@ -23,15 +23,31 @@ sys.path.insert(0, str(ROOT))
 from bench import network, origin  # noqa: E402
 from bench.run import MIB, ZCDP, Place, recycle_pages, timed, zcdp_sync  # noqa: E402
 
-PEER = ZCDP.with_name("peer_to_peer")
+PEER = ZCDP.with_name("swarm_member")
 
 
 @contextlib.contextmanager
-def giver(store, snapshot, ca, spent):
-    """Gives the snapshot meanwhile; its CPU seconds and peak MiB are added to `spent`."""
-    process = subprocess.Popen([PEER, "give", store, snapshot, ca], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def introducer(ca):
+    """The address of one, which nobody's CPU is counted with."""
+    address = f"127.0.0.1:{origin.free_port()}"
+    process = subprocess.Popen([PEER, "introduce", address, ca], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        yield process.stdout.readline().decode().strip()
+        process.stdout.readline()
+        yield f"http://{address}"
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+@contextlib.contextmanager
+def giver(store, snapshot, url, ca, spent):
+    """Gives the snapshot meanwhile; its CPU seconds and peak MiB are added to `spent`."""
+    address = f"127.0.0.1:{origin.free_port()}"
+    command = [PEER, "give", store, snapshot, address, url, ca]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        yield
     finally:
         process.stdin.close()
         _, status, usage = os.wait4(process.pid, 0)
@@ -64,8 +80,10 @@ def measure(bucket, where, tmpfs, rounds):
             recycle_pages(tmpfs)
             given = []
             if name == "getter":
-                with giver(held, snapshot, tmpfs / "ca.pem", given) as address:
-                    figure = timed([PEER, "get", place.path(name), source, address, tmpfs / "ca.pem"])
+                ca = tmpfs / "ca.pem"
+                with introducer(ca) as url, giver(held, snapshot, url, ca, given):
+                    here = f"127.0.0.1:{origin.free_port()}"
+                    figure = timed([PEER, "get", place.path(name), source, here, url, ca])
             else:
                 before = cpu_of_workers(bucket)
                 figure = timed([*zcdp_sync(bucket), "--store", place.path("store")])

@@ -122,7 +122,9 @@ def timed(command):
     )
     started = time.monotonic()
     with tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.DEVNULL, stderr=err)
+        process = subprocess.Popen(
+            list(map(str, command)), env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=err
+        )
         watchdog = threading.Timer(LIMIT_S, process.kill)
         watchdog.start()
         _, status, usage = os.wait4(process.pid, 0)

@@ -1,0 +1,190 @@
+// Members of a swarm without a cluster, for the benches:
+//   swarm_member introduce ADDRESS:PORT CA                        introduces them, as a controller does; CA is a file
+//   that
+//                                                                 it writes: who certifies them all
+//   swarm_member give STORE SNAPSHOT ADDRESS:PORT URL CA          gives it to others
+//   swarm_member get STORE SOURCE ADDRESS:PORT URL CA [ENDPOINT]  syncs SOURCE with the others; prints how many bytes
+//   came
+//                                                                 from the origin and how many from members
+// URL is where the introducer is. Each says a line once it serves or has all, and ends with its input.
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <thread>
+
+#include "src/services/peers/introductions.hpp"
+#include "src/services/peers/wire.hpp"
+#include "src/sync/swarm/swarm_feeder.hpp"
+#include "zcdp/net/control.hpp"
+#include "zcdp/store/store.hpp"
+#include "zcdp/swarm/peer_server.hpp"
+#include "zcdp/sync/held_snapshot.hpp"
+#include "zcdp/sync/peers.hpp"
+#include "zcdp/sync/sync.hpp"
+#include "zcdp/transfer/loop.hpp"
+
+using namespace zcdp;
+
+namespace {
+
+/// As agents wait for each other where several are to have a dataset.
+constexpr uint64_t kSettleMs = 1'500;
+constexpr const char* kDataset = "dataset";
+const api::DatasetKey kKey = api::DatasetKey::parse("bench/dataset").value();
+
+struct Here {
+    Metrics metrics;
+    Logger log{system_clock(), 2, LogLevel::warn, LogFormat::text};
+    Machine machine() {
+        return {system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
+    }
+    Result<std::unique_ptr<store::Store>> open(const std::string& root) {
+        return store::Store::open({.root = root, .holder = "swarm_member"}, system_fs(), system_clock(),
+                                  system_random(), log, metrics);
+    }
+};
+
+void say(const std::string& line) {
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+}
+
+void wait_for_end_of_input() {
+    while (std::getchar() != EOF) continue;
+}
+
+Result<> introduce(Here& here, const std::string& listen, const std::string& ca_file) {
+    ZCDP_TRY(const auto ca, net::make_ca("members", system_clock().unix_s(), 1));
+    std::ofstream(ca_file) << ca.certificate_pem << ca.key_pem;
+    Mutex mutex;
+    swarm::Introducer introducer(system_clock(), system_random());
+    net::server::ControlRouter routes;
+    routes.add("POST", std::string(services::peers::kPeersPath),
+               [&](const net::server::Request&, const std::string& body) -> net::server::ControlResponse {
+                   const auto news = services::peers::read_news(body);
+                   if (!news) return {400, "text/plain", news.error().line()};
+                   const MutexLock lock(mutex);
+                   const auto met = introducer.meet(kDataset, *news);
+                   if (!met) return {429, "text/plain", met.error().line()};
+                   return {200, "application/json", services::peers::to_text(*met)};
+               });
+    ZCDP_TRY(const auto server, net::server::ControlServer::open({.listen = listen}, 2, std::move(routes), here.log));
+    say("introduces");
+    wait_for_end_of_input();
+    return {};
+}
+
+/// `ca` has the certificate and its key.
+Result<std::shared_ptr<const swarm::Identity>> identity(const std::string& ca, const std::string& name) {
+    std::ostringstream pem;
+    pem << std::ifstream(ca).rdbuf();
+    ZCDP_TRY(const auto own, net::issue_client_certificate({pem.str(), pem.str()}, name, system_clock().unix_s(), 1));
+    return swarm::Identity::make(own, pem.str());
+}
+
+/// Who gives pieces at `address`, and knows where the introducer is.
+class Member {
+  public:
+    Member(Here& here, std::string address, std::string url)
+        : here_(here), address_(std::move(address)), url_(std::move(url)) {}
+    ~Member() { peers_.close(); }
+    Result<> open(const std::string& ca) {
+        ZCDP_TRY(self_, identity(ca, address_));
+        ZCDP_TRY(server_, net::server::Server::open({.listen = address_}, pool_, peers_.handler(), here_.log));
+        return {};
+    }
+    std::unique_ptr<swarm::Introductions> introductions(asio::any_io_executor executor, const Revision& revision) {
+        const auto nothing = [] { return std::string(); };
+        return services::peers::make_introductions(executor, {url_, nothing, nothing}, kKey, revision, here_.machine());
+    }
+    sync::Peers as_peers(const Revision& revision) {
+        return {.dataset = kDataset,
+                .self = address_,
+                .address = address_,
+                .settle_ms = kSettleMs,
+                .server = peers_,
+                .bans = bans_,
+                .identity = [this] { return self_; },
+                .http =
+                    [this](asio::any_io_executor executor) {
+                        return net::make_http_client(executor, {}, system_clock(), here_.metrics, here_.log);
+                    },
+                .introductions =
+                    [this, revision](asio::any_io_executor executor) { return introductions(executor, revision); }};
+    }
+    const std::string& address() const { return address_; }
+    swarm::PeerServer& peers() { return peers_; }
+
+  private:
+    Here& here_;
+    const std::string address_, url_;
+    asio::thread_pool pool_{4};
+    std::shared_ptr<const swarm::Identity> self_;
+    swarm::PeerServer peers_{pool_, {.identity = [this] { return self_; }}};
+    swarm::Bans bans_{system_clock(), here_.metrics, here_.log};
+    std::unique_ptr<net::server::Server> server_;
+};
+
+Task<> meet_as_holder(Member* member, Revision revision) {
+    const auto introductions = member->introductions(co_await asio::this_coro::executor, revision);
+    while (true) {
+        (void)co_await introductions->meet(
+            {.name = member->address(), .address = member->address(), .zone = "", .is_holder = true, .neighbours = {}});
+        co_await sleep_ms(5'000);
+    }
+}
+
+Result<> give(Here& here, const std::string& root, const std::string& snapshot, Member& member) {
+    ZCDP_TRY(const auto store, here.open(root));
+    ZCDP_TRY(const auto info, store->find(snapshot));
+    ZCDP_TRY(auto share, sync::share_of_snapshot(*store, snapshot, system_fs(), system_random()));
+    member.peers().add(sync::swarm_name(kDataset, info.revision), std::move(share));
+    transfer::Loop loop;
+    loop.spawn(meet_as_holder(&member, info.revision));
+    const std::jthread meets([&loop](std::stop_token stop) { loop.run(std::move(stop)); });
+    say("gives");
+    wait_for_end_of_input();
+    member.peers().close();
+    return {};
+}
+
+Result<> get(Here& here, const std::string& root, const std::string& source, const std::string& endpoint,
+             Member& member) {
+    ZCDP_TRY(const auto store, here.open(root));
+    origin::OriginOptions origin;
+    origin.endpoint = endpoint, origin.anonymous = !endpoint.empty();
+    ZCDP_TRY(const auto factory, origin::make_origin_factory(source, origin, here.machine()));
+    const sync::Peers peers = member.as_peers(Revision("any"));
+    sync::SyncOptions options;
+    options.source = source, options.peers = &peers;
+    sync::Progress progress;
+    ZCDP_TRY(const auto report, sync::run(options, store.get(), factory, here.machine(), progress, {}));
+    say(fmt::format("{} {}", report.bytes_fetched, report.bytes_received));
+    wait_for_end_of_input();
+    member.peers().close();
+    return {};
+}
+
+Result<> run(Here& here, const std::vector<std::string>& words) {
+    const std::string mode = words.empty() ? "" : words[0];
+    if (mode == "introduce" && words.size() == 3) return introduce(here, words[1], words[2]);
+    if ((mode != "give" || words.size() != 6) && (mode != "get" || words.size() < 6 || words.size() > 7))
+        return Error(ErrorKind::usage, "wrong arguments", "swarm_member");
+    Member member(here, words[3], words[4]);
+    ZCDP_CHECK(member.open(words[5]));
+    if (mode == "give") return give(here, words[1], words[2], member);
+    return get(here, words[1], words[2], words.size() == 7 ? words[6] : "", member);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Here here;
+    const auto done = run(here, {argv + 1, argv + argc});
+    if (done) return 0;
+    fmt::print(stderr, "{}\n", done.error().line());
+    return 1;
+}
