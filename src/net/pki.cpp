@@ -1,24 +1,33 @@
 #include "zcdp/net/pki.hpp"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <memory>
+
+#include "zcdp/base/ascii.hpp"
 
 namespace zcdp::net {
 namespace {
 
 struct Free {
     void operator()(X509* p) const { X509_free(p); }
+    void operator()(X509_REQ* p) const { X509_REQ_free(p); }
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
     void operator()(BIO* p) const { BIO_free(p); }
     void operator()(X509_EXTENSION* p) const { X509_EXTENSION_free(p); }
 };
 using X509Ptr = std::unique_ptr<X509, Free>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, Free>;
+using RequestPtr = std::unique_ptr<X509_REQ, Free>;
 using BioPtr = std::unique_ptr<BIO, Free>;
+
+constexpr int64_t kDayS = 86'400;
+constexpr size_t kRequestBytesMax = 16 << 10, kNameBytesMax = 253;
 
 Error failed() {
     const char* reason = ERR_reason_error_string(ERR_get_error());
@@ -32,17 +41,37 @@ std::string text_of(BIO* bio) {
     return std::string(data, static_cast<size_t>(length));
 }
 
-Result<KeyPair> to_pem(X509* certificate, EVP_PKEY* key) {
-    const BioPtr certificate_out(BIO_new(BIO_s_mem())), key_out(BIO_new(BIO_s_mem()));
-    if (PEM_write_bio_X509(certificate_out.get(), certificate) != 1 ||
-        PEM_write_bio_PKCS8PrivateKey(key_out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1)
-        return failed();
-    return KeyPair{text_of(certificate_out.get()), text_of(key_out.get())};
+/// What `write` (OpenSSL's PEM_write_bio_…) makes of it.
+template <class Write>
+Result<std::string> to_pem(const Write& write) {
+    const BioPtr out(BIO_new(BIO_s_mem()));
+    if (write(out.get()) != 1) return failed();
+    return text_of(out.get());
 }
 
+Result<std::string> certificate_pem(X509* certificate) {
+    return to_pem([&](BIO* out) { return PEM_write_bio_X509(out, certificate); });
+}
+
+Result<std::string> key_pem(EVP_PKEY* key) {
+    return to_pem(
+        [&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr); });
+}
+
+Result<KeyPair> pair_of(X509* certificate, EVP_PKEY* key) {
+    ZCDP_TRY(auto first, certificate_pem(certificate));
+    ZCDP_TRY(auto second, key_pem(key));
+    return KeyPair{std::move(first), std::move(second)};
+}
+
+BioPtr reader_of(const std::string& pem) { return BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
+
 X509Ptr read_certificate(const std::string& pem) {
-    const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-    return X509Ptr(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    return X509Ptr(PEM_read_bio_X509(reader_of(pem).get(), nullptr, nullptr, nullptr));
+}
+
+KeyPtr read_key(const std::string& pem) {
+    return KeyPtr(PEM_read_bio_PrivateKey(reader_of(pem).get(), nullptr, nullptr, nullptr));
 }
 
 bool add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
@@ -52,8 +81,16 @@ bool add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
     return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
+/// By its type, not by MBSTRING_UTF8: a node's name may be longer than the 64 characters of RFC 5280's upper bounds,
+/// which verifiers do not look at.
+bool set_common_name(X509_NAME* name, const std::string& common_name) {
+    return X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING,
+                                      reinterpret_cast<const unsigned char*>(common_name.data()),
+                                      static_cast<int>(common_name.size()), -1, 0) == 1;
+}
+
 /// A certificate of this name and time with a random serial, not signed yet.
-X509Ptr blank(const std::string& common_name, EVP_PKEY* key, int64_t now_unix_s, int days) {
+X509Ptr blank(const std::string& common_name, EVP_PKEY* key, int64_t now_unix_s, int64_t valid_s) {
     X509Ptr out(X509_new());
     unsigned char serial[16];
     if (!out || RAND_bytes(serial, sizeof serial) != 1) return nullptr;
@@ -64,10 +101,10 @@ X509Ptr blank(const std::string& common_name, EVP_PKEY* key, int64_t now_unix_s,
     X509_set_version(out.get(), 2);
     time_t now = now_unix_s;
     X509_time_adj_ex(X509_getm_notBefore(out.get()), 0, -3600, &now);
-    X509_time_adj_ex(X509_getm_notAfter(out.get()), days, 0, &now);
+    X509_time_adj_ex(X509_getm_notAfter(out.get()), static_cast<int>(valid_s / kDayS),
+                     static_cast<long>(valid_s % kDayS), &now);
     X509_set_pubkey(out.get(), key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(out.get()), "CN", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
+    if (!set_common_name(X509_get_subject_name(out.get()), common_name)) return nullptr;
     return out;
 }
 
@@ -75,7 +112,7 @@ X509Ptr blank(const std::string& common_name, EVP_PKEY* key, int64_t now_unix_s,
 
 Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int days) {
     const KeyPtr key(EVP_EC_gen("P-256"));
-    const X509Ptr certificate = key ? blank(common_name, key.get(), now_unix_s, days) : nullptr;
+    const X509Ptr certificate = key ? blank(common_name, key.get(), now_unix_s, days * kDayS) : nullptr;
     if (!certificate) return failed();
     X509* c = certificate.get();
     X509_set_issuer_name(c, X509_get_subject_name(c));
@@ -83,50 +120,112 @@ Result<KeyPair> make_ca(const std::string& common_name, int64_t now_unix_s, int 
         !add_extension(c, c, NID_key_usage, "critical,keyCertSign,cRLSign") ||
         !add_extension(c, c, NID_subject_key_identifier, "hash") || X509_sign(c, key.get(), EVP_sha256()) == 0)
         return failed();
-    return to_pem(c, key.get());
+    return pair_of(c, key.get());
 }
 
 namespace {
 
-/// `usage` and `names` as OpenSSL's extension syntax has them; names may be empty.
-Result<KeyPair> issue(const KeyPair& ca, const std::string& common_name, const char* usage, const std::string& names,
-                      int64_t now_unix_s, int days) {
+/// Of whom, for what, for how long; `usage` and `names` as OpenSSL's extension syntax has them, names may be empty.
+struct Terms {
+    std::string common_name;
+    const char* usage;
+    std::string names;
+    int64_t now_unix_s, valid_s;
+};
+
+Result<X509Ptr> sign(const KeyPair& ca, EVP_PKEY* key, const Terms& terms) {
     const X509Ptr issuer = read_certificate(ca.certificate_pem);
-    const BioPtr key_bio(BIO_new_mem_buf(ca.key_pem.data(), static_cast<int>(ca.key_pem.size())));
-    const KeyPtr issuer_key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, nullptr));
-    const KeyPtr key(EVP_EC_gen("P-256"));
-    const X509Ptr certificate = key ? blank(common_name, key.get(), now_unix_s, days) : nullptr;
+    const KeyPtr issuer_key = read_key(ca.key_pem);
+    X509Ptr certificate = key ? blank(terms.common_name, key, terms.now_unix_s, terms.valid_s) : nullptr;
     if (!issuer || !issuer_key || !certificate) return failed();
     X509* c = certificate.get();
     X509_set_issuer_name(c, X509_get_subject_name(issuer.get()));
     if (!add_extension(c, issuer.get(), NID_basic_constraints, "critical,CA:FALSE") ||
         !add_extension(c, issuer.get(), NID_key_usage, "critical,digitalSignature") ||
-        !add_extension(c, issuer.get(), NID_ext_key_usage, usage) ||
+        !add_extension(c, issuer.get(), NID_ext_key_usage, terms.usage) ||
         !add_extension(c, issuer.get(), NID_authority_key_identifier, "keyid") ||
-        (!names.empty() && !add_extension(c, issuer.get(), NID_subject_alt_name, names)) ||
+        (!terms.names.empty() && !add_extension(c, issuer.get(), NID_subject_alt_name, terms.names)) ||
         X509_sign(c, issuer_key.get(), EVP_sha256()) == 0)
         return failed();
-    return to_pem(c, key.get());
+    return certificate;
+}
+
+Result<KeyPair> issue(const KeyPair& ca, const Terms& terms) {
+    const KeyPtr key(EVP_EC_gen("P-256"));
+    ZCDP_TRY(const auto certificate, sign(ca, key.get(), terms));
+    return pair_of(certificate.get(), key.get());
+}
+
+std::string dns_list(const std::vector<std::string>& dns_names) {
+    std::string names;
+    for (const std::string& name : dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + name;
+    return names;
+}
+
+/// Text that cannot be taken for more than one name.
+bool is_dns_name(const std::string& name) {
+    return !name.empty() && name.size() <= kNameBytesMax &&
+           std::all_of(name.begin(), name.end(), [](char c) { return is_letter_or_digit(c) || c == '-' || c == '.'; });
+}
+
+/// By the curve's name, never by parameters of the request's own.
+bool is_named_p256(const EVP_PKEY* key) {
+    char group[32] = "", encoding[32] = "";
+    return EVP_PKEY_is_a(key, "EC") == 1 &&
+           EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof group, nullptr) == 1 &&
+           EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding, sizeof encoding, nullptr) == 1 &&
+           std::string_view(group) == SN_X9_62_prime256v1 && std::string_view(encoding) == OSSL_PKEY_EC_ENCODING_GROUP;
 }
 
 }  // namespace
 
 Result<KeyPair> issue_certificate(const KeyPair& ca, const std::string& common_name,
                                   const std::vector<std::string>& dns_names, int64_t now_unix_s, int days) {
-    std::string names;
-    for (const std::string& name : dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + name;
-    return issue(ca, common_name, "serverAuth", names, now_unix_s, days);
+    return issue(ca, {common_name, "serverAuth", dns_list(dns_names), now_unix_s, days * kDayS});
 }
 
 Result<KeyPair> issue_client_certificate(const KeyPair& ca, const std::string& common_name, int64_t now_unix_s,
                                          int days) {
-    return issue(ca, common_name, "clientAuth", {}, now_unix_s, days);
+    return issue(ca, {common_name, "clientAuth", {}, now_unix_s, days * kDayS});
+}
+
+Result<CertificateRequest> make_certificate_request(const std::string& common_name) {
+    const KeyPtr key(EVP_EC_gen("P-256"));
+    const RequestPtr request(X509_REQ_new());
+    if (!key || !request || X509_REQ_set_version(request.get(), 0) != 1 ||
+        !set_common_name(X509_REQ_get_subject_name(request.get()), common_name) ||
+        X509_REQ_set_pubkey(request.get(), key.get()) != 1 ||
+        X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0)
+        return failed();
+    ZCDP_TRY(auto text, to_pem([&](BIO* out) { return PEM_write_bio_X509_REQ(out, request.get()); }));
+    ZCDP_TRY(auto key_text, key_pem(key.get()));
+    return CertificateRequest{std::move(text), std::move(key_text)};
+}
+
+Result<std::string> sign_certificate_request(const KeyPair& ca, const std::string& request_pem,
+                                             const std::string& common_name, const std::vector<std::string>& dns_names,
+                                             int64_t now_unix_s, int64_t valid_s) {
+    for (const std::string& name : dns_names)
+        if (!is_dns_name(name)) return Error(ErrorKind::usage, "is no name for a certificate", name);
+    if (!is_dns_name(common_name)) return Error(ErrorKind::usage, "is no name for a certificate", common_name);
+    const auto refused = [](const char* why) {
+        ERR_clear_error();
+        return Error(ErrorKind::refused, why, "a certificate request");
+    };
+    if (request_pem.size() > kRequestBytesMax) return refused("is longer than 16 KiB");
+    const RequestPtr request(PEM_read_bio_X509_REQ(reader_of(request_pem).get(), nullptr, nullptr, nullptr));
+    EVP_PKEY* const key = request ? X509_REQ_get0_pubkey(request.get()) : nullptr;
+    if (!key) return refused("cannot be read as PKCS#10");
+    if (!is_named_p256(key)) return refused("has a key that is not of P-256");
+    if (X509_REQ_verify(request.get(), key) != 1) return refused("is not signed by its own key");
+    ZCDP_TRY(const auto certificate,
+             sign(ca, key, {common_name, "serverAuth,clientAuth", dns_list(dns_names), now_unix_s, valid_s}));
+    return certificate_pem(certificate.get());
 }
 
 bool is_key_pair(const KeyPair& pair) {
     const X509Ptr certificate = read_certificate(pair.certificate_pem);
-    const BioPtr bio(BIO_new_mem_buf(pair.key_pem.data(), static_cast<int>(pair.key_pem.size())));
-    const KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+    const KeyPtr key = read_key(pair.key_pem);
     const bool match = certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
     ERR_clear_error();
     return match;

@@ -152,21 +152,24 @@ Result<> TlsContext::load() {
     return loaded;
 }
 
-Result<SslPtr> TlsContext::connection(const std::string& asked) {
-    std::string host = options_.server_name.empty() ? asked : options_.server_name;
+Result<SslPtr> TlsContext::connection(const Endpoint& endpoint) {
+    const bool is_named = !endpoint.tls_name.empty();
+    std::string host = is_named                        ? endpoint.tls_name
+                       : !options_.server_name.empty() ? options_.server_name
+                                                       : endpoint.host;
     if (host.size() > 1 && host.ends_with('.'))
         host.pop_back();  // the name's end for a resolver; no part of it in a certificate or SNI
     const MutexLock lock(mutex_);
     if (!context_) ZCDP_CHECK(load());
     SslPtr ssl(SSL_new(context_.get()));
     if (!ssl) return Error(ErrorKind::failed, tls_error(nullptr));
-    if (is_address(host)) {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host.c_str());
-    } else {
-        SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        SSL_set1_host(ssl.get(), host.c_str());
-        SSL_set_tlsext_host_name(ssl.get(), host.c_str());
-    }
+    X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl.get());
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // A node may be called by an address, which is a DNS name in its certificate: SSL_set1_host would ask for an IP.
+    const bool is_ip = is_address(host);
+    if (is_ip && !is_named) X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
+    else X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
+    if (!is_ip) SSL_set_tlsext_host_name(ssl.get(), host.c_str());
     return ssl;
 }
 

@@ -8,6 +8,7 @@
 
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/guarded.hpp"
+#include "zcdp/net/endpoint.hpp"
 #include "zcdp/net/tls.hpp"
 
 namespace zcdp::net {
@@ -21,8 +22,9 @@ using SslPtr = std::unique_ptr<SSL, SslFree>;
 class TlsContext {
   public:
     explicit TlsContext(TlsOptions options) : options_(std::move(options)) {}
-    /// A connection's state, set to verify `host` (a name or an address). Errors: usage (the CA bundle cannot be read).
-    Result<SslPtr> connection(const std::string& host);
+    /// A connection's state, set to verify the endpoint's name, else the options', else its host. Errors: usage (the CA
+    /// bundle cannot be read).
+    Result<SslPtr> connection(const Endpoint& endpoint);
 
   private:
     Result<> load() ZCDP_REQUIRES(mutex_);

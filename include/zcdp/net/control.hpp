@@ -28,7 +28,8 @@ struct ControlResponse {
     int status = 200;
     std::string content_type = "application/json";
     std::string body;
-    std::function<void(BodyWriter&)> stream;  ///< set: called for the body instead
+    std::function<void(BodyWriter&)> stream = {};  ///< set: called for the body instead
+    bool is_last = false;                          ///< of its connection: who asks again asks on another
 };
 
 /// `body`: the whole of it.

@@ -17,6 +17,7 @@ struct Endpoint {
     bool tls = false;
     std::string host;  ///< a name, an IPv4 address, or an IPv6 address without brackets
     uint16_t port = 0;
+    std::string tls_name = {};  ///< the server's certificate has to have this DNS name; "": the host's
 
     /// "http://host:port", the port left out when it is the scheme's own.
     std::string url() const;

@@ -94,6 +94,7 @@ struct Response {
     std::string headers;  ///< whole lines, each with its end; without Content-Length, Transfer-Encoding, Connection
     std::variant<std::string, FileRange, Producer> body;
     std::shared_ptr<const void> held = {};  ///< let go once the body has been sent, or cannot be
+    bool is_last = false;                   ///< of its connection, which then ends
 };
 
 /// Answers one request. What it throws is logged and answered by 500.

@@ -17,7 +17,7 @@ struct TlsOptions {
     /// Who we are, for servers that ask; without a key it is beside the certificate
     std::string client_cert_pem, client_key_pem;
     std::string client_cert_name, client_key_name;  ///< the files that they come from, for errors
-    std::string server_name;                        ///< verified instead of the host that was asked for
+    std::string server_name;                        ///< verified instead of the host, where an endpoint has no tls_name
     bool insecure_skip_verify = false;              ///< only where a kubeconfig says so
 };
 

@@ -127,7 +127,7 @@ Task<Client::Attempt> Client::connect_to(const Endpoint& endpoint, const Proxy* 
     if (!open) co_return Attempt{std::move(open).error()};
     if (endpoint.tls) {
         if (!pool_->options.tls) co_return Attempt{Error(ErrorKind::failed, "there is no TLS here")};
-        auto ssl = pool_->options.tls->connection(endpoint.host);
+        auto ssl = pool_->options.tls->connection(endpoint);
         if (!ssl) co_return Attempt{std::move(ssl).error(), true};
         if (auto spoken = co_await connection->transport.start_tls(std::move(*ssl), deadline); !spoken) {
             const bool refused = spoken.error().kind() == ErrorKind::denied;

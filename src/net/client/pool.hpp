@@ -55,7 +55,7 @@ struct Host {
 
 struct EndpointLess {
     bool operator()(const Endpoint& a, const Endpoint& b) const {
-        return std::tie(a.tls, a.host, a.port) < std::tie(b.tls, b.host, b.port);
+        return std::tie(a.tls, a.host, a.port, a.tls_name) < std::tie(b.tls, b.host, b.port, b.tls_name);
     }
 };
 

@@ -144,7 +144,8 @@ Task<bool> Connection::answer() {
         response = Response{status, plain_header(), fmt::format("{}\n", reason_of(status))};
     }
     // To HTTP/1.0 a stream's end is the connection's.
-    const bool ends_with_it = head_.request.version == 10 && std::holds_alternative<Producer>(response.body);
+    const bool ends_with_it =
+        response.is_last || (head_.request.version == 10 && std::holds_alternative<Producer>(response.body));
     const bool keep_alive = head_.keep_alive && !draining_ && !ends_with_it && body.is_short();
     if (!co_await send(std::move(response), keep_alive)) co_return false;
     if (keep_alive) co_return body.ended() || co_await body.skip();

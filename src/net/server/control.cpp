@@ -41,6 +41,7 @@ Task<Result<>> run_stream(asio::thread_pool& pool, std::function<void(BodyWriter
 Response response_of(ControlResponse answer, asio::thread_pool& pool) {
     Response response;
     response.status = answer.status;
+    response.is_last = answer.is_last;
     response.headers = fmt::format("Content-Type: {}\r\n", answer.content_type);
     if (!answer.stream) {
         response.body = std::move(answer.body);
