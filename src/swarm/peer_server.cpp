@@ -16,6 +16,7 @@ using net::server::Request;
 using net::server::Response;
 
 constexpr size_t kSendBytes = 256 << 10;
+constexpr const char* kBytesHeader = "Content-Type: application/octet-stream\r\n";
 
 Response plain(int status, std::string text) {
     return {status, "Content-Type: text/plain\r\n", std::move(text) + "\n"};
@@ -31,6 +32,12 @@ std::optional<uint64_t> number(std::string_view text) {
 std::optional<uint64_t> number_of(const Request& request, std::string_view name) {
     const std::string* text = request.query_value(name);
     return text ? number(*text) : std::nullopt;
+}
+
+/// What a reader holds is let go on the pool, where that may block.
+std::shared_ptr<PieceReader> ending_on(asio::thread_pool& pool, std::unique_ptr<PieceReader> reader) {
+    return {reader.release(),
+            [&pool](PieceReader* ended) { asio::post(pool, [owned = std::unique_ptr<PieceReader>(ended)] {}); }};
 }
 
 }  // namespace
@@ -97,7 +104,7 @@ Task<Response> PeerServer::news(Request& request) {
     if (!version || !wait_ms) co_return plain(400, "write ?version=N&wait_ms=N");
     const auto news = co_await share->news_after(*version, std::min(*wait_ms, options_.news_wait_ms_most));
     if (!news) co_return Response{204, "", ""};
-    co_return Response{200, "Content-Type: application/octet-stream\r\n", news->encode()};
+    co_return Response{200, kBytesHeader, news->encode()};
 }
 
 /// A place among those who wait for a slot.
@@ -158,17 +165,26 @@ Task<Response> PeerServer::piece(Request& request) {
     if (!co_await take_slot(share->count_sent(*piece))) co_return plain(503, "all slots are taken");
     const auto slot = std::make_shared<Slot>(*this);
     const uint64_t size_bytes = share->table().at(*piece).size_bytes;
-    if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
-    const std::string headers = "Content-Type: application/octet-stream\r\n";
-    if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); }))
-        co_return Response{200, headers, std::move(*file), slot};
-    co_return Response{200, headers, [this, share, piece = *piece](BodySink& sink) { return send(share, piece, sink); },
-                       slot};
+    if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); })) {
+        count_bytes(size_bytes);
+        co_return Response{200, kBytesHeader, std::move(*file), slot};
+    }
+    auto opened = co_await offload(disk_, [&] { return share->bytes().open(*piece); });
+    if (!opened && opened.error().kind() == ErrorKind::not_found)
+        co_return plain(404, "that piece is not here any more");
+    if (!opened) co_return plain(500, "that piece cannot be read");
+    count_bytes(size_bytes);
+    const auto reader = ending_on(disk_, std::move(*opened));
+    co_return Response{200, kBytesHeader,
+                       [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); }, slot};
 }
 
-Task<Result<>> PeerServer::send(std::shared_ptr<Share> share, uint64_t piece, BodySink& sink) {
-    ZCDP_CO_TRY(const auto reader, co_await offload(disk_, [&] { return share->bytes().open(piece); }));
-    std::vector<std::byte> buffer(std::min<uint64_t>(share->table().at(piece).size_bytes, kSendBytes));
+void PeerServer::count_bytes(uint64_t size_bytes) {
+    if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
+}
+
+Task<Result<>> PeerServer::send(std::shared_ptr<PieceReader> reader, uint64_t size_bytes, BodySink& sink) {
+    std::vector<std::byte> buffer(std::min<uint64_t>(size_bytes, kSendBytes));
     while (true) {
         ZCDP_CO_TRY(const size_t got, co_await offload(disk_, [&] { return reader->read_some(buffer); }));
         if (got == 0) co_return Result<>();

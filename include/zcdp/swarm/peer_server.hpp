@@ -2,7 +2,7 @@
 // Who may ask is the server's affair, which this is the handler of.
 //
 // Thread rule: any thread; handlers run on the server's loops. Ownership: it outlives the server; the pool outlives
-// both.
+// both, and ends before what the shares' bytes are read from.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -45,7 +45,8 @@ class PeerServer {
     std::shared_ptr<Share> find(std::string_view swarm) const;
     Task<net::server::Response> news(net::server::Request& request);
     Task<net::server::Response> piece(net::server::Request& request);
-    Task<Result<>> send(std::shared_ptr<Share> share, uint64_t piece, net::server::BodySink& sink);
+    Task<Result<>> send(std::shared_ptr<PieceReader> reader, uint64_t size_bytes, net::server::BodySink& sink);
+    void count_bytes(uint64_t size_bytes);
     class Waiting;
     Task<bool> take_slot(uint32_t times_sent);
     void give_slot();

@@ -21,7 +21,7 @@ namespace zcdp::swarm {
 
 class Bell;
 
-/// A piece's bytes, from the first to the last. Thread rule: one thread at a time.
+/// A piece's bytes, from the first to the last. Its end may block. Thread rule: one thread at a time.
 class PieceReader {
   public:
     virtual ~PieceReader() = default;

@@ -1,70 +1,15 @@
 #include "src/sync/swarm/given_pieces.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
+
+#include "src/sync/swarm/piece_readers.hpp"
 
 namespace zcdp::sync {
 namespace {
 
 constexpr size_t kDigestBytes = 1 + sizeof(Sha256Bytes);
-
-Error gone() { return Error(ErrorKind::not_found, "is not here"); }
-
-/// A chunk of a file.
-class ChunkReader final : public swarm::PieceReader {
-  public:
-    ChunkReader(std::shared_ptr<store::ChunkSource> source, uint64_t offset_bytes, uint64_t size_bytes)
-        : source_(std::move(source)), at_(offset_bytes), left_(size_bytes) {}
-    Result<size_t> read_some(std::span<std::byte> into) override {
-        const size_t count = std::min<uint64_t>(into.size(), left_);
-        if (count == 0) return size_t{0};
-        ZCDP_CHECK(source_->read(at_, into.first(count)));
-        at_ += count, left_ -= count;
-        return count;
-    }
-
-  private:
-    const std::shared_ptr<store::ChunkSource> source_;
-    uint64_t at_, left_;
-};
-
-/// The files of a run, one after the other.
-class RunReader final : public swarm::PieceReader {
-  public:
-    struct File {
-        Digest digest;
-        uint64_t size_bytes;
-    };
-    RunReader(store::Content& content, Fs& fs, std::vector<File> files)
-        : content_(content), fs_(fs), files_(std::move(files)) {}
-
-    Result<size_t> read_some(std::span<std::byte> into) override {
-        size_t filled = 0;
-        while (filled < into.size() && next_ < files_.size()) {
-            const File& file = files_[next_];
-            if (at_ == 0) {
-                ZCDP_TRY(open_, content_.open_blob(file.digest));
-            }
-            const auto room = into.subspan(filled, std::min<uint64_t>(into.size() - filled, file.size_bytes - at_));
-            const auto got = fs_.read(open_.get(), room, at_);
-            if (!got) return system_error(got.error(), "reading", file.digest.str());
-            if (*got == 0) return Error(ErrorKind::corrupt, "is shorter than it was", file.digest.str());
-            filled += *got, at_ += *got;
-            if (at_ == file.size_bytes) ++next_, at_ = 0;
-        }
-        return filled;
-    }
-
-  private:
-    store::Content& content_;
-    Fs& fs_;
-    const std::vector<File> files_;
-    size_t next_ = 0;
-    uint64_t at_ = 0;
-    Fd open_;
-};
 
 }  // namespace
 
@@ -96,7 +41,7 @@ Result<Digest> GivenPieces::digest_of(const PieceFile& file) const {
     std::array<std::byte, kDigestBytes> record{};
     const auto got = fs_.read(digests_.get(), record, file.entry * kDigestBytes);
     if (!got) return system_error(got.error(), "reading the digests of pieces", "scratch file of the store");
-    if (*got < record.size()) return gone();
+    if (*got < record.size()) return not_here();
     Digest digest;
     digest.kind = static_cast<DigestKind>(record[0]);
     std::memcpy(digest.bytes.data(), record.data() + 1, digest.bytes.size());
@@ -106,20 +51,19 @@ Result<Digest> GivenPieces::digest_of(const PieceFile& file) const {
 Result<std::unique_ptr<swarm::PieceReader>> GivenPieces::open(uint64_t piece) const {
     const swarm::Piece what = list_->table().at(piece);
     if (what.is_chunk)
-        if (auto source = filling(what.first_entry))
-            return std::make_unique<ChunkReader>(std::move(source), what.chunk * kChunkBytes, what.size_bytes);
+        if (auto source = filling(what.first_entry)) return read_chunk(std::move(source), what);
     ZCDP_TRY(const auto files, list_->files_of(piece));
     if (what.is_chunk) {
         ZCDP_TRY(const Digest digest, digest_of(files.front()));
         ZCDP_TRY(auto source, content_.open_chunks(digest));
-        return std::make_unique<ChunkReader>(std::move(source), what.chunk * kChunkBytes, what.size_bytes);
+        return read_chunk(std::move(source), what);
     }
-    std::vector<RunReader::File> parts;
+    std::vector<RunFile> parts;
     for (const PieceFile& file : files) {
         ZCDP_TRY(const Digest digest, digest_of(file));
         parts.push_back({digest, file.record.entry.size_bytes});
     }
-    return std::make_unique<RunReader>(content_, fs_, std::move(parts));
+    return read_run(content_, fs_, std::move(parts));
 }
 
 /// A chunk of a file that is in the CAS, and a run of one file.
@@ -129,10 +73,7 @@ std::optional<net::server::FileRange> GivenPieces::file_of(uint64_t piece) const
     const auto files = list_->files_of(piece);
     if (!files) return std::nullopt;
     const auto digest = digest_of(files->front());
-    if (!digest) return std::nullopt;
-    auto blob = content_.open_blob(*digest);
-    if (!blob) return std::nullopt;
-    return net::server::FileRange{std::move(*blob), what.chunk * kChunkBytes, what.size_bytes};
+    return digest ? range_of(content_, *digest, what) : std::nullopt;
 }
 
 }  // namespace zcdp::sync
