@@ -12,11 +12,6 @@ namespace {
 
 constexpr size_t kTextBytesMost = 256;
 
-bool is_word(const std::string& text) {
-    return !text.empty() && text.size() <= kTextBytesMost &&
-           std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
-}
-
 /// The same for whoever asks, in an order that no name can choose for itself but by trying.
 uint64_t rank_of(const std::string& swarm, const std::string& member) {
     const Sha256Bytes hash = Sha256::of(swarm + '\0' + member);
@@ -26,14 +21,20 @@ uint64_t rank_of(const std::string& swarm, const std::string& member) {
 }
 
 Result<> check(const std::string& swarm, const MemberNews& news) {
-    if (!is_word(swarm)) return Error(ErrorKind::refused, "is no swarm's name", swarm.substr(0, kTextBytesMost));
-    if (!is_word(news.name) || !is_word(news.address) || (!news.zone.empty() && !is_word(news.zone)))
+    if (!is_member_word(swarm)) return Error(ErrorKind::refused, "is no swarm's name", swarm.substr(0, kTextBytesMost));
+    if (!is_member_word(news.name) || !is_member_word(news.address) ||
+        (!news.zone.empty() && !is_member_word(news.zone)))
         return Error(ErrorKind::refused, "has a name, an address or a zone that is none",
                      news.name.substr(0, kTextBytesMost));
     return {};
 }
 
 }  // namespace
+
+bool is_member_word(std::string_view text) {
+    return !text.empty() && text.size() <= kTextBytesMost &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return c > ' ' && c < 0x7f; });
+}
 
 Introducer::Introducer(const Clock& clock, Random& random, IntroducerOptions options)
     : clock_(clock), random_(random), options_(options) {}
@@ -55,18 +56,36 @@ void Introducer::leave(const std::string& swarm, const std::string& member) {
     if (found->second.members.empty()) swarms_.erase(found);
 }
 
-Result<Introduction> Introducer::meet(const std::string& name, const MemberNews& news) {
+/// Made when it is new.
+Result<Introducer::Swarm*> Introducer::swarm_of(const std::string& name, const MemberNews& news) {
     ZCDP_CHECK(check(name, news));
     if (!swarms_.contains(name) && swarms_.size() >= options_.swarms_most) forget_silent();
     if (!swarms_.contains(name) && swarms_.size() >= options_.swarms_most)
         return Error(ErrorKind::refused, "there are too many swarms", name);
-    Swarm& swarm = swarms_[name];
+    return &swarms_[name];
+}
+
+Result<> Introducer::take(Swarm& swarm, const std::string& name, const MemberNews& news) {
+    if (!swarm.members.contains(news.name) && swarm.members.size() >= options_.members_most)
+        return Error(ErrorKind::refused, "the swarm has too many members", name);
+    swarm.members.insert_or_assign(news.name, Member{news, clock_.monotonic_ns(), rank_of(name, news.name)});
+    return {};
+}
+
+Result<> Introducer::hear_of_holder(const std::string& name, const MemberNews& holder) {
+    ZCDP_TRY(Swarm* const swarm, swarm_of(name, holder));
+    const auto known = swarm->members.find(holder.name);
+    if (known != swarm->members.end() && !known->second.news.is_holder) return {};
+    return take(*swarm, name, holder);
+}
+
+Result<Introduction> Introducer::meet(const std::string& name, const MemberNews& news) {
+    ZCDP_TRY(Swarm* const found, swarm_of(name, news));
+    Swarm& swarm = *found;
     forget_silent(swarm);
     const bool is_new = !swarm.members.contains(news.name);
-    if (is_new && swarm.members.size() >= options_.members_most)
-        return Error(ErrorKind::refused, "the swarm has too many members", name);
+    ZCDP_CHECK(take(swarm, name, news));
     if (is_new) swarm.grew_ns = clock_.monotonic_ns();
-    swarm.members.insert_or_assign(news.name, Member{news, clock_.monotonic_ns(), rank_of(name, news.name)});
     Introduction out;
     out.owners = owners_of(swarm);
     out.members = swarm.members.size();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "zcdp/base/clock.hpp"
@@ -26,6 +27,9 @@ struct IntroducerOptions {
     uint64_t forget_ms = 30'000;  ///< who said nothing for so long is no member any more
     uint64_t members_most = 20'000, swarms_most = 10'000;
 };
+
+/// Whether it can be a member's name, its address or its zone: up to 256 visible ASCII characters.
+bool is_member_word(std::string_view text);
 
 /// What a member says of itself.
 struct MemberNews {
@@ -57,6 +61,8 @@ class Introducer {
 
     /// Errors: refused: a name, address or zone that is none, or too many members or swarms.
     Result<Introduction> meet(const std::string& swarm, const MemberNews& news);
+    /// Somebody else says that it holds all. While it says of itself that it gets, that stands. Errors: as meet().
+    Result<> hear_of_holder(const std::string& swarm, const MemberNews& holder);
     /// It has what it wanted and serves no more, or it goes.
     void leave(const std::string& swarm, const std::string& member);
     /// Forgets who has said nothing for a while; also done by meet(), for its own swarm.
@@ -74,6 +80,8 @@ class Introducer {
         std::map<std::string, Member> members;
         int64_t grew_ns = 0;
     };
+    Result<Swarm*> swarm_of(const std::string& name, const MemberNews& news);
+    Result<> take(Swarm& swarm, const std::string& name, const MemberNews& news);
     void forget_silent(Swarm& swarm) const;
     std::vector<std::string> owners_of(const Swarm& swarm) const;
     void introduce(const Swarm& swarm, const MemberNews& news, Introduction& out);

@@ -1,10 +1,10 @@
 #include "src/services/backend/listed_origin.hpp"
 
 #include <fcntl.h>
-#include <boost/asio/io_context.hpp>
 
 #include <utility>
 
+#include "src/services/peers/controller_client.hpp"
 #include "zcdp/net/http.hpp"
 
 namespace zcdp::services::backend {
@@ -114,9 +114,7 @@ class ListedOrigin final : public origin::Origin {
 Task<Result<>> download(net::HttpClient& http, net::Endpoint endpoint, net::Request what, Fs& fs, int file) {
     ZCDP_CO_TRY(const auto answer, co_await http.send(endpoint, std::move(what), Deadline::in_ms(kFetchTimeoutMs)));
     if (answer->status() == 404) co_return Error(ErrorKind::not_found, "the controller has no such listing");
-    if (answer->status() != 200)
-        co_return Error(answer->status() == 403 || answer->status() == 401 ? ErrorKind::denied : ErrorKind::failed,
-                        "the controller answered HTTP " + std::to_string(answer->status()));
+    ZCDP_CO_CHECK(peers::check_answer(answer->status(), ""));
     std::vector<std::byte> buffer(kReadBytes);
     uint64_t offset = 0;
     while (true) {
@@ -159,29 +157,15 @@ Result<std::shared_ptr<Fd>> fetch_listing(const ListingRequest& request, Machine
     auto made = machine.fs.open(AT_FDCWD, request.scratch_folder.c_str(), O_TMPFILE | O_RDWR, 0600);
     if (!made) return system_error(made.error(), "making a file in", request.scratch_folder);
     auto file = std::make_shared<Fd>(std::move(*made));
-    asio::io_context loop(1);
-    net::HttpClientOptions options;
-    net::TlsOptions tls;
-    tls.ca_pem = request.ca_pem;
-    options.tls = net::make_tls_context(tls);
-    options.user_agent = "zcdp-agent";
+    auto options = peers::controller_client_options(request.ca_pem);
     options.limits.header_timeout_ms = static_cast<uint32_t>(kFetchTimeoutMs);  // it may have to be listed first
-    const auto http = net::make_http_client(loop.get_executor(), options, machine.clock, machine.metrics, machine.log);
     net::Request what;
     what.target = "/v1/listings/" + request.revision.str() + "?dataset=" + request.dataset.text();
     what.headers = {{"Authorization", "Bearer " + request.token}};
-    Result<> done = Error(ErrorKind::failed, "the loop ended early");
-    std::exception_ptr thrown;
-    asio::co_spawn(loop, download(*http, endpoint, std::move(what), machine.fs, file->get()),
-                   [&](std::exception_ptr error, Result<> result) {
-                       thrown = error;
-                       if (!error) done = std::move(result);
-                       http->close();
-                       loop.stop();
-                   });
-    loop.run();
-    if (thrown) std::rethrow_exception(thrown);
-    ZCDP_CHECK(std::move(done));
+    const auto ask = [&](net::HttpClient& http) {
+        return download(http, endpoint, std::move(what), machine.fs, file->get());
+    };
+    ZCDP_CHECK(peers::with_client(std::move(options), machine, ask));
     return file;
 }
 

@@ -6,6 +6,7 @@
 
 #include "src/services/controller/dataset_metrics.hpp"
 #include "src/services/controller/listing/serve_listing.hpp"
+#include "src/services/controller/peers/routes.hpp"
 #include "src/services/controller/reconcile/reconcile.hpp"
 #include "src/services/controller/upkeep/keeper.hpp"
 #include "src/services/controller/webhook/webhook.hpp"
@@ -105,8 +106,13 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
             return serve_listing(request, world, *lister, machine.fs);
         },
         [&](const net::server::Request& request) { return refuse_all_but_agents(request, tokens); });
+    Certificates certificates(api, options.system_namespace, machine.clock, log);
+    Meetings meetings(world, [&lease] { return lease.is_leader(); }, machine.clock, machine.random);
+    add_peer_routes(routes, {world, tokens, meetings, certificates});
     routes.otherwise([](const net::server::Request&, const std::string&) {
-        return net::server::ControlResponse{404, "text/plain", "there are /mutate and /v1/listings/REVISION\n", {}};
+        return net::server::ControlResponse{404, "text/plain",
+                                            "there are /mutate, /v1/listings/REVISION, /v1/peers and "
+                                            "/v1/certificates\n"};
     });
     const auto serve = [&](const net::KeyPair& certificate) -> Result<> {
         if (webhook_server) return webhook_server->set_certificate(certificate.certificate_pem, certificate.key_pem);
@@ -129,8 +135,8 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
 
     std::atomic<bool> passed_over{false};
     std::jthread worker;
-    Keeper keeper({api, options.system_namespace, role, machine.clock, machine.metrics, log,
-                   [&lease] { return lease.is_leader(); }, serve});
+    Keeper keeper(
+        {api, certificates, role, machine.clock, machine.metrics, log, [&lease] { return lease.is_leader(); }, serve});
     std::unique_ptr<Tripwires> wires;
     std::jthread upkeep;
     if (options.webhook) {

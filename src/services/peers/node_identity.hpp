@@ -29,7 +29,7 @@ class NodeIdentity {
     std::shared_ptr<const Held> current() const;
 
   private:
-    Result<Held> ask();
+    Result<Held> ask(const std::string& ca_pem) const;
     const ControllerAccess access_;
     const std::string node_;
     const Machine machine_;

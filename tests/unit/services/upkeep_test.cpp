@@ -31,7 +31,8 @@ struct Cluster {
         Replica(Cluster& cluster, bool leads_now)
             : leads(leads_now),
               role(cluster.api, "zcdp-system", cluster.world),
-              keeper({cluster.api, "zcdp-system", role, cluster.clock, cluster.metrics, cluster.log,
+              certificates(cluster.api, "zcdp-system", cluster.clock, cluster.log),
+              keeper({cluster.api, certificates, role, cluster.clock, cluster.metrics, cluster.log,
                       [this] { return leads; },
                       [this](const net::KeyPair& pair) {
                           certificate = pair.certificate_pem;
@@ -42,6 +43,7 @@ struct Cluster {
         std::string certificate;
         int served = 0;
         AgentRole role;
+        Certificates certificates;
         Keeper keeper;
     };
     json::object& at(const char* plural, const char* key) {

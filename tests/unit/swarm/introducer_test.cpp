@@ -134,4 +134,35 @@ TEST_CASE("what is no name, and what is too much, is refused") {
     CHECK(cluster.introducer.meet("another", news_of("a")));  // the silent make room
 }
 
+TEST_CASE("a holder that somebody else speaks of is a member, until nobody does; who gets speaks for itself") {
+    Cluster cluster;
+    const auto hear = [&](const std::string& name) {
+        return cluster.introducer.hear_of_holder("swarm", news_of(name, "", true)).has_value();
+    };
+    cluster.meet(news_of("getter"));
+    REQUIRE(hear("holder"));
+    REQUIRE(hear("getter"));
+    Introduction met = cluster.meet(news_of("me"));
+    CHECK(met.neighbours.size() == 2);
+    CHECK(met.holders == 1);
+    CHECK(met.owners == std::vector<std::string>{"getter", "me"});
+    cluster.clock.advance_ns(20'000 * kNsPerMs);
+    REQUIRE(hear("holder"));
+    cluster.clock.advance_ns(20'000 * kNsPerMs);
+    MemberNews news = news_of("me");
+    news.neighbours = {"holder", "getter"};
+    CHECK(cluster.meet(news).gone == std::vector<std::string>{"getter"});
+    cluster.clock.advance_ns(20'000 * kNsPerMs);
+    CHECK(cluster.meet(news).gone == std::vector<std::string>{"holder", "getter"});
+    CHECK_FALSE(hear("no word"));
+}
+
+TEST_CASE("a swarm that is full takes no holder that somebody else speaks of") {
+    Cluster cluster({.members_most = 1, .swarms_most = 1});
+    REQUIRE(cluster.introducer.hear_of_holder("swarm", news_of("a", "", true)));
+    CHECK(cluster.introducer.hear_of_holder("swarm", news_of("a", "", true)));
+    CHECK_FALSE(cluster.introducer.hear_of_holder("swarm", news_of("b", "", true)));
+    CHECK_FALSE(cluster.introducer.hear_of_holder("another", news_of("a", "", true)));
+}
+
 }  // namespace zcdp::swarm

@@ -12,7 +12,7 @@ constexpr const char* kSecret = "zcdp-controller-ca";
 constexpr const char* kConfigMap = "zcdp-ca";
 constexpr const char* kWebhook = "zcdp";
 constexpr int kCaDays = 3650, kServingDays = 90;
-constexpr int64_t kCaRenewS = 365 * 86'400, kServingRenewS = 30 * 86'400;
+constexpr int64_t kCaRenewS = 365 * 86'400, kServingRenewS = 30 * 86'400, kNodeS = 86'400;
 
 Error about(kube::ApiError error, const char* what) { return Error(error.to_error().kind(), error.message(), what); }
 
@@ -94,6 +94,10 @@ Result<bool> Certificates::refresh(bool leads) {
             continue;
         }
         if (!is_usable(ca_, 0)) return Error(ErrorKind::not_found, "the leader has made no CA yet");
+        {
+            const MutexLock lock(mutex_);
+            signer_ = {ca_, bundle()};
+        }
         if (serving_ca_pem_ == ca_.certificate_pem &&
             ends(serving_.certificate_pem) - clock_.unix_s() >= kServingRenewS)
             return false;
@@ -145,9 +149,20 @@ Result<> Certificates::publish_hook(const std::string& bundle) {
 }
 
 Result<> Certificates::publish() {
-    const std::string bundle = ca_.certificate_pem + previous_pem_;
-    ZCDP_CHECK(publish_map(bundle));
-    return publish_hook(bundle);
+    ZCDP_CHECK(publish_map(bundle()));
+    return publish_hook(bundle());
+}
+
+Result<peers::Certified> Certificates::sign_for_node(const std::string& request_pem, const std::string& node) const {
+    Signer signer;
+    {
+        const MutexLock lock(mutex_);
+        signer = signer_;
+    }
+    if (signer.bundle_pem.empty()) return Error(ErrorKind::busy, "the leader has made no CA yet");
+    ZCDP_TRY(auto certificate,
+             net::sign_certificate_request(signer.ca, request_pem, node, {node}, clock_.unix_s(), kNodeS));
+    return peers::Certified{std::move(certificate), std::move(signer.bundle_pem)};
 }
 
 }  // namespace zcdp::services::controller

@@ -5,11 +5,13 @@
 // leader writes it again. A leader that has none makes another, and what was trusted until then (the ConfigMap) stays
 // trusted.
 //
-// Thread rule: one thread. A rotation keeps the old CA trusted: a bundle always holds both.
+// Thread rule: one thread, but for sign_for_node(). A rotation keeps the old CA trusted: a bundle always holds both.
 #pragma once
 
 #include <string>
 
+#include "src/services/peers/wire.hpp"
+#include "zcdp/base/guarded.hpp"
 #include "zcdp/kube/api.hpp"
 #include "zcdp/net/pki.hpp"
 
@@ -25,8 +27,17 @@ class Certificates {
     /// Puts the CA's certificates where clients look, unless they are there; the leader's work.
     Result<> publish();
     const net::KeyPair& serving() const { return serving_; }
+    /// A node's certificate for the key of this request (PKCS#10), valid 24 h. Any thread. Errors: busy: no CA yet;
+    /// as net::sign_certificate_request().
+    Result<peers::Certified> sign_for_node(const std::string& request_pem, const std::string& node) const;
 
   private:
+    /// What signs for nodes.
+    struct Signer {
+        net::KeyPair ca;
+        std::string bundle_pem;
+    };
+    std::string bundle() const { return ca_.certificate_pem + previous_pem_; }
     bool is_usable(const net::KeyPair& ca, int64_t for_s) const;
     Result<> write(const net::KeyPair& ca, const std::string& previous_pem, const char* what);
     Result<> make_or_restore();
@@ -42,6 +53,8 @@ class Certificates {
     std::string serving_ca_pem_;  ///< whose serving_ is
     std::string version_;         ///< of the Secret; "" when there is none
     std::string type_;            ///< of the Secret; it cannot be changed
+    mutable Mutex mutex_;
+    Signer signer_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::services::controller

@@ -14,16 +14,16 @@ constexpr uint64_t kLookEveryMs = 100;
 }  // namespace
 
 Result<> Keeper::look() {
-    ZCDP_TRY(const bool changed, certificates_.refresh(parts_.leads()));
+    ZCDP_TRY(const bool changed, parts_.certificates.refresh(parts_.leads()));
     if (changed || !serves_) {
         serves_ = false;
-        ZCDP_CHECK(parts_.serve(certificates_.serving()));
+        ZCDP_CHECK(parts_.serve(parts_.certificates.serving()));
         serves_ = true;
     }
     if (!parts_.leads()) return {};
     Result<> first = upkeep_.keep();
     // In this order: what was gone is there again, and lacks what only the controller knows.
-    for (auto done : {parts_.role.keep(true), certificates_.publish()})
+    for (auto done : {parts_.role.keep(true), parts_.certificates.publish()})
         if (!done && first) first = std::move(done);
     return first;
 }

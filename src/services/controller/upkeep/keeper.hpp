@@ -18,7 +18,7 @@ class Keeper {
   public:
     struct Parts {
         kube::Api& api;
-        std::string system_namespace;
+        Certificates& certificates;
         AgentRole& role;
         const Clock& clock;
         Metrics& metrics;
@@ -26,10 +26,7 @@ class Keeper {
         std::function<bool()> leads;
         std::function<Result<>(const net::KeyPair&)> serve;  ///< with this certificate from now on
     };
-    explicit Keeper(Parts parts)
-        : parts_(std::move(parts)),
-          certificates_(parts_.api, parts_.system_namespace, parts_.clock, parts_.log),
-          upkeep_(parts_.api, parts_.metrics, parts_.log) {}
+    explicit Keeper(Parts parts) : parts_(std::move(parts)), upkeep_(parts_.api, parts_.metrics, parts_.log) {}
     /// Until it is stopped.
     void run(Tripwires& wires, std::stop_token stop);
     /// One look: reads the CA, serves with it, and puts back what is not as it has to be, which is the leader's work.
@@ -38,7 +35,6 @@ class Keeper {
 
   private:
     Parts parts_;
-    Certificates certificates_;
     Upkeep upkeep_;
     bool serves_ = false;  ///< with the present certificate
 };

@@ -1,0 +1,89 @@
+#include "src/services/controller/peers/meetings.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "src/services/controller/decide/revision_source.hpp"
+#include "src/services/peers/wire.hpp"
+
+namespace zcdp::services::controller {
+namespace {
+
+using net::server::ControlResponse;
+using swarm::MemberNews;
+
+constexpr size_t kHoldersMost = 8;
+constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
+
+ControlResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n"}; }
+
+bool has_revision(const api::DatasetStatus& status, const Revision& revision) {
+    return !revision.empty() && (status.revision == revision || find_version(status, revision));
+}
+
+/// Another node may get it there.
+bool is_given(const api::NodeDataset& one, const Revision& revision) {
+    return one.spec.revision == revision && one.spec.wanted != api::Wanted::evict &&
+           one.status.phase == api::Phase::ready && peers::is_peer_address(one.status.peer_address);
+}
+
+}  // namespace
+
+Meetings::Meetings(const World& world, std::function<bool()> leads, const Clock& clock, Random& random)
+    : world_(world), leads_(std::move(leads)), random_(random), introducer_(clock, random) {}
+
+std::string Meetings::zone_of(const std::string& name) const {
+    const auto node = world_.nodes.get(name);
+    if (!node) return "";
+    const auto label = node->metadata.labels.find(kZoneLabel);
+    return label == node->metadata.labels.end() ? "" : label->second;
+}
+
+std::vector<MemberNews> Meetings::holders_for(const MemberNews& asker, const api::Dataset& dataset,
+                                              const Revision& revision) {
+    std::vector<MemberNews> out, others;
+    for (const auto& one : world_.node_datasets.by_index(dataset.metadata.uid)) {
+        const std::string& node = one->spec.node;
+        if (node == asker.name || !is_given(*one, revision)) continue;
+        const bool is_known =
+            std::find(asker.neighbours.begin(), asker.neighbours.end(), node) != asker.neighbours.end();
+        MemberNews news;
+        news.name = node, news.address = one->status.peer_address, news.zone = zone_of(node), news.is_holder = true;
+        (is_known ? out : others).push_back(std::move(news));
+    }
+    const size_t count = std::min(others.size(), kHoldersMost);
+    for (size_t i = 0; i < count; ++i) {
+        std::swap(others[i], others[i + random_.below(others.size() - i)]);
+        out.push_back(std::move(others[i]));
+    }
+    return out;
+}
+
+ControlResponse Meetings::answer(const net::server::Request& request, const std::string& body) {
+    if (!leads_()) {
+        ControlResponse elsewhere = plain(503, "another controller leads");
+        elsewhere.is_last = true;
+        return elsewhere;
+    }
+    const std::string* const name = request.query_value("dataset");
+    const std::string* const wanted = request.query_value("revision");
+    if (!name || !wanted) return plain(400, "write /v1/peers?dataset=NAMESPACE/NAME&revision=REVISION");
+    auto news = peers::read_news(body);
+    if (!news) return plain(400, news.error().line());
+    if (news->name != request.user) return plain(403, "the token is of another node than the news");
+    const auto key = api::DatasetKey::parse(*name);
+    const auto dataset = key ? world_.dataset(*key) : nullptr;
+    const Revision revision(*wanted);
+    if (!dataset || !has_revision(dataset->status, revision))
+        return plain(404, "there is no such revision of a Dataset");
+    if (std::string zone = zone_of(news->name); !zone.empty()) news->zone = std::move(zone);
+    const std::string swarm = dataset->metadata.uid + "/" + revision.str();
+    const auto holders = holders_for(*news, *dataset, revision);
+    const MutexLock lock(mutex_);
+    for (const MemberNews& holder : holders)
+        if (const auto heard = introducer_.hear_of_holder(swarm, holder); !heard) break;
+    const auto met = introducer_.meet(swarm, *news);
+    return met ? ControlResponse{200, "application/json", peers::to_text(*met)} : plain(429, met.error().line());
+}
+
+}  // namespace zcdp::services::controller
