@@ -110,10 +110,11 @@ class Session::Running {
     }
 
     void add(const Introduction::Neighbour& neighbour) {
-        const auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
+        auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
         const bool is_known = std::any_of(members_.begin(), members_.end(),
                                           [&](const auto& one) { return one.second.name == neighbour.name; });
         if (!endpoint || is_known || neighbour.name == options_.self) return;
+        if (endpoint->tls) endpoint->tls_name = neighbour.name;
         const Neighbour id = next_id_++;
         members_.emplace(id, Member{neighbour.name, *endpoint, neighbour.is_holder});
         loop_.spawn(listen(id));
@@ -152,6 +153,7 @@ class Session::Running {
         ++report_.failures;
         chooser_.gone(id);
         log_.debug("a member fails", {{"member", member.name}, {"error", error.line()}});
+        if (options_.failed) options_.failed(member.name, error);
         if (++member.failures >= options_.strikes && !member.is_over) {
             ++report_.banned;
             give_up(id);

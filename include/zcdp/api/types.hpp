@@ -287,7 +287,6 @@ struct NodeDatasetStatus {
     std::vector<PodRef> pods;
     uint32_t pod_count = 0;  ///< of `pods`, for a column
     std::optional<LastError> last_error;
-    std::string peer_address;  ///< "10.0.0.7:7443": where other nodes may get it
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("observedGeneration", self.observed_generation), field("phase", self.phase);

@@ -54,6 +54,8 @@ struct SessionOptions {
     uint64_t news_wait_ms = 30'000;
     uint64_t settle_ms = 0;  ///< wait so long for others before the first draw
     uint32_t strikes = 3;    ///< failures in a row; then the member is asked no more
+    /// Told of each failure, on the session's loop; null: nobody is.
+    std::function<void(const std::string& member, const Error& error)> failed = {};
     ChooserOptions chooser = {};
 };
 

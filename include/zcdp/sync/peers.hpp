@@ -25,6 +25,10 @@ struct Peers {
     std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)> http;
     std::function<std::unique_ptr<swarm::Introductions>(asio::any_io_executor)> introductions;
     swarm::ChooserOptions chooser = {};
+    std::function<void(const std::string& member, const Error& error)> failed = {};  ///< as SessionOptions::failed
 };
+
+/// What a swarm is called among its members and in a PeerServer: 32 hex digits.
+std::string swarm_name(const std::string& dataset, const Revision& revision);
 
 }  // namespace zcdp::sync

@@ -52,6 +52,7 @@ void SwarmFeeder::start(FetchJob& job) {
                                                                       .zone = peers.zone,
                                                                       .scheme = peers.scheme,
                                                                       .settle_ms = peers.settle_ms,
+                                                                      .failed = peers.failed,
                                                                       .chooser = chooser},
                                                 share_, static_cast<swarm::Keeper&>(*this), peers.http,
                                                 peers.introductions, parts_.clock, parts_.random, parts_.log);
