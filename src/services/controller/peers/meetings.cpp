@@ -13,6 +13,8 @@ using net::server::ControlResponse;
 using swarm::MemberNews;
 
 constexpr size_t kHoldersMost = 8;
+/// Who asks again within this time keeps its connection; those of thousands that rest would be in the webhook's way.
+constexpr uint64_t kKeptMs = 1'000;
 constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
 ControlResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n"}; }
@@ -83,7 +85,10 @@ ControlResponse Meetings::answer(const net::server::Request& request, const std:
     for (const MemberNews& holder : holders)
         if (const auto heard = introducer_.hear_of_holder(swarm, holder); !heard) break;
     const auto met = introducer_.meet(swarm, *news);
-    return met ? ControlResponse{200, "application/json", peers::to_text(*met)} : plain(429, met.error().line());
+    if (!met) return plain(429, met.error().line());
+    ControlResponse response{200, "application/json", peers::to_text(*met)};
+    response.is_last = met->again_ms > kKeptMs;
+    return response;
 }
 
 }  // namespace zcdp::services::controller
