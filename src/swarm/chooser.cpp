@@ -141,11 +141,23 @@ void Chooser::note(std::vector<Ask>& out, Ask ask) {
     out.push_back(ask);
 }
 
+uint32_t Chooser::draws_most() const {
+    return draws_.is_alone() ? std::max(options_.draws_most, options_.draws_alone) : options_.draws_most;
+}
+
+/// The fewer holders there are, the more is asked of each, so that as much is drawn at once as of an origin.
+uint32_t Chooser::holder_window() const {
+    const auto holders = static_cast<uint32_t>(
+        std::count_if(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; }));
+    return std::max(options_.window, (draws_most() + holders - 1) / std::max(holders, 1u));
+}
+
 /// A holder that has room; nothing also when there is none at all.
 std::optional<Neighbour> Chooser::free_holder() const {
+    const uint32_t window = holder_window();
     std::optional<Neighbour> best;
     for (const auto& [neighbour, known] : known_)
-        if (known.is_holder && known.asked < options_.window && (!best || known.asked < known_.at(*best).asked))
+        if (known.is_holder && known.asked < window && (!best || known.asked < known_.at(*best).asked))
             best = neighbour;
     return best;
 }
@@ -155,7 +167,7 @@ void Chooser::draw(std::vector<Ask>& out) {
     for (const uint64_t piece : draws_.due()) to_draw_.insert(piece);
     const bool has_holder =
         std::any_of(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; });
-    while (!to_draw_.empty() && drawing_ < options_.draws_most) {
+    while (!to_draw_.empty() && drawing_ < draws_most()) {
         const uint64_t piece = *to_draw_.begin();
         if (!mine_.has(piece) && !is_asked(piece)) {
             const auto holder = free_holder();

@@ -33,9 +33,9 @@ void Draws::set_owners(std::shared_ptr<const Owners> owners) {
     open_window();
 }
 
-uint32_t Draws::window() const {
-    return self_index_ && owners_->members().size() == 1 ? std::max(window_, options_.window_alone) : window_;
-}
+bool Draws::is_alone() const { return self_index_ && owners_->members().size() == 1; }
+
+uint32_t Draws::window() const { return is_alone() ? std::max(window_, options_.window_alone) : window_; }
 
 void Draws::await(uint64_t piece) {
     Awaited& awaited = awaited_.at(piece);

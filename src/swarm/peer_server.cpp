@@ -42,16 +42,30 @@ std::shared_ptr<PieceReader> ending_on(asio::thread_pool& pool, std::unique_ptr<
 
 }  // namespace
 
-/// One of the places from which pieces are sent; given back with the answer's last byte.
-class PeerServer::Slot {
+/// One that asks for a piece, until its answer's last byte; from some time on it has one of the slots.
+class PeerServer::Asking {
   public:
-    explicit Slot(PeerServer& server) : server_(server) {}
-    ~Slot() { server_.give_slot(); }
-    Slot(const Slot&) = delete;
-    Slot& operator=(const Slot&) = delete;
+    Asking(PeerServer& server, std::string who) : server_(server), who_(std::move(who)) {
+        const MutexLock lock(server_.mutex_);
+        ++server_.asking_[who_];
+    }
+    ~Asking() {
+        {
+            const MutexLock lock(server_.mutex_);
+            server_.sending_ -= has_slot_;
+            if (--server_.asking_[who_] == 0) server_.asking_.erase(who_);
+        }
+        server_.slot_free_->ring();
+    }
+    Asking(const Asking&) = delete;
+    Asking& operator=(const Asking&) = delete;
+
+    void has_slot() { has_slot_ = true; }
 
   private:
     PeerServer& server_;
+    const std::string who_;
+    bool has_slot_ = false;
 };
 
 PeerServer::PeerServer(asio::thread_pool& disk, PeerServerOptions options)
@@ -134,7 +148,7 @@ class PeerServer::Waiting {
     std::pair<uint32_t, uint64_t> place_;
 };
 
-Task<bool> PeerServer::take_slot(uint32_t times_sent) {
+Task<bool> PeerServer::take_slot(Asking& asking, uint32_t times_sent) {
     const Deadline end = Deadline::in_ms(options_.slot_wait_ms);
     const Waiting waiting(*this, times_sent);
     while (true) {
@@ -142,8 +156,10 @@ Task<bool> PeerServer::take_slot(uint32_t times_sent) {
         {
             const MutexLock lock(mutex_);
             if (is_closed_) co_return false;
-            if (sending_ < options_.slots && *waiting_.begin() == waiting.place()) {
+            const uint32_t slots = asking_.size() == 1 ? options_.slots_alone : options_.slots;
+            if (sending_ < slots && *waiting_.begin() == waiting.place()) {
                 ++sending_;
+                asking.has_slot();
                 co_return true;
             }
         }
@@ -152,25 +168,17 @@ Task<bool> PeerServer::take_slot(uint32_t times_sent) {
     }
 }
 
-void PeerServer::give_slot() {
-    {
-        const MutexLock lock(mutex_);
-        --sending_;
-    }
-    slot_free_->ring();
-}
-
 Task<Response> PeerServer::piece(Request& request) {
     const auto share = find(request.parameter("swarm"));
     if (!share) co_return plain(404, "no such swarm is here");
     const auto piece = number(request.parameter("piece"));
     if (!piece || !share->has(*piece)) co_return plain(404, "that piece is not here");
-    if (!co_await take_slot(share->count_sent(*piece))) co_return plain(503, "all slots are taken");
-    const auto slot = std::make_shared<Slot>(*this);
+    const auto asking = std::make_shared<Asking>(*this, request.peer->address);
+    if (!co_await take_slot(*asking, share->count_sent(*piece))) co_return plain(503, "all slots are taken");
     const uint64_t size_bytes = share->table().at(*piece).size_bytes;
     if (auto file = co_await offload(disk_, [&] { return file_to_send(*share, *piece); })) {
         count_bytes(size_bytes);
-        co_return Response{200, kBytesHeader, std::move(*file), slot};
+        co_return Response{200, kBytesHeader, std::move(*file), asking};
     }
     auto opened = co_await offload(disk_, [&] { return share->bytes().open(*piece); });
     if (!opened && opened.error().kind() == ErrorKind::not_found)
@@ -179,7 +187,7 @@ Task<Response> PeerServer::piece(Request& request) {
     count_bytes(size_bytes);
     const auto reader = ending_on(disk_, std::move(*opened));
     co_return Response{200, kBytesHeader,
-                       [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); }, slot};
+                       [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); }, asking};
 }
 
 /// Nullopt, too, where there is a rate to keep: such pieces are sent in small parts.

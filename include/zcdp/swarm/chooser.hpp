@@ -31,10 +31,11 @@
 namespace zcdp::swarm {
 
 struct ChooserOptions {
-    uint32_t window = 1;      ///< pieces asked of one neighbour at once
+    uint32_t window = 1;      ///< pieces asked of one neighbour at once; of holders more, while they are few
     uint32_t asks_most = 16;  ///< of all getters at once
     uint32_t asks_while_drawing = 4;
     uint32_t draws_most = 8;    ///< of the source at once
+    uint32_t draws_alone = 32;  ///< the same for a member without others: as many as an ordinary sync
     uint32_t last_pieces = 16;  ///< with so many missing, or a 32nd of all if that is less, one is asked for twice
     uint64_t late_ms_least = 500;
     double late_factor = 4;  ///< an answer is late after so many times its neighbour's usual time
@@ -109,6 +110,8 @@ class Chooser {
     void note(std::vector<Ask>& out, Ask ask);
     void settle(std::vector<Asked>::iterator asked);
     std::optional<uint64_t> wanted_of(const Known& getter) const;
+    uint32_t draws_most() const;
+    uint32_t holder_window() const;
     std::optional<Neighbour> free_holder() const;
     std::optional<Neighbour> another(uint64_t piece) const;
     bool is_asked(uint64_t piece) const;

@@ -60,6 +60,8 @@ class Draws {
     std::optional<uint64_t> wake_ms() const;
 
     const HaveMap& there() const { return there_; }
+    /// Nobody else draws.
+    bool is_alone() const;
     uint32_t window() const;
     /// How long a draw may take before the next in turn draws, too.
     uint64_t late_ms() const;

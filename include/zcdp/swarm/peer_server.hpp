@@ -30,6 +30,7 @@ struct UploadRate {
 
 struct PeerServerOptions {
     uint32_t slots = 8;              ///< pieces sent at once, to all members; what was sent least often is next
+    uint32_t slots_alone = 32;       ///< the same while one member alone asks: as much as an origin would send it
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;
     std::optional<UploadRate> rate = {};
@@ -51,7 +52,7 @@ class PeerServer {
     net::server::Handler handler();
 
   private:
-    class Slot;
+    class Asking;
     std::shared_ptr<Share> find(std::string_view swarm) const;
     Task<net::server::Response> news(net::server::Request& request);
     Task<net::server::Response> piece(net::server::Request& request);
@@ -59,8 +60,7 @@ class PeerServer {
     std::optional<net::server::FileRange> file_to_send(const Share& share, uint64_t piece) const;
     void count_bytes(uint64_t size_bytes);
     class Waiting;
-    Task<bool> take_slot(uint32_t times_sent);
-    void give_slot();
+    Task<bool> take_slot(Asking& asking, uint32_t times_sent);
 
     asio::thread_pool& disk_;
     const PeerServerOptions options_;
@@ -70,6 +70,7 @@ class PeerServer {
     mutable Mutex mutex_;
     std::map<std::string, std::shared_ptr<Share>, std::less<>> shares_ ZCDP_GUARDED_BY(mutex_);
     uint32_t sending_ ZCDP_GUARDED_BY(mutex_) = 0;
+    std::map<std::string, uint32_t> asking_ ZCDP_GUARDED_BY(mutex_);           ///< by address, those with a slot, too
     std::set<std::pair<uint32_t, uint64_t>> waiting_ ZCDP_GUARDED_BY(mutex_);  ///< how often sent; in the order asked
     uint64_t asked_ ZCDP_GUARDED_BY(mutex_) = 0;
     bool is_closed_ ZCDP_GUARDED_BY(mutex_) = false;

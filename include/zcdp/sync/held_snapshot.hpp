@@ -22,8 +22,8 @@ namespace zcdp::sync {
 
 /// Cut as all cut it who have the listing that the snapshot was made of. Its news: it has all, all is there, it draws
 /// nothing. `snapshot` is what Snapshots::find() takes; the store is open for writing. Reads the whole manifest:
-/// blocks, about a second for a million files. Errors: not_found, when the snapshot is not here or not ready; refused,
-/// for an ambiguous id; corrupt, when its manifest is damaged; those of the disk.
+/// blocks, some tenths of a second for a million files. Errors: not_found, when the snapshot is not here or not ready;
+/// refused, for an ambiguous id; corrupt, when its manifest is damaged; those of the disk.
 Result<std::shared_ptr<swarm::Share>> share_of_snapshot(store::Store& store, const std::string& snapshot, Fs& fs,
                                                         Random& random);
 

@@ -41,7 +41,7 @@ struct Member {
 /// Its own share of the source's is not looked at: others own everything.
 ChooserOptions no_draws() {
     ChooserOptions options;
-    options.draws_most = 0, options.window = 3;
+    options.draws_most = options.draws_alone = 0, options.window = 3;
     return options;
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("what a neighbour has is asked of it, as much as the window holds, eac
 }
 
 TEST_CASE("all that falls to this member is drawn of the origin, as many at once as it may") {
-    Member member({"a"}, {.draws_most = 5});
+    Member member({"a"}, {.draws_most = 5, .draws_alone = 0});
     std::vector<Ask> asks = member.chooser.next();
     CHECK(asks.size() == 5);
     for (const Ask& ask : asks) CHECK(!ask.of);
@@ -88,7 +88,7 @@ TEST_CASE("what a neighbour draws is drawn by nobody else, until that takes too 
 }
 
 TEST_CASE("who comes draws its own share of what somebody alone was to draw") {
-    Member member({"a"}, {.draws_most = 4});
+    Member member({"a"}, {.draws_most = 4, .draws_alone = 0});
     CHECK(member.chooser.next().size() == 4);
     const auto both = std::make_shared<const Owners>(Revision("r"), std::vector<std::string>{"a", "b"});
     member.chooser.set_owners(both);
@@ -115,6 +115,24 @@ TEST_CASE("a holder is drawn from instead of the origin, and of it nothing else 
     member.chooser.gone(7);
     member.advance_ms(60'000);
     for (const Ask& ask : member.chooser.next()) CHECK(!ask.of);
+}
+
+TEST_CASE("alone, a member draws as much at once as an ordinary sync; with others, less") {
+    const ChooserOptions options{.draws_most = 5, .draws_alone = 20};
+    CHECK(Member({"a"}, options).chooser.next().size() == 20);
+    CHECK(Member({"a", "b"}, options).chooser.next().size() <= 5);
+}
+
+TEST_CASE("of one holder all is asked that is drawn at once, of several each a part") {
+    for (const uint32_t holders : {1u, 4u}) {
+        Member member({"a"}, {.draws_alone = 20});
+        for (Neighbour holder = 0; holder < holders; ++holder) member.chooser.has_all(holder);
+        const std::vector<Ask> asks = member.chooser.next();
+        CHECK(asks.size() == 20);
+        for (Neighbour holder = 0; holder < holders; ++holder)
+            CHECK(std::count_if(asks.begin(), asks.end(), [&](const Ask& ask) { return ask.of == holder; }) ==
+                  20 / holders);
+    }
 }
 
 TEST_CASE("a neighbour that goes is asked no more, and what it owed is asked elsewhere") {
