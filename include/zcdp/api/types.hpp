@@ -244,11 +244,13 @@ struct NodeDatasetSpec {
     bool pinned = false;
     Word<Wanted> wanted;
     uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
+    uint32_t fetching_nodes = 0;    ///< so many were told at once to fetch it
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("node", self.node), field("dataset", self.dataset), field("revision", codec_text(self.revision));
         field("source", self.source), field("transfer", self.transfer), field("pinned", self.pinned);
         field("wanted", self.wanted), field("progressSeconds", self.progress_seconds);
+        field("fetchingNodes", self.fetching_nodes);
     }
     bool operator==(const NodeDatasetSpec&) const = default;
 };

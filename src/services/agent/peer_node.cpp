@@ -12,6 +12,7 @@ namespace zcdp::services::agent {
 namespace {
 
 constexpr uint64_t kRenewLookMs = 300'000, kFirstAnswerMs = 3'000;
+constexpr uint64_t kTogetherMs = 1'500;  ///< nodes that are told at once begin within that time
 constexpr BackoffLimits kServePauses{500, 15'000, Jitter::around};
 constexpr unsigned kConnectionsMost = 1'024;
 
@@ -129,6 +130,7 @@ std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
                        .self = options_.node,
                        .address = address,
                        .scheme = identity ? "https" : "http",
+                       .settle_ms = wanted.spec.fetching_nodes > 1 ? kTogetherMs : 0,
                        .server = peer_server_,
                        .http =
                            [http, machine = parts_.machine](asio::any_io_executor executor) {

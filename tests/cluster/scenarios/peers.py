@@ -15,6 +15,11 @@ def _bytes(scene, name, what):
     return {n["spec"]["node"]: n["status"].get(what, 0) for n in scene.held(name)}
 
 
+def _controllers(kit):
+    pods = kit.get("pods", ns="zcdp-system")
+    return [pod for pod in pods if pod["metadata"]["labels"].get("app") == "zcdp-controller"]
+
+
 def _given(scene, name):
     return all(n.get("status", {}).get("peerAddress", "").endswith(":7443") for n in scene.held(name))
 
@@ -69,6 +74,8 @@ def without_controllers_a_transfer_goes_on(kit, scene):
     )
     kit.kubectl("-n", "zcdp-system", "scale", "deployment", "zcdp-controller", "--replicas=0")
     try:
+        kit.wait("the controllers are gone", lambda: not _controllers(kit))
+        kit.check("in the middle of it", not scene.ready_nodes("set"))
         _ready_on(kit, scene, "set", nodes)
         sent = scene.object_bytes()
         kit.check("the origin sent it about once", sent <= SIZE * 1.15, f"{sent / SIZE:.2f} of it")

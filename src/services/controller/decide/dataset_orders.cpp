@@ -1,6 +1,8 @@
 // What each node is told: NodeDatasets that are made, called back, let go, taken away.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "src/services/controller/decide/dataset_draft.hpp"
 #include "src/services/controller/decide/revision_source.hpp"
 #include "zcdp/base/units.hpp"
@@ -142,7 +144,12 @@ void decide_orders(Draft& draft) {
     }
     if (draft.out.create.empty()) return;
     const uint32_t every_s = progress_seconds(draft);
-    for (auto& object : draft.out.create) object.spec.progress_seconds = every_s;
+    std::map<Revision, uint32_t> at_once;
+    for (const auto& object : draft.out.create) ++at_once[object.spec.revision];
+    for (auto& object : draft.out.create) {
+        object.spec.progress_seconds = every_s;
+        object.spec.fetching_nodes = at_once[object.spec.revision];
+    }
 }
 
 }  // namespace zcdp::services::controller
