@@ -5,6 +5,9 @@
 #include "src/modes/context.hpp"
 #include "src/modes/kube_flags.hpp"
 #include "src/modes/signals.hpp"
+#include "zcdp/base/units.hpp"
+#include "zcdp/net/endpoint.hpp"
+#include "zcdp/net/listen.hpp"
 #include "zcdp/services/agent.hpp"
 #include "zcdp/services/controller.hpp"
 #include "zcdp_version.hpp"
@@ -14,6 +17,7 @@ namespace {
 
 struct AgentFlags {
     services::AgentOptions agent;
+    std::string peer_upload;
     KubeFlags kube;
 };
 struct ControllerFlags {
@@ -34,12 +38,25 @@ int serve(Context& context, const KubeFlags& kube, Work work) {
     return done ? 0 : report(done.error());
 }
 
+/// Where other nodes find this one; "" where nobody knows. Errors: usage.
+Result<std::string> peer_address(const services::AgentOptions& agent, Machine machine) {
+    const std::string pod_ip = machine.environment("POD_IP");
+    const bool is_told = !agent.peer_address.empty();
+    if (agent.peer_listen.empty() || agent.peer_listen == "none" || (!is_told && pod_ip.empty())) return std::string();
+    ZCDP_TRY(const net::Listen listen, net::Listen::parse(agent.peer_listen));
+    if (!is_told) return net::Endpoint{.host = pod_ip, .port = listen.port}.host_and_port();
+    ZCDP_CHECK(net::Listen::parse(agent.peer_address));
+    return agent.peer_address;
+}
+
 int run_agent(Context& context, AgentFlags& flags) {
     return serve(context, flags.kube, [&](kube::Api& api, Machine machine, std::stop_token stop) -> Result<> {
         if (flags.agent.node.empty()) flags.agent.node = machine.environment("NODE_NAME");
         if (flags.agent.node.empty())
             return Error(ErrorKind::usage, "needs the node's name", "zcdp agent",
                          "--node, or NODE_NAME from spec.nodeName");
+        flags.agent.peer_bytes_per_second = parse_rate(flags.peer_upload).value_or(0);
+        ZCDP_TRY(flags.agent.peer_address, peer_address(flags.agent, machine));
         flags.agent.version = ZCDP_VERSION;
         return services::run_agent(flags.agent, api, machine, std::move(stop));
     });
@@ -80,6 +97,19 @@ void add_agent(Command program, Action& action) {
     agent.add_option("--low-watermark", flags->agent.low_watermark_percent, "of the disk: eviction ends")
         .range(1, 100)
         .show_default();
+    agent.add_option("--peer-listen", flags->agent.peer_listen, "for other nodes' agents; none: no peers")
+        .type_name("ADDRESS:PORT")
+        .show_default();
+    agent
+        .add_option("--peer-address", flags->agent.peer_address,
+                    "as other nodes are told (POD_IP, with the port of --peer-listen)")
+        .type_name("ADDRESS:PORT");
+    agent.add_option("--peer-slots", flags->agent.peer_slots, "pieces sent to other nodes at once")
+        .range(1, 1024)
+        .show_default();
+    agent.add_rate("--peer-upload", flags->peer_upload, "bytes a second sent to all other nodes together");
+    agent.add_flag("--peer-plain", flags->agent.peer_plain,
+                   "HTTP without TLS between nodes: whoever reaches the port gets every dataset");
     add_kube_flags(agent, flags->kube);
     agent.on_parsed([flags, &action] { action = [flags](Context& context) { return run_agent(context, *flags); }; });
 }

@@ -28,6 +28,9 @@ std::string json_of(const services::StatusDataset& dataset) {
         one.add("bytes_done", node.bytes_done)
             .add("bytes_total", node.bytes_total)
             .add("bytes_per_second", node.bytes_per_second);
+        one.add("origin_bytes", node.origin_bytes)
+            .add("peer_bytes", node.peer_bytes)
+            .add("reused_bytes", node.reused_bytes);
         one.add("eta_seconds", node.eta_seconds).add("pods", uint64_t{node.pods});
         nodes += (nodes.empty() ? "" : ",") + one.str();
     }
@@ -38,6 +41,7 @@ std::string json_of(const services::StatusDataset& dataset) {
         .add("ready", dataset.ready)
         .add("bytes", dataset.bytes);
     out.add("origin_bytes", dataset.origin_bytes)
+        .add("peer_bytes", dataset.peer_bytes)
         .add("reused_bytes", dataset.reused_bytes)
         .add("snapshot", dataset.snapshot);
     out.add("reason", dataset.reason).add("message", dataset.message).raw("nodes", "[" + nodes + "]");
@@ -56,7 +60,10 @@ void print_table(const services::ClusterStatus& status) {
         fmt::print("{:<38}{:<10}{:>7}{:>12}  {}{}{}\n", dataset.ns + "/" + dataset.name, dataset.phase, dataset.ready,
                    dataset.size, dataset.reason, dataset.message.empty() ? "" : ": ", dataset.message);
         for (const auto& node : dataset.nodes) {
-            std::string detail = node.pods > 0 ? fmt::format("{} pod{}", node.pods, node.pods == 1 ? "" : "s") : "";
+            std::string detail = services::sources_text(node.origin_bytes, node.peer_bytes, node.reused_bytes);
+            if (node.pods > 0)
+                detail = fmt::format("{} pod{}{}{}", node.pods, node.pods == 1 ? "" : "s", detail.empty() ? "" : "; ",
+                                     detail);
             if (node.phase == "Syncing")
                 detail =
                     fmt::format("{} of {}, {}/s, {} left", format_size(node.bytes_done), format_size(node.bytes_total),

@@ -39,6 +39,10 @@ inline constexpr MetricName mount_failures{
     "zcdp_mount_failures_total",
     "NodePublishVolume calls that failed; kubelet calls again, so a long wait for data counts some."};
 
+// Agent: other nodes
+inline constexpr MetricName peer_bytes{"zcdp_peer_bytes_total",
+                                       "Bytes of datasets between nodes, by direction: sent, received."};
+
 // zcdp serve
 inline constexpr MetricName serve_requests{"zcdp_serve_requests_total", "Requests answered by zcdp serve."};
 inline constexpr MetricName serve_bytes{"zcdp_serve_bytes_total", "Body bytes sent by zcdp serve."};

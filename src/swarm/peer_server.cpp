@@ -78,7 +78,10 @@ class PeerServer::Asking {
 };
 
 PeerServer::PeerServer(asio::thread_pool& disk, PeerServerOptions options)
-    : disk_(disk), options_(options), slot_free_(std::make_unique<Bell>()) {
+    : disk_(disk),
+      options_(options),
+      pace_(options.rate ? options.rate->bytes_per_second : 0),
+      slot_free_(std::make_unique<Bell>()) {
     router_.add("GET", std::string(kNewsPattern),
                 [this](Request& request, net::server::RequestBody&) { return news(request); });
     router_.add("GET", std::string(kPiecePattern),
@@ -189,7 +192,7 @@ Task<Response> PeerServer::piece(Request& request) {
     if (!claim) co_return not_given(claim.error());
     std::string headers = kBytesHeader;
     if (!claim->empty()) headers += fmt::format("{}: {}\r\n", kClaimHeader, to_base64(*claim));
-    if (auto file = co_await offload(disk_, [&] { return share->bytes().file_of(*piece); })) {
+    if (auto file = co_await offload(disk_, [&] { return file_to_send(*share, *piece); })) {
         count_bytes(size_bytes);
         co_return Response{200, headers, std::move(*file), asking};
     }
@@ -220,6 +223,12 @@ Task<Response> PeerServer::claim(Request& request) {
     co_return Response{200, kBytesHeader, std::move(*claim)};
 }
 
+/// Nullopt, too, where there is a rate to keep: such pieces are sent in small parts.
+std::optional<net::server::FileRange> PeerServer::file_to_send(const Share& share, uint64_t piece) const {
+    if (options_.rate) return std::nullopt;
+    return share.bytes().file_of(piece);
+}
+
 void PeerServer::count_bytes(uint64_t size_bytes) {
     if (options_.sent_bytes) options_.sent_bytes->add(size_bytes);
 }
@@ -230,6 +239,8 @@ Task<Result<>> PeerServer::send(std::shared_ptr<PieceReader> reader, uint64_t si
         ZCDP_CO_TRY(const size_t got, co_await offload(disk_, [&] { return reader->read_some(buffer); }));
         if (got == 0) co_return Result<>();
         ZCDP_CO_CHECK(co_await sink.write({reinterpret_cast<const char*>(buffer.data()), got}));
+        const uint64_t rest = options_.rate ? pace_.rest_ms(got, options_.rate->clock.monotonic_ns()) : 0;
+        if (rest > 0) co_await sleep_ms(rest);
     }
 }
 

@@ -115,10 +115,11 @@ class Session::Running {
     }
 
     void add(const Introduction::Neighbour& neighbour) {
-        const auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
+        auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
         const bool is_known = std::any_of(members_.begin(), members_.end(),
                                           [&](const auto& one) { return one.second.name == neighbour.name; });
         if (!endpoint || is_known || neighbour.name == options_.self || bans_.is_banned(neighbour.name)) return;
+        if (endpoint->tls) endpoint->tls_name = neighbour.name;
         const Neighbour id = next_id_++;
         members_.emplace(id, Member{neighbour.name, *endpoint, neighbour.is_holder});
         loop_.spawn(listen(id));

@@ -29,6 +29,13 @@ struct Spelling<Wanted> {
     static constexpr std::string_view words[] = {"", "Ensure", "Evict"};
 };
 
+/// Whether nodes give a dataset to each other; none is prefer.
+enum class PeerUse : uint8_t { none, prefer, never, other };
+template <>
+struct Spelling<PeerUse> {
+    static constexpr std::string_view words[] = {"", "Prefer", "Never"};
+};
+
 /// How a claim's pods are placed; none is prefer.
 enum class ClaimPolicy : uint8_t { none, prefer, require, wait_for_data, ignore, other };
 template <>

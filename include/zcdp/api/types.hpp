@@ -111,17 +111,28 @@ struct DatasetRefresh {
     bool operator==(const DatasetRefresh&) const = default;
 };
 
+struct DatasetTransfer {
+    Word<PeerUse> peers;
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) {
+        field("peers", self.peers);
+    }
+    bool operator==(const DatasetTransfer&) const = default;
+};
+
 struct DatasetSpec {
     DatasetSource source;
     DatasetPlacement placement;
     DatasetRetention retention;
     DatasetRefresh refresh;
+    DatasetTransfer transfer;
     std::string snapshot;
     bool paused = false;
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("source", self.source), field("placement", self.placement), field("retention", self.retention);
-        field("refresh", self.refresh), field("snapshot", self.snapshot), field("paused", self.paused);
+        field("refresh", self.refresh), field("transfer", self.transfer), field("snapshot", self.snapshot);
+        field("paused", self.paused);
     }
     bool operator==(const DatasetSpec&) const = default;
 };
@@ -229,14 +240,17 @@ struct NodeDatasetSpec {
     DatasetRef dataset;
     Revision revision;
     NodeDatasetSource source;
+    DatasetTransfer transfer;
     bool pinned = false;
     Word<Wanted> wanted;
     uint32_t progress_seconds = 0;  ///< how often the agent writes progress; 0: 5
+    uint32_t fetching_nodes = 0;    ///< so many were told at once to fetch it
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("node", self.node), field("dataset", self.dataset), field("revision", codec_text(self.revision));
-        field("source", self.source), field("pinned", self.pinned), field("wanted", self.wanted);
-        field("progressSeconds", self.progress_seconds);
+        field("source", self.source), field("transfer", self.transfer), field("pinned", self.pinned);
+        field("wanted", self.wanted), field("progressSeconds", self.progress_seconds);
+        field("fetchingNodes", self.fetching_nodes);
     }
     bool operator==(const NodeDatasetSpec&) const = default;
 };
@@ -271,10 +285,10 @@ struct NodeDatasetStatus {
     uint64_t bytes_per_second = 0, eta_seconds = 0;
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0, size_bytes = 0;
     std::string started, finished, last_use;
+    std::string peer_address;  ///< "10.0.0.7:7443": where this node gives the dataset to others; "": it does not
     std::vector<PodRef> pods;
     uint32_t pod_count = 0;  ///< of `pods`, for a column
     std::optional<LastError> last_error;
-    std::string peer_address;  ///< "10.0.0.7:7443": where other nodes may get it
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
         field("observedGeneration", self.observed_generation), field("phase", self.phase);
@@ -283,8 +297,8 @@ struct NodeDatasetStatus {
         field("etaSeconds", self.eta_seconds), field("originBytes", self.origin_bytes);
         field("peerBytes", self.peer_bytes), field("reusedBytes", self.reused_bytes);
         field("sizeBytes", self.size_bytes), field("started", self.started), field("finished", self.finished);
-        field("lastUse", self.last_use), field("pods", self.pods), field("podCount", self.pod_count);
-        field("lastError", self.last_error), field("peerAddress", self.peer_address);
+        field("lastUse", self.last_use), field("peerAddress", self.peer_address), field("pods", self.pods);
+        field("podCount", self.pod_count), field("lastError", self.last_error);
     }
     bool operator==(const NodeDatasetStatus&) const = default;
 };

@@ -126,6 +126,9 @@ class Server {
     static Result<std::unique_ptr<Server>> open(Options options, asio::thread_pool& pool, Handler handler, Logger& log);
     /// New connections are served with this certificate. Errors: usage.
     virtual Result<> set_certificate(const std::string& certificate_pem, const std::string& key_pem) = 0;
+    /// The same, and their clients' certificates have to be of these roots from now on. Errors: usage.
+    virtual Result<> set_certificate(const std::string& certificate_pem, const std::string& key_pem,
+                                     const std::string& client_ca_pem) = 0;
     /// As bound; "" and 0 for unix sockets.
     virtual const std::string& address() const = 0;  ///< "127.0.0.1", "[::1]"
     virtual uint16_t port() const = 0;

@@ -14,17 +14,21 @@ namespace zcdp::services {
 struct StatusNode {
     std::string node, phase, progress, reason, message;
     uint64_t bytes_done = 0, bytes_total = 0, bytes_per_second = 0, eta_seconds = 0;
+    uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0;  ///< where they came from
     size_t pods = 0;
 };
 struct StatusDataset {
     std::string ns, name, phase, ready, size, reason, message, snapshot;
-    uint64_t bytes = 0, origin_bytes = 0, reused_bytes = 0;
+    uint64_t bytes = 0, origin_bytes = 0, peer_bytes = 0, reused_bytes = 0;
     std::vector<StatusNode> nodes;
 };
 struct ClusterStatus {
     std::vector<StatusDataset> datasets;
     size_t nodes = 0, agents_ready = 0, controllers_ready = 0;
 };
+/// "12 GiB from the origin, 36 GiB from other nodes, 1 GiB reused", without what is 0; "" when all is.
+std::string sources_text(uint64_t origin_bytes, uint64_t peer_bytes, uint64_t reused_bytes);
+
 /// `ns` "" is all namespaces. Errors: not_found: zcdp is not installed; those of the API.
 Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns);
 

@@ -8,22 +8,32 @@
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "zcdp/base/clock.hpp"
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/net/router.hpp"
 #include "zcdp/swarm/share.hpp"
+#include "zcdp/transfer/rate_limiter.hpp"
 
 namespace zcdp::swarm {
+
+/// Of all pieces that are sent, together.
+struct UploadRate {
+    uint64_t bytes_per_second;
+    const Clock& clock;
+};
 
 struct PeerServerOptions {
     uint32_t slots = 8;              ///< pieces sent at once, to all members; what was sent least often is next
     uint32_t slots_alone = 32;       ///< the same while one member alone asks: as much as an origin would send it
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;
+    std::optional<UploadRate> rate = {};
     Counter* sent_bytes = nullptr;
     IdentityNow identity = {};  ///< signs for what came from the source; without one nothing is claimed
 };
@@ -50,12 +60,14 @@ class PeerServer {
     Task<net::server::Response> claim(net::server::Request& request);
     Result<std::string> claim_of(const Share& share, std::string_view swarm, uint64_t piece) const;
     Task<Result<>> send(std::shared_ptr<PieceReader> reader, uint64_t size_bytes, net::server::BodySink& sink);
+    std::optional<net::server::FileRange> file_to_send(const Share& share, uint64_t piece) const;
     void count_bytes(uint64_t size_bytes);
     class Waiting;
     Task<bool> take_slot(Asking& asking, uint32_t times_sent);
 
     asio::thread_pool& disk_;
     const PeerServerOptions options_;
+    transfer::RateLimiter pace_;
     net::server::Router router_;
     const std::unique_ptr<Bell> slot_free_;
     mutable Mutex mutex_;

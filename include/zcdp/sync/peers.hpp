@@ -31,4 +31,7 @@ struct Peers {
     swarm::ChooserOptions chooser = {};
 };
 
+/// What a swarm is called among its members and in a PeerServer: 32 hex digits.
+std::string swarm_name(const std::string& dataset, const Revision& revision);
+
 }  // namespace zcdp::sync

@@ -76,6 +76,7 @@ struct Progress {
     std::atomic<uint64_t> objects_listed{0};
     std::atomic<uint64_t> objects_total{0}, objects_done{0};  ///< of what is to be fetched
     std::atomic<uint64_t> bytes_total{0}, bytes_done{0};
+    std::atomic<uint64_t> bytes_received{0};  ///< from other nodes
     std::atomic<uint64_t> bytes_reused{0}, objects_reused{0};
     std::atomic<uint32_t> connections{0};                      ///< reads in flight now
     std::atomic<uint64_t> files_placed{0}, files_to_place{0};  ///< building and placing

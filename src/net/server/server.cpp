@@ -64,6 +64,8 @@ class LoopServer final : public Server {
 
     Result<> open();
     Result<> set_certificate(const std::string& certificate_pem, const std::string& key_pem) override;
+    Result<> set_certificate(const std::string& certificate_pem, const std::string& key_pem,
+                             const std::string& client_ca_pem) override;
     const std::string& address() const override { return address_; }
     uint16_t port() const override { return port_; }
     size_t connections() const override { return running_; }
@@ -93,12 +95,13 @@ class LoopServer final : public Server {
     Mutex mutex_;
     ConditionVariable all_ended_;
     std::shared_ptr<SSL_CTX> tls_ ZCDP_GUARDED_BY(mutex_);
+    std::string client_ca_pem_ ZCDP_GUARDED_BY(mutex_);
     std::atomic<size_t> running_{0};
     std::atomic<bool> draining_{false};
 };
 
 Result<> LoopServer::open() {
-    if (options_.tls) ZCDP_CHECK(set_certificate(options_.certificate_pem, options_.key_pem));
+    if (options_.tls) ZCDP_CHECK(set_certificate(options_.certificate_pem, options_.key_pem, options_.client_ca_pem));
     for (unsigned i = 0; i < std::max(1u, options_.loops); ++i) loops_.push_back(std::make_unique<Loop>());
     listener_.emplace(loops_[0]->context);
     room_.emplace(loops_[0]->context);
@@ -110,9 +113,21 @@ Result<> LoopServer::open() {
 }
 
 Result<> LoopServer::set_certificate(const std::string& certificate_pem, const std::string& key_pem) {
-    ZCDP_TRY(auto context, make_tls_server(options_, certificate_pem, key_pem));
+    std::string client_ca_pem;
+    {
+        const MutexLock lock(mutex_);
+        client_ca_pem = client_ca_pem_;
+    }
+    return set_certificate(certificate_pem, key_pem, client_ca_pem);
+}
+
+Result<> LoopServer::set_certificate(const std::string& certificate_pem, const std::string& key_pem,
+                                     const std::string& client_ca_pem) {
+    const ClientRoots clients{client_ca_pem, options_.client_certificate_required};
+    ZCDP_TRY(auto context, make_tls_server(clients, certificate_pem, key_pem));
     const MutexLock lock(mutex_);
     tls_ = std::move(context);
+    client_ca_pem_ = client_ca_pem;
     return {};
 }
 

@@ -63,7 +63,7 @@ Error unusable(std::string_view what) {
 
 }  // namespace
 
-Result<std::shared_ptr<SSL_CTX>> make_tls_server(const Options& options, const std::string& certificate_pem,
+Result<std::shared_ptr<SSL_CTX>> make_tls_server(const ClientRoots& clients, const std::string& certificate_pem,
                                                  const std::string& key_pem) {
     ERR_clear_error();
     const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SslFree());
@@ -73,8 +73,7 @@ Result<std::shared_ptr<SSL_CTX>> make_tls_server(const Options& options, const s
     SSL_CTX_set_session_id_context(context.get(), kSessions, sizeof kSessions - 1);
     if (!use_chain(context.get(), certificate_pem) || !use_key(context.get(), key_pem))
         return unusable("the server's certificate cannot be used");
-    if (!options.client_ca_pem.empty() &&
-        !trust_clients(context.get(), options.client_ca_pem, options.client_certificate_required))
+    if (!clients.ca_pem.empty() && !trust_clients(context.get(), clients.ca_pem, clients.required))
         return unusable("the clients' CA certificates cannot be used");
     return context;
 }

@@ -2,14 +2,21 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "src/net/tls_context.hpp"
 #include "zcdp/net/server.hpp"
 
 namespace zcdp::net::server {
 
-/// TLS 1.2 or later with this certificate, and the client roots of `options`. Errors: usage.
-Result<std::shared_ptr<SSL_CTX>> make_tls_server(const Options& options, const std::string& certificate_pem,
+/// Whose certificates a server knows.
+struct ClientRoots {
+    std::string ca_pem;  ///< "": nobody's
+    bool required = false;
+};
+
+/// TLS 1.2 or later with this certificate. Errors: usage.
+Result<std::shared_ptr<SSL_CTX>> make_tls_server(const ClientRoots& clients, const std::string& certificate_pem,
                                                  const std::string& key_pem);
 
 }  // namespace zcdp::net::server

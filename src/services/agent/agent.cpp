@@ -6,10 +6,12 @@
 
 #include <thread>
 
+#include "src/services/agent/make_peer_node.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/agent/socket.hpp"
 #include "src/services/backend/listed_origin.hpp"
 #include "src/services/metrics.hpp"
+#include "zcdp/api/dataset_key.hpp"
 #include "zcdp/api/names.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/kube/informer.hpp"
@@ -50,18 +52,23 @@ std::string controller_ca(kube::Api& api, const std::string& ns) {
     return pem && pem->is_string() ? std::string(pem->get_string()) : std::string();
 }
 
+peers::ControllerAccess controller_access(const AgentOptions& options, kube::Api& api, Fs& files) {
+    return {options.controller_url, [&options, &api] { return controller_ca(api, options.system_namespace); },
+            [&options, &files] {
+                const auto token = read_user_file(files, options.token_file, 64 << 10);
+                return token ? *token : std::string();
+            }};
+}
+
 /// The origin with the listing that the controller made; when that cannot be had, the agent lists for itself, and the
 /// revision still has to be the one that is wanted.
-Result<origin::OriginFactory> make_origin(const AgentOptions& options, kube::Api& api, Machine machine,
-                                          const api::NodeDataset& wanted, const backend::BackendAccess& access) {
+Result<origin::OriginFactory> make_origin(const AgentOptions& options, const peers::ControllerAccess& controller,
+                                          Machine machine, const api::NodeDataset& wanted,
+                                          const backend::BackendAccess& access) {
     ZCDP_TRY(auto factory, origin::make_origin_factory(access.source, access.options, machine));
-    backend::ListingRequest request{options.controller_url,
-                                    controller_ca(api, options.system_namespace),
-                                    "",
-                                    api::dataset_key(wanted.spec.dataset),
-                                    wanted.spec.revision,
-                                    options.store};
-    if (auto token = read_user_file(machine.fs, options.token_file, 64 << 10)) request.token = *token;
+    const backend::ListingRequest request{controller.url,       controller.ca_pem(),
+                                          controller.token(),   api::dataset_key(wanted.spec.dataset),
+                                          wanted.spec.revision, options.store};
     if (request.ca_pem.empty() || request.token.empty()) return factory;
     auto listing = backend::fetch_listing(request, machine);
     if (listing) return backend::with_listing(std::move(factory), *listing, machine.fs, !access.source.ends_with('/'));
@@ -102,13 +109,17 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     kube::Cache<api::NodeDataset> objects(by_dataset());
     objects.on_unreadable(kube::tell_unreadable("nodedatasets", log, machine.metrics));
     objects.on_change([&queue](const std::string& name, const auto&, const auto&) { queue.add(name); });
+    const auto look_at = [&queue](const std::string& name) { queue.add(name); };
+    const peers::ControllerAccess controller = controller_access(options, api, machine.fs);
+    const auto peer_node = make_peer_node(options, controller, *store, machine, look_at);
     Transfers transfers(
-        {*store, machine, machine.metrics, log},
+        {*store, machine, machine.metrics, log,
+         [&](const api::NodeDataset& wanted) { return peer_node ? peer_node->peers_of(wanted) : std::nullopt; }},
         [&](const api::NodeDataset& wanted) { return resolve(api, rules, wanted); },
         [&](const api::NodeDataset& wanted, const backend::BackendAccess& access, Machine labelled) {
-            return make_origin(options, api, labelled, wanted, access);
+            return make_origin(options, controller, labelled, wanted, access);
         },
-        options.syncs_at_once, [&queue](const std::string& name) { queue.add(name); });
+        options.syncs_at_once, look_at);
     Volumes volumes(
         {api, *store, *store, *mounter, transfers, objects, machine.fs, machine.clock, machine.metrics, log},
         {options.node}, [&](const std::string& dataset_uid) {
@@ -117,8 +128,8 @@ Result<> run_agent(const AgentOptions& options, kube::Api& api, Machine machine,
     ZCDP_CHECK(volumes.adopt());
 
     kube::EventRecorder events(api, "zcdp-agent", options.node, machine.clock, machine.random, log);
-    NodeState state(
-        {api, *store, *store, transfers, volumes, objects, events, queue, machine.clock, machine.metrics, log});
+    NodeState state({api, *store, *store, transfers, volumes, objects, events, queue, machine.clock, machine.metrics,
+                     log, peer_node.get()});
     kube::ListOptions scope;
     scope.label_selector = std::string(api::kNodeLabel) + "=" + api::node_label_value(options.node);
     kube::Informer informer(api, kube::resources::node_datasets, scope, objects, machine.random, log);

@@ -65,6 +65,7 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, api::Pha
         out.phase = phase;
         return out;
     }
+    out.peer_address = phase == api::Phase::ready ? view.peer_address : "";
     if (!view.transfer) return out;
     const TransferView& transfer = *view.transfer;
     out.bytes_done = transfer.bytes_done, out.bytes_total = transfer.bytes_total;
@@ -82,7 +83,7 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, api::Pha
         if (transfer.size_bytes > 0) out.size_bytes = transfer.size_bytes;
         if (transfer.finished_unix_s > 0)
             out.finished = iso8601(transfer.finished_unix_s), out.origin_bytes = transfer.origin_bytes,
-            out.reused_bytes = transfer.reused_bytes;
+            out.peer_bytes = transfer.peer_bytes, out.reused_bytes = transfer.reused_bytes;
         if (out.last_use.empty()) out.last_use = iso8601(view.now_unix_s);
     }
     if (transfer.started_unix_s > 0) out.started = iso8601(transfer.started_unix_s);
@@ -102,11 +103,18 @@ bool NodeState::shared(const api::NodeDataset& object, const std::string& snapsh
     return false;
 }
 
+/// The snapshot that its sync has made, "" when it has not; nobody is given it any more.
+std::string NodeState::forget(const std::string& name) {
+    const std::string made = parts_.transfers.forget(name);
+    if (parts_.peers) parts_.peers->take_back(name);
+    return made;
+}
+
 /// Never from under a pod: a snapshot that is leased stays, also for more pods of the same dataset, and this is tried
 /// again.
 kube::ApiResult<> NodeState::evict(const api::NodeDataset& object, NodeDatasetDecision& decision) {
     // Stopped first: it may have made a snapshot that no status names yet.
-    const std::string made = parts_.transfers.forget(object.metadata.name);
+    const std::string made = forget(object.metadata.name);
     const std::string snapshot = made.empty() ? object.status.snapshot : made;
     if (!snapshot.empty() && !shared(object, snapshot)) {
         if (const auto id = store::SnapshotId::parse(snapshot)) {
@@ -144,10 +152,12 @@ void NodeState::announce(const api::NodeDataset& object, const api::NodeDatasetS
             fmt::format("node {}: fetching {} ({} objects)", node, format_size(object.spec.source.bytes),
                         format_count(object.spec.source.objects)));
     if (status.phase == api::Phase::ready && status.finished != object.status.finished)
-        parts_.events.normal(about, "Synced",
-                             fmt::format("node {}: {} ready, {} from the origin at {}/s, {} reused", node,
-                                         format_size(status.size_bytes), format_size(status.origin_bytes),
-                                         format_size(status.bytes_per_second), format_size(status.reused_bytes)));
+        parts_.events.normal(
+            about, "Synced",
+            fmt::format("node {}: {} ready, {} from the origin and {} from other nodes at {}/s, {} reused", node,
+                        format_size(status.size_bytes), format_size(status.origin_bytes),
+                        format_size(status.peer_bytes), format_size(status.bytes_per_second),
+                        format_size(status.reused_bytes)));
     if (status.phase == api::Phase::failed && status.last_error)
         parts_.events.warning(about, status.last_error->reason.str(),
                               fmt::format("node {}: {}", node, status.last_error->message));
@@ -170,7 +180,7 @@ kube::ApiResult<> NodeState::write_status(const api::NodeDataset& object, api::N
 kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string& name) {
     const auto object = parts_.node_datasets.get(name);
     if (!object) {
-        parts_.transfers.forget(name);
+        forget(name);
         return std::optional<uint64_t>();
     }
     NodeDatasetView view{*object, parts_.transfers.view(name), parts_.volumes.pods_of(object->spec.dataset.uid), false,
@@ -184,7 +194,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
             info ? info->state == store::SnapshotState::evicting : info.error().kind() == ErrorKind::not_found;
         view.evicted_for_space = gone && (ready || object->status.phase == api::Phase::ready);
         if (ready && !view.in_store) {  // gone, or found damaged: then it is fetched again
-            parts_.transfers.forget(name);
+            forget(name);
             view.transfer.reset();
         }
     }
@@ -195,7 +205,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
         case NodeDatasetDecision::Action::adopt:
             parts_.transfers.adopt(name, snapshot, object->status.size_bytes);
             break;
-        case NodeDatasetDecision::Action::forget: parts_.transfers.forget(name); break;
+        case NodeDatasetDecision::Action::forget: forget(name); break;
         case NodeDatasetDecision::Action::evict:
             if (auto done = evict(*object, decision); !done) return std::move(done).error();
             if (decision.phase != api::Phase::evicted) again_ms = kLeasedAgainMs;
@@ -215,6 +225,7 @@ kube::ApiResult<std::optional<uint64_t>> NodeState::reconcile(const std::string&
         const auto info = held.empty() ? Result<store::SnapshotInfo>(Error()) : parts_.snapshots.find(held);
         if (info && info->pinned != object->spec.pinned)
             (void)parts_.snapshots.pin(info->id, object->spec.pinned).has_value();
+        if (info && parts_.peers) view.peer_address = parts_.peers->give(*object, held);
     }
     if (auto written = write_status(*object, node_dataset_status(view, decision.phase)); !written)
         return std::move(written).error();

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "src/services/agent/peer_node.hpp"
 #include "src/services/agent/transfers.hpp"
 #include "src/services/agent/volumes.hpp"
 #include "zcdp/kube/events.hpp"
@@ -25,6 +26,7 @@ struct NodeDatasetView {
     bool in_store = false;           ///< status.snapshot is Ready in the store
     bool evicted_for_space = false;  ///< it was Ready, and the store let it go to make room
     int64_t now_unix_s = 0;
+    std::string peer_address = {};  ///< where it is given to other nodes
 };
 
 struct NodeDatasetDecision {
@@ -51,6 +53,7 @@ class NodeState {
         const Clock& clock;
         Metrics& metrics;
         Logger& log;
+        PeerNode* peers = nullptr;  ///< null: nothing is given to other nodes
     };
     explicit NodeState(Parts parts) : parts_(parts) {}
     /// Looks at one; the milliseconds after which it wants to be looked at again. Errors: those of the API (tried
@@ -58,6 +61,7 @@ class NodeState {
     kube::ApiResult<std::optional<uint64_t>> reconcile(const std::string& name);
 
   private:
+    std::string forget(const std::string& name);
     kube::ApiResult<> evict(const api::NodeDataset& object, NodeDatasetDecision& decision);
     void leave_nothing();
     kube::ApiResult<> write_status(const api::NodeDataset& object, api::NodeDatasetStatus status);

@@ -95,6 +95,7 @@ std::optional<TransferView> Transfers::view(const std::string& name) const {
         out.bytes_total = progress->bytes_total, out.bytes_done = progress->bytes_done;
         out.objects_total = progress->objects_total;
         out.reused_bytes = progress->bytes_reused;
+        out.peer_bytes += progress->bytes_received;
         const int64_t seconds = parts_.machine.clock.unix_s() - out.started_unix_s;
         if (seconds > 0) out.bytes_per_second = static_cast<double>(out.bytes_done) / static_cast<double>(seconds);
     }
@@ -132,6 +133,8 @@ Result<sync::SyncReport> Transfers::attempt(const api::NodeDataset& wanted, sync
     options.include = wanted.spec.source.include, options.exclude = wanted.spec.source.exclude;
     options.expected_revision = wanted.spec.revision;
     options.connections = access.options.connections;
+    const std::optional<sync::Peers> peers = parts_.peers_of ? parts_.peers_of(wanted) : std::nullopt;
+    if (peers) options.peers = &*peers;
     return sync::run(options, &parts_.store, factory, machine, progress, std::move(stop));
 }
 
@@ -152,14 +155,18 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
         const MutexLock lock(mutex_);
         --running_;
         Transfer& transfer = transfers_.at(name);  // forget() waits for this thread before it erases
+        Metrics(parts_.metrics, {{"direction", "received"}})
+            .counter(metric::peer_bytes)
+            .add(transfer.progress->bytes_received);
         TransferView& view = transfer.view;
         if (done) {
             view.phase = TransferPhase::ready;
             view.snapshot = done->snapshot;
-            view.size_bytes = done->bytes, view.origin_bytes += done->bytes_fetched,
-            view.reused_bytes = done->bytes_reused;
+            view.size_bytes = done->bytes, view.origin_bytes += done->bytes_fetched;
+            view.peer_bytes += done->bytes_received, view.reused_bytes = done->bytes_reused;
             view.bytes_total = view.bytes_done = transfer.progress->bytes_total;
-            view.bytes_per_second = seconds > 0 ? static_cast<double>(done->bytes_fetched) / seconds : 0;
+            const uint64_t moved = done->bytes_fetched + done->bytes_received;
+            view.bytes_per_second = seconds > 0 ? static_cast<double>(moved) / seconds : 0;
             view.finished_unix_s = clock.unix_s();
             view.error.reset();
             parts_.metrics.histogram(metric::sync_seconds).observe_ns(static_cast<int64_t>(seconds * 1e9));
@@ -167,10 +174,12 @@ void Transfers::finish(const std::string& name, Result<sync::SyncReport> done, d
             parts_.log.info("ready", {{"nodedataset", name},
                                       {"snapshot", done->snapshot},
                                       {"fetched", done->bytes_fetched},
+                                      {"received", done->bytes_received},
                                       {"reused", done->bytes_reused}});
         } else {
             view.phase = TransferPhase::failed;
-            view.origin_bytes += transfer.progress->bytes_done;
+            const uint64_t received = transfer.progress->bytes_received, all = transfer.progress->bytes_done;
+            view.peer_bytes += received, view.origin_bytes += all - std::min(received, all);
             view.error = done.error();
             view.error_unix_s = clock.unix_s();
             transfer.retry_at_ns =

@@ -18,6 +18,7 @@
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/machine.hpp"
 #include "zcdp/store/snapshots.hpp"
+#include "zcdp/sync/peers.hpp"
 #include "zcdp/sync/sync.hpp"
 
 namespace zcdp::services::agent {
@@ -29,7 +30,7 @@ struct TransferView {
     TransferPhase phase = TransferPhase::waiting;
     std::string snapshot;  ///< once ready
     uint64_t bytes_done = 0, bytes_total = 0, objects_total = 0;
-    uint64_t origin_bytes = 0, reused_bytes = 0, size_bytes = 0;
+    uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0, size_bytes = 0;
     double bytes_per_second = 0;
     int64_t started_unix_s = 0, finished_unix_s = 0;
     std::optional<Error> error;  ///< of the last attempt, while it has not succeeded since
@@ -45,6 +46,8 @@ class Transfers {
         Machine machine;
         Metrics& metrics;
         Logger& log;
+        /// The other nodes that it may be had from; null, or none: the origin alone. Called on the transfer's thread.
+        std::function<std::optional<sync::Peers>(const api::NodeDataset&)> peers_of = nullptr;
     };
     /// Resolves a NodeDataset's backend: called on the transfer's thread.
     using Resolve = std::function<Result<backend::BackendAccess>(const api::NodeDataset&)>;

@@ -44,6 +44,13 @@ std::string remedy(const api::Word<api::Reason>& reason, const api::Dataset& dat
     return "kubectl describe dataset " + dataset.metadata.name + " -n " + dataset.metadata.namespace_;
 }
 
+/// Where the bytes of a dataset, or of one on a node, came from.
+template <class Status>
+std::string in_brackets(const Status& status) {
+    const std::string text = sources_text(status.origin_bytes, status.peer_bytes, status.reused_bytes);
+    return text.empty() ? "" : " (" + text + ")";
+}
+
 Explanation explain_dataset(const api::Dataset& dataset) {
     const auto& conditions = dataset.status.conditions;
     const auto* listed = api::find_condition(conditions, "Listed");
@@ -61,8 +68,8 @@ Explanation explain_dataset(const api::Dataset& dataset) {
         if (degraded && degraded->status == api::ConditionStatus::yes)
             return blocked("degraded", degraded->reason.str() + ": " + degraded->message,
                            remedy(degraded->reason, dataset));
-        return fine(
-            fmt::format("dataset {} is ready {}, {}", dataset.metadata.name, ready->message, dataset.status.size));
+        return fine(fmt::format("dataset {} is ready {}, {}{}", dataset.metadata.name, ready->message,
+                                dataset.status.size, in_brackets(dataset.status)));
     }
     if (ready && ready->reason == api::Reason::no_demand)
         return fine(
@@ -189,10 +196,13 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
             fmt::format("kubectl -n zcdp-system get pods -l app=zcdp-agent --field-selector spec.nodeName={}", name));
     ZCDP_TRY(const auto all, read_all<api::NodeDataset>(api, res::node_datasets));
     size_t ready = 0, wanted = 0;
+    api::NodeDatasetStatus all_of_it;
     for (const auto& held : all) {
         if (held.spec.node != name) continue;
         ++wanted;
         ready += held.status.phase == api::Phase::ready;
+        all_of_it.origin_bytes += held.status.origin_bytes, all_of_it.peer_bytes += held.status.peer_bytes;
+        all_of_it.reused_bytes += held.status.reused_bytes;
         if (held.status.last_error)
             return blocked(
                 "transfer",
@@ -200,7 +210,7 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
                             held.status.last_error->reason.text(), held.status.last_error->message),
                 fmt::format("zcdp explain dataset {} -n {}", held.spec.dataset.name, held.spec.dataset.namespace_));
     }
-    return fine(fmt::format("node {} has {} of {} datasets ready", name, ready, wanted));
+    return fine(fmt::format("node {} has {} of {} datasets ready{}", name, ready, wanted, in_brackets(all_of_it)));
 }
 
 }  // namespace

@@ -1,10 +1,20 @@
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "src/services/client/read.hpp"
+#include "zcdp/base/units.hpp"
 #include "zcdp/services/cluster_view.hpp"
 
 namespace zcdp::services {
+
+std::string sources_text(uint64_t origin_bytes, uint64_t peer_bytes, uint64_t reused_bytes) {
+    std::string out;
+    for (const auto& [bytes, where] :
+         {std::pair{origin_bytes, " from the origin"}, {peer_bytes, " from other nodes"}, {reused_bytes, " reused"}})
+        if (bytes > 0) out += (out.empty() ? "" : ", ") + format_size(bytes) + where;
+    return out;
+}
 
 Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
     ClusterStatus out;
@@ -16,7 +26,7 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
         one.phase = dataset.status.phase.text(), one.ready = dataset.status.ready, one.size = dataset.status.size,
         one.snapshot = dataset.status.snapshot;
         one.bytes = dataset.status.bytes.value_or(0), one.origin_bytes = dataset.status.origin_bytes,
-        one.reused_bytes = dataset.status.reused_bytes;
+        one.peer_bytes = dataset.status.peer_bytes, one.reused_bytes = dataset.status.reused_bytes;
         if (const auto* ready = api::find_condition(dataset.status.conditions, "Ready");
             ready && ready->status != api::ConditionStatus::yes)
             one.reason = ready->reason.text(), one.message = ready->message;
@@ -31,6 +41,9 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
                              node.status.bytes_total,
                              node.status.bytes_per_second,
                              node.status.eta_seconds,
+                             node.status.origin_bytes,
+                             node.status.peer_bytes,
+                             node.status.reused_bytes,
                              node.status.pods.size()};
             if (node.status.last_error)
                 place.reason = node.status.last_error->reason.text(), place.message = node.status.last_error->message;

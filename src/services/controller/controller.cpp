@@ -22,6 +22,8 @@ namespace {
 using namespace controller;
 
 constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000;
+/// A node has one for each swarm that is young, besides the API servers' for the webhook.
+constexpr unsigned kConnectionsMax = 4'096;
 
 /// One informer a kind.
 struct Informers {
@@ -119,6 +121,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         net::server::Options tls;
         tls.listen = options.webhook_listen;
         tls.tls = true;
+        tls.connections_max = kConnectionsMax;
         tls.certificate_pem = certificate.certificate_pem, tls.key_pem = certificate.key_pem;
         ZCDP_TRY(webhook_server, net::server::ControlServer::open(tls, 4, routes, log));
         serving = true;

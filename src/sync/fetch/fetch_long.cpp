@@ -277,6 +277,7 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
         }
         if (state.crc) state.crc->update(state.at, room.first(*got));
         (state.from ? job_.bytes_received : job_.bytes_fetched) += *got;
+        if (state.from) job_.progress.bytes_received += *got;
         if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done += *got;
         state.filled += *got, state.at += *got;
         const bool full = state.at == stop_at;

@@ -39,6 +39,7 @@ Task<Result<>> Fetcher::fetch_member_run(MemberRun run) {
     ZCDP_CO_CHECK(std::move(kept));
     job_.objects_received += run.files.size(), job_.bytes_received += size_bytes;
     job_.progress.objects_done += run.files.size(), job_.progress.bytes_done += size_bytes;
+    job_.progress.bytes_received += size_bytes;
     co_return Result<>();
 }
 

@@ -38,9 +38,6 @@ struct SwarmParts {
     Logger& log;
 };
 
-/// 32 hex digits.
-std::string swarm_name(const std::string& dataset, const Revision& revision);
-
 class SwarmFeeder final : public Feeder, private swarm::Keeper {
   public:
     /// Errors: those of the disk; interrupted.

@@ -13,7 +13,7 @@ def the_origin_is_listed_once_for_all_nodes(kit, scene):
     nodes = len(kit.get("nodes"))
     kit.wait("all nodes have it", lambda: len(scene.ready_nodes("set")) == nodes)
     kit.check("at most a listing a controller replica", scene.listings() <= 2, scene.listings())
-    kit.check("each node fetched the objects once", scene.object_bytes() == nodes * 50 * 100, scene.object_bytes())
+    kit.check("one of them fetched the objects", scene.object_bytes() == 50 * 100, scene.object_bytes())
 
 
 def explain_names_the_one_step_that_blocks(kit, scene):

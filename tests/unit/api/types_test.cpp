@@ -43,7 +43,7 @@ TEST_CASE("states: each word is read as its value and written as it was; an unkn
         CHECK_FALSE(newer.empty());
     };
     every_word(Phase{}), every_word(PodPhase{}), every_word(Wanted{}), every_word(ClaimPolicy{});
-    every_word(Replicas{}), every_word(ConditionStatus{}), every_word(Reason{});
+    every_word(PeerUse{}), every_word(Replicas{}), every_word(ConditionStatus{}), every_word(Reason{});
     round_trip<DatasetClaimSpec>(R"({"policy":"PreferNearby"})");
     round_trip<NodeDatasetStatus>(R"({"phase":"Warming"})");
     round_trip<Condition>(R"({"type":"Ready","status":"Perhaps","reason":"OfANewerVersion"})");
@@ -62,7 +62,7 @@ TEST_CASE("a Dataset with every field comes back as it was") {
         R"({"metadata":{"name":"d","namespace":"n","uid":"u","resourceVersion":"7","generation":3,"creationTimestamp":"2026-01-02T03:04:05Z",
         "labels":{"a":"b"},"annotations":{"c":"d"},"finalizers":["zcdp.io/in-use"],"ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"x","uid":"y"}]},
         "spec":{"source":{"backend":"b","prefix":"p/","version":"v2","include":["*.bin"],"exclude":["tmp/"]},"placement":{"nodeSelector":{"gpu":"a100"},"replicas":2},
-        "retention":{"pinned":true,"ttl":"72h","keepSnapshots":0},"refresh":{"interval":"1h"},"snapshot":"00","paused":true},
+        "retention":{"pinned":true,"ttl":"72h","keepSnapshots":0},"refresh":{"interval":"1h"},"transfer":{"peers":"Never"},"snapshot":"00","paused":true},
         "status":{"observedGeneration":3,"phase":"Ready","revision":"r","snapshot":"s","objects":0,"bytes":5,"size":"5 B","ready":"1/1","nodesReady":1,"nodesWanted":1,
         "originBytes":5,"progress":"10%","lastListed":"t","history":[{"revision":"r","snapshot":"s","objects":1,"bytes":5,"listed":"t","source":"b/p/","backend":"b","prefix":"p/","include":["*.bin"],"exclude":["tmp/**"]}],
         "conditions":[{"type":"Ready","status":"True","observedGeneration":3,"lastTransitionTime":"t","reason":"Ready","message":"m"}]}})");

@@ -470,6 +470,12 @@ TEST_CASE("server: clients are known by certificates of the given roots, and onl
     TestServer test(echo, options);
     CHECK(ask_with(test.server->port(), ca.certificate_pem, known).status == 200);
     CHECK(ask_with(test.server->port(), ca.certificate_pem, {}).status == 0);
+    REQUIRE(test.server->set_certificate(own.certificate_pem, own.key_pem, ca.certificate_pem).has_value());
+    CHECK(ask_with(test.server->port(), ca.certificate_pem, known).status == 0);
+    CHECK(ask_with(test.server->port(), ca.certificate_pem, stranger).status == 200);
+    REQUIRE(test.server->set_certificate(own.certificate_pem, own.key_pem).has_value());
+    CHECK(ask_with(test.server->port(), ca.certificate_pem, stranger).status == 200);
+    CHECK_FALSE(test.server->set_certificate(own.certificate_pem, own.key_pem, "no PEM").has_value());
     options.client_ca_pem = "no PEM";
     asio::thread_pool pool(1);
     CHECK_FALSE(Server::open(options, pool, echo, test.log).has_value());

@@ -240,6 +240,24 @@ TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones lef
     CHECK(pod_uid_of("/var/lib/kubelet/pods/x/y/volumes/kubernetes.io~csi/d/mount").empty());
 }
 
+TEST_CASE("a node says where it gives a dataset only while it is Ready, and what came from whom") {
+    api::NodeDataset object;
+    TransferView transfer;
+    transfer.phase = TransferPhase::ready, transfer.finished_unix_s = 1;
+    transfer.origin_bytes = 1, transfer.peer_bytes = 2, transfer.reused_bytes = 3;
+    NodeDatasetView view{object, transfer, {}, true, false, 0, "10.0.0.7:7443"};
+    const auto status = node_dataset_status(view, api::Phase::ready);
+    CHECK(status.peer_address == "10.0.0.7:7443");
+    CHECK(status.origin_bytes == 1);
+    CHECK(status.peer_bytes == 2);
+    CHECK(status.reused_bytes == 3);
+    object.status = status;
+    for (const auto phase : {api::Phase::syncing, api::Phase::evicting, api::Phase::evicted})
+        CHECK(node_dataset_status(view, phase).peer_address.empty());
+    view.transfer.reset();
+    CHECK(node_dataset_status(view, api::Phase::pending).peer_address.empty());
+}
+
 TEST_CASE(
     "the agent: evicts what is not wanted, adopts what is there, and does not fetch again what had to make room") {
     api::NodeDataset object;

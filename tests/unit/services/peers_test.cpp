@@ -221,6 +221,13 @@ TEST_CASE("a controller that does not lead introduces nobody, and ends the conne
     CHECK(controller.meet(news_of("node-2")).members == 1);
 }
 
+TEST_CASE("a connection is kept while its member asks again soon, and not while it rests") {
+    Controller controller;
+    CHECK_FALSE(controller.ask(to_text(news_of("node-1")), "node-1").is_last);
+    controller.clock.advance_ns(5'000'000'000);
+    CHECK(controller.ask(to_text(news_of("node-1")), "node-1").is_last);
+}
+
 TEST_CASE("the zone is the node's label, not what the node says") {
     Controller controller;
     for (int i = 0; i < 40; ++i) {

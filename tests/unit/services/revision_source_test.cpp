@@ -164,6 +164,29 @@ TEST_CASE(
     CHECK(cluster.decide().redirect.empty());
 }
 
+TEST_CASE("what a dataset says of peers is told to its nodes, also to those that have it") {
+    Cluster cluster;
+    CHECK(cluster.decide().redirect.empty());
+    cluster.dataset.spec.transfer.peers = api::PeerUse::never;
+    cluster.add_node("n1");
+    DatasetDecision decision = cluster.decide();
+    REQUIRE(decision.redirect.size() == 1);
+    CHECK(decision.redirect[0].transfer.peers == api::PeerUse::never);
+    CHECK(decision.redirect[0].source == cluster.held[0]->spec.source);
+    REQUIRE(decision.create.size() == 1);
+    CHECK(decision.create[0].spec.transfer.peers == api::PeerUse::never);
+}
+
+TEST_CASE("nodes that are told at once to fetch a revision are told how many they are") {
+    Cluster cluster;
+    cluster.add_node("n1");
+    CHECK(cluster.decide().create.at(0).spec.fetching_nodes == 1);
+    cluster.add_node("n2");
+    const DatasetDecision decision = cluster.decide();
+    REQUIRE(decision.create.size() == 2);
+    for (const api::NodeDataset& order : decision.create) CHECK(order.spec.fetching_nodes == 2);
+}
+
 TEST_CASE("a listing is made again from where its revision was listed, also when the history has lost it") {
     Cluster cluster;
     cluster.dataset.spec.source.version = "v22";

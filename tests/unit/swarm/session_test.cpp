@@ -267,6 +267,28 @@ TEST_CASE("who is banned is asked nothing") {
     CHECK(origin.drawn == kPieces);
 }
 
+TEST_CASE("a member that has a rate sends no faster") {
+    Controller controller;
+    Origin origin;
+    Member slow("slow", controller, origin, true);
+    PeerServer paced(slow.pool, {.rate = UploadRate{10 * kPieceFilesMost, system_clock()}});
+    paced.add("swarm", slow.share);
+    slow.server = net::server::Server::open({.listen = "127.0.0.1:0"}, slow.pool, paced.handler(), slow.log).value();
+    MemoryPieces got;
+    MemoryKeeper keeper(got, origin);
+    const net::Endpoint at = net::Endpoint::parse("http://" + slow.address()).value();
+    const auto began = std::chrono::steady_clock::now();
+    asio::io_context loop;
+    for (uint64_t piece = 0; piece < 5; ++piece)
+        asio::co_spawn(loop, keeper.receive(piece, at),
+                       [](std::exception_ptr, Received received) { CHECK_FALSE(received.theirs.has_value()); });
+    loop.run_for(std::chrono::seconds(20));
+    CHECK(std::chrono::steady_clock::now() - began >= std::chrono::milliseconds(400));
+    keeper.close();
+    paced.close();
+    slow.server.reset();
+}
+
 TEST_CASE("an origin that refuses ends the session with its error") {
     Controller controller;
     Origin origin;

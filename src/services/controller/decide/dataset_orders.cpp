@@ -1,6 +1,8 @@
 // What each node is told: NodeDatasets that are made, called back, let go, taken away.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "src/services/controller/decide/dataset_draft.hpp"
 #include "src/services/controller/decide/revision_source.hpp"
 #include "zcdp/base/units.hpp"
@@ -36,6 +38,7 @@ api::NodeDataset order(const Draft& draft, const std::string& node, const Revisi
     out.spec.revision = revision;
     out.spec.wanted = api::Wanted::ensure;
     out.spec.pinned = dataset.spec.retention.pinned;
+    out.spec.transfer = dataset.spec.transfer;
     out.spec.source = std::move(source);
     return out;
 }
@@ -77,12 +80,15 @@ std::set<Revision> kept_revisions(const Draft& draft) {
 }
 
 /// One that waits for bytes is told where its revision is now known to be: the same one was found in another folder, or
-/// an older version of the controller had told it what the spec said.
+/// an older version of the controller had told it what the spec said. Each is told what the spec says of peers.
 void redirect(Draft& draft, const std::shared_ptr<const api::NodeDataset>& held) {
-    if (held->status.phase == api::Phase::ready || held->spec.wanted != api::Wanted::ensure) return;
+    if (held->spec.wanted != api::Wanted::ensure) return;
     ResolvedSource why;
-    const auto source = source_for(draft, held->spec.revision, why);
-    if (source && *source != held->spec.source) draft.out.redirect.push_back({held, *source});
+    const auto known =
+        held->status.phase == api::Phase::ready ? std::nullopt : source_for(draft, held->spec.revision, why);
+    Redirection to{held, known.value_or(held->spec.source), draft.view.dataset.spec.transfer};
+    if (to.source != held->spec.source || to.transfer != held->spec.transfer)
+        draft.out.redirect.push_back(std::move(to));
 }
 
 /// One object that is there: leave it, call it back, let it go, take it away.
@@ -138,7 +144,12 @@ void decide_orders(Draft& draft) {
     }
     if (draft.out.create.empty()) return;
     const uint32_t every_s = progress_seconds(draft);
-    for (auto& object : draft.out.create) object.spec.progress_seconds = every_s;
+    std::map<Revision, uint32_t> at_once;
+    for (const auto& object : draft.out.create) ++at_once[object.spec.revision];
+    for (auto& object : draft.out.create) {
+        object.spec.progress_seconds = every_s;
+        object.spec.fetching_nodes = at_once[object.spec.revision];
+    }
 }
 
 }  // namespace zcdp::services::controller

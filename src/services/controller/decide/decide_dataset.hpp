@@ -57,10 +57,11 @@ struct DatasetView {
     Objects<api::StorageBackend> backends = {};  ///< all
 };
 
-/// An object that waits for its data, and where its revision is, which is not where it looks.
+/// An object, and from where it is to get its data, which is not what it was told.
 struct Redirection {
     std::shared_ptr<const api::NodeDataset> object;
     api::NodeDatasetSource source;
+    api::DatasetTransfer transfer;
 };
 
 struct DatasetDecision {

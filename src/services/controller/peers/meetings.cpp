@@ -13,6 +13,8 @@ using net::server::ControlResponse;
 using swarm::MemberNews;
 
 constexpr size_t kHoldersMost = 8;
+/// Who asks again within this time keeps its connection; those of thousands that rest would be in the webhook's way.
+constexpr uint64_t kKeptMs = 1'000;
 constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
 ControlResponse plain(int status, std::string text) { return {status, "text/plain", std::move(text) + "\n"}; }
@@ -85,7 +87,9 @@ ControlResponse Meetings::answer(const net::server::Request& request, const std:
     auto met = introducer_.meet(swarm, *news);
     if (!met) return plain(429, met.error().line());
     if (const auto* version = find_version(dataset->status, revision)) met->snapshot = version->snapshot;
-    return {200, "application/json", peers::to_text(*met)};
+    ControlResponse response{200, "application/json", peers::to_text(*met)};
+    response.is_last = met->again_ms > kKeptMs;
+    return response;
 }
 
 }  // namespace zcdp::services::controller

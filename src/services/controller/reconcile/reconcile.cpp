@@ -72,7 +72,8 @@ kube::ApiResult<> Reconciler::set_wanted(const api::NodeDataset& object, api::Wo
                                                               kube::PatchKind::merge, patch));
 }
 
-kube::ApiResult<> Reconciler::redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source) {
+kube::ApiResult<> Reconciler::redirect(const Redirection& to) {
+    const api::NodeDatasetSource& source = to.source;
     if (auto allowed = write_allowed(); !allowed) return allowed;
     const json::object where{{"backend", source.backend},
                              {"prefix", source.prefix},
@@ -80,10 +81,13 @@ kube::ApiResult<> Reconciler::redirect(const api::NodeDataset& object, const api
                              {"exclude", api::to_json(source.exclude)},
                              {"objects", source.objects},
                              {"bytes", source.bytes}};
-    const json::object patch{{"metadata", json::object{{"resourceVersion", object.metadata.resource_version}}},
-                             {"spec", json::object{{"source", where}}}};
-    return learn(parts_.world.node_datasets, parts_.api.patch(kube::resources::node_datasets, "", object.metadata.name,
-                                                              kube::PatchKind::merge, patch));
+    const auto& peers = to.transfer.peers;
+    const json::object how{{"peers", peers.empty() ? json::value() : json::value(peers.str())}};
+    const api::ObjectMeta& object = to.object->metadata;
+    const json::object patch{{"metadata", json::object{{"resourceVersion", object.resource_version}}},
+                             {"spec", json::object{{"source", where}, {"transfer", how}}}};
+    return learn(parts_.world.node_datasets,
+                 parts_.api.patch(kube::resources::node_datasets, "", object.name, kube::PatchKind::merge, patch));
 }
 
 Objects<api::Pod> Reconciler::pods_of(const api::DatasetClaim& claim) const {
@@ -213,7 +217,7 @@ kube::ApiResult<> Reconciler::apply(const DatasetView& view, const DatasetDecisi
     for (const auto& one : decision.evict)
         if (auto done = set_wanted(*one, api::Wanted::evict); !done) return done;
     for (const Redirection& one : decision.redirect)
-        if (auto done = redirect(*one.object, one.source); !done) return done;
+        if (auto done = redirect(one); !done) return done;
     for (const auto& one : decision.remove) {
         if (auto allowed = write_allowed(); !allowed) return allowed;
         auto gone = parts_.api.remove(kube::resources::node_datasets, "", one->metadata.name, one->metadata.uid);

@@ -67,7 +67,7 @@ class Reconciler {
     kube::ApiResult<> apply(const DatasetView& view, const DatasetDecision& decision);
     void announce(const api::Dataset& dataset, const api::DatasetStatus& status);
     kube::ApiResult<> set_wanted(const api::NodeDataset& object, api::Word<api::Wanted> wanted);
-    kube::ApiResult<> redirect(const api::NodeDataset& object, const api::NodeDatasetSource& source);
+    kube::ApiResult<> redirect(const Redirection& to);
     kube::ApiResult<> drop_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
                                      const char* finalizer);
     kube::ApiResult<> add_finalizer(const kube::Resource& resource, const api::ObjectMeta& metadata,
