@@ -20,7 +20,7 @@
 namespace zcdp::swarm {
 
 struct PeerServerOptions {
-    uint32_t slots = 8;              ///< pieces sent at once, to all members; what was sent least often is next
+    uint32_t slots = 6;              ///< pieces sent at once, to all members; what was sent least often is next
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;
     Counter* sent_bytes = nullptr;
