@@ -1,6 +1,7 @@
 #include "zcdp/swarm/chooser.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "src/swarm/milliseconds.hpp"
@@ -8,6 +9,7 @@
 namespace zcdp::swarm {
 namespace {
 
+constexpr double kAnswersAway = 4;
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
 double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
@@ -37,7 +39,8 @@ void Chooser::set_owners(std::shared_ptr<const Owners> owners) {
 void Chooser::has(Neighbour getter, const News& news) {
     Known& known = known_[getter];
     known.pieces = news.have, known.is_holder = false;
-    lost_.remove(news.have);
+    may_ask_ |= taken_.first_wanted(news.have).has_value();
+    if (lost_.count() > 0) lost_.remove(news.have);
     draws_.saw(news.have);
     if (known.drawing.pieces() != news.drawing.pieces()) known.drawing = HaveMap(news.drawing.pieces());
     for (auto piece = known.drawing.first_wanted(news.drawing); piece;
@@ -108,6 +111,7 @@ void Chooser::settle(std::vector<Asked>::iterator asked) {
     if (known != known_.end()) --known->second.asked;
     was_draw ? --drawing_ : --asked_of_getters_;
     asked_.erase(asked);
+    may_ask_ = true;
     if (was_draw) drawing_map_.clear(ask.piece);
     if (mine_.has(ask.piece) || is_asked(ask.piece)) return;
     taken_.clear(ask.piece);
@@ -165,6 +169,7 @@ std::optional<Neighbour> Chooser::free_holder() const {
 /// Holders before the origin.
 void Chooser::draw(std::vector<Ask>& out) {
     for (const uint64_t piece : draws_.due()) to_draw_.insert(piece);
+    if (to_draw_.empty()) return;
     const bool has_holder =
         std::any_of(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; });
     while (!to_draw_.empty() && drawing_ < draws_most()) {
@@ -199,6 +204,7 @@ std::vector<Neighbour> Chooser::free_getters() const {
 /// Who draws asks for little else: all wait for what is drawn.
 void Chooser::ask_getters(std::vector<Ask>& out) {
     const uint32_t most = drawing_ > 0 ? options_.asks_while_drawing : options_.asks_most;
+    if (!may_ask_ || asked_of_getters_ >= most) return;
     for (bool more = true; more && asked_of_getters_ < most && !taken_.full();) {
         more = false;
         for (const Neighbour neighbour : free_getters()) {
@@ -209,6 +215,7 @@ void Chooser::ask_getters(std::vector<Ask>& out) {
             more = true;
         }
     }
+    may_ask_ = false;
 }
 
 /// Another getter that has the piece, was not asked for it, and has room.
@@ -248,28 +255,44 @@ int64_t Chooser::late_ns(const Asked& asked) const {
     return asked.since_ns + static_cast<int64_t>(late_ms) * kNsPerMs;
 }
 
+/// Nothing is late before that; what was asked first stands first.
+int64_t Chooser::soonest_late_ns() const {
+    const auto first =
+        std::find_if(asked_.begin(), asked_.end(), [](const Asked& asked) { return !asked.is_late && asked.ask.of; });
+    if (first == asked_.end()) return std::numeric_limits<int64_t>::max();
+    return first->since_ns + static_cast<int64_t>(options_.late_ms_least) * kNsPerMs;
+}
+
 void Chooser::look_for_late() {
     const int64_t now = clock_.monotonic_ns();
+    if (now < soonest_late_ns()) return;
     for (Asked& asked : asked_) {
         if (asked.is_late || !asked.ask.of || now < late_ns(asked)) continue;
         asked.is_late = true;
         if (is_asked(asked.ask.piece)) continue;
-        taken_.clear(asked.ask.piece);
+        taken_.clear(asked.ask.piece), may_ask_ = true;
         ++asked_twice_;
         if (known_.at(*asked.ask.of).is_holder) to_draw_.insert(asked.ask.piece);
     }
 }
 
-/// What some getter had, as all say, and no neighbour has had for as long as a draw may take, is lost with that getter.
-/// Where it is only slow to come, its owner has it and draws nothing.
+/// As long as a piece may take from one of the neighbours' neighbours: a few answers.
+uint64_t Chooser::lost_ms() const {
+    if (usual_ms_ == 0) return draws_.late_ms();
+    return std::max(options_.draws.late_ms_least, static_cast<uint64_t>(kAnswersAway * usual_ms_));
+}
+
+/// What some getter had, as all say, and no neighbour has had for a while in which little else was left to ask for, is
+/// lost with that getter. Where it is only slow to come, its owner has it and draws nothing.
 void Chooser::look_for_lost() {
     const int64_t now = clock_.monotonic_ns();
     const bool is_starving = missing() > 0 && to_draw_.empty() &&
                              std::all_of(asked_.begin(), asked_.end(), [](const Asked& one) { return one.is_late; });
     if (!is_starving) starving_since_ns_ = -1;
     else if (starving_since_ns_ < 0) starving_since_ns_ = now;
-    if (missing() == 0 || now - lost_looked_ns_ < static_cast<int64_t>(draws_.late_ms()) * kNsPerMs) return;
+    if (missing() == 0 || now - lost_looked_ns_ < static_cast<int64_t>(lost_ms()) * kNsPerMs) return;
     lost_looked_ns_ = now;
+    if (may_ask_ || asked_of_getters_ >= options_.asks_while_drawing) return;  // a rare one only waits its turn
     HaveMap nowhere = draws_.there();
     nowhere.remove(taken_);
     for (const auto& [neighbour, known] : known_)
@@ -296,9 +319,13 @@ std::optional<uint64_t> Chooser::wake_ms() const {
         const uint64_t ms = ms_until(ns, now);
         next = std::min(next.value_or(ms), ms);
     };
-    for (const Asked& asked : asked_)
-        if (!asked.is_late && asked.ask.of) at(late_ns(asked));
-    if (missing() > 0) at(lost_looked_ns_ + static_cast<int64_t>(draws_.late_ms()) * kNsPerMs);
+    if (const int64_t soonest = soonest_late_ns(); soonest > now) {
+        if (!asked_.empty()) at(soonest);
+    } else {
+        for (const Asked& asked : asked_)
+            if (!asked.is_late && asked.ask.of) at(late_ns(asked));
+    }
+    if (missing() > 0) at(lost_looked_ns_ + static_cast<int64_t>(lost_ms()) * kNsPerMs);
     return next;
 }
 

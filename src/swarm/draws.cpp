@@ -6,6 +6,12 @@
 #include "src/swarm/milliseconds.hpp"
 
 namespace zcdp::swarm {
+namespace {
+
+// What is under way comes at about the same time, at the end, too, and is all there is to trade at first: a small part.
+constexpr uint64_t kWindowPart = 16, kWindowLeast = 4;
+
+}  // namespace
 
 Draws::Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owners> owners, const Clock& clock,
              DrawOptions options)
@@ -13,24 +19,39 @@ Draws::Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owner
       options_(options),
       clock_(clock),
       there_(there),
-      window_(options.window_first),
+      window_(static_cast<uint32_t>(
+          std::min<uint64_t>(options.window_first, std::max(kWindowLeast, there.pieces() / kWindowPart)))),
       began_ns_(clock.monotonic_ns()) {
     set_owners(std::move(owners));
 }
 
 void Draws::set_owners(std::shared_ptr<const Owners> owners) {
-    owners_ = std::move(owners);
-    const auto& members = owners_->members();
-    const auto at = std::lower_bound(members.begin(), members.end(), self_);
-    self_index_.reset();
-    if (at != members.end() && *at == self_) self_index_ = static_cast<size_t>(at - members.begin());
-    due_.clear();
-    for (auto& [piece, awaited] : awaited_) {
-        punctual_ += awaited.is_late;
-        awaited = {.since_ns = clock_.monotonic_ns(), .turn = {}, .is_elsewhere = awaited.is_elsewhere};
-        await(piece);
-    }
+    const auto before = std::exchange(owners_, std::move(owners));
+    self_index_ = owners_->index_of(self_);
+    const std::vector<uint64_t> kept = before ? kept_of(*before) : std::vector<uint64_t>();
+    due_.clear(), awaited_.clear();
+    next_ = 0, punctual_ = 0;
     open_window();
+    for (const uint64_t piece : kept) {
+        const auto at = awaited_.find(piece);
+        if (at == awaited_.end() || std::exchange(at->second.is_due, true)) continue;
+        at->second.turn = 0;
+        due_.push_back(piece);
+    }
+}
+
+/// Whose draws are under way goes on with them, or else each change would have all of a window drawn once more. Gives
+/// this member's; it had more than its part while it was alone.
+std::vector<uint64_t> Draws::kept_of(const Owners& before) {
+    std::vector<uint64_t> mine;
+    for (const auto& [piece, awaited] : awaited_) {
+        const auto owner = before.owner_of(piece);
+        const std::string& name = owner ? before.members()[*owner] : self_;
+        const bool is_mine = name == self_ && awaited.is_due;
+        if (is_mine && before.members().size() > 1) mine.push_back(piece);
+        else if (awaited.is_elsewhere || (name != self_ && owners_->index_of(name))) elsewhere_.insert(piece);
+    }
+    return mine;
 }
 
 bool Draws::is_alone() const { return self_index_ && owners_->members().size() == 1; }
@@ -61,7 +82,7 @@ void Draws::saw(uint64_t piece) {
     there_.set(piece);
     elsewhere_.erase(piece);
     if (const auto at = awaited_.find(piece); at != awaited_.end()) {
-        punctual_ -= !at->second.is_late;
+        punctual_ -= !at->second.is_slow;
         awaited_.erase(at);
         ++seen_;
         measure();
@@ -76,7 +97,7 @@ void Draws::saw(const HaveMap& pieces) {
 /// Once as many have come as the window holds, their rate is this window's. A stall is no rate: what comes after it
 /// counts as if it had been late, not later.
 void Draws::measure() {
-    if (seen_ < window_) return;
+    if (seen_ < std::max(window_, options_.seen_least)) return;
     const int64_t now = clock_.monotonic_ns();
     const int64_t took = std::min(now - began_ns_, static_cast<int64_t>(late_ms()) * kNsPerMs);
     rate_ = static_cast<double>(seen_) / static_cast<double>(std::max<int64_t>(took, 1));
@@ -104,18 +125,25 @@ uint64_t Draws::late_ms() const {
 }
 
 /// When this member's turn comes; before that is known, when the owner is late.
-int64_t Draws::due_ns(const Awaited& awaited) const {
+int64_t Draws::due_ns(const Awaited& awaited, uint64_t late_ms) {
     return awaited.since_ns +
-           static_cast<int64_t>(late_ms() * std::max<uint64_t>(awaited.turn.value_or(1), 1)) * kNsPerMs;
+           static_cast<int64_t>(late_ms * std::max<uint64_t>(awaited.turn.value_or(1), 1)) * kNsPerMs;
+}
+
+/// When it holds the window no more.
+int64_t Draws::slow_ns(const Awaited& awaited, uint64_t late_ms) const {
+    return awaited.since_ns +
+           static_cast<int64_t>(static_cast<double>(late_ms) * options_.slow_factor / options_.late_factor) * kNsPerMs;
 }
 
 void Draws::look_for_late() {
     const int64_t now = clock_.monotonic_ns();
+    const uint64_t late = late_ms();
     for (auto& [piece, awaited] : awaited_) {
-        if (awaited.is_due || now < due_ns(awaited)) continue;
-        if (!awaited.is_late) awaited.is_late = true, --punctual_;
+        if (!awaited.is_slow && now >= slow_ns(awaited, late)) awaited.is_slow = true, --punctual_;
+        if (awaited.is_due || now < due_ns(awaited, late)) continue;
         if (!awaited.turn) awaited.turn = owners_->turn_of(piece, self_) + awaited.is_elsewhere;
-        if (now < due_ns(awaited)) continue;
+        if (now < due_ns(awaited, late)) continue;
         awaited.is_due = true, ++taken_over_;
         due_.push_back(piece);
     }
@@ -154,8 +182,12 @@ std::vector<uint64_t> Draws::due() {
 
 std::optional<uint64_t> Draws::wake_ms() const {
     std::optional<int64_t> next;
-    for (const auto& [piece, awaited] : awaited_)
-        if (!awaited.is_due) next = std::min(next.value_or(due_ns(awaited)), due_ns(awaited));
+    const uint64_t late = late_ms();
+    const auto at = [&](int64_t ns) { next = std::min(next.value_or(ns), ns); };
+    for (const auto& [piece, awaited] : awaited_) {
+        if (!awaited.is_slow && next_ < there_.pieces()) at(slow_ns(awaited, late));
+        if (!awaited.is_due) at(due_ns(awaited, late));
+    }
     if (!next) return std::nullopt;
     return ms_until(*next, clock_.monotonic_ns());
 }

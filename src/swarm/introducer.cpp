@@ -1,6 +1,9 @@
 #include "zcdp/swarm/introducer.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "src/swarm/milliseconds.hpp"
@@ -11,6 +14,9 @@ namespace zcdp::swarm {
 namespace {
 
 constexpr size_t kTextBytesMost = 256;
+constexpr size_t kLookedAt = 512;        // members, to find neighbours for one
+constexpr int64_t kForgetMs = 1'000;     // the silent are looked for so often
+constexpr uint64_t kNewsWhileYoung = 4;  // rounds of them, at least
 
 /// The same for whoever asks, in an order that no name can choose for itself but by trying.
 uint64_t rank_of(const std::string& swarm, const std::string& member) {
@@ -39,9 +45,36 @@ bool is_member_word(std::string_view text) {
 Introducer::Introducer(const Clock& clock, Random& random, IntroducerOptions options)
     : clock_(clock), random_(random), options_(options) {}
 
+// --- who is there ---
+
+void Introducer::enlist(Swarm& swarm, Member& member) {
+    auto& list = member.news.is_holder ? swarm.holders : swarm.getters;
+    member.place = list.size();
+    list.push_back(&member);
+    swarm.owners_known = false;
+}
+
+void Introducer::strike_off(Swarm& swarm, Member& member) {
+    auto& list = member.news.is_holder ? swarm.holders : swarm.getters;
+    list[member.place] = list.back();
+    list[member.place]->place = member.place;
+    list.pop_back();
+    swarm.owners_known = false;
+}
+
+void Introducer::forget(Swarm& swarm, std::map<std::string, Member>::iterator member) {
+    strike_off(swarm, member->second);
+    swarm.members.erase(member);
+}
+
 void Introducer::forget_silent(Swarm& swarm) const {
     const int64_t since = clock_.monotonic_ns() - static_cast<int64_t>(options_.forget_ms) * kNsPerMs;
-    std::erase_if(swarm.members, [&](const auto& member) { return member.second.heard_ns < since; });
+    for (auto member = swarm.members.begin(); member != swarm.members.end();) {
+        const auto next = std::next(member);
+        if (member->second.heard_ns < since) forget(swarm, member);
+        member = next;
+    }
+    swarm.forgot_ns = clock_.monotonic_ns();
 }
 
 void Introducer::forget_silent() {
@@ -49,11 +82,23 @@ void Introducer::forget_silent() {
     std::erase_if(swarms_, [](const auto& swarm) { return swarm.second.members.empty(); });
 }
 
-void Introducer::leave(const std::string& swarm, const std::string& member) {
-    const auto found = swarms_.find(swarm);
+void Introducer::leave(const std::string& name, const std::string& member) {
+    const auto found = swarms_.find(name);
     if (found == swarms_.end()) return;
-    found->second.members.erase(member);
-    if (found->second.members.empty()) swarms_.erase(found);
+    Swarm& swarm = found->second;
+    if (const auto at = swarm.members.find(member); at != swarm.members.end()) forget(swarm, at);
+    if (swarm.members.empty()) swarms_.erase(found);
+}
+
+Introducer::Member& Introducer::hear(Swarm& swarm, const std::string& name, const MemberNews& news) const {
+    const auto [at, is_new] = swarm.members.try_emplace(news.name);
+    Member& member = at->second;
+    if (is_new) member.rank = rank_of(name, news.name), swarm.grew_ns = clock_.monotonic_ns();
+    const bool is_other = is_new || member.news.is_holder != news.is_holder;
+    if (is_other && !is_new) strike_off(swarm, member);
+    member.news = news, member.heard_ns = clock_.monotonic_ns();
+    if (is_other) enlist(swarm, member);
+    return member;
 }
 
 /// Made when it is new.
@@ -65,78 +110,124 @@ Result<Introducer::Swarm*> Introducer::swarm_of(const std::string& name, const M
     return &swarms_[name];
 }
 
-Result<> Introducer::take(Swarm& swarm, const std::string& name, const MemberNews& news) {
+Result<Introducer::Member*> Introducer::take(Swarm& swarm, const std::string& name, const MemberNews& news) const {
     if (!swarm.members.contains(news.name) && swarm.members.size() >= options_.members_most)
         return Error(ErrorKind::refused, "the swarm has too many members", name);
-    swarm.members.insert_or_assign(news.name, Member{news, clock_.monotonic_ns(), rank_of(name, news.name)});
-    return {};
+    return &hear(swarm, name, news);
 }
 
+/// Nobody waits for it, so the swarm is no younger for it.
 Result<> Introducer::hear_of_holder(const std::string& name, const MemberNews& holder) {
     ZCDP_TRY(Swarm* const swarm, swarm_of(name, holder));
     const auto known = swarm->members.find(holder.name);
     if (known != swarm->members.end() && !known->second.news.is_holder) return {};
-    return take(*swarm, name, holder);
+    const int64_t grew_ns = swarm->grew_ns;
+    ZCDP_CHECK(take(*swarm, name, holder));
+    swarm->grew_ns = grew_ns;
+    return {};
 }
 
 Result<Introduction> Introducer::meet(const std::string& name, const MemberNews& news) {
     ZCDP_TRY(Swarm* const found, swarm_of(name, news));
     Swarm& swarm = *found;
-    forget_silent(swarm);
-    const bool is_new = !swarm.members.contains(news.name);
-    ZCDP_CHECK(take(swarm, name, news));
-    if (is_new) swarm.grew_ns = clock_.monotonic_ns();
+    if (clock_.monotonic_ns() - swarm.forgot_ns >= kForgetMs * kNsPerMs) forget_silent(swarm);
+    ZCDP_TRY(Member* const taken, take(swarm, name, news));
+    Member& member = *taken;
     Introduction out;
     out.owners = owners_of(swarm);
-    out.members = swarm.members.size();
-    for (const auto& [member_name, member] : swarm.members) out.holders += member.news.is_holder;
+    out.members = swarm.members.size(), out.holders = swarm.holders.size();
     for (const std::string& neighbour : news.neighbours)
         if (!swarm.members.contains(neighbour)) out.gone.push_back(neighbour);
-    introduce(swarm, news, out);
-    const bool is_young = clock_.monotonic_ns() - swarm.grew_ns < static_cast<int64_t>(options_.young_ms) * kNsPerMs;
-    out.again_ms = is_young ? options_.young_again_ms : options_.again_ms;
+    if (!news.is_holder) introduce(swarm, member, out);
+    out.again_ms = again_ms(swarm);
     return out;
 }
 
-/// Getters only: who has all draws nothing.
-std::vector<std::string> Introducer::owners_of(const Swarm& swarm) const {
-    std::vector<std::pair<uint64_t, std::string>> ranked;
-    for (const auto& [name, member] : swarm.members)
-        if (!member.news.is_holder) ranked.emplace_back(member.rank, name);
-    const size_t count = std::min<size_t>(ranked.size(), options_.owners_most);
-    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(count), ranked.end());
-    std::vector<std::string> owners;
-    for (size_t i = 0; i < count; ++i) owners.push_back(ranked[i].second);
-    std::sort(owners.begin(), owners.end());
-    return owners;
+uint64_t Introducer::again_ms(const Swarm& swarm) const {
+    const uint64_t soon_ms =
+        std::max(options_.young_again_ms, 1'000 * swarm.members.size() / options_.news_a_second_most);
+    const uint64_t young_ms = std::max(options_.young_ms, kNewsWhileYoung * soon_ms);
+    const bool is_young = clock_.monotonic_ns() - swarm.grew_ns < static_cast<int64_t>(young_ms) * kNsPerMs;
+    return is_young ? std::min(soon_ms, options_.again_ms) : options_.again_ms;
 }
 
-/// Some holders, then its zone, then anybody; the strangers' places are kept for anybody.
-void Introducer::introduce(const Swarm& swarm, const MemberNews& news, Introduction& out) {
-    if (news.is_holder || news.neighbours.size() >= options_.neighbours) return;
-    std::vector<const Member*> others;
-    for (const auto& [name, member] : swarm.members) {
-        const bool is_known = std::find(news.neighbours.begin(), news.neighbours.end(), name) != news.neighbours.end();
-        if (name != news.name && !is_known) others.push_back(&member);
+/// Getters only: who has all draws nothing.
+const std::vector<std::string>& Introducer::owners_of(Swarm& swarm) const {
+    if (std::exchange(swarm.owners_known, true)) return swarm.owners;
+    std::vector<std::pair<uint64_t, const std::string*>> ranked;
+    for (const Member* member : swarm.getters) ranked.emplace_back(member->rank, &member->news.name);
+    const size_t count = std::min<size_t>(ranked.size(), options_.owners_most);
+    std::partial_sort(
+        ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(count), ranked.end(),
+        [](const auto& a, const auto& b) { return std::tie(a.first, *a.second) < std::tie(b.first, *b.second); });
+    swarm.owners.clear();
+    for (size_t i = 0; i < count; ++i) swarm.owners.push_back(*ranked[i].second);
+    std::sort(swarm.owners.begin(), swarm.owners.end());
+    return swarm.owners;
+}
+
+// --- who should talk to whom ---
+
+/// Some of them, or all where they are few, without the member itself and whom it has; those with the fewest neighbours
+/// first, of equals any.
+std::vector<Introducer::Member*> Introducer::some(const std::vector<Member*>& all, const MemberNews& news) {
+    const size_t first = random_.below(std::max<size_t>(all.size(), 1));
+    std::set<std::string_view> known(news.neighbours.begin(), news.neighbours.end());
+    known.insert(news.name);
+    std::vector<std::tuple<size_t, uint64_t, Member*>> ranked;
+    for (size_t i = 0; i < all.size() && ranked.size() < kLookedAt; ++i) {
+        Member* member = all[(first + i) % all.size()];
+        if (!known.contains(member->news.name)) ranked.emplace_back(member->load(), random_.u64(), member);
     }
-    for (size_t i = others.size(); i > 1; --i) std::swap(others[i - 1], others[random_.below(i)]);
-    const size_t wanted = options_.neighbours - news.neighbours.size();
-    std::vector<const Member*> taken;
-    const auto take = [&](size_t most, auto&& fits) {
-        for (const Member*& other : others) {
-            if (most == 0 || taken.size() == wanted) return;
-            if (other && fits(*other)) taken.push_back(std::exchange(other, nullptr)), --most;
+    std::sort(ranked.begin(), ranked.end());
+    std::vector<Member*> out;
+    for (const auto& one : ranked) out.push_back(std::get<Member*>(one));
+    return out;
+}
+
+template <class Give>
+void Introducer::give_getters(Swarm& swarm, Member& member, const size_t& getters, const Give& give) {
+    const size_t most = (options_.neighbours + 1) / 2;
+    if (getters >= most) return;
+    std::vector<Member*> others = some(swarm.getters, member.news);
+    const auto take = [&](size_t until, auto&& fits) {
+        for (Member*& other : others) {
+            if (getters >= until) return;
+            if (!other || !fits(*other)) continue;
+            if (other->given_to.size() < options_.neighbours) other->given_to.push_back(member.news.name);
+            give(std::exchange(other, nullptr)->news);
         }
     };
-    take(options_.holders_most, [](const Member& other) { return other.news.is_holder; });
-    const size_t left = wanted - taken.size();
-    take(left - std::min<size_t>(left, options_.strangers_least), [&](const Member& other) {
-        return !other.news.is_holder && !news.zone.empty() && other.news.zone == news.zone;
-    });
-    take(wanted, [](const Member& other) { return !other.news.is_holder; });
-    take(wanted, [](const Member&) { return true; });
-    for (const Member* other : taken)
-        out.neighbours.push_back({other->news.name, other->news.address, other->news.is_holder});
+    take(most - std::min<size_t>(most, options_.strangers_least),
+         [&](const Member& other) { return !member.news.zone.empty() && other.news.zone == member.news.zone; });
+    take(most, [](const Member&) { return true; });
+}
+
+/// Those who were given it; some holders; then getters of its zone, then any. The strangers' places are kept for
+/// anybody.
+void Introducer::introduce(Swarm& swarm, Member& member, Introduction& out) {
+    MemberNews& news = member.news;
+    size_t holders = 0, getters = 0;
+    for (const std::string& neighbour : news.neighbours)
+        if (const auto at = swarm.members.find(neighbour); at != swarm.members.end())
+            ++(at->second.news.is_holder ? holders : getters);
+    const auto give = [&](const MemberNews& other) {
+        ++(other.is_holder ? holders : getters);
+        news.neighbours.push_back(other.name);
+        out.neighbours.push_back({other.name, other.address, other.is_holder});
+    };
+    for (const std::string& name : std::exchange(member.given_to, {})) {
+        const auto at = swarm.members.find(name);
+        const bool is_known = std::find(news.neighbours.begin(), news.neighbours.end(), name) != news.neighbours.end();
+        if (at != swarm.members.end() && !is_known) give(at->second.news);
+    }
+    std::vector<Member*> others = some(swarm.holders, news);
+    const auto give_holders = [&](size_t most) {
+        for (; holders < most && !others.empty(); others.pop_back()) give(others.back()->news);
+    };
+    give_holders(options_.holders_most);
+    give_getters(swarm, member, getters, give);
+    if (getters == 0) give_holders(options_.neighbours);
 }
 
 }  // namespace zcdp::swarm

@@ -1,6 +1,8 @@
 #include "zcdp/swarm/owners.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <numeric>
 
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/little_endian.hpp"
@@ -34,28 +36,44 @@ Owners::Owners(const Revision& revision, std::vector<std::string> members)
     for (const std::string& member : members_) seeds_.push_back(seed_of(revision, member));
 }
 
+/// The first piece of a round goes to whom of all members wants it most, the next to one of the others, and so on; then
+/// all may have one more.
+void Owners::find_round(uint64_t first_piece) const {
+    std::vector<uint32_t> left;
+    for (uint64_t piece = first_piece; piece < first_piece + round(); ++piece) {
+        if (left.empty()) left.resize(seeds_.size()), std::iota(left.begin(), left.end(), 0);
+        const auto owner = std::max_element(left.begin(), left.end(), [&](uint32_t a, uint32_t b) {
+            return weight(seeds_[a], piece) < weight(seeds_[b], piece);
+        });
+        owners_[piece] = *owner;
+        left.erase(owner);
+    }
+}
+
 std::optional<size_t> Owners::owner_of(uint64_t piece) const {
     if (seeds_.empty()) return std::nullopt;
-    if (piece >= owners_.size()) owners_.resize(piece + 1, kUnknown);
-    if (owners_[piece] == kUnknown) {
-        size_t owner = 0;
-        for (size_t i = 1; i < seeds_.size(); ++i)
-            if (weight(seeds_[i], piece) > weight(seeds_[owner], piece)) owner = i;
-        owners_[piece] = static_cast<uint32_t>(owner);
-    }
+    const uint64_t first_piece = piece - piece % round();
+    if (piece >= owners_.size()) owners_.resize(first_piece + round(), kUnknown);
+    if (owners_[piece] == kUnknown) find_round(first_piece);
     return owners_[piece];
 }
 
+std::optional<size_t> Owners::index_of(const std::string& member) const {
+    const auto at = std::lower_bound(members_.begin(), members_.end(), member);
+    if (at == members_.end() || *at != member) return std::nullopt;
+    return static_cast<size_t>(at - members_.begin());
+}
+
 uint64_t Owners::turn_of(uint64_t piece, const std::string& name) const {
-    const auto at = std::lower_bound(members_.begin(), members_.end(), name);
-    const bool is_member = at != members_.end() && *at == name;
-    if (!is_member) return seeds_.size() + weight(seed_of(revision_, name), piece) % kPlacesOfOthers;
-    const auto member = static_cast<size_t>(at - members_.begin());
-    const uint64_t mine = weight(seeds_[member], piece);
-    uint64_t turn = 0;
+    const auto member = index_of(name);
+    if (!member) return seeds_.size() + weight(seed_of(revision_, name), piece) % kPlacesOfOthers;
+    const size_t owner = *owner_of(piece);
+    if (*member == owner) return 0;
+    const uint64_t mine = weight(seeds_[*member], piece);
+    uint64_t turn = 1;
     for (size_t i = 0; i < seeds_.size(); ++i) {
         const uint64_t other = weight(seeds_[i], piece);
-        turn += other > mine || (other == mine && i < member);
+        turn += i != owner && (other > mine || (other == mine && i < *member));
     }
     return turn;
 }

@@ -66,7 +66,7 @@ class Session::Running {
                             .pieces_done = pieces_done,
                             .neighbours = neighbours()};
             // Who starves needs others than it has.
-            if (std::exchange(is_starving_, false)) news.neighbours.resize(news.neighbours.size() / 2);
+            if (std::exchange(is_starving_, false)) news.neighbours.resize(news.neighbours.size() / 4);
             auto met = co_await introductions_->meet(std::move(news));
             uint64_t again_ms = kMeetAgainMs;
             if (met) {

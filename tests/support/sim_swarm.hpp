@@ -1,25 +1,30 @@
-// A swarm in memory: the production choosing over a fake clock and a network of links, from a seed.
+// A swarm in memory: the production choosing and introducing over a fake clock and a network of links, from a seed.
 //
-// The network. Every member has an uplink and a downlink. An uplink sends one piece after the other, in the order
-// asked; a downlink takes one after the other, as they come (cut through: a piece that meets a free downlink is there
-// when its last byte was sent). The origin's link is shared by all that is drawn at once, as TCP shares it. Have-maps
-// reach the neighbours at once, but a member sends them no more often than every gossip_ms. Who is lost says nothing
-// any more: what was asked of it fails (its connection is reset), and after forget_ms the others' members' list is
-// without it.
+// The network. Every member has an uplink and a downlink of the same rate. An uplink sends so many pieces at once as a
+// peer's server has slots, in equal shares; of those that wait, the one that was sent least is next. A downlink takes
+// one after the other, as they come (cut through: a piece that meets a free downlink is there when its last byte was
+// sent), and what waits for it holds its slot meanwhile. The origin's link is shared by all that is drawn at once.
+// News, requests and pieces take latency_ms; news that change are told together_ms later, as a server's long poll does.
+// Nothing that was asked is taken back. Who is lost says nothing any more: what was asked of it fails (its connection
+// is reset), and after forget_ms the introducer knows it no more.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <queue>
 #include <string>
 #include <vector>
 
+#include "tests/support/sim_link.hpp"
+
+#include "zcdp/base/assert.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/random.hpp"
 #include "zcdp/swarm/chooser.hpp"
+#include "zcdp/swarm/introducer.hpp"
+#include "zcdp/swarm/peer_server.hpp"
 
 namespace zcdp::swarm {
 
@@ -29,12 +34,14 @@ struct SimOptions {
     uint64_t pieces = 64;
     double piece_ms = 335;           ///< a piece on one link: 8 MiB at 200 Mbit/s
     double source_links = 1;         ///< the source's uplink, in links of a receiver
+    double connection_links = 1e9;   ///< the most that one connection to the origin brings, in links
     bool source_is_member = false;   ///< a member that has all, instead of an origin
     double slow = 0, slow_by = 4;    ///< this share of the receivers has links so many times slower
     double lost = 0, lost_at = 0.5;  ///< this share is lost, when so much of S/B has gone by
     double hung = 0;                 ///< of those lost, this share hangs: what is asked of them is never answered
-    double gossip_ms = 50, latency_ms = 1, meet_ms = 5'000, forget_ms = 15'000, timeout_ms = 30'000;
-    uint32_t degree = 16, owners_most = 64;
+    double together_ms = 10, latency_ms = 1, starving_ms = 3'000, forget_ms = 30'000, timeout_ms = 30'000;
+    uint32_t slots = PeerServerOptions{}.slots;
+    IntroducerOptions introducer = {.forget_ms = 1'000'000'000};  ///< who is lost leaves, after this one's forget_ms
     ChooserOptions chooser = {};
 };
 
@@ -42,13 +49,16 @@ struct SimReport {
     uint32_t healthy = 0, finished = 0;  ///< receivers that were neither slow nor lost; all that were not lost
     double healthy_last = 0, last = 0;   ///< when the last of them had all, in S/B
     double drawn = 0;                    ///< pieces that the source has sent, in datasets
+    double source_end = 0;               ///< when the source had begun its last piece, in S/B
+    std::vector<double> uplinks;         ///< how much of the receivers' uplinks was used in each tenth of S/B
     uint64_t asked_twice = 0, taken_over = 0, lost = 0;
     bool ended = false;  ///< all that were not lost have all
 };
 
 class SimSwarm {
   public:
-    explicit SimSwarm(const SimOptions& options) : options_(options), random_(options.seed) {}
+    explicit SimSwarm(const SimOptions& options)
+        : options_(options), random_(options.seed), introducer_(clock_, random_, options.introducer) {}
 
     SimReport run() {
         make_members();
@@ -65,7 +75,7 @@ class SimSwarm {
     }
 
   private:
-    enum class What { asked, sent, arrived, failed, publish, wake, drawn, lose, forget };
+    enum class What { asked, sent, drawn, arrived, failed, publish, wake, lose, forget, meet, measure };
     struct Event {
         double at_ms;
         uint64_t order;
@@ -78,98 +88,140 @@ class SimSwarm {
         }
     };
     struct Member {
+        std::string name;
         std::unique_ptr<Chooser> chooser;
-        std::vector<uint32_t> neighbours;
-        std::deque<std::pair<uint32_t, Ask>> to_send;
+        std::shared_ptr<const Owners> owners;
+        std::vector<uint32_t> neighbours, listeners;  ///< whom it hears; who hears it
+        SimLink uplink;
+        uint64_t uplink_event = 0;  ///< the one that counts, of those about its uplink
+        std::deque<SimSending> to_send;
         std::vector<uint32_t> sent;  ///< how often each piece was
-        bool doomed = false, lost = false, hung = false, sending = false, publish_set = false;
-        double rate = 1, down_free_ms = 0, met_ms = 0, published_ms = -1e9, done_ms = -1, wake_set_ms = 1e18;
+        uint32_t sending = 0;        ///< slots that are taken
+        bool doomed = false, lost = false, hung = false, publish_set = false;
+        double rate = 1, down_free_ms = 0, starved_ms = 0, done_ms = -1, wake_set_ms = 1e18;
     };
     static constexpr uint32_t kSource = 0;  ///< the source's number, when it is a member
+    static constexpr const char* kName = "simulated";
 
     double total_ms() const { return static_cast<double>(options_.pieces) * options_.piece_ms; }
     uint32_t first_receiver() const { return options_.source_is_member ? 1 : 0; }
+    bool is_source(uint32_t member) const { return options_.source_is_member && member == kSource; }
     void at(double at_ms, What what, uint32_t member, uint32_t other = 0, Ask ask = {}) {
         events_.push({at_ms, order_++, what, member, other, ask});
     }
 
+    // --- who is there ---
     void make_members() {
-        const uint32_t count = options_.receivers + first_receiver();
-        std::vector<std::string> names;
-        for (uint32_t i = first_receiver(); i < count; ++i) names.push_back(name_of(i));
-        owners_ = owners_of(names);
-        members_.resize(count);
-        for (Member& member : members_) member.sent.resize(options_.pieces);
-        for (uint32_t i = first_receiver(); i < count; ++i) {
-            members_[i].chooser = std::make_unique<Chooser>(name_of(i), HaveMap(options_.pieces), owners_, clock_,
-                                                            random_, options_.chooser);
-            if (random_.unit() < options_.slow) members_[i].rate = 1 / options_.slow_by;
+        members_.resize(options_.receivers + first_receiver());
+        for (uint32_t i = 0; i < members_.size(); ++i) make(i);
+        unfinished_ = options_.receivers - doomed_;
+        // The first come before they know of the others; all meet again soon, until all are known.
+        for (int round = 0; round < 3; ++round)
+            for (uint32_t i = 0; i < members_.size(); ++i) meet(i);
+        origin_.set_rate(options_.source_links / options_.piece_ms, options_.connection_links / options_.piece_ms);
+        at(total_ms() / 10, What::measure, 0);
+        has_settled_ = true;
+        for (uint32_t i = first_receiver(); i < members_.size(); ++i)
+            members_[i].chooser->set_owners(members_[i].owners), step(i);
+    }
+
+    void make(uint32_t index) {
+        Member& member = members_[index];
+        member.name = "node-" + std::to_string(index);
+        member.sent.resize(options_.pieces);
+        if (is_source(index)) {
+            member.rate = options_.source_links;
+        } else {
+            member.chooser = std::make_unique<Chooser>(member.name, HaveMap(options_.pieces), owners_of({}), clock_,
+                                                       random_, options_.chooser);
+            if (random_.unit() < options_.slow) member.rate = 1 / options_.slow_by;
             if (random_.unit() < options_.lost) {
-                at(options_.lost_at * total_ms(), What::lose, i, random_.unit() < options_.hung);
-                members_[i].doomed = true, ++doomed_;
+                at(options_.lost_at * total_ms(), What::lose, index, random_.unit() < options_.hung);
+                member.doomed = true, ++doomed_;
             }
         }
-        unfinished_ = options_.receivers - doomed_;
-        if (options_.source_is_member) members_[kSource].rate = options_.source_links;
-        for (uint32_t i = first_receiver(); i < count; ++i) meet(i);
-        for (uint32_t i = first_receiver(); i < count; ++i) step(i);
+        member.uplink.set_rate(member.rate / options_.piece_ms, 1e9);
     }
 
-    std::shared_ptr<const Owners> owners_of(std::vector<std::string> names) const {
-        if (names.size() > options_.owners_most) names.resize(options_.owners_most);
-        return std::make_shared<const Owners>(Revision("simulated"), std::move(names));
-    }
-    static std::string name_of(uint32_t member) { return "node-" + std::to_string(member); }
-
-    /// Half its neighbours choose it, half it chooses itself.
-    void meet(uint32_t member) {
-        members_[member].met_ms = now_ms_;
-        if (options_.source_is_member) members_[member].chooser->has_all(kSource);
-        const uint32_t others = options_.receivers - 1;
-        for (uint32_t tries = 0, met = 0; met < std::min(options_.degree / 2, others) && tries < 100; ++tries) {
-            const auto other = static_cast<uint32_t>(first_receiver() + random_.below(options_.receivers));
-            auto& mine = members_[member].neighbours;
-            if (other == member || members_[other].lost) continue;
-            ++met;
-            if (std::find(mine.begin(), mine.end(), other) != mine.end()) continue;
-            mine.push_back(other);
-            members_[other].neighbours.push_back(member);
-            hear(member, other), hear(other, member);
-        }
+    /// All that have heard the same share one.
+    std::shared_ptr<const Owners> owners_of(const std::vector<std::string>& names) {
+        if (!owners_ || owners_->members() != names) owners_ = std::make_shared<const Owners>(Revision(kName), names);
+        return owners_;
     }
 
-    void hear(uint32_t member, uint32_t from) {
+    /// As a session does.
+    void meet(uint32_t index, bool is_starving = false) {
+        Member& member = members_[index];
+        MemberNews news{.name = member.name, .address = "10.0.0.1:7443", .is_holder = is_source(index)};
+        for (const uint32_t neighbour : member.neighbours) news.neighbours.push_back(members_[neighbour].name);
+        if (is_starving) news.neighbours.resize(news.neighbours.size() / 4);
+        const auto met = introducer_.meet(kName, news);
+        ZCDP_ASSERT(met);
+        if (is_source(index)) return;
+        for (const std::string& gone : met->gone) part(index, number_of(gone));
+        const bool are_others = !member.owners || member.owners->members() != met->owners;
+        if (are_others) member.owners = owners_of(met->owners);
+        if (are_others && has_settled_) member.chooser->set_owners(member.owners);
+        for (const auto& neighbour : met->neighbours) add(index, number_of(neighbour.name));
+    }
+
+    static uint32_t number_of(const std::string& name) {
+        return static_cast<uint32_t>(std::stoul(name.substr(std::string("node-").size())));
+    }
+
+    void add(uint32_t index, uint32_t neighbour) {
+        auto& mine = members_[index].neighbours;
+        if (std::find(mine.begin(), mine.end(), neighbour) != mine.end()) return;
+        mine.push_back(neighbour);
+        members_[neighbour].listeners.push_back(index);
+        if (!members_[neighbour].lost) hear(index, neighbour);
+    }
+
+    void part(uint32_t index, uint32_t neighbour) {
+        std::erase(members_[index].neighbours, neighbour);
+        std::erase(members_[neighbour].listeners, index);
+        members_[index].chooser->gone(neighbour);
+    }
+
+    void hear(uint32_t index, uint32_t from) {
+        if (is_source(from)) return members_[index].chooser->has_all(from);
         const Chooser& other = *members_[from].chooser;
-        members_[member].chooser->has(from, News{0, other.mine(), other.there(), other.drawing()});
+        members_[index].chooser->has(from, News{0, other.mine(), other.there(), other.drawing()});
     }
 
     void handle(const Event& event) {
-        Member& member = members_[event.member];
         switch (event.what) {
             case What::asked: return asked(event.member, event.other, event.ask);
-            case What::sent: return sent(event.member, event.other, event.ask);
-            case What::arrived: return arrived(event.member, event.ask);
-            case What::failed:
-                if (!member.lost) member.chooser->failed(event.ask), step(event.member);
-                return;
-            case What::publish: return publish(event.member);
-            case What::wake:
-                member.wake_set_ms = 1e18;
-                if (member.lost) return;
-                if (member.chooser->starving_ms() > 0 && now_ms_ - member.met_ms >= options_.meet_ms)
-                    meet(event.member);
-                return step(event.member);
+            case What::sent: return sent(event.member, event.order);
             case What::drawn: return drawn(event.order);
+            case What::arrived: return arrived(event.member, event.other, event.ask);
+            case What::failed: return failed(event.member, event.ask);
+            case What::publish: return publish(event.member);
+            case What::wake: return wake(event.member, event.at_ms);
             case What::lose: return lose(event.member, event.other);
             case What::forget: return forget();
+            case What::meet: return meet_again(event.member);
+            case What::measure: return measure();
         }
+    }
+
+    void wake(uint32_t index, double at_ms) {
+        Member& member = members_[index];
+        if (member.lost || at_ms != member.wake_set_ms) return;  // it is to be woken sooner
+        member.wake_set_ms = 1e18;
+        step(index);
+        if (static_cast<double>(member.chooser->starving_ms()) < options_.starving_ms) return;
+        if (now_ms_ - member.starved_ms < options_.starving_ms) return;
+        member.starved_ms = now_ms_;
+        meet(index, true);
+        step(index);
     }
 
     void step(uint32_t index) {
         Member& member = members_[index];
         for (const Ask& ask : member.chooser->next()) {
-            if (!ask.of) draw(index, ask);
-            else at(now_ms_ + options_.latency_ms, What::asked, *ask.of, index, ask);
+            if (ask.of) at(now_ms_ + options_.latency_ms, What::asked, *ask.of, index, ask);
+            else draw(index, ask);
         }
         if (const auto wake = member.chooser->wake_ms()) {
             const double at_ms = now_ms_ + static_cast<double>(*wake) + 1;
@@ -177,12 +229,26 @@ class SimSwarm {
         }
     }
 
-    /// Its neighbours are to hear from it, once it may speak again.
+    /// Its neighbours are to hear from it.
     void tell(uint32_t index) {
         Member& member = members_[index];
         if (member.publish_set) return;
         member.publish_set = true;
-        at(std::max(now_ms_, member.published_ms + options_.gossip_ms), What::publish, index);
+        at(now_ms_ + options_.together_ms + options_.latency_ms, What::publish, index);
+    }
+
+    void publish(uint32_t index) {
+        Member& member = members_[index];
+        member.publish_set = false;
+        if (member.lost) return;
+        for (const uint32_t listener : member.listeners) {
+            Chooser& chooser = *members_[listener].chooser;
+            if (members_[listener].lost || chooser.mine().full()) continue;
+            const uint64_t there = chooser.there().count();
+            hear(listener, index);
+            step(listener);
+            if (chooser.there().count() != there) tell(listener);  // what it learnt
+        }
     }
 
     // --- between members ---
@@ -190,45 +256,67 @@ class SimSwarm {
         Member& member = members_[index];
         if (member.hung) return at(now_ms_ + options_.timeout_ms, What::failed, by, 0, ask);
         if (member.lost) return at(now_ms_ + options_.latency_ms, What::failed, by, 0, ask);
-        member.to_send.emplace_back(by, ask);
-        if (!member.sending) send_next(index);
+        member.to_send.push_back({by, ask});
+        send(index);
     }
 
-    void send_next(uint32_t index) {
-        Member& member = members_[index];
-        member.sending = false;
-        while (!member.to_send.empty()) {
-            const auto next =
-                std::min_element(member.to_send.begin(), member.to_send.end(), [&](const auto& a, const auto& b) {
-                    return member.sent[a.second.piece] < member.sent[b.second.piece];
-                });
-            const auto [to, ask] = *next;
-            member.to_send.erase(next);
-            // Had already, or gone: it has taken its request back.
-            if (members_[to].lost || members_[to].chooser->mine().has(ask.piece)) continue;
-            member.sending = true;
-            ++member.sent[ask.piece];
-            if (options_.source_is_member && index == kSource) ++drawn_;
-            return at(now_ms_ + options_.piece_ms / member.rate, What::sent, index, to, ask);
-        }
-    }
-
-    void sent(uint32_t index, uint32_t to, const Ask& ask) {
-        if (!members_[index].lost) deliver(to, ask);
-        send_next(index);
-    }
-
-    void deliver(uint32_t to, const Ask& ask) {
-        Member& receiver = members_[to];
-        if (receiver.lost) return;
-        receiver.down_free_ms =
-            std::max(now_ms_, receiver.down_free_ms + options_.piece_ms / receiver.rate) + options_.latency_ms;
-        at(receiver.down_free_ms, What::arrived, to, 0, ask);
-    }
-
-    void arrived(uint32_t index, const Ask& ask) {
+    void failed(uint32_t index, const Ask& ask) {
         Member& member = members_[index];
         if (member.lost) return;
+        member.chooser->failed(ask);
+        if (ask.of) member.chooser->gone(*ask.of);
+        step(index);
+    }
+
+    /// Fills its slots.
+    void send(uint32_t index) {
+        Member& member = members_[index];
+        bool has_begun = false;
+        while (!member.to_send.empty() && member.sending < options_.slots) {
+            const auto next = std::min_element(
+                member.to_send.begin(), member.to_send.end(),
+                [&](const auto& a, const auto& b) { return member.sent[a.ask.piece] < member.sent[b.ask.piece]; });
+            const SimSending what = *next;
+            member.to_send.erase(next);
+            if (members_[what.to].lost) continue;
+            ++member.sent[what.ask.piece], ++member.sending;
+            if (is_source(index)) ++drawn_, source_end_ms_ = now_ms_;
+            member.uplink.begin(now_ms_, what);
+            has_begun = true;
+        }
+        if (has_begun) await_uplink(index);
+    }
+
+    void await_uplink(uint32_t index) {
+        Member& member = members_[index];
+        const auto ends_ms = member.uplink.ends_ms();
+        member.uplink_event = order_;
+        if (ends_ms) at(std::max(*ends_ms, now_ms_), What::sent, index);
+    }
+
+    void sent(uint32_t index, uint64_t event) {
+        Member& member = members_[index];
+        if (event != member.uplink_event || member.uplink.sending() == 0) return;  // another has begun since
+        deliver(member.uplink.end(now_ms_), index);
+        await_uplink(index);
+    }
+
+    void deliver(const SimSending& what, uint32_t from) {
+        Member& receiver = members_[what.to];
+        const double begins_ms = std::max(receiver.down_free_ms, what.began_ms);
+        receiver.down_free_ms = std::max(now_ms_, begins_ms + options_.piece_ms / receiver.rate);
+        at(receiver.down_free_ms + options_.latency_ms, What::arrived, what.to, from, what.ask);
+    }
+
+    void arrived(uint32_t index, uint32_t from, const Ask& ask) {
+        Member& member = members_[index];
+        if (ask.of) --members_[from].sending;
+        if (!member.lost) take(index, ask);
+        if (ask.of && !members_[from].lost) send(from);
+    }
+
+    void take(uint32_t index, const Ask& ask) {
+        Member& member = members_[index];
         const bool was_full = member.chooser->mine().full();
         member.chooser->arrived(ask);
         if (!was_full && member.chooser->mine().full() && !member.doomed) {
@@ -239,90 +327,68 @@ class SimSwarm {
         tell(index);
     }
 
-    void publish(uint32_t index) {
-        Member& member = members_[index];
-        member.publish_set = false, member.published_ms = now_ms_;
-        if (member.lost) return;
-        for (const uint32_t neighbour : member.neighbours) {
-            if (members_[neighbour].lost || members_[neighbour].chooser->mine().full()) continue;
-            const uint64_t there = members_[neighbour].chooser->there().count();
-            hear(neighbour, index);
-            step(neighbour);
-            if (members_[neighbour].chooser->there().count() != there) tell(neighbour);  // what it learnt
-        }
-    }
-
-    // --- the origin: its link is shared by all draws; work is counted in pieces, as virtual time ---
-    struct Drawing {
-        double ends;  ///< in virtual time
-        uint32_t member;
-        Ask ask;
-        bool operator<(const Drawing& other) const { return ends > other.ends; }
-    };
-    void progress_origin() {
-        if (!drawing_.empty())
-            virtual_ += (now_ms_ - virtual_at_ms_) * options_.source_links / options_.piece_ms /
-                        static_cast<double>(drawing_.size());
-        virtual_at_ms_ = now_ms_;
-    }
-    void schedule_origin() {
-        if (drawing_.empty()) return;
-        const double left = drawing_.top().ends - virtual_;
-        origin_event_ = order_;
-        at(now_ms_ +
-               std::max(left, 0.0) * options_.piece_ms / options_.source_links * static_cast<double>(drawing_.size()),
-           What::drawn, 0);
-    }
+    // --- the origin ---
     void draw(uint32_t index, const Ask& ask) {
-        progress_origin();
-        drawing_.push({virtual_ + 1, index, ask});
-        ++drawn_;
-        schedule_origin();
+        origin_.begin(now_ms_, {index, ask});
+        ++drawn_, source_end_ms_ = now_ms_;
+        await_origin();
         tell(index);
     }
+    void await_origin() {
+        const auto ends_ms = origin_.ends_ms();
+        origin_event_ = order_;
+        if (ends_ms) at(std::max(*ends_ms, now_ms_), What::drawn, 0);
+    }
     void drawn(uint64_t event) {
-        if (event != origin_event_ || drawing_.empty()) return;  // another draw has begun since
-        progress_origin();
-        const Drawing done = drawing_.top();
-        drawing_.pop();
-        deliver(done.member, done.ask);
-        schedule_origin();
+        if (event != origin_event_ || origin_.sending() == 0) return;  // another draw has begun since
+        deliver(origin_.end(now_ms_), 0);
+        await_origin();
     }
 
     // --- losses ---
     void lose(uint32_t index, bool hangs) {
         Member& member = members_[index];
         member.lost = true, member.hung = hangs;
-        for (const auto& [to, ask] : member.to_send)
-            at(now_ms_ + (hangs ? options_.timeout_ms : options_.latency_ms), What::failed, to, 0, ask);
+        const double failed_ms = now_ms_ + (hangs ? options_.timeout_ms : options_.latency_ms);
+        for (const SimSending& one : member.to_send) at(failed_ms, What::failed, one.to, 0, one.ask);
+        for (const SimSending& one : member.uplink.break_off()) at(failed_ms, What::failed, one.to, 0, one.ask);
         member.to_send.clear();
         if (!hangs)
-            for (const uint32_t neighbour : member.neighbours)
-                if (!members_[neighbour].lost) members_[neighbour].chooser->gone(index), step(neighbour);
+            for (const uint32_t listener : member.listeners)
+                if (!members_[listener].lost) members_[listener].chooser->gone(index), step(listener);
         if (!forget_set_) forget_set_ = true, at(now_ms_ + options_.forget_ms, What::forget, 0);
     }
-    /// The controllers have not heard of the lost for a while: the others are told, and get new neighbours.
+
+    /// The introducer has not heard of the lost for a while; the others hear that when they meet it next, and get new
+    /// neighbours.
     void forget() {
-        std::vector<std::string> names;
+        for (const Member& member : members_)
+            if (member.lost) introducer_.leave(kName, member.name);
         for (uint32_t i = first_receiver(); i < members_.size(); ++i)
-            if (!members_[i].lost) names.push_back(name_of(i));
-        owners_ = owners_of(names);
-        for (uint32_t i = first_receiver(); i < members_.size(); ++i) {
-            Member& member = members_[i];
-            if (member.lost) continue;
-            std::erase_if(member.neighbours, [&](uint32_t other) {
-                if (members_[other].lost) member.chooser->gone(other);
-                return members_[other].lost;
-            });
-            member.chooser->set_owners(owners_);
-            if (member.neighbours.size() < options_.degree / 2) meet(i);
-            step(i);
-        }
+            at(now_ms_ + static_cast<double>(options_.introducer.again_ms) * random_.unit(), What::meet, i);
+    }
+
+    void meet_again(uint32_t index) {
+        if (members_[index].lost) return;
+        meet(index);
+        step(index);
+    }
+
+    // --- what is reported ---
+    void measure() {
+        double sent = 0, rates = 0;
+        for (uint32_t i = first_receiver(); i < members_.size(); ++i)
+            sent += members_[i].uplink.sent(), rates += members_[i].lost ? 0 : members_[i].rate;
+        uplinks_.push_back((sent - uplinks_sent_) / (rates * static_cast<double>(options_.pieces) / 10));
+        uplinks_sent_ = sent;
+        at(now_ms_ + total_ms() / 10, What::measure, 0);
     }
 
     SimReport report() const {
         SimReport out;
         out.drawn = static_cast<double>(drawn_) / static_cast<double>(options_.pieces);
+        out.source_end = source_end_ms_ / total_ms();
+        out.uplinks = uplinks_;
         for (uint32_t i = first_receiver(); i < members_.size(); ++i) {
             const Member& member = members_[i];
             out.asked_twice += member.chooser->asked_twice();
@@ -342,14 +408,16 @@ class SimSwarm {
     const SimOptions options_;
     ManualClock clock_{0};
     SeededRandom random_;
+    Introducer introducer_;
     std::shared_ptr<const Owners> owners_;
     std::vector<Member> members_;
     std::priority_queue<Event> events_;
-    std::priority_queue<Drawing> drawing_;
-    double now_ms_ = 0, virtual_ = 0, virtual_at_ms_ = 0;
+    SimLink origin_;
+    double now_ms_ = 0, source_end_ms_ = 0, uplinks_sent_ = 0;
+    std::vector<double> uplinks_;
     uint64_t order_ = 0, origin_event_ = 0, drawn_ = 0;
     uint32_t unfinished_ = 0, doomed_ = 0;
-    bool forget_set_ = false;
+    bool has_settled_ = false, forget_set_ = false;
 };
 
 }  // namespace zcdp::swarm

@@ -27,7 +27,7 @@ struct AgentOptions {
     unsigned syncs_at_once = 2;
     std::string peer_listen = "0.0.0.0:7443";  ///< for other nodes' agents; "" or "none": no peers
     std::string peer_address;                  ///< as they are told; port 0: the one that is listened at; "": no peers
-    unsigned peer_slots = 8;                   ///< pieces sent to them at once
+    unsigned peer_slots = 6;                   ///< pieces sent to them at once
     uint64_t peer_bytes_per_second = 0;        ///< sent to all of them together; 0: no limit
     bool peer_plain = false;                   ///< without TLS: whoever reaches the port gets every dataset
     unsigned high_watermark_percent = 80, low_watermark_percent = 70;

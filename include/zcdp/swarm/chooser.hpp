@@ -3,14 +3,13 @@
 //
 // Who uses it says what happens (a neighbour has a piece, a piece arrived, an ask failed) and then takes what to ask.
 //  - Of a getter: a random piece that it has and this member wants, some at a time. Random does as well as rarest
-//  first,
-//    and needs no knowledge of the whole.
+//    first, and needs no knowledge of the whole. No more at once than a server sends at once: what waits at one member
+//    longer could be had of another sooner, and nothing is asked for twice.
 //  - Of the source, which is the origin or neighbours that have had all from the start: what falls to this member
 //    (draws.hpp).
 //  - An answer that is late, by its neighbour's own measure, is asked for elsewhere; so is one of the last pieces.
-//  - A piece that was there, as others said, and that no neighbour has had for a while, is lost with whoever had it: it
-//  is
-//    drawn again.
+//  - A piece that was there, as others said, and that no neighbour has had while there was little else to ask for, is
+//    lost with whoever had it: it is drawn again.
 // Thread rule: belongs to one thread.
 #pragma once
 
@@ -31,8 +30,8 @@
 namespace zcdp::swarm {
 
 struct ChooserOptions {
-    uint32_t window = 1;      ///< pieces asked of one neighbour at once; of holders more, while they are few
-    uint32_t asks_most = 16;  ///< of all getters at once
+    uint32_t window = 1;     ///< pieces asked of one neighbour at once; of holders more, while they are few
+    uint32_t asks_most = 6;  ///< of all getters at once
     uint32_t asks_while_drawing = 4;
     uint32_t draws_most = 8;    ///< of the source at once
     uint32_t draws_alone = 32;  ///< the same for a member without others: as many as an ordinary sync
@@ -107,6 +106,7 @@ class Chooser {
     void ask_again(std::vector<Ask>& out);
     void look_for_late();
     void look_for_lost();
+    uint64_t lost_ms() const;
     void note(std::vector<Ask>& out, Ask ask);
     void settle(std::vector<Asked>::iterator asked);
     std::optional<uint64_t> wanted_of(const Known& getter) const;
@@ -118,6 +118,7 @@ class Chooser {
     std::vector<Neighbour> free_getters() const;
     uint64_t missing() const { return mine_.pieces() - mine_.count(); }
     int64_t late_ns(const Asked& asked) const;
+    int64_t soonest_late_ns() const;
     double usual_ms(const Ask& ask) const;
 
     const ChooserOptions options_;
@@ -131,6 +132,7 @@ class Chooser {
     std::map<Neighbour, Known> known_;
     std::vector<Asked> asked_;
     std::set<uint64_t> to_draw_;
+    bool may_ask_ = true;  ///< some getter may have something to ask for since none was found
     uint32_t asked_of_getters_ = 0, drawing_ = 0;
     uint64_t asked_twice_ = 0, lost_count_ = 0;
     double usual_ms_ = 0;             ///< of all getters' answers

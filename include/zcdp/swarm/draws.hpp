@@ -8,9 +8,9 @@
 //    very end, with nothing to trade before. The window begins small and doubles while that brings more, for a source
 //    whose single connections are slow.
 //  - A piece in the window is drawn by its owner (owners.hpp). How long a draw takes follows from how many are under
-//  way
-//    and how many come (Little's law); a piece that is not there after several times that falls to the next in turn,
-//    too, and holds the window no more. So an owner that hangs, or is gone unnoticed, costs a wait.
+//    way and how many come (Little's law). After twice that it holds the window no more, so that the source does not
+//    wait for a slow owner; after several times that it falls to the next in turn, too. So an owner that hangs, or is
+//    gone unnoticed, costs a wait.
 //
 // Pure but for the clock's interface. Thread rule: belongs to one thread.
 #pragma once
@@ -30,9 +30,12 @@
 namespace zcdp::swarm {
 
 struct DrawOptions {
-    uint32_t window_first = 8, window_most = 4096;  ///< pieces under way from the source to all members
+    uint32_t window_first = 8, window_most = 4096;  ///< pieces under way from the source to all members; at first a
+                                                    ///< 16th of all at most
     uint32_t window_alone = 64;                     ///< the least for a member without others
+    uint32_t seen_least = 8;                        ///< pieces that come, for a window to be measured
     double worth = 1.4;                             ///< a doubled window stays when it brings so many times as much
+    double slow_factor = 2;                         ///< a draw holds the window for so many times the usual time
     double late_factor = 4;                         ///< the next in turn follows after so many times the usual time
     uint64_t late_ms_least = 1'000, late_ms_most = 300'000;  ///< but never sooner, nor later
     uint64_t unknown_ms = 5'000;                             ///< the usual time of a draw while none has been seen
@@ -44,7 +47,7 @@ class Draws {
     Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owners> owners, const Clock& clock,
           DrawOptions options = {});
 
-    /// Others belong to the swarm now. What fell to this member and is not there may fall to it once more.
+    /// Others belong to the swarm now. Who draws a piece already, as far as this member knows, goes on with it.
     void set_owners(std::shared_ptr<const Owners> owners);
     /// Some getter has it, perhaps this one. Said twice, it counts once.
     void saw(uint64_t piece);
@@ -73,13 +76,15 @@ class Draws {
     struct Awaited {
         int64_t since_ns;
         std::optional<uint64_t> turn;  ///< of this member; found when the owner is late
-        bool is_late = false, is_due = false, is_elsewhere = false;
+        bool is_slow = false, is_due = false, is_elsewhere = false;
     };
+    std::vector<uint64_t> kept_of(const Owners& before);
     void open_window();
     void await(uint64_t piece);
     void measure();
     void look_for_late();
-    int64_t due_ns(const Awaited& awaited) const;
+    int64_t slow_ns(const Awaited& awaited, uint64_t late_ms) const;
+    static int64_t due_ns(const Awaited& awaited, uint64_t late_ms);
 
     const std::string self_;
     const DrawOptions options_;

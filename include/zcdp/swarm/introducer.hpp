@@ -1,6 +1,10 @@
 // Who is in which swarm, and who should talk to whom: what controllers keep for agents. Soft state: all of it comes
 // back within one round of news, from the members themselves, so a controller that was restarted has lost nothing.
 //
+// Getters are introduced to each other: who is given a neighbour is given to it, too, when that one asks next, and
+// those who have the fewest neighbours are given first. Were it one-sided, those who came first would be asked by
+// everybody, and the uplinks of those who came last by nobody.
+//
 // Pure but for the clock's and the randomness's interfaces. Thread rule: belongs to one thread (its user's lock).
 #pragma once
 
@@ -17,13 +21,14 @@
 namespace zcdp::swarm {
 
 struct IntroducerOptions {
-    uint32_t neighbours = 16;      ///< given to a member that has none
-    uint32_t holders_most = 4;     ///< of them, members that have all
-    uint32_t strangers_least = 4;  ///< of them, from anywhere, so that zones hold together
-    uint32_t owners_most = 64;     ///< members that draw from the origin
-    uint64_t again_ms = 10'000;    ///< when a member should say its news again
-    uint64_t young_ms = 3'000;     ///< for so long after somebody came it should say them sooner, so that all know all
-    uint64_t young_again_ms = 200;
+    uint32_t neighbours = 16;       ///< getters a getter has, about: half are given to it, to half it is given
+    uint32_t holders_most = 4;      ///< members that have all, besides
+    uint32_t strangers_least = 4;   ///< of the getters given to it, from anywhere, so that zones hold together
+    uint32_t owners_most = 64;      ///< members that draw from the origin
+    uint64_t again_ms = 10'000;     ///< when a member should say its news again
+    uint64_t young_ms = 3'000;      ///< for so long after somebody came it should say them sooner, so that all know all
+    uint64_t young_again_ms = 200;  ///< or later: all together say them so many times a second at most
+    uint64_t news_a_second_most = 4'000;
     uint64_t forget_ms = 30'000;  ///< who said nothing for so long is no member any more
     uint64_t members_most = 20'000, swarms_most = 10'000;
 };
@@ -38,7 +43,7 @@ struct MemberNews {
     std::string zone;     ///< "" where zones are not known
     bool is_holder = false;
     uint64_t pieces_done = 0;
-    std::vector<std::string> neighbours;  ///< it has these; it wants as many more as are missing
+    std::vector<std::string> neighbours;  ///< it has these; it wants more when they are few
     bool operator==(const MemberNews&) const = default;
 };
 
@@ -74,18 +79,32 @@ class Introducer {
   private:
     struct Member {
         MemberNews news;
-        int64_t heard_ns;
-        uint64_t rank;  ///< those with the lowest own the pieces
+        int64_t heard_ns = 0;
+        uint64_t rank = 0;                  ///< those with the lowest own the pieces
+        std::vector<std::string> given_to;  ///< they were given this one, and it has not been told yet
+        size_t place = 0;                   ///< among the holders, or the getters
+        size_t load() const { return news.neighbours.size() + given_to.size(); }
     };
     struct Swarm {
         std::map<std::string, Member> members;
-        int64_t grew_ns = 0;
+        std::vector<Member*> holders, getters;  ///< all, in any order
+        std::vector<std::string> owners;
+        bool owners_known = false;
+        int64_t grew_ns = 0, forgot_ns = 0;
     };
     Result<Swarm*> swarm_of(const std::string& name, const MemberNews& news);
-    Result<> take(Swarm& swarm, const std::string& name, const MemberNews& news);
+    Result<Member*> take(Swarm& swarm, const std::string& name, const MemberNews& news) const;
     void forget_silent(Swarm& swarm) const;
-    std::vector<std::string> owners_of(const Swarm& swarm) const;
-    void introduce(const Swarm& swarm, const MemberNews& news, Introduction& out);
+    static void enlist(Swarm& swarm, Member& member);
+    static void strike_off(Swarm& swarm, Member& member);
+    static void forget(Swarm& swarm, std::map<std::string, Member>::iterator member);
+    Member& hear(Swarm& swarm, const std::string& name, const MemberNews& news) const;
+    const std::vector<std::string>& owners_of(Swarm& swarm) const;
+    std::vector<Member*> some(const std::vector<Member*>& all, const MemberNews& news);
+    template <class Give>
+    void give_getters(Swarm& swarm, Member& member, const size_t& getters, const Give& give);
+    void introduce(Swarm& swarm, Member& member, Introduction& out);
+    uint64_t again_ms(const Swarm& swarm) const;
 
     const Clock& clock_;
     Random& random_;

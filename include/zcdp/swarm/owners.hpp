@@ -1,10 +1,15 @@
 // Who asks the origin for a piece that nobody has: one member of the swarm, whom all find without asking anybody, by
 // rendezvous hashing (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998). Whoever joins
-// or leaves changes only the owners of its own share.
+// or leaves changes few owners beside those of its own share.
+//
+// Of about as many pieces in a row as there are owners, a round, each owns one. Who had several of them would have to
+// bring all of those to the others alone, and its uplink would be what all wait for. Rounds are of a power of two of
+// pieces, so that they stay where they are when a member comes or goes.
 //
 // Pure. Thread rule: belongs to one thread.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +20,8 @@
 
 namespace zcdp::swarm {
 
-/// How much `member` wants the piece; the most of all members owns it, the next one takes over from it. The first eight
+/// How much `member` wants the piece: of all members that own the fewest of the round's pieces before it, the one that
+/// wants it most owns it; of the others, the one that wants it most takes over. The first eight
 /// bytes, little-endian, of SHA-256(revision \0 member) are the member's seed in this swarm; the weight is splitmix64
 /// (Steele, Lea and Flood, 2014) of the seed plus the piece's number times its golden gamma.
 class Owners {
@@ -25,6 +31,7 @@ class Owners {
 
     /// Sorted.
     const std::vector<std::string>& members() const { return members_; }
+    std::optional<size_t> index_of(const std::string& member) const;
     /// The member, as its index in members(), that owns the piece; nobody when there are none. Remembered, for it is
     /// asked often.
     std::optional<size_t> owner_of(uint64_t piece) const;
@@ -33,6 +40,10 @@ class Owners {
     uint64_t turn_of(uint64_t piece, const std::string& name) const;
 
   private:
+    /// Pieces of a round; a power of two, for what a change of it changes.
+    uint64_t round() const { return std::bit_ceil(seeds_.size()); }
+    void find_round(uint64_t first_piece) const;
+
     Revision revision_;
     std::vector<std::string> members_;
     std::vector<uint64_t> seeds_;

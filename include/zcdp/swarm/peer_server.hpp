@@ -29,7 +29,7 @@ struct UploadRate {
 };
 
 struct PeerServerOptions {
-    uint32_t slots = 8;              ///< pieces sent at once, to all members; what was sent least often is next
+    uint32_t slots = 6;              ///< pieces sent at once, to all members; what was sent least often is next
     uint32_t slots_alone = 32;       ///< the same while one member alone asks: as much as an origin would send it
     uint64_t slot_wait_ms = 20'000;  ///< then 503: the asker goes elsewhere
     uint64_t news_wait_ms_most = 60'000;

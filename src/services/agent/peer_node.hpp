@@ -33,7 +33,7 @@ struct PeerNodeOptions {
     std::string node;
     std::string listen;             ///< "0.0.0.0:7443"
     std::string address;            ///< as others are told: "10.0.0.7:7443"; port 0: the one it listens at
-    uint32_t slots = 8;             ///< pieces sent at once
+    uint32_t slots = 6;             ///< pieces sent at once
     uint64_t bytes_per_second = 0;  ///< sent, to all together; 0: no limit
     bool tls = true;                ///< false: HTTP, for networks whose every machine is trusted
 };

@@ -14,6 +14,9 @@ uint64_t from_environment(const char* name, uint64_t otherwise) {
     return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
+/// As a sync does: a piece has one writer.
+ChooserOptions asks_once() { return {.last_pieces = 0, .late_ms_least = 1'000'000'000}; }
+
 SimOptions any(uint64_t seed) {
     SeededRandom random(seed);
     SimOptions options;
@@ -26,7 +29,9 @@ SimOptions any(uint64_t seed) {
     options.lost = random.below(2) ? 0.4 * random.unit() : 0;
     options.lost_at = 1.5 * random.unit();
     options.hung = random.unit();
-    options.degree = static_cast<uint32_t>(2 + random.below(16));
+    options.introducer.neighbours = static_cast<uint32_t>(2 + random.below(16));
+    options.slots = static_cast<uint32_t>(1 + random.below(8));
+    if (random.below(2)) options.chooser = asks_once();
     return options;
 }
 
@@ -43,6 +48,26 @@ TEST_CASE("whatever is slow, lost or hangs: all others get all") {
                         report.healthy, report.healthy_last, report.finished, report.last, report.drawn,
                         report.asked_twice, report.taken_over, report.lost);
     }
+}
+
+TEST_CASE(
+    "eight get all in a quarter more than one link takes, whether an origin or a holder begins, and nearly all once") {
+    for (const bool is_holder : {false, true}) {
+        for (uint64_t seed = 1; seed <= 5; ++seed) {
+            const SimReport report =
+                SimSwarm({.seed = seed, .source_is_member = is_holder, .chooser = asks_once()}).run();
+            CHECK_MESSAGE(report.healthy_last < 1.3, "seed ", seed);
+            CHECK(report.drawn <= 1.05);
+        }
+    }
+}
+
+TEST_CASE("sixty-four get all soon, though some are slow and some are lost") {
+    const SimReport report =
+        SimSwarm({.receivers = 64, .pieces = 512, .slow = 0.05, .lost = 0.05, .chooser = asks_once()}).run();
+    CHECK(report.ended);
+    CHECK(report.healthy_last < 1.35);
+    CHECK(report.drawn <= 1.05);
 }
 
 }  // namespace zcdp::swarm
