@@ -149,8 +149,10 @@ uint32_t Chooser::draws_most() const {
     return draws_.is_alone() ? std::max(options_.draws_most, options_.draws_alone) : options_.draws_most;
 }
 
-/// The fewer holders there are, the more is asked of each, so that as much is drawn at once as of an origin.
+/// A member alone asks the more of each, the fewer holders there are, so that as much is drawn at once as of an origin.
+/// With others, each asks little: a holder sends few pieces at once, and what waits there is late.
 uint32_t Chooser::holder_window() const {
+    if (!draws_.is_alone()) return options_.window;
     const auto holders = static_cast<uint32_t>(
         std::count_if(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; }));
     return std::max(options_.window, (draws_most() + holders - 1) / std::max(holders, 1u));

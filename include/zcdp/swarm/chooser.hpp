@@ -30,7 +30,7 @@
 namespace zcdp::swarm {
 
 struct ChooserOptions {
-    uint32_t window = 1;     ///< pieces asked of one neighbour at once; of holders more, while they are few
+    uint32_t window = 1;     ///< pieces asked of one neighbour at once; of holders more by a member without others
     uint32_t asks_most = 6;  ///< of all getters at once
     uint32_t asks_while_drawing = 4;
     uint32_t draws_most = 8;    ///< of the source at once
