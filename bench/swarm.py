@@ -114,7 +114,7 @@ def origin(node, dataset):
     """zcdp serve: its metric says what it sent of objects."""
     process = node.start(
         ZCDP, "serve", dataset, "--bucket", "data", "-q", "--listen", f"{node.address}:9000",
-        "--metrics", f"{node.address}:9001",
+        "--metrics", f"{node.address}:9001", stdout=subprocess.DEVNULL,
     )  # fmt: skip
     with serving(process):
         wait_for(f"http://{node.address}:9001/healthz")
@@ -205,10 +205,7 @@ def rsync_tree(nodes, folder, dataset):
         time.sleep(0.5)
         before = nodes[0].sent_bytes()
         seconds = all_of(
-            [
-                node.start("rsync", "-a", f"rsync://{nodes[0].address}/data/", folder / node.link)
-                for node in nodes[1:]
-            ],
+            [node.start("rsync", "-a", f"rsync://{nodes[0].address}/data/", folder / node.link) for node in nodes[1:]],
             ended=True,
         )
         return seconds, nodes[0].sent_bytes() - before
@@ -219,7 +216,9 @@ def curl(nodes, folder, dataset):
     with origin(nodes[0], dataset) as endpoint:
         before = object_bytes(nodes[0])
         urls = [word for name in names for word in ("-o", "/dev/null", f"{endpoint}/data/{name}")]
-        seconds = all_of([node.start("curl", "-sf", "-Z", *urls) for node in nodes[1:]], ended=True)
+        seconds = all_of(
+            [node.start("curl", "-sf", "--no-progress-meter", "-Z", *urls) for node in nodes[1:]], ended=True
+        )
         return seconds, object_bytes(nodes[0]) - before
 
 
