@@ -9,6 +9,7 @@ namespace zcdp::swarm {
 namespace {
 
 constexpr int64_t kBanNs = static_cast<int64_t>(Bans::kBanMs) * kNsPerMs;
+constexpr int64_t kOneStrikeNs = static_cast<int64_t>(Bans::kOneStrikeMs) * kNsPerMs;
 
 }  // namespace
 
@@ -22,10 +23,14 @@ std::string_view name(Strike strike) {
 }
 
 bool Bans::strike(const std::string& member, Strike strike) {
-    Metrics(metrics_, {{"reason", std::string(name(strike))}}).counter(metric::strikes).add();
     const int64_t now_ns = clock_.monotonic_ns();
     const MutexLock lock(mutex_);
     Record& record = records_[member];
+    if (strike == Strike::too_slow) {
+        if (now_ns < record.slow_until_ns) return false;
+        record.slow_until_ns = now_ns + kOneStrikeNs;
+    }
+    Metrics(metrics_, {{"reason", std::string(name(strike))}}).counter(metric::strikes).add();
     std::erase_if(record.strikes_ns, [&](int64_t at_ns) { return now_ns - at_ns >= kBanNs; });
     record.strikes_ns.push_back(now_ns);
     if (strike != Strike::false_claim && record.strikes_ns.size() < kStrikes) return false;

@@ -68,10 +68,11 @@ Result<net::Signatory> Identity::signatory(std::string_view certificate_der) con
         const MutexLock lock(mutex_);
         if (const auto known = known_.find(id); known != known_.end()) return known->second;
     }
-    ZCDP_TRY(auto found, ca_.signatory(certificate_der));
+    auto found = ca_.signatory(certificate_der);
+    if (!found) return Error(ErrorKind::corrupt, found.error().what(), "a member's claim");
     const MutexLock lock(mutex_);
     if (known_.size() >= kKnownMost) known_.clear();
-    known_.emplace(id, found);
+    known_.emplace(id, *found);
     return found;
 }
 

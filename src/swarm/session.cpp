@@ -116,10 +116,13 @@ class Session::Running {
 
     void add(const Introduction::Neighbour& neighbour) {
         auto endpoint = net::Endpoint::parse(options_.scheme + "://" + neighbour.address);
-        const bool is_known = std::any_of(members_.begin(), members_.end(),
-                                          [&](const auto& one) { return one.second.name == neighbour.name; });
-        if (!endpoint || is_known || neighbour.name == options_.self || bans_.is_banned(neighbour.name)) return;
+        if (!endpoint || neighbour.name == options_.self || bans_.is_banned(neighbour.name)) return;
         if (endpoint->tls) endpoint->tls_name = neighbour.name;
+        // Who was given up may be back at another address: an agent that started again.
+        const auto is_it = [&](const Member& member) {
+            return member.name == neighbour.name && (!member.is_over || member.endpoint == *endpoint);
+        };
+        if (std::any_of(members_.begin(), members_.end(), [&](const auto& one) { return is_it(one.second); })) return;
         const Neighbour id = next_id_++;
         members_.emplace(id, Member{neighbour.name, *endpoint, neighbour.is_holder});
         loop_.spawn(listen(id));
@@ -165,14 +168,21 @@ class Session::Running {
         if (!member.is_over && member.news) heard(id);
     }
 
+    /// A piece that it was asked for did not come, or was wrong.
+    void failed(const Ask& ask, const Error& error) {
+        const Neighbour id = *ask.of;
+        chooser_.failed(ask);
+        if (error.kind() == ErrorKind::busy) return wake();
+        const auto wrong = strike_of(error);
+        failed(id, error, wrong && bans_.strike(members_.at(id).name, *wrong));
+    }
+
     /// So many in a row, and it is asked no more; at once when it is banned.
-    void failed(Neighbour id, const Error& error) {
+    void failed(Neighbour id, const Error& error, bool is_banned = false) {
         Member& member = members_.at(id);
         ++report_.failures;
         chooser_.gone(id);
         log_.debug("a member fails", {{"member", member.name}, {"error", error.line()}});
-        const auto wrong = strike_of(error);
-        const bool is_banned = wrong && bans_.strike(member.name, *wrong);
         if ((++member.failures >= options_.strikes || is_banned) && !member.is_over) {
             ++report_.banned;
             give_up(id);
@@ -183,11 +193,10 @@ class Session::Running {
         wake();
     }
 
-    /// What is no wrong: to be away, to have nothing any more, to have too much to do.
+    /// What is no wrong: to be away, to refuse, to have nothing any more.
     static std::optional<Strike> strike_of(const Error& error) {
         switch (error.kind()) {
-            case ErrorKind::corrupt:
-            case ErrorKind::denied: return Strike::wrong_bytes;
+            case ErrorKind::corrupt: return Strike::wrong_bytes;
             case ErrorKind::timeout:
             case ErrorKind::stalled: return Strike::too_slow;
             default: return std::nullopt;
@@ -197,7 +206,9 @@ class Session::Running {
     // --- what is asked ---
     Task<> choose() {
         if (options_.settle_ms > 0) co_await sleep_ms(options_.settle_ms);
-        while (!has_met_) co_await wait_ms(kForEverMs);
+        // Without a controller it gets on alone, until one answers.
+        const Deadline met = Deadline::in_ms(kHearMs);
+        while (!has_met_ && !met.passed()) co_await wait_ms(met.left_ms() + 1);
         // What neighbours have is not drawn: first all are heard, but for those that say nothing.
         const Deadline heard = Deadline::in_ms(kHearMs);
         while (!all_heard() && !heard.passed()) co_await wait_ms(heard.left_ms() + 1);
@@ -229,8 +240,7 @@ class Session::Running {
         Received received = co_await keeper_.receive(ask.piece, endpoint);
         if (received.ours) co_return end(std::move(*received.ours));
         if (received.theirs) {
-            chooser_.failed(ask);
-            failed(*ask.of, *received.theirs);
+            failed(ask, *received.theirs);
             co_return;
         }
         members_.at(*ask.of).failures = 0;
@@ -246,8 +256,7 @@ class Session::Running {
         else compared.theirs = std::move(claim).error();
         if (compared.ours) co_return end(std::move(*compared.ours));
         if (compared.theirs) {
-            chooser_.failed(ask);
-            failed(*ask.of, *compared.theirs);
+            failed(ask, *compared.theirs);
             co_return;
         }
         ++report_.pieces_compared;

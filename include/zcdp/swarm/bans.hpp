@@ -29,6 +29,8 @@ std::string_view name(Strike strike);
 class Bans {
   public:
     static constexpr uint64_t kStrikes = 3, kBanMs = 3'600'000;
+    /// All that is too slow within so long is one strike: a node that goes leaves many answers open.
+    static constexpr uint64_t kOneStrikeMs = 30'000;
 
     Bans(const Clock& clock, Metrics& metrics, Logger& log) : clock_(clock), metrics_(metrics), log_(log) {}
 
@@ -50,6 +52,7 @@ class Bans {
     struct Record {
         std::vector<int64_t> strikes_ns;  ///< of the last hour
         int64_t until_ns = 0;             ///< banned
+        int64_t slow_until_ns = 0;        ///< until then nothing slow counts
         Strike reason = Strike::wrong_bytes;
     };
     const Clock& clock_;

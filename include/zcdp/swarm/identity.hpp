@@ -44,7 +44,8 @@ class Identity {
     /// That `piece` of this swarm is what has `digest`, signed. Errors: failed: OpenSSL's; a certificate that is too
     /// long for a claim.
     Result<std::string> claim(std::string_view swarm, uint64_t piece, const PieceDigest& digest) const;
-    /// What the bytes say. Errors: corrupt: no claim, or not of this piece; denied: of somebody without a certificate.
+    /// What the bytes say. Errors: corrupt: no claim, or not of this piece, or of somebody whom the CA has not
+    /// certified.
     Result<Claimed> read(std::string_view claim, std::string_view swarm, uint64_t piece) const;
 
   private:

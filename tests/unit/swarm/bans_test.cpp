@@ -34,11 +34,18 @@ TEST_CASE_FIXTURE(Fixture, "three strikes ban a member for an hour") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "strikes of more than an hour ago are forgotten") {
-    bans.strike("a", Strike::too_slow);
-    bans.strike("a", Strike::too_slow);
+    for (uint64_t i = 1; i < Bans::kStrikes; ++i) bans.strike("a", Strike::wrong_bytes);
     pass_ms(Bans::kBanMs);
     CHECK(!bans.strike("a", Strike::too_slow));
     CHECK(!bans.is_banned("a"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "many answers that are slow at once are one strike") {
+    for (int i = 0; i < 32; ++i) CHECK(!bans.strike("a", Strike::too_slow));
+    pass_ms(Bans::kOneStrikeMs);
+    CHECK(!bans.strike("a", Strike::too_slow));
+    pass_ms(Bans::kOneStrikeMs);
+    CHECK(bans.strike("a", Strike::too_slow));
 }
 
 TEST_CASE_FIXTURE(Fixture, "one false claim is enough") {

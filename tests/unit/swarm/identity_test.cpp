@@ -52,7 +52,7 @@ TEST_CASE("who is certified by another CA vouches for nothing") {
     const std::string claim = other.certify("node-a")->claim("swarm", 7, kDigest).value();
     const auto read = ca.certify("node-b")->read(claim, "swarm", 7);
     REQUIRE(!read);
-    CHECK(read.error().kind() == ErrorKind::denied);
+    CHECK(read.error().kind() == ErrorKind::corrupt);
 }
 
 TEST_CASE("a member signs with its own key, and is certified by somebody") {

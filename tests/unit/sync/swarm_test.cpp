@@ -209,7 +209,7 @@ TEST_CASE("a member that sends other bytes than it has signed is banned, and non
         return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/false);
     });
     Node node("node", controller);
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::too_slow);
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
@@ -228,7 +228,7 @@ TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
     REQUIRE(stranger.ended());
     stranger.identity = test::MembersCa().certify("stranger");
     REQUIRE(controller.meet({.name = stranger.name, .address = stranger.address()}));
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::too_slow);
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::wrong_bytes);
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
