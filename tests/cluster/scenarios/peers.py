@@ -1,5 +1,7 @@
 """Nodes give a dataset to each other: the origin sends it about once, however many of them want it."""
 
+import hashlib
+
 from tests.cluster.kit import beside_others
 
 FILES = {"model-1.bin": 70_000_000, "model-2.bin": 30_000_001, **{f"part/{i:03}": 40_000 + i for i in range(200)}}
@@ -82,3 +84,32 @@ def without_controllers_a_transfer_goes_on(kit, scene):
     finally:
         kit.kubectl("-n", "zcdp-system", "scale", "deployment", "zcdp-controller", "--replicas=2")
         kit.kubectl("-n", "zcdp-system", "rollout", "status", "deployment", "zcdp-controller", "--timeout", "90s")
+
+
+def _damage(kit, node, size):
+    """One byte of each chunk of the file of this size in the node's store, as a disk or a liar would."""
+    place = 'f=$(find /var/lib/zcdp/cas -type f -size %dc | head -1); n=$(stat -c %%s "$f"); at=5; ' % size
+    write = 'printf "\\245\\245\\245\\245" | dd of="$f" bs=1 seek=$at conv=notrunc status=none'
+    kit.in_node(node, "sh", "-c", f'{place} while [ "$at" -lt "$n" ]; do {write}; at=$((at + 8388608)); done')
+
+
+def a_node_that_gives_wrong_bytes_is_banned_and_none_of_them_is_seen(kit, scene):
+    scene.write("set/", {"model.bin": 61_000_000, "config": b"{}"})
+    kit.apply(scene.dataset_object("set", placement={"replicas": 1}))
+    _ready_on(kit, scene, "set", 1)
+    kit.wait("it gives it to others", lambda: _given(scene, "set"))
+    bad = scene.ready_nodes("set")[0]
+    _damage(kit, bad, 61_000_000)
+    kit.apply(scene.dataset_object("set", placement={"replicas": 2}))
+    _ready_on(kit, scene, "set", 2)
+    good = next(node for node in scene.ready_nodes("set") if node != bad)
+    snapshot = scene.dataset("set")["snapshot"]
+    tree = f"/var/lib/zcdp/snapshots/{snapshot}/tree"
+    sums = kit.in_node(good, "sh", "-c", f"cd {tree} && sha256sum config model.bin").stdout.split()[::2]
+    wanted = [
+        hashlib.sha256((scene.folder / "set" / name).read_bytes()).hexdigest() for name in ("config", "model.bin")
+    ]
+    kit.check("the other node has what the origin has", sums == wanted, f"{sums} {wanted}")
+    said = kit.kubectl("-n", "zcdp-system", "logs", kit.agent_on(good)["metadata"]["name"]).stdout
+    banned = [line for line in said.splitlines() if "banned for an hour" in line and bad in line]
+    kit.check("and has named who gave it something else", any("wrong_bytes" in line for line in banned), said[-1500:])
