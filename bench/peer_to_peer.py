@@ -83,7 +83,7 @@ def measure(bucket, where, tmpfs, rounds):
                 ca = tmpfs / "ca.pem"
                 with introducer(ca) as url, giver(held, snapshot, url, ca, given):
                     here = f"127.0.0.1:{origin.free_port()}"
-                    figure = timed([PEER, "get", place.path(name), source, here, url, ca])
+                    figure = timed([PEER, "get", place.path(name), source, here, url, ca, 1])
             else:
                 before = cpu_of_workers(bucket)
                 figure = timed([*zcdp_sync(bucket), "--store", place.path("store")])

@@ -150,7 +150,7 @@ def all_of(processes, ended):
 def getters(nodes, folder, source, url, endpoint=()):
     return [
         node.start(
-            MEMBER, "get", folder / node.link, source, f"{node.address}:7443", url, folder / "ca.pem", *endpoint,
+            MEMBER, "get", folder / node.link, source, f"{node.address}:7443", url, folder / "ca.pem", len(nodes), *endpoint,
             stdout=subprocess.PIPE,
         )
         for node in nodes

@@ -110,7 +110,7 @@ class Session::Running {
             if (member.failures > 0) give_up(id);
         }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
-        members_in_all_ = met.members;
+        members_in_all_ = met.members, getters_in_all_ = met.members - std::min(met.members, met.holders);
         if (!met.snapshot.empty()) report_.snapshot = met.snapshot;
     }
 
@@ -203,9 +203,12 @@ class Session::Running {
         }
     }
 
+    bool all_are_here() const { return options_.settle_getters > 0 && getters_in_all_ >= options_.settle_getters; }
+
     // --- what is asked ---
     Task<> choose() {
-        if (options_.settle_ms > 0) co_await sleep_ms(options_.settle_ms);
+        const Deadline settled = Deadline::in_ms(options_.settle_ms);
+        while (!settled.passed() && !all_are_here()) co_await wait_ms(settled.left_ms() + 1);
         // Without a controller it gets on alone, until one answers.
         const Deadline met = Deadline::in_ms(kHearMs);
         while (!has_met_ && !met.passed()) co_await wait_ms(met.left_ms() + 1);
@@ -309,7 +312,7 @@ class Session::Running {
     Logger& log_;
     Chooser chooser_;
     std::vector<std::string> owners_;
-    uint64_t members_in_all_ = 0;
+    uint64_t members_in_all_ = 0, getters_in_all_ = 0;
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;

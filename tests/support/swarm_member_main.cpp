@@ -1,12 +1,9 @@
-// Members of a swarm without a cluster, for the benches:
-//   swarm_member introduce ADDRESS:PORT CA                        introduces them, as a controller does; CA is a file
-//   that
-//                                                                 it writes: who certifies them all
-//   swarm_member give STORE SNAPSHOT ADDRESS:PORT URL CA          gives it to others
-//   swarm_member get STORE SOURCE ADDRESS:PORT URL CA [ENDPOINT]  syncs SOURCE with the others; prints how many bytes
-//   came
-//                                                                 from the origin and how many from members
-// URL is where the introducer is. Each says a line once it serves or has all, and ends with its input.
+// Members of a swarm without a cluster, for the benches. CA is a file that `introduce` writes: who certifies them all.
+// URL is where that is. Each says a line once it serves or has all, and ends with its input.
+//   swarm_member introduce ADDRESS:PORT CA                    introduces them, as a controller does
+//   swarm_member give STORE SNAPSHOT ADDRESS:PORT URL CA      gives it to others
+//   swarm_member get STORE SOURCE ADDRESS:PORT URL CA GETTERS [ENDPOINT]
+//     syncs SOURCE with the others, of whom so many get it; prints how many bytes came from the origin and from members
 #include <fmt/core.h>
 
 #include <cstdio>
@@ -100,11 +97,12 @@ class Member {
         const auto nothing = [] { return std::string(); };
         return services::peers::make_introductions(executor, {url_, nothing, nothing}, kKey, revision, here_.machine());
     }
-    sync::Peers as_peers(const Revision& revision) {
+    sync::Peers as_peers(const Revision& revision, uint32_t getters) {
         return {.dataset = kDataset,
                 .self = address_,
                 .address = address_,
-                .settle_ms = kSettleMs,
+                .settle_ms = getters > 1 ? kSettleMs : 0,
+                .settle_getters = getters,
                 .server = peers_,
                 .bans = bans_,
                 .identity = [this] { return self_; },
@@ -152,12 +150,12 @@ Result<> give(Here& here, const std::string& root, const std::string& snapshot, 
 }
 
 Result<> get(Here& here, const std::string& root, const std::string& source, const std::string& endpoint,
-             Member& member) {
+             Member& member, uint32_t getters) {
     ZCDP_TRY(const auto store, here.open(root));
     origin::OriginOptions origin;
     origin.endpoint = endpoint, origin.anonymous = !endpoint.empty();
     ZCDP_TRY(const auto factory, origin::make_origin_factory(source, origin, here.machine()));
-    const sync::Peers peers = member.as_peers(Revision("any"));
+    const sync::Peers peers = member.as_peers(Revision("any"), getters);
     sync::SyncOptions options;
     options.source = source, options.peers = &peers;
     sync::Progress progress;
@@ -171,12 +169,13 @@ Result<> get(Here& here, const std::string& root, const std::string& source, con
 Result<> run(Here& here, const std::vector<std::string>& words) {
     const std::string mode = words.empty() ? "" : words[0];
     if (mode == "introduce" && words.size() == 3) return introduce(here, words[1], words[2]);
-    if ((mode != "give" || words.size() != 6) && (mode != "get" || words.size() < 6 || words.size() > 7))
+    if ((mode != "give" || words.size() != 6) && (mode != "get" || words.size() < 7 || words.size() > 8))
         return Error(ErrorKind::usage, "wrong arguments", "swarm_member");
     Member member(here, words[3], words[4]);
     ZCDP_CHECK(member.open(words[5]));
     if (mode == "give") return give(here, words[1], words[2], member);
-    return get(here, words[1], words[2], words.size() == 7 ? words[6] : "", member);
+    const auto getters = static_cast<uint32_t>(std::strtoul(words[6].c_str(), nullptr, 10));
+    return get(here, words[1], words[2], words.size() == 8 ? words[7] : "", member, getters);
 }
 
 }  // namespace

@@ -56,8 +56,9 @@ struct SessionOptions {
     std::string self, address, zone;  ///< as the others are told
     std::string scheme = "http";      ///< of the others
     uint64_t news_wait_ms = 30'000;
-    uint64_t settle_ms = 0;  ///< wait so long for others before the first draw
-    uint32_t strikes = 3;    ///< failures in a row; then the member is asked no more
+    uint64_t settle_ms = 0;       ///< wait so long for others before the first draw
+    uint32_t settle_getters = 0;  ///< or until so many get it; 0: nobody knows how many will
+    uint32_t strikes = 3;         ///< failures in a row; then the member is asked no more
     /// One in so many pieces that members have is got from the origin instead and compared: in the whole swarm, so a
     /// member of many does it more rarely.
     uint32_t compare_one_in = 100;

@@ -21,7 +21,8 @@ struct Peers {
     std::string dataset;              ///< with a revision it names a swarm: equal for all who sync the same
     std::string self, address, zone;  ///< as others are told
     std::string scheme = "http";
-    uint64_t settle_ms = 0;  ///< wait so long for others before anything is drawn from the origin
+    uint64_t settle_ms = 0;       ///< wait so long for others before anything is drawn from the origin
+    uint32_t settle_getters = 0;  ///< or until so many get it, this node among them; 0: not known
     swarm::PeerServer& server;
     swarm::Bans& bans;
     swarm::IdentityNow identity;  ///< never null: who has none has no peers

@@ -141,6 +141,7 @@ std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
                        .address = address,
                        .scheme = options_.tls ? "https" : "http",
                        .settle_ms = wanted.spec.fetching_nodes > 1 ? kTogetherMs : 0,
+                       .settle_getters = wanted.spec.fetching_nodes,
                        .server = peer_server_,
                        .bans = bans_,
                        .identity = [this] { return vouches(); },

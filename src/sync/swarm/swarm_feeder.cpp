@@ -53,6 +53,7 @@ void SwarmFeeder::start(FetchJob& job) {
                                                                       .zone = peers.zone,
                                                                       .scheme = peers.scheme,
                                                                       .settle_ms = peers.settle_ms,
+                                                                      .settle_getters = peers.settle_getters,
                                                                       .compare_one_in = peers.compare_one_in,
                                                                       .chooser = chooser},
                                                 share_, static_cast<swarm::Keeper&>(*this), peers.bans, peers.http,

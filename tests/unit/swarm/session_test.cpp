@@ -148,7 +148,8 @@ struct Member {
                  .revision = Revision("r"),
                  .self = name,
                  .address = address(),
-                 .settle_ms = 600,
+                 .settle_ms = settle_ms,
+                 .settle_getters = settle_getters,
                  .compare_one_in = compare_one_in,
                  .chooser = {.draws = {.late_ms_least = 60'000, .unknown_ms = 300}}},
                 share, keeper, bans,
@@ -173,6 +174,8 @@ struct Member {
     Controller& controller;
     MemoryKeeper keeper;
     uint32_t compare_one_in = 1'000'000;
+    uint64_t settle_ms = 600;
+    uint32_t settle_getters = 0;
     Bans bans{system_clock(), metrics, log};
     std::shared_ptr<Share> share;
     PeerServer peers{pool, {.identity = [this] { return identity; }}};
@@ -207,6 +210,21 @@ TEST_CASE("eight members get all, and the origin gives each piece once") {
         CHECK(member->pieces->is_whole());
     }
     CHECK(drawn == origin.drawn);
+    CHECK(origin.drawn <= kPieces * 105 / 100);
+}
+
+TEST_CASE("who knows how many get it waits until all of them are there, and no longer") {
+    Controller controller;
+    Origin origin;
+    auto members = members_of(3, controller, origin);
+    const auto began = std::chrono::steady_clock::now();
+    for (auto& member : members) {
+        member->settle_ms = 60'000, member->settle_getters = 3;
+        member->start();
+        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    }
+    for (auto& member : members) REQUIRE(member->ended());
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(30));
     CHECK(origin.drawn <= kPieces * 105 / 100);
 }
 
