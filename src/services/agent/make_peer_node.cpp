@@ -11,10 +11,8 @@ namespace zcdp::services::agent {
 namespace {
 
 /// Who this node is to others.
-std::function<Result<PeerNode::Identity>()> identity_of(const AgentOptions& options,
-                                                        const peers::ControllerAccess& controller, Machine machine) {
-    return [held = std::make_shared<peers::NodeIdentity>(controller, options.node,
-                                                         machine)]() -> Result<PeerNode::Identity> {
+std::function<Result<PeerNode::Identity>()> identity_of(std::shared_ptr<peers::NodeIdentity> held) {
+    return [held = std::move(held)]() -> Result<PeerNode::Identity> {
         ZCDP_CHECK(held->refresh());
         return held->current();
     };
@@ -31,11 +29,18 @@ std::unique_ptr<PeerNode> make_peer_node(const AgentOptions& options, const peer
                          {{"hint", "give --peer-address, or POD_IP from status.podIP"}});
         return nullptr;
     }
+    const auto held = std::make_shared<peers::NodeIdentity>(controller, options.node, machine);
+    peers::ControllerAccess asking = controller;
+    // On a sync's loop, which must not wait for the API server.
+    asking.ca_pem = [held] {
+        const auto now = held->current();
+        return now ? now->ca_pem : std::string();
+    };
     PeerNode::Parts parts{.machine = machine,
-                          .identity = identity_of(options, controller, machine),
+                          .identity = identity_of(held),
                           .introductions =
-                              [controller, machine](asio::any_io_executor executor, const api::NodeDataset& wanted) {
-                                  return peers::make_introductions(executor, controller,
+                              [asking, machine](asio::any_io_executor executor, const api::NodeDataset& wanted) {
+                                  return peers::make_introductions(executor, asking,
                                                                    api::dataset_key(wanted.spec.dataset),
                                                                    wanted.spec.revision, machine);
                               },

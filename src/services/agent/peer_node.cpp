@@ -41,6 +41,7 @@ PeerNode::PeerNode(PeerNodeOptions options, Parts parts)
 
 PeerNode::~PeerNode() {
     serving_.request_stop();
+    shares_.stop();  // those that were not begun are not wanted any more
     serving_.join();
     shares_.join();
     peer_server_.close();
@@ -119,7 +120,10 @@ Result<> PeerNode::open_server(const Identity& identity) {
 // --- syncs ---
 
 std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
-    if (!wants_peers(wanted)) return std::nullopt;
+    if (!wants_peers(wanted)) {
+        take_back(wanted.metadata.name);
+        return std::nullopt;
+    }
     std::string address;
     Identity identity;
     {

@@ -21,6 +21,7 @@ namespace {
 
 using namespace controller;
 
+constexpr unsigned kServerThreads = 16;  ///< for questions that wait for the API server, and the webhook
 constexpr uint64_t kRetireRounds = 15, kRetryMs = 2'000;
 /// A node has one for each swarm that is young, besides the API servers' for the webhook.
 constexpr unsigned kConnectionsMax = 4'096;
@@ -123,7 +124,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         tls.tls = true;
         tls.connections_max = kConnectionsMax;
         tls.certificate_pem = certificate.certificate_pem, tls.key_pem = certificate.key_pem;
-        ZCDP_TRY(webhook_server, net::server::ControlServer::open(tls, 4, routes, log));
+        ZCDP_TRY(webhook_server, net::server::ControlServer::open(tls, kServerThreads, routes, log));
         serving = true;
         return {};
     };
@@ -168,6 +169,7 @@ Result<> run_controller(const ControllerOptions& options, kube::Api& api, Machin
         led = leads;
     }
     upkeep = {};
+    webhook_server.reset();  // before all that it asks
     worker = {};
     lease.release();
     return {};

@@ -11,6 +11,9 @@ namespace {
 constexpr uint64_t kAnswerMs = 30'000;
 /// Each time one of two replicas, by chance: all eight are the wrong one once in 256 times.
 constexpr int kAsksMost = 8;
+/// From then on perhaps nobody leads.
+constexpr int kAsksAtOnce = 3;
+constexpr uint64_t kPauseMs = 200;
 
 class FromControllers final : public swarm::Introductions {
   public:
@@ -24,6 +27,7 @@ class FromControllers final : public swarm::Introductions {
             const auto said = co_await ask_controller(*http_, access_, target_, to_text(news), deadline);
             if (said) co_return read_introduction(*said);
             if (said.error().kind() != ErrorKind::busy || asked == kAsksMost) co_return said.error();
+            if (asked >= kAsksAtOnce) co_await sleep_ms(kPauseMs << (asked - kAsksAtOnce));
         }
     }
 

@@ -49,8 +49,9 @@ Result<> NodeIdentity::refresh() {
     const int64_t now = machine_.clock.unix_s();
     {
         const MutexLock lock(mutex_);
-        if (held_ && ca_pem == asked_ca_pem_ && now < renew_unix_s_) return {};
+        if (held_ && (ca_pem.empty() || ca_pem == asked_ca_pem_) && now < renew_unix_s_) return {};
     }
+    if (ca_pem.empty()) return Error(ErrorKind::busy, "the controllers' CA is not known yet", access_.url);
     ZCDP_TRY(auto fresh, ask(ca_pem));
     const MutexLock lock(mutex_);
     renew_unix_s_ = now + (fresh.ends_unix_s - now) * 2 / 3;

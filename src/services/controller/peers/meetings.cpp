@@ -13,6 +13,7 @@ using net::server::ControlResponse;
 using swarm::MemberNews;
 
 constexpr size_t kHoldersMost = 8;
+constexpr int64_t kForgetNs = 30'000'000'000;
 /// Who asks again within this time keeps its connection; those of thousands that rest would be in the webhook's way.
 constexpr uint64_t kKeptMs = 1'000;
 constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
@@ -32,7 +33,7 @@ bool is_given(const api::NodeDataset& one, const Revision& revision) {
 }  // namespace
 
 Meetings::Meetings(const World& world, std::function<bool()> leads, const Clock& clock, Random& random)
-    : world_(world), leads_(std::move(leads)), random_(random), introducer_(clock, random) {}
+    : world_(world), leads_(std::move(leads)), random_(random), introducer_(clock, random), clock_(clock) {}
 
 std::string Meetings::zone_of(const std::string& name) const {
     const auto node = world_.nodes.get(name);
@@ -43,20 +44,28 @@ std::string Meetings::zone_of(const std::string& name) const {
 
 std::vector<MemberNews> Meetings::holders_for(const MemberNews& asker, const api::Dataset& dataset,
                                               const Revision& revision) {
-    std::vector<MemberNews> out, others;
+    std::vector<MemberNews> out;
+    Objects<api::NodeDataset> others;
+    const auto take = [&](const api::NodeDataset& one) {
+        const auto at = world_.nodes.get(one.spec.node);
+        if (!at || !at->ready()) return;
+        MemberNews news;
+        news.name = one.spec.node, news.address = one.status.peer_address, news.zone = zone_of(news.name);
+        news.is_holder = true;
+        out.push_back(std::move(news));
+    };
     for (const auto& one : world_.node_datasets.by_index(dataset.metadata.uid)) {
         const std::string& node = one->spec.node;
-        if (node == asker.name || !is_given(*one, revision)) continue;
+        if (node == asker.name || one->metadata.deleting() || !is_given(*one, revision)) continue;
         const bool is_known =
             std::find(asker.neighbours.begin(), asker.neighbours.end(), node) != asker.neighbours.end();
-        MemberNews news;
-        news.name = node, news.address = one->status.peer_address, news.zone = zone_of(node), news.is_holder = true;
-        (is_known ? out : others).push_back(std::move(news));
+        if (is_known) take(*one);
+        else others.push_back(one);
     }
     const size_t count = std::min(others.size(), kHoldersMost);
     for (size_t i = 0; i < count; ++i) {
         std::swap(others[i], others[i + random_.below(others.size() - i)]);
-        out.push_back(std::move(others[i]));
+        take(*others[i]);
     }
     return out;
 }
@@ -82,6 +91,10 @@ ControlResponse Meetings::answer(const net::server::Request& request, const std:
     const std::string swarm = dataset->metadata.uid + "/" + revision.str();
     const auto holders = holders_for(*news, *dataset, revision);
     const MutexLock lock(mutex_);
+    if (const int64_t now_ns = clock_.monotonic_ns(); now_ns - forgot_ns_ >= kForgetNs) {
+        introducer_.forget_silent();
+        forgot_ns_ = now_ns;
+    }
     for (const MemberNews& holder : holders)
         if (const auto heard = introducer_.hear_of_holder(swarm, holder); !heard) break;
     auto met = introducer_.meet(swarm, *news);

@@ -35,6 +35,8 @@ class Meetings {
     Mutex mutex_;
     Random& random_;
     swarm::Introducer introducer_ ZCDP_GUARDED_BY(mutex_);
+    const Clock& clock_;
+    int64_t forgot_ns_ ZCDP_GUARDED_BY(mutex_) = 0;  ///< when swarms that have ended were looked for
 };
 
 }  // namespace zcdp::services::controller

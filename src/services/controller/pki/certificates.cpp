@@ -160,6 +160,10 @@ Result<peers::Certified> Certificates::sign_for_node(const std::string& request_
         signer = signer_;
     }
     if (signer.bundle_pem.empty()) return Error(ErrorKind::busy, "the leader has made no CA yet");
+    // Who trusts the CA for the webhook must not find a node behind that name.
+    const std::string own = "zcdp-controller." + namespace_;
+    if (node == own || node.starts_with(own + "."))
+        return Error(ErrorKind::refused, "is a name of the controllers, not a node's", node);
     ZCDP_TRY(auto certificate,
              net::sign_certificate_request(signer.ca, request_pem, node, {node}, clock_.unix_s(), kNodeS));
     return peers::Certified{std::move(certificate), std::move(signer.bundle_pem)};
