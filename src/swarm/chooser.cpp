@@ -55,8 +55,7 @@ void Chooser::has(Neighbour getter, const News& news) {
 
 void Chooser::drawn_elsewhere(uint64_t piece) {
     if (drawing_map_.has(piece)) return;
-    to_draw_.erase(piece);
-    draws_.drawn_elsewhere(piece);
+    draws_.drawn_elsewhere(piece, to_draw_.erase(piece) > 0);
 }
 
 void Chooser::has_all(Neighbour holder) {

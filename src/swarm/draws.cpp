@@ -151,7 +151,7 @@ void Draws::look_for_late() {
 }
 
 /// Whoever draws it now has its time from now on.
-void Draws::drawn_elsewhere(uint64_t piece) {
+void Draws::drawn_elsewhere(uint64_t piece, bool was_waiting) {
     if (there_.has(piece)) return;
     const auto at = awaited_.find(piece);
     if (at == awaited_.end()) {
@@ -160,9 +160,10 @@ void Draws::drawn_elsewhere(uint64_t piece) {
     }
     Awaited& awaited = at->second;
     const auto due = std::find(due_.begin(), due_.end(), piece);
-    if (awaited.is_due && due == due_.end()) return;
+    if (awaited.is_due && due == due_.end() && !was_waiting) return;
     if (due != due_.end()) due_.erase(due);
-    awaited.since_ns = clock_.monotonic_ns();
+    // Once a turn: else who says it again and again would keep everybody from it.
+    if (!awaited.is_elsewhere || awaited.is_due) awaited.since_ns = clock_.monotonic_ns();
     awaited.is_elsewhere = true, awaited.is_due = false;
 }
 

@@ -54,13 +54,4 @@ Task<Result<PieceAnswer>> PeerClient::piece(net::Endpoint member, uint64_t piece
     co_return PieceAnswer{std::move(*claim), std::move(answer)};
 }
 
-Task<Result<std::string>> PeerClient::claim(net::Endpoint member, uint64_t piece) {
-    net::Request request;
-    request.target = claim_target(swarm_, piece);
-    ZCDP_CO_TRY(const auto answer,
-                co_await http_.send(std::move(member), std::move(request), Deadline::in_ms(2 * kAnswerMs)));
-    if (answer->status() != 200) co_return wrong_status(*answer);
-    co_return co_await answer->read_all(kClaimBytesMost);
-}
-
 }  // namespace zcdp::swarm

@@ -171,10 +171,17 @@ class Session::Running {
     /// A piece that it was asked for did not come, or was wrong.
     void failed(const Ask& ask, const Error& error) {
         const Neighbour id = *ask.of;
+        if (error.kind() == ErrorKind::busy) return loop_.spawn(rest(ask));
         chooser_.failed(ask);
-        if (error.kind() == ErrorKind::busy) return wake();
         const auto wrong = strike_of(error);
         failed(id, error, wrong && bans_.strike(members_.at(id).name, *wrong));
+    }
+
+    /// Too much to do is no failure, but it is asked again only after a while.
+    Task<> rest(Ask ask) {
+        co_await sleep_ms(kRetryMs);
+        chooser_.failed(ask);
+        wake();
     }
 
     /// So many in a row, and it is asked no more; at once when it is banned.
@@ -237,6 +244,8 @@ class Session::Running {
     }
 
     Task<> receive(Ask ask) {
+        if (bans_.is_anybody_false())
+            co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
         if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
             co_return co_await compare(ask, endpoint);
@@ -253,10 +262,16 @@ class Session::Running {
 
     /// Instead of receiving the piece: it comes from the origin, and what the member says of it is held against that.
     Task<> compare(Ask ask, net::Endpoint endpoint) {
-        auto claim = co_await client_.claim(endpoint, ask.piece);
+        // As if to receive it: who lies must not know which pieces are compared.
+        auto answer = co_await client_.piece(endpoint, ask.piece, share_->table().at(ask.piece).size_bytes);
         Received compared;
-        if (claim) compared = co_await keeper_.compare(ask.piece, std::move(*claim));
-        else compared.theirs = std::move(claim).error();
+        if (answer) {
+            const std::string claim = std::move(answer->claim);
+            answer->body.reset();
+            compared = co_await keeper_.compare(ask.piece, claim);
+        } else {
+            compared.theirs = std::move(answer).error();
+        }
         if (compared.ours) co_return end(std::move(*compared.ours));
         if (compared.theirs) {
             failed(ask, *compared.theirs);

@@ -14,8 +14,6 @@ std::string piece_target(std::string_view swarm, uint64_t piece) {
     return fmt::format("/v1/swarms/{}/pieces/{}", swarm, piece);
 }
 
-std::string claim_target(std::string_view swarm, uint64_t piece) { return piece_target(swarm, piece) + "/claim"; }
-
 std::string News::encode() const {
     std::string out;
     put_u64(out, version);

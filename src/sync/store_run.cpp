@@ -4,6 +4,7 @@
 
 #include "src/sync/fetch/fetch.hpp"
 #include "src/sync/place/tree.hpp"
+#include "zcdp/swarm/peer_server.hpp"
 
 namespace zcdp::sync {
 namespace {
@@ -97,7 +98,7 @@ Result<> StoreRun::fetch_and_build(const Listed& listed, bool whole) {
         const auto fetched =
             fetch_all(options_, planned.list, listed, scope_, store_, hold, factory_, machine_, progress_, stop_);
         if (!fetched && is_of_peers(fetched.error()))
-            ZCDP_CHECK(discard_partials(planned.list, listed.identity.prefix, hold));
+            ZCDP_CHECK(discard_partials(planned.list, listed.identity.prefix));
         if (!fetched) return fetched.error();
         report_.objects_fetched += fetched->objects_fetched, report_.bytes_fetched += fetched->bytes_fetched;
         report_.objects_received += fetched->objects_received, report_.bytes_received += fetched->bytes_received;
@@ -124,6 +125,7 @@ Result<> StoreRun::without_peers(const Listed& listed, const Error& wrong) {
     machine_.log.warn("peers gave something else than the origin has; all of it is fetched from there",
                       {{"source", options_.source}, {"error", wrong.line()}});
     ZCDP_CHECK(store_.memory.forget(scope_, listed.identity.prefix));
+    options_.peers->server.remove(swarm_name(options_.peers->dataset, listed.revision));
     options_.peers = nullptr;
     report_ = {};
     progress_.objects_done = progress_.bytes_done = 0;
@@ -132,8 +134,8 @@ Result<> StoreRun::without_peers(const Listed& listed, const Error& wrong) {
 }
 
 /// Of the long files that were not whole when they were planned.
-Result<> StoreRun::discard_partials(const EntryList& plan, const std::string& prefix,
-                                    std::shared_ptr<store::Hold> hold) {
+Result<> StoreRun::discard_partials(const EntryList& plan, const std::string& prefix) {
+    const auto hold = store_.ingest.hold();  // of its own: the fetch's knows those that were there before it
     ZCDP_TRY(const auto incoming, store_.ingest.incoming(hold));
     SpoolReader reader = plan.read(machine_.fs);
     SpoolEntry record;

@@ -52,7 +52,7 @@ class StoreRun {
     void describe(const Listed& listed);
     bool is_of_peers(const Error& error) const;
     Result<> without_peers(const Listed& listed, const Error& wrong);
-    Result<> discard_partials(const EntryList& plan, const std::string& prefix, std::shared_ptr<store::Hold> hold);
+    Result<> discard_partials(const EntryList& plan, const std::string& prefix);
 
     SyncOptions options_;  ///< without peers, once they have turned out to be wrong
     const StoreParts store_;

@@ -53,7 +53,8 @@ class Draws {
     void saw(uint64_t piece);
     void saw(const HaveMap& pieces);
     /// Another member has begun to draw it: whoever owns it, it falls to this one only when that takes too long.
-    void drawn_elsewhere(uint64_t piece);
+    /// `was_waiting`: it had fallen to this one, which has not begun.
+    void drawn_elsewhere(uint64_t piece, bool was_waiting);
     /// No getter has it any more: it is drawn once more, as if it had never been there.
     void lost(uint64_t piece);
 

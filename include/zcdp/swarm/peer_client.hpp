@@ -29,8 +29,6 @@ class PeerClient {
     /// The piece's bytes, to be read from the answer, which has as many. Errors: not_found (it has not got it), busy,
     /// corrupt (another length), what asking ends with.
     Task<Result<PieceAnswer>> piece(net::Endpoint member, uint64_t piece, uint64_t size_bytes);
-    /// The claim alone. Errors: as piece().
-    Task<Result<std::string>> claim(net::Endpoint member, uint64_t piece);
 
   private:
     net::HttpClient& http_;

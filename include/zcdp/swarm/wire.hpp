@@ -13,8 +13,7 @@ namespace zcdp::swarm {
 
 /// As net::server::Router takes them.
 inline constexpr std::string_view kNewsPattern = "/v1/swarms/{swarm}/news",
-                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}",
-                                  kClaimPattern = "/v1/swarms/{swarm}/pieces/{piece}/claim";
+                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}";
 /// The header that brings a piece's claim, in base64.
 inline constexpr std::string_view kClaimHeader = "Zcdp-Claim";
 
@@ -22,7 +21,6 @@ inline constexpr std::string_view kClaimHeader = "Zcdp-Claim";
 /// `wait_ms` unchanged. `swarm` needs no percent-encoding.
 std::string news_target(std::string_view swarm, uint64_t version, uint64_t wait_ms);
 std::string piece_target(std::string_view swarm, uint64_t piece);
-std::string claim_target(std::string_view swarm, uint64_t piece);
 
 /// What a member says of itself.
 struct News {

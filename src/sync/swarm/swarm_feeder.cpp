@@ -29,7 +29,8 @@ SwarmFeeder::SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list
     : parts_(std::move(parts)),
       list_(std::move(list)),
       given_(std::make_shared<GivenPieces>(list_, parts_.content, parts_.fs, std::move(digests), std::move(claims))),
-      empty_(parts_.plan.read(parts_.fs)) {
+      empty_(parts_.plan.read(parts_.fs)),
+      drawn_(list_->table().pieces()) {
     const swarm::HaveMap& here = list_->present();
     share_ = std::make_shared<swarm::Share>(
         list_->table(), swarm::News{parts_.random.u64(), here, here, swarm::HaveMap(here.pieces())}, given_);
@@ -97,8 +98,14 @@ Task<swarm::Received> SwarmFeeder::compare(uint64_t piece, std::string claim) {
     const auto digest = co_await offload(disk_, [&] { return given_->digest_of(piece); });
     if (!digest) co_return swarm::Received{.theirs = {}, .ours = digest.error()};
     if (*digest == claimed->digest) co_return swarm::Received{};
-    parts_.peers.bans.strike(claimed->by, swarm::Strike::false_claim);
+    if (is_drawn(piece)) parts_.peers.bans.strike(claimed->by, swarm::Strike::false_claim);
     co_return swarm::Received{.theirs = {}, .ours = not_as_claimed(piece, claimed->by)};
+}
+
+/// Not where an earlier sync, or another member, had brought a part of it.
+bool SwarmFeeder::is_drawn(uint64_t piece) {
+    const MutexLock lock(mutex_);
+    return drawn_.has(piece);
 }
 
 Error SwarmFeeder::not_as_claimed(uint64_t piece, const std::string& by) const {
@@ -156,6 +163,7 @@ void SwarmFeeder::work_on_run(uint64_t piece, Coming& coming) {
         records.push_back(file.record);
     }
     coming.files_left = records.size();
+    if (!from && records.size() == coming.files.size()) drawn_.set(piece);
     if (records.empty()) return end(piece, {});
     if (from) {
         queue_.emplace_back(MemberRun{*from, std::move(records)});
@@ -171,8 +179,9 @@ void SwarmFeeder::add_file(SpoolEntry record) {
 
 /// Of an open file. What comes in one pass comes with its only run.
 void SwarmFeeder::add_chunk(const Filling& filling, uint64_t chunk, const std::optional<FromMember>& from) {
-    const store::PartialFile* partial = filling.file->partial.get();
-    if (!partial || partial->has(chunk)) return end(list_->table().of(filling.entry, chunk), {});
+    const uint64_t piece = list_->table().of(filling.entry, chunk);
+    if (filling.source->has(chunk)) return end(piece, {});
+    if (!from) drawn_.set(piece);
     if (!filling.file->one_pass) add_run(filling.file, chunk, 1, from);
 }
 
@@ -239,7 +248,8 @@ void SwarmFeeder::opened(std::shared_ptr<LongFile> file) {
     Filling& filling = at->second;
     const bool is_again = filling.file || filling.is_whole;
     filling.file = file, filling.is_whole = false;
-    given_->fill(filling.entry, file->partial->source());
+    filling.source = file->partial->source();
+    given_->fill(filling.entry, filling.source);
     const auto waiting = std::exchange(filling.waiting, {});
     const uint64_t chunks = chunk_count(file->size_bytes());
     if (file->one_pass) return add_run(file, 0, chunks, std::nullopt);

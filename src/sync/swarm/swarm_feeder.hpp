@@ -79,8 +79,10 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
         std::shared_ptr<LongFile> file;  ///< null until it is open
         bool is_whole = false;
         std::vector<std::pair<uint64_t, std::optional<FromMember>>> waiting = {};  ///< chunks, until then
+        std::shared_ptr<store::ChunkSource> source = {};  ///< of `file`, whose partial goes when it is staged
     };
     SwarmFeeder(SwarmParts parts, std::shared_ptr<const PieceList> list, Fd digests, Fd claims);
+    bool is_drawn(uint64_t piece);
     Error not_as_claimed(uint64_t piece, const std::string& by) const;
 
     Task<Result<>> draw(uint64_t piece) override;
@@ -117,7 +119,8 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     std::unordered_map<std::string, Filling> filling_ ZCDP_GUARDED_BY(mutex_);  ///< by path
     /// Short files on their way, by key: their piece and their place in the list.
     std::unordered_map<std::string, std::pair<uint64_t, uint64_t>> short_files_ ZCDP_GUARDED_BY(mutex_);
-    SpoolReader empty_ ZCDP_GUARDED_BY(mutex_);  ///< the plan, for what is in no piece
+    SpoolReader empty_ ZCDP_GUARDED_BY(mutex_);     ///< the plan, for what is in no piece
+    swarm::HaveMap drawn_ ZCDP_GUARDED_BY(mutex_);  ///< pieces all of which was asked of the origin, by this sync
     bool session_ended_ ZCDP_GUARDED_BY(mutex_) = false;
     size_t long_files_ ZCDP_GUARDED_BY(mutex_) = 0;
 };

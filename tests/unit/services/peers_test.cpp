@@ -68,12 +68,15 @@ struct Controller {
             "status":{"revision":"r2","history":[{"revision":"r3"},{"revision":"r2"}]}})")
                                .as_object());
     }
-    void node(const std::string& name, const std::string& zone) {
+    void node(const std::string& name, const std::string& zone, const char* ready = "True") {
         world.nodes.put({{"metadata", json::object{{"name", name},
-                                                   {"labels", json::object{{"topology.kubernetes.io/zone", zone}}}}}});
+                                                   {"labels", json::object{{"topology.kubernetes.io/zone", zone}}}}},
+                         {"status", json::object{{"conditions",
+                                                  json::array{json::object{{"type", "Ready"}, {"status", ready}}}}}}});
     }
     void holder(const std::string& node, const std::string& phase = "Ready", const std::string& revision = "r2",
                 const std::string& address = "10.0.0.1:7443", const std::string& wanted = "Ensure") {
+        if (!world.nodes.get(node)) this->node(node, "");
         world.node_datasets.put(
             {{"metadata", json::object{{"name", "nd-" + node}, {"resourceVersion", std::to_string(++version)}}},
              {"spec", json::object{{"node", node},
@@ -246,6 +249,8 @@ TEST_CASE("nodes that are Ready and give are members without a word of theirs") 
     Controller controller;
     controller.holder("good");
     controller.holder("syncing", "Syncing");
+    controller.node("dead", "", "Unknown");
+    controller.holder("dead");
     controller.holder("evicting", "Ready", "r2", "10.0.0.1:7443", "Evict");
     controller.holder("older", "Ready", "r1");
     controller.holder("alone", "Ready", "r2", "");

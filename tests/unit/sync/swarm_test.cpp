@@ -252,6 +252,8 @@ TEST_CASE("what a member has signed is compared with the origin now and then: a 
     CHECK(report->bytes_fetched == report->bytes);
     REQUIRE(node.bans.banned().size() == 1);
     CHECK(node.bans.banned()[0].reason == swarm::Strike::false_claim);
+    for (const auto& left : fs::directory_iterator(node.store->root() + "/partial"))
+        CHECK_FALSE(left.path().filename().string().starts_with("p-"));
 }
 
 TEST_CASE("a snapshot that is not what others have made of the revision is not taken: the origin decides") {
