@@ -321,7 +321,7 @@ std::optional<uint64_t> Chooser::wake_ms() const {
         next = std::min(next.value_or(ms), ms);
     };
     if (const int64_t soonest = soonest_late_ns(); soonest > now) {
-        if (!asked_.empty()) at(soonest);
+        if (soonest != std::numeric_limits<int64_t>::max()) at(soonest);
     } else {
         for (const Asked& asked : asked_)
             if (!asked.is_late && asked.ask.of) at(late_ns(asked));

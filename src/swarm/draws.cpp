@@ -1,6 +1,7 @@
 #include "zcdp/swarm/draws.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "src/swarm/milliseconds.hpp"
@@ -132,6 +133,7 @@ int64_t Draws::due_ns(const Awaited& awaited, uint64_t late_ms) {
 
 /// When it holds the window no more.
 int64_t Draws::slow_ns(const Awaited& awaited, uint64_t late_ms) const {
+    if (rate_ <= 0) return std::numeric_limits<int64_t>::max();  // nobody knows yet what is slow
     return awaited.since_ns +
            static_cast<int64_t>(static_cast<double>(late_ms) * options_.slow_factor / options_.late_factor) * kNsPerMs;
 }
@@ -186,7 +188,7 @@ std::optional<uint64_t> Draws::wake_ms() const {
     const uint64_t late = late_ms();
     const auto at = [&](int64_t ns) { next = std::min(next.value_or(ns), ns); };
     for (const auto& [piece, awaited] : awaited_) {
-        if (!awaited.is_slow && next_ < there_.pieces()) at(slow_ns(awaited, late));
+        if (!awaited.is_slow && rate_ > 0 && next_ < there_.pieces()) at(slow_ns(awaited, late));
         if (!awaited.is_due) at(due_ns(awaited, late));
     }
     if (!next) return std::nullopt;

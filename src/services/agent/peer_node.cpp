@@ -11,7 +11,7 @@
 namespace zcdp::services::agent {
 namespace {
 
-constexpr uint64_t kRenewLookMs = 300'000, kFirstAnswerMs = 3'000;
+constexpr uint64_t kRenewLookMs = 300'000, kFirstMs = 6'000;
 constexpr uint64_t kTogetherMs = 1'500;  ///< nodes that are told at once begin within that time
 constexpr BackoffLimits kServePauses{500, 15'000, Jitter::around};
 constexpr unsigned kConnectionsMost = 1'024;
@@ -37,6 +37,7 @@ PeerNode::PeerNode(PeerNodeOptions options, Parts parts)
       parts_(std::move(parts)),
       bans_(parts_.machine.clock, parts_.machine.metrics, parts_.machine.log),
       peer_server_(disk_, server_options(options_, parts_.machine, [this] { return vouches(); })),
+      first_(Deadline::in_ms(kFirstMs)),
       serving_([this](const std::stop_token& stop) { keep_serving(stop); }) {}
 
 PeerNode::~PeerNode() {
@@ -56,11 +57,7 @@ void PeerNode::keep_serving(const std::stop_token& stop) {
     std::string said;
     while (!wait_for_stop(stop, pause_ms)) {
         const Result<> served = serve();
-        {
-            const MutexLock lock(mutex_);
-            has_tried_ = true;
-        }
-        tried_.notify_all();
+        serves_.notify_all();
         if (served) pauses.reset();
         pause_ms = served ? kRenewLookMs : pauses.next(parts_.machine.random);
         const std::string error = served ? "" : served.error().line();
@@ -128,8 +125,8 @@ std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
     Identity identity;
     {
         const MutexLock lock(mutex_);
-        tried_.wait_for(mutex_, std::chrono::milliseconds(kFirstAnswerMs),
-                        [this]() ZCDP_REQUIRES(mutex_) { return has_tried_; });
+        serves_.wait_for(mutex_, std::chrono::milliseconds(first_.left_ms()),
+                         [this]() ZCDP_REQUIRES(mutex_) { return !address_.empty(); });
         if (address_.empty()) return std::nullopt;
         address = address_, identity = identity_;
         given_[wanted.metadata.name] = {.swarm = swarm_of(wanted), .snapshot = ""};

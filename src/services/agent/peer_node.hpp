@@ -55,8 +55,8 @@ class PeerNode {
     PeerNode(PeerNodeOptions options, Parts parts);
     ~PeerNode();
 
-    /// For a sync of it; nullopt where it is to be an ordinary one. Waits three seconds at most for the first answer
-    /// of a controller, so that what an agent fetches first does not all come from the origin.
+    /// For a sync of it; nullopt where it is to be an ordinary one. Within six seconds of its start it waits for
+    /// the certificate, so that what an agent fetches first does not all come from the origin.
     std::optional<sync::Peers> peers_of(const api::NodeDataset& wanted);
     /// It is Ready: given to others from now on. Where they get it; "" while they do not.
     std::string give(const api::NodeDataset& object, const std::string& snapshot);
@@ -82,14 +82,14 @@ class PeerNode {
     swarm::Bans bans_;
     swarm::PeerServer peer_server_;
     mutable Mutex mutex_;
-    ConditionVariable tried_;
-    bool has_tried_ ZCDP_GUARDED_BY(mutex_) = false;
+    ConditionVariable serves_;
     std::string address_ ZCDP_GUARDED_BY(mutex_);                             ///< "" until it serves
     std::map<std::string, Given> given_ ZCDP_GUARDED_BY(mutex_);              ///< by the NodeDataset's name
     std::set<std::string> waiting_ ZCDP_GUARDED_BY(mutex_);                   ///< names that wait for it to serve
     Identity identity_ ZCDP_GUARDED_BY(mutex_);                               ///< that it serves and asks with
     std::shared_ptr<const swarm::Identity> vouches_ ZCDP_GUARDED_BY(mutex_);  ///< the same, for claims
     std::unique_ptr<net::server::Server> server_;  ///< of the thread below, and of the destructor
+    const Deadline first_;                         ///< so long after its start syncs wait for it to serve
     std::jthread serving_;
 };
 
