@@ -147,27 +147,24 @@ def all_of(processes, ended):
     return time.monotonic() - begun
 
 
+@contextlib.contextmanager
 def getters(nodes, folder, source, url, endpoint=()):
-    return [
-        node.start(
-            MEMBER, "get", folder / node.link, source, f"{node.address}:7443", url, folder / "ca.pem", len(nodes), *endpoint,
-            stdout=subprocess.PIPE,
-        )
-        for node in nodes
-    ]  # fmt: skip
+    """They give what they have until the block ends."""
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(serving(node.start(
+                MEMBER, "get", folder / node.link, source, f"{node.address}:7443", url, folder / "ca.pem", len(nodes),
+                *endpoint, stdout=subprocess.PIPE,
+            )))
+            for node in nodes
+        ]  # fmt: skip
 
 
 def cold(nodes, folder, dataset):
     with introducer(folder) as url, origin(nodes[0], dataset) as endpoint:
         before = object_bytes(nodes[0])
-        processes = getters(nodes[1:], folder, "s3://data/", url, [endpoint])
-        try:
-            seconds = all_of(processes, ended=False)
-            return seconds, object_bytes(nodes[0]) - before
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+        with getters(nodes[1:], folder, "s3://data/", url, [endpoint]) as processes:
+            return all_of(processes, ended=False), object_bytes(nodes[0]) - before
 
 
 def one_holder(nodes, folder, dataset):
@@ -183,17 +180,12 @@ def one_holder(nodes, folder, dataset):
         with serving(giver, "gives"):
             time.sleep(1)
             before = nodes[0].sent_bytes()
-            processes = getters(nodes[1:], folder, dataset, url)
-            try:
+            with getters(nodes[1:], folder, dataset, url) as processes:
                 seconds = all_of(processes, ended=False)
                 from_origin = sum(int(process.said[0]) for process in processes)
                 if from_origin:
                     print(f"  {from_origin} bytes were read from the folder, not from the holder")
                 return seconds, nodes[0].sent_bytes() - before + from_origin
-            finally:
-                for process in processes:
-                    process.kill()
-                    process.wait()
 
 
 def rsync_tree(nodes, folder, dataset):

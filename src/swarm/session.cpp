@@ -239,8 +239,7 @@ class Session::Running {
     Task<> draw(Ask ask) {
         auto drawn = co_await keeper_.draw(ask.piece);
         if (!drawn) co_return end(std::move(drawn).error());
-        ++report_.pieces_drawn, report_.bytes_drawn += share_->table().at(ask.piece).size_bytes;
-        arrived(ask);
+        came_of_origin(ask);
     }
 
     Task<> receive(Ask ask) {
@@ -249,12 +248,7 @@ class Session::Running {
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
         if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
             co_return co_await compare(ask, endpoint);
-        Received received = co_await keeper_.receive(ask.piece, endpoint);
-        if (received.ours) co_return end(std::move(*received.ours));
-        if (received.theirs) {
-            failed(ask, *received.theirs);
-            co_return;
-        }
+        if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;
         ++report_.pieces_received, report_.bytes_received += share_->table().at(ask.piece).size_bytes;
         arrived(ask);
@@ -264,20 +258,22 @@ class Session::Running {
     Task<> compare(Ask ask, net::Endpoint endpoint) {
         // As if to receive it: who lies must not know which pieces are compared.
         auto answer = co_await client_.piece(endpoint, ask.piece, share_->table().at(ask.piece).size_bytes);
-        Received compared;
-        if (answer) {
-            const std::string claim = std::move(answer->claim);
-            answer->body.reset();
-            compared = co_await keeper_.compare(ask.piece, claim);
-        } else {
-            compared.theirs = std::move(answer).error();
-        }
-        if (compared.ours) co_return end(std::move(*compared.ours));
-        if (compared.theirs) {
-            failed(ask, *compared.theirs);
-            co_return;
-        }
+        if (!answer) co_return failed(ask, answer.error());
+        answer->body.reset();
+        if (!came(ask, co_await keeper_.compare(ask.piece, std::move(answer->claim)))) co_return;
         ++report_.pieces_compared;
+        came_of_origin(ask);
+    }
+
+    /// Whether it did; else whoever is at fault has been dealt with.
+    bool came(const Ask& ask, Received received) {
+        if (received.ours) end(std::move(*received.ours));
+        else if (received.theirs) failed(ask, *received.theirs);
+        else return true;
+        return false;
+    }
+
+    void came_of_origin(const Ask& ask) {
         ++report_.pieces_drawn, report_.bytes_drawn += share_->table().at(ask.piece).size_bytes;
         arrived(ask);
     }

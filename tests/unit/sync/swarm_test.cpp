@@ -186,6 +186,15 @@ class Flipped final : public swarm::PieceBytes {
     const bool signs_what_it_sends_;
 };
 
+/// And nothing from members, whatever they offer.
+void gets_all_from_origin(Node& node, const Dataset& dataset) {
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_fetched == report->bytes);
+}
+
 }  // namespace
 
 TEST_CASE("a member that has nothing of what it says is given up after three strikes, and the origin is asked") {
@@ -194,11 +203,7 @@ TEST_CASE("a member that has nothing of what it says is given up after three str
     const auto nothing = std::make_shared<Nothing>();
     const Byzantine liar(controller, dataset, [&](auto) { return nothing; });
     Node node("node", controller);
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(dataset.is(report->path));
-    CHECK(report->bytes_fetched == report->bytes);
+    gets_all_from_origin(node, dataset);
     CHECK(nothing->asked > 0);
 }
 
@@ -210,11 +215,7 @@ TEST_CASE("a member that sends other bytes than it has signed is banned, and non
     });
     Node node("node", controller);
     for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(dataset.is(report->path));
-    CHECK(report->bytes_fetched == report->bytes);
+    gets_all_from_origin(node, dataset);
     REQUIRE(node.bans.banned().size() == 1);
     CHECK(node.bans.banned()[0].member == "liar");
     CHECK(node.bans.banned()[0].reason == swarm::Strike::wrong_bytes);
@@ -229,11 +230,7 @@ TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
     stranger.identity = test::MembersCa().certify("stranger");
     REQUIRE(controller.meet({.name = stranger.name, .address = stranger.address()}));
     for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::wrong_bytes);
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(report->bytes_fetched == report->bytes);
-    CHECK(dataset.is(report->path));
+    gets_all_from_origin(node, dataset);
     CHECK(node.bans.is_banned("stranger"));
 }
 
@@ -245,11 +242,7 @@ TEST_CASE("what a member has signed is compared with the origin now and then: a 
     });
     Node node("node", controller);
     node.compare_one_in = 2;  // of two members; one piece in four is
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(dataset.is(report->path));
-    CHECK(report->bytes_fetched == report->bytes);
+    gets_all_from_origin(node, dataset);
     REQUIRE(node.bans.banned().size() == 1);
     CHECK(node.bans.banned()[0].reason == swarm::Strike::false_claim);
     for (const auto& left : fs::directory_iterator(node.store->root() + "/partial"))
