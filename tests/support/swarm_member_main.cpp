@@ -6,6 +6,7 @@
 //     syncs SOURCE with the others, of whom so many get it; prints how many bytes came from the origin and from members
 #include <fmt/core.h>
 
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -181,6 +182,7 @@ Result<> run(Here& here, const std::vector<std::string>& words) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    ::signal(SIGPIPE, SIG_IGN);  // a member that has gone is an error of the write
     Here here;
     const auto done = run(here, {argv + 1, argv + argc});
     if (done) return 0;
