@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What a node costs as a giver and as a getter of pieces, beside a sync of the same bytes from nginx in the same rounds:
+"""What a node costs as a giver and as a getter of pieces, beside a sync of the same bytes from nginx and rsync in the
+same rounds:
 `bench/peer_to_peer.py [--rounds N] [--mib SIZE] [--files COUNT] [--disk FOLDER]`.
 
-One long file to FOLDER's file system, then COUNT × 16 KiB to memory; plain HTTP over loopback; everything is verified and
-durable. Prints the medians, and the CPU of getter and giver as ratios to that of the sync and of nginx.
+One long file to FOLDER's file system, then COUNT × 16 KiB to it and to memory; over loopback, plain and over TLS; everything is
+verified and durable. Prints the medians, and the CPU of getter and giver as ratios to that of the sync and of nginx.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -40,10 +43,10 @@ def introducer(ca):
 
 
 @contextlib.contextmanager
-def giver(store, snapshot, url, ca, spent):
+def giver(store, snapshot, url, ca, tls, spent):
     """Gives the snapshot meanwhile; its CPU seconds and peak MiB are added to `spent`."""
     address = f"127.0.0.1:{origin.free_port()}"
-    command = [PEER, "give", store, snapshot, address, url, ca]
+    command = [PEER, *tls, "give", store, snapshot, address, url, ca]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
@@ -57,6 +60,24 @@ def giver(store, snapshot, url, ca, spent):
         raise SystemExit(f"the giver ended with {process.returncode}")
 
 
+def folder_of(bucket):
+    return bucket.folder / "root" / bucket.name
+
+
+def held_snapshot(store):
+    """The store, and the name of the snapshot that it holds."""
+    done = subprocess.run([ZCDP, "store", "ls", "--json", "--store", store], check=True, capture_output=True, text=True)
+    return store, json.loads(done.stdout)[0]["snapshot"]
+
+
+def wait_until_listening(port):
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise SystemExit(f"nobody listens at port {port}")
+
+
 def cpu_of_workers(server):
     """CPU seconds that nginx's workers have used so far."""
     pid = server.process.pid
@@ -66,32 +87,71 @@ def cpu_of_workers(server):
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def from_nginx(bucket, place, _, tls):
+    """The figures of a sync, and of nginx."""
+    before = cpu_of_workers(bucket)
+    figure = timed([*zcdp_sync(bucket, tls), "--store", place.path("store")])
+    return figure, {"cpu": cpu_of_workers(bucket) - before, "wall": figure["wall"], "rss_mib": 0}
+
+
+def from_member(bucket, place, held, tls):
+    """The figures of who gets it, and of who gives it."""
+    ca, mode, given = held.with_name("ca.pem"), ["tls"] * tls, []
+    with introducer(ca) as url, giver(*held_snapshot(held), url, ca, mode, given):
+        here = f"127.0.0.1:{origin.free_port()}"
+        figure = timed([PEER, *mode, "get", place.path("getter"), folder_of(bucket), here, url, ca, 1])
+    return figure, {"cpu": given[0][0], "wall": figure["wall"], "rss_mib": given[0][1]}
+
+
+def from_rsync(bucket, place, _, tls):
+    """The figures of rsync and of its daemon; neither hashes with SHA-256, and there is no TLS."""
+    port, config, target = origin.free_port(), place.path("rsyncd"), place.path("rsync")
+    config.mkdir()
+    config = config / "conf"
+    config.write_text(f"use chroot = no\nuid = root\ngid = root\n[data]\npath = {folder_of(bucket)}\n")
+    daemon = subprocess.Popen(
+        ["rsync", "--daemon", "--no-detach", f"--config={config}", "--address=127.0.0.1", f"--port={port}"]
+    )
+    wait_until_listening(port)
+    figure = timed(["rsync", "-a", "--fsync", f"rsync://127.0.0.1:{port}/data/", target])
+    daemon.terminate()
+    _, status, usage = os.wait4(daemon.pid, 0)
+    daemon.returncode = os.waitstatus_to_exitcode(status)
+    cpu = usage.ru_utime + usage.ru_stime
+    return figure, {"cpu": cpu, "wall": figure["wall"], "rss_mib": usage.ru_maxrss / 1024}
+
+
+# who gets and who gives; how; over TLS
+CONTENDERS = [
+    ("sync from nginx", "nginx", from_nginx, False),
+    ("getter", "giver", from_member, False),
+    ("rsync", "rsync's daemon", from_rsync, False),
+    ("sync from nginx, TLS", "nginx, TLS", from_nginx, True),
+    ("getter, TLS", "giver, TLS", from_member, True),
+]
+# one; to which it is compared
+RATIOS = [
+    ("getter", "sync from nginx"),
+    ("getter", "rsync"),
+    ("giver", "nginx"),
+    ("getter, TLS", "sync from nginx, TLS"),
+    ("giver, TLS", "nginx, TLS"),
+]
+
+
 def measure(bucket, where, tmpfs, rounds):
     """{contender: [figures]}; the first round warms up and is not counted."""
-    place, source, held = Place(where), bucket.folder / "root" / bucket.name, tmpfs / "held"
-    done = subprocess.run(
-        [ZCDP, "sync", "--json", source, "--store", held], check=True, capture_output=True, text=True
-    ).stdout
-    snapshot = json.loads(done.splitlines()[-1])["snapshot"]
-    figures = {"sync from nginx": [], "getter": [], "nginx": [], "giver": []}
+    place, held = Place(where), tmpfs / "held"
+    subprocess.run([ZCDP, "sync", "-q", folder_of(bucket), "--store", held], check=True)
+    figures = {name: [] for both in CONTENDERS for name in both[:2]}
     for number in range(rounds + 1):
-        for name in ("sync from nginx", "getter") if number % 2 else ("getter", "sync from nginx"):
+        for getter, sender, run, tls in CONTENDERS if number % 2 else reversed(CONTENDERS):
             place.prepare()
             recycle_pages(tmpfs)
-            given = []
-            if name == "getter":
-                ca = tmpfs / "ca.pem"
-                with introducer(ca) as url, giver(held, snapshot, url, ca, given):
-                    here = f"127.0.0.1:{origin.free_port()}"
-                    figure = timed([PEER, "get", place.path(name), source, here, url, ca, 1])
-            else:
-                before = cpu_of_workers(bucket)
-                figure = timed([*zcdp_sync(bucket), "--store", place.path("store")])
-                given.append((cpu_of_workers(bucket) - before, 0))
+            of_getter, of_sender = run(bucket, place, held, tls)
             if number > 0:
-                figures[name].append(figure)
-                sender = "giver" if name == "getter" else "nginx"
-                figures[sender] += [{"cpu": cpu, "wall": figure["wall"], "rss_mib": rss_mib} for cpu, rss_mib in given]
+                figures[getter].append(of_getter)
+                figures[sender].append(of_sender)
             place.clear()
     shutil.rmtree(held)
     return figures
@@ -105,7 +165,7 @@ def tell(title, figures, unit, divide_by):
         spread = ", ".join(f"{one['cpu'] / divide_by:.3g}" for one in all_of)
         peak = max(one["rss_mib"] for one in all_of)
         print(f"  {name}: {cost[name]:.3g} {unit} ({spread}), {wall:.2f} s, {peak:.0f} MiB at most")
-    for one, other in (("getter", "sync from nginx"), ("giver", "nginx")):
+    for one, other in RATIOS:
         print(f"  {one} / {other}: {cost[one] / cost[other]:.2f}", flush=True)
 
 
@@ -124,21 +184,17 @@ def main():
         tempfile.TemporaryDirectory(dir="/dev/shm") as shm,
     ):
         disk, shm = pathlib.Path(disk), pathlib.Path(shm)
+        files = {f"{i // 1000}/{i}": 16 << 10 for i in range(arguments.files)}
         for title, objects, where, unit, divide_by in (
             (
-                f"one file of {arguments.mib} MiB",
+                f"one file of {arguments.mib} MiB, to a disk",
                 {"file": arguments.mib * MIB},
                 disk,
                 "CPU-s/GiB",
                 arguments.mib / 1024,
             ),
-            (
-                f"{arguments.files:,} × 16 KiB",
-                {f"{i // 1000}/{i}": 16 << 10 for i in range(arguments.files)},
-                shm,
-                "CPU µs/file",
-                arguments.files / 1e6,
-            ),
+            (f"{arguments.files:,} × 16 KiB, to a disk", files, disk, "CPU µs/file", arguments.files / 1e6),
+            (f"{arguments.files:,} × 16 KiB, to memory", files, shm, "CPU µs/file", arguments.files / 1e6),
         ):
             if not divide_by:
                 continue

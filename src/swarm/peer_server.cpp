@@ -192,14 +192,15 @@ Task<Response> PeerServer::piece(Request& request) {
     if (!claim->empty()) headers += fmt::format("{}: {}\r\n", kClaimHeader, to_base64(*claim));
     if (auto file = co_await offload(disk_, [&] { return file_to_send(*share, *piece); })) {
         count_bytes(size_bytes);
-        co_return Response{200, headers, std::move(*file), asking};
+        co_return Response{200, headers, std::move(*file), {}, asking};
     }
     auto opened = co_await offload(disk_, [&] { return share->bytes().open(*piece); });
     if (!opened) co_return not_given(opened.error());
     count_bytes(size_bytes);
     const auto reader = ending_on(disk_, std::move(*opened));
     co_return Response{200, headers,
-                       [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); }, asking};
+                       [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); },
+                       size_bytes, asking};
 }
 
 /// What it came with, so that who signed first answers for it, wherever it goes.

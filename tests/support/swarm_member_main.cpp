@@ -4,6 +4,7 @@
 //   swarm_member give STORE SNAPSHOT ADDRESS:PORT URL CA      gives it to others
 //   swarm_member get STORE SOURCE ADDRESS:PORT URL CA GETTERS [ENDPOINT]
 //     syncs SOURCE with the others, of whom so many get it; prints how many bytes came from the origin and from members
+// "tls" before give and get: over mutual TLS, as agents do.
 #include <fmt/core.h>
 
 #include <csignal>
@@ -30,6 +31,7 @@ namespace {
 
 /// As agents wait for each other where several are to have a dataset.
 constexpr uint64_t kSettleMs = 1'500;
+constexpr int64_t kDayS = 86'400;
 constexpr const char* kDataset = "dataset";
 const api::DatasetKey kKey = api::DatasetKey::parse("bench/dataset").value();
 
@@ -75,23 +77,40 @@ Result<> introduce(Here& here, const std::string& listen, const std::string& ca_
     return {};
 }
 
-/// `ca` has the certificate and its key.
-Result<std::shared_ptr<const swarm::Identity>> identity(const std::string& ca, const std::string& name) {
+struct Certified {
+    net::KeyPair own;
+    std::string ca_pem;
+    std::shared_ptr<const swarm::Identity> signs;
+
+    /// The file `ca` has the CA's certificate and its key.
+    Result<> certify(const std::string& name, const std::string& ca);
+};
+
+Result<> Certified::certify(const std::string& name, const std::string& ca) {
     std::ostringstream pem;
     pem << std::ifstream(ca).rdbuf();
-    ZCDP_TRY(const auto own, net::issue_client_certificate({pem.str(), pem.str()}, name, system_clock().unix_s(), 1));
-    return swarm::Identity::make(own, pem.str());
+    ZCDP_TRY(const auto request, net::make_certificate_request(name));
+    ZCDP_TRY(const auto certificate, net::sign_certificate_request({pem.str(), pem.str()}, request.request_pem, name,
+                                                                   {name}, system_clock().unix_s(), kDayS));
+    own = {certificate, request.key_pem}, ca_pem = pem.str();
+    ZCDP_TRY(signs, swarm::Identity::make(own, ca_pem));
+    return {};
 }
 
 /// Who gives pieces at `address`, and knows where the introducer is.
 class Member {
   public:
-    Member(Here& here, std::string address, std::string url)
-        : here_(here), address_(std::move(address)), url_(std::move(url)) {}
+    Member(Here& here, std::string address, std::string url, bool tls)
+        : here_(here), address_(std::move(address)), url_(std::move(url)), tls_(tls) {}
     ~Member() { peers_.close(); }
     Result<> open(const std::string& ca) {
-        ZCDP_TRY(self_, identity(ca, address_));
-        ZCDP_TRY(server_, net::server::Server::open({.listen = address_}, pool_, peers_.handler(), here_.log));
+        ZCDP_CHECK(self_.certify(name_, ca));
+        net::server::Options options{.listen = address_, .tls = tls_};
+        if (tls_) {
+            options.certificate_pem = self_.own.certificate_pem, options.key_pem = self_.own.key_pem;
+            options.client_ca_pem = self_.ca_pem, options.client_certificate_required = true;
+        }
+        ZCDP_TRY(server_, net::server::Server::open(std::move(options), pool_, peers_.handler(), here_.log));
         return {};
     }
     std::unique_ptr<swarm::Introductions> introductions(asio::any_io_executor executor, const Revision& revision) {
@@ -99,30 +118,39 @@ class Member {
         return services::peers::make_introductions(executor, {url_, nothing, nothing}, kKey, revision, here_.machine());
     }
     sync::Peers as_peers(const Revision& revision, uint32_t getters) {
+        net::HttpClientOptions options;
+        if (tls_)
+            options.tls = net::make_tls_context({.ca_pem = self_.ca_pem,
+                                                 .client_cert_pem = self_.own.certificate_pem,
+                                                 .client_key_pem = self_.own.key_pem});
         return {.dataset = kDataset,
-                .self = address_,
+                .self = name_,
                 .address = address_,
+                .scheme = tls_ ? "https" : "http",
                 .settle_ms = getters > 1 ? kSettleMs : 0,
                 .settle_getters = getters,
                 .server = peers_,
                 .bans = bans_,
-                .identity = [this] { return self_; },
+                .identity = [this] { return self_.signs; },
                 .http =
-                    [this](asio::any_io_executor executor) {
-                        return net::make_http_client(executor, {}, system_clock(), here_.metrics, here_.log);
+                    [this, options](asio::any_io_executor executor) {
+                        return net::make_http_client(executor, options, system_clock(), here_.metrics, here_.log);
                     },
                 .introductions =
                     [this, revision](asio::any_io_executor executor) { return introductions(executor, revision); }};
     }
     const std::string& address() const { return address_; }
+    const std::string& name() const { return name_; }
     swarm::PeerServer& peers() { return peers_; }
 
   private:
     Here& here_;
     const std::string address_, url_;
+    const std::string name_ = "member-" + address_.substr(address_.rfind(':') + 1);
+    const bool tls_;
     asio::thread_pool pool_{4};
-    std::shared_ptr<const swarm::Identity> self_;
-    swarm::PeerServer peers_{pool_, {.identity = [this] { return self_; }}};
+    Certified self_;
+    swarm::PeerServer peers_{pool_, {.identity = [this] { return self_.signs; }}};
     swarm::Bans bans_{system_clock(), here_.metrics, here_.log};
     std::unique_ptr<net::server::Server> server_;
 };
@@ -131,7 +159,7 @@ Task<> meet_as_holder(Member* member, Revision revision) {
     const auto introductions = member->introductions(co_await asio::this_coro::executor, revision);
     while (true) {
         (void)co_await introductions->meet(
-            {.name = member->address(), .address = member->address(), .zone = "", .is_holder = true, .neighbours = {}});
+            {.name = member->name(), .address = member->address(), .zone = "", .is_holder = true, .neighbours = {}});
         co_await sleep_ms(5'000);
     }
 }
@@ -167,12 +195,14 @@ Result<> get(Here& here, const std::string& root, const std::string& source, con
     return {};
 }
 
-Result<> run(Here& here, const std::vector<std::string>& words) {
+Result<> run(Here& here, std::vector<std::string> words) {
+    const bool tls = !words.empty() && words[0] == "tls";
+    if (tls) words.erase(words.begin());
     const std::string mode = words.empty() ? "" : words[0];
     if (mode == "introduce" && words.size() == 3) return introduce(here, words[1], words[2]);
     if ((mode != "give" || words.size() != 6) && (mode != "get" || words.size() < 7 || words.size() > 8))
         return Error(ErrorKind::usage, "wrong arguments", "swarm_member");
-    Member member(here, words[3], words[4]);
+    Member member(here, words[3], words[4], tls);
     ZCDP_CHECK(member.open(words[5]));
     if (mode == "give") return give(here, words[1], words[2], member);
     const auto getters = static_cast<uint32_t>(std::strtoul(words[6].c_str(), nullptr, 10));

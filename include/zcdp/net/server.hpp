@@ -93,6 +93,9 @@ struct Response {
     int status = 200;
     std::string headers;  ///< whole lines, each with its end; without Content-Length, Transfer-Encoding, Connection
     std::variant<std::string, FileRange, Producer> body;
+    /// Of a Producer's body, where it is known beforehand: it goes without chunks, and the connection ends where other
+    /// than so many bytes are written.
+    std::optional<uint64_t> produced_bytes = {};
     std::shared_ptr<const void> held = {};  ///< let go once the body has been sent, or cannot be
     bool is_last = false;                   ///< of its connection, which then ends
 };

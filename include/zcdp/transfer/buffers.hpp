@@ -1,4 +1,4 @@
-// Transfer buffers of one loop: powers of two from 4 KiB to 4 MiB, aligned for O_DIRECT, recycled, and never more than
+// Transfer buffers of one loop: powers of two from 4 KiB to 8 MiB, aligned for O_DIRECT, recycled, and never more than
 // the budget in all. Thread rule: belongs to its loop; a Buffer may be read elsewhere meanwhile, but comes back here.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace zcdp::transfer {
 
-inline constexpr size_t kBufferBytesMax = 4 << 20;
+inline constexpr size_t kBufferBytesMax = 8 << 20;
 inline constexpr size_t kBufferAlignment = 4096;
 
 class BufferPool;
@@ -41,13 +41,13 @@ class BufferPool {
   public:
     BufferPool(asio::any_io_executor executor, uint64_t budget_bytes) : budget_(executor, budget_bytes) {}
     ~BufferPool();
-    /// A buffer of at least `size_bytes` (at most 4 MiB, and at most the budget); waits while the budget is lent out.
+    /// A buffer of at least `size_bytes` (at most 8 MiB, and at most the budget); waits while the budget is lent out.
     Task<Buffer> acquire(size_t size_bytes);
 
   private:
     friend class Buffer;
     void give_back(std::byte* data, unsigned log2);
-    static constexpr unsigned kLog2Min = 12, kLog2Max = 22;
+    static constexpr unsigned kLog2Min = 12, kLog2Max = 23;
     void make_room(uint64_t bytes);
 
     Semaphore budget_;  ///< bytes on loan

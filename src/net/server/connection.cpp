@@ -23,19 +23,21 @@ std::string_view reason_of(int status) {
 
 std::string plain_header() { return "Content-Type: text/plain\r\n"; }
 
-/// Sends pieces as chunks or, to who speaks HTTP/1.0, as they are until the connection ends.
+/// Sends pieces as chunks or, where their length was said or to who speaks HTTP/1.0, as they are.
 class ConnectionSink final : public BodySink {
   public:
     ConnectionSink(Stream& stream, bool chunked, uint64_t progress_ms)
         : stream_(stream), chunked_(chunked), progress_ms_(progress_ms) {}
     Task<Result<>> write(std::string_view piece) override {
         if (piece.empty()) co_return Result<>();
+        sent_bytes_ += piece.size();
         if (!chunked_) co_return result_of(co_await stream_.write(piece, false, progress_ms_));
         bool good = co_await stream_.write(fmt::format("{:x}\r\n", piece.size()), true, progress_ms_);
         if (good) good = co_await stream_.write(piece, true, progress_ms_);
         if (good) good = co_await stream_.write("\r\n", false, progress_ms_);
         co_return result_of(good);
     }
+    uint64_t sent_bytes() const { return sent_bytes_; }
 
   private:
     Result<> result_of(bool good) const {
@@ -46,6 +48,7 @@ class ConnectionSink final : public BodySink {
     Stream& stream_;
     const bool chunked_;
     const uint64_t progress_ms_;
+    uint64_t sent_bytes_ = 0;
 };
 
 std::string name_in(X509* certificate) {
@@ -145,7 +148,8 @@ Task<bool> Connection::answer() {
     }
     // To HTTP/1.0 a stream's end is the connection's.
     const bool ends_with_it =
-        response.is_last || (head_.request.version == 10 && std::holds_alternative<Producer>(response.body));
+        response.is_last ||
+        (head_.request.version == 10 && std::holds_alternative<Producer>(response.body) && !response.produced_bytes);
     const bool keep_alive = head_.keep_alive && !draining_ && !ends_with_it && body.is_short();
     if (!co_await send(std::move(response), keep_alive)) co_return false;
     if (keep_alive) co_return body.ended() || co_await body.skip();
@@ -158,14 +162,14 @@ std::string Connection::head_of(const Response& response, bool keep_alive) const
     const bool new_version = head_.request.version == 11;
     const auto* text = std::get_if<std::string>(&response.body);
     const auto* file = std::get_if<FileRange>(&response.body);
-    const uint64_t length = text ? text->size() : file ? file->length : 0;
+    const auto length = text ? text->size() : file ? std::optional(file->length) : response.produced_bytes;
     std::string head;
-    head.reserve(256 + response.headers.size() + (length <= kJoinedBytes ? length : 0));
+    head.reserve(256 + response.headers.size() + (length <= kJoinedBytes ? length.value_or(0) : 0));
     head.append(new_version ? "HTTP/1.1 " : "HTTP/1.0 ").append(std::to_string(response.status)).append(" ");
     head.append(reason_of(response.status)).append("\r\n").append(response.headers);
     if (keep_alive && !new_version) head += "Connection: keep-alive\r\n";
     if (!keep_alive && new_version) head += "Connection: close\r\n";
-    if (text || file) head.append("Content-Length: ").append(std::to_string(length)).append("\r\n\r\n");
+    if (length) head.append("Content-Length: ").append(std::to_string(*length)).append("\r\n\r\n");
     else head += new_version ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n";
     return head;
 }
@@ -201,11 +205,11 @@ Task<bool> Connection::send_body(Response response, std::string head) {
     if (!co_await stream_.write(head, file || text, progress_ms)) co_return false;
     if (file) co_return co_await stream_.write_file(*file, progress_ms);
     if (text) co_return co_await stream_.write(*text, false, progress_ms);
-    co_return co_await send_produced(std::get<Producer>(response.body));
+    co_return co_await send_produced(std::get<Producer>(response.body), response.produced_bytes);
 }
 
-Task<bool> Connection::send_produced(const Producer& produce) {
-    const bool chunked = head_.request.version == 11;
+Task<bool> Connection::send_produced(const Producer& produce, std::optional<uint64_t> size_bytes) {
+    const bool chunked = head_.request.version == 11 && !size_bytes;
     ConnectionSink sink(stream_, chunked, options_.progress_ms);
     std::string what;
     try {
@@ -218,6 +222,7 @@ Task<bool> Connection::send_produced(const Producer& produce) {
         log_.error("a streamed answer ended in an internal error", {{"target", head_.request.target}, {"error", what}});
         co_return false;  // without the last chunk the peer knows that it was cut off
     }
+    if (size_bytes && *size_bytes != sink.sent_bytes()) co_return false;
     co_return !chunked || co_await stream_.write(kLastChunk, false, options_.progress_ms);
 }
 

@@ -90,7 +90,7 @@ class Connection {
     std::string head_of(const Response& response, bool keep_alive) const;
     Task<bool> send(Response response, bool keep_alive);
     Task<bool> send_body(Response response, std::string head);
-    Task<bool> send_produced(const Producer& produce);
+    Task<bool> send_produced(const Producer& produce, std::optional<uint64_t> size_bytes);
     Task<> refuse(int status);
 
     Stream stream_;

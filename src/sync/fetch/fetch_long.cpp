@@ -130,8 +130,7 @@ Task<Result<>> Fetcher::take_claim(LongFile& file, origin::ObjectChecksum claime
 /// The fewer runs, the larger the buffer of each: a switch to the disk pool and back costs the same for any length.
 size_t Fetcher::run_buffer_bytes() const {
     const uint64_t runs_here = std::max(1u, job_.run_limit.now() * slots_ / std::max(1u, job_.connections));
-    return std::clamp<uint64_t>(std::bit_floor(buffer_budget_ / runs_here), kSmallFileBytesMax,
-                                transfer::kBufferBytesMax);
+    return std::clamp<uint64_t>(std::bit_floor(buffer_budget_ / runs_here), kSmallFileBytesMax, kRunBufferBytesMax);
 }
 
 /// Opens the rest of the run at the origin.

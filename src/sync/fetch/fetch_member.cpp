@@ -24,14 +24,13 @@ std::vector<Digest> digests_of(const std::vector<SpoolEntry>& files, std::span<c
 Task<Result<>> Fetcher::fetch_member_run(MemberRun run) {
     uint64_t size_bytes = 0;
     for (const SpoolEntry& file : run.files) size_bytes += file.entry.size_bytes;
-    co_await member_bytes_.acquire(size_bytes);
-    std::vector<std::byte> content(size_bytes);
+    const transfer::Buffer buffer = co_await member_buffers_.acquire(size_bytes);
+    const auto content = buffer.bytes().first(size_bytes);
     const auto claim = co_await read_member_run(run.from, content);
     std::optional<Error> theirs;
     Result<> kept;
     if (claim) kept = co_await offload(job_.disk, [&] { return keep_member_run(run, *claim, content, theirs); });
     else theirs = claim.error();
-    member_bytes_.release(size_bytes);
     if (theirs) {
         job_.feeder.not_received(run.from.piece, std::move(*theirs));
         co_return Result<>();

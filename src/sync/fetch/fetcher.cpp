@@ -37,7 +37,7 @@ Fetcher::Fetcher(FetchJob& job, transfer::Loop& loop, std::unique_ptr<origin::Or
       hashes_(loop.executor()),
       stager_(job, loop.executor()),
       members_(job.peers ? job.peers->http(loop.executor()) : nullptr),
-      member_bytes_(loop.executor(), std::max(buffer_bytes, swarm::kPieceBytesMost)),
+      member_buffers_(loop.executor(), std::max(buffer_bytes, swarm::kPieceBytesMost)),
       refilling_(loop.executor(), 1),
       slots_(slots) {}
 
@@ -229,7 +229,7 @@ Task<Result<bool>> Fetcher::blob_has(const SpoolEntry& record, origin::ObjectChe
         ClaimedSum claimed(sum);
         if (!claimed.answerable()) return false;
         ZCDP_TRY(const Fd blob, job_.content.open_blob(record.digest));
-        std::vector<std::byte> buffer(transfer::kBufferBytesMax);
+        std::vector<std::byte> buffer(kRunBufferBytesMax);
         for (uint64_t at = 0; at < record.entry.size_bytes;) {
             if (job_.ended()) return Error(ErrorKind::interrupted, "stopped");
             const auto got = job_.fs.read(blob.get(), buffer, at);

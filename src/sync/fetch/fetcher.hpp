@@ -16,6 +16,9 @@
 
 namespace zcdp::sync {
 
+inline constexpr size_t kRunBufferBytesMax = 4 << 20;  ///< of a run of chunks, and of what is read again
+static_assert(swarm::kPieceBytesMost <= transfer::kBufferBytesMax);
+
 class Fetcher {
   public:
     /// `slots` reads at once, and more of small objects while that brings more; at most `buffer_bytes` of buffers;
@@ -78,7 +81,7 @@ class Fetcher {
     transfer::HashTogether hashes_;
     Stager stager_;
     const std::unique_ptr<net::HttpClient> members_;  ///< null without a swarm
-    Semaphore member_bytes_;                          ///< of pieces from members that are in memory
+    transfer::BufferPool member_buffers_;             ///< for pieces of short files from members
     Semaphore refilling_;
     std::deque<Work> queue_;
     bool finished_ = false;

@@ -283,6 +283,26 @@ TEST_CASE("server: streamed answers in chunks; what fails midway has no end; HTT
     CHECK(body_of(old) == std::string(10'000'000, 'a'));
 }
 
+TEST_CASE("server: a streamed answer of a known length has no chunks; one of another length ends the connection") {
+    const auto handler = [](Request& request, RequestBody&) -> Task<Response> {
+        Response response;
+        response.body = Producer([](BodySink& sink) -> Task<Result<>> {
+            ZCDP_CO_CHECK(co_await sink.write("hello"));
+            co_return co_await sink.write("world");
+        });
+        response.produced_bytes = std::stoul(request.target.substr(1));
+        co_return response;
+    };
+    TestServer test(handler);
+    for (const std::string said_bytes : {"10", "11", "9"}) {
+        const std::string ask = "GET /" + said_bytes + " HTTP/1.1\r\n";
+        const std::string answers = raw(test, ask + "\r\n" + ask + "Connection: close\r\n\r\n");
+        const std::string first = "HTTP/1.1 200 OK\r\nContent-Length: " + said_bytes + "\r\n\r\nhelloworld";
+        CHECK(answers.starts_with(first));
+        CHECK((answers.size() > first.size()) == (said_bytes == "10"));
+    }
+}
+
 TEST_CASE("server: parts of files, small and large, and one that became shorter") {
     TempFolder folder;
     std::string content;
