@@ -23,12 +23,12 @@ class Session::Running {
           share_(std::move(share)),
           keeper_(keeper),
           bans_(bans),
-          random_(random),
           introductions_(make_introductions(loop_.executor())),
           http_(make_http(loop_.executor())),
           client_(*http_, options_.swarm, share_->table().pieces()),
           log_(log),
-          chooser_(options_.self, share_->news().have, owners_of({}), clock, random, options_.chooser),
+          chooser_(options_.self, share_->news().have, owners_of({}), clock, random, options_.chooser,
+                   [share = share_](uint64_t piece) { return share->table().at(piece).size_bytes; }),
           wake_(loop_.executor()),
           meet_(loop_.executor()) {}
 
@@ -40,7 +40,7 @@ class Session::Running {
         if (error_) return std::move(*error_);
         if (!chooser_.mine().full()) return Error(ErrorKind::interrupted, "stopped");
         report_.asked_twice = chooser_.asked_twice(), report_.taken_over = chooser_.draws().taken_over();
-        report_.lost = chooser_.lost();
+        report_.lost = chooser_.lost(), report_.over_budget = chooser_.over_budget();
         return report_;
     }
 
@@ -64,7 +64,11 @@ class Session::Running {
                             .address = options_.address,
                             .zone = options_.zone,
                             .pieces_done = pieces_done,
-                            .neighbours = neighbours()};
+                            .neighbours = neighbours(),
+                            .drawn_bytes = chooser_.budget().drawn_bytes(),
+                            .extra = chooser_.budget().extra()};
+            const uint64_t told_bytes = news.drawn_bytes;
+            wanted_bytes_ = news.extra.wanted_bytes;
             // Who starves needs others than it has.
             if (std::exchange(is_starving_, false)) news.neighbours.resize(news.neighbours.size() / 4);
             auto met = co_await introductions_->meet(std::move(news));
@@ -72,6 +76,7 @@ class Session::Running {
             if (met) {
                 again_ms = met->again_ms;
                 take(*met);
+                chooser_.budget().heard(met->drawn_bytes, told_bytes, met->granted_bytes);
             } else {
                 log_.debug("nobody introduces", {{"swarm", options_.swarm}, {"error", met.error().line()}});
             }
@@ -110,6 +115,7 @@ class Session::Running {
             if (member.failures > 0) give_up(id);
         }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
+        chooser_.heard_members(met.members);
         members_in_all_ = met.members, getters_in_all_ = met.members - std::min(met.members, met.holders);
         if (!met.snapshot.empty()) report_.snapshot = met.snapshot;
     }
@@ -230,6 +236,7 @@ class Session::Running {
                 is_starving_ = true, starved_ = Deadline::in_ms(kStarvingMs);
                 meet_.cancel();
             }
+            if (chooser_.budget().extra().wanted_bytes > wanted_bytes_) meet_.cancel();
             tell();
             co_await wait_ms(chooser_.wake_ms().value_or(kForEverMs));
         }
@@ -246,7 +253,7 @@ class Session::Running {
         if (bans_.is_anybody_false())
             co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
-        if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
+        if (chooser_.compares(ask.piece, options_.compare_one_in * std::max<uint64_t>(1, members_in_all_)))
             co_return co_await compare(ask, endpoint);
         if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;
@@ -315,7 +322,6 @@ class Session::Running {
     const std::shared_ptr<Share> share_;
     Keeper& keeper_;
     Bans& bans_;
-    Random& random_;
     transfer::Loop loop_;
     const std::unique_ptr<Introductions> introductions_;
     const std::unique_ptr<net::HttpClient> http_;
@@ -324,6 +330,7 @@ class Session::Running {
     Chooser chooser_;
     std::vector<std::string> owners_;
     uint64_t members_in_all_ = 0, getters_in_all_ = 0;
+    uint64_t wanted_bytes_ = 0;            ///< of extra, as controllers were told last
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;

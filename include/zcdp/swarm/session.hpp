@@ -72,6 +72,7 @@ struct SessionReport {
     uint64_t pieces_received = 0, bytes_received = 0;  ///< of members
     uint64_t pieces_compared = 0;                      ///< of those drawn
     uint64_t failures = 0, banned = 0, asked_twice = 0, taken_over = 0, lost = 0;
+    uint64_t over_budget = 0;  ///< of those drawn: more than the budget, but nobody gave them
 };
 
 class Session {
