@@ -9,7 +9,7 @@
 namespace zcdp::swarm {
 namespace {
 
-constexpr double kAnswersAway = 4;
+constexpr double kAnswersAway = 4, kSlow = 4;
 constexpr uint64_t kLookAgainMs = 1'000;
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
@@ -218,11 +218,26 @@ bool Chooser::takes_from_origin(uint64_t piece) {
         const int64_t now = clock_.monotonic_ns();
         const int64_t since = refused_.try_emplace(piece, now).first->second;
         if (now - since < static_cast<int64_t>(patience_ms(piece)) * kNsPerMs) return false;
-        ++over_budget_;
+        ++drawn_.over_budget;
     }
-    budget_.drew(size_of_(piece), is_extra);
+    count_draw(piece, is_extra);
     refused_.erase(piece);
     return true;
+}
+
+void Chooser::count_draw(uint64_t piece, bool is_extra) {
+    budget_.drew(size_of_(piece), is_extra);
+    if (!is_extra) ++drawn_.owned;
+    else if (draws_.is_lost(piece)) ++drawn_.again;
+    else {
+        ++drawn_.taken_over;
+        if (const std::string owner = draws_.owner_of(piece); owner != self_) drawn_.late_owners.insert(owner);
+    }
+}
+
+bool Chooser::is_slow(Neighbour neighbour) const {
+    const auto known = known_.find(neighbour);
+    return known != known_.end() && usual_ms_ > 0 && known->second.usual_ms > kSlow * usual_ms_;
 }
 
 bool Chooser::is_within_budget(uint64_t piece) const { return budget_.allows(size_of_(piece), undrawn_bytes(piece)); }
@@ -267,7 +282,7 @@ bool Chooser::compares(uint64_t piece, uint64_t one_in) {
     wants_comparison_ |= random_.below(one_in) == 0;
     if (!wants_comparison_) return false;
     const bool now = is_within_budget(piece);
-    if (now) budget_.drew(size_of_(piece), true), wants_comparison_ = false;
+    if (now) budget_.drew(size_of_(piece), true), ++drawn_.compared, wants_comparison_ = false;
     want_extra();
     return now;
 }

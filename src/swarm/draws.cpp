@@ -178,6 +178,11 @@ void Draws::lost(uint64_t piece) {
     await(piece);
 }
 
+std::string Draws::owner_of(uint64_t piece) const {
+    const auto owner = owners_->owner_of(piece);
+    return owner ? owners_->members()[*owner] : "";
+}
+
 bool Draws::is_extra(uint64_t piece) const {
     if (there_.has(piece) || lost_.contains(piece)) return true;
     const auto at = awaited_.find(piece);

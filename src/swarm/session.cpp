@@ -11,7 +11,8 @@
 namespace zcdp::swarm {
 namespace {
 
-constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000;
+constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000,
+                   kStateMs = 1'000;
 
 }  // namespace
 
@@ -37,10 +38,11 @@ class Session::Running {
         loop_.spawn(introduce());
         loop_.spawn(choose());
         loop_.run(ending_.get_token());
+        if (options_.state) options_.state(state());
         if (error_) return std::move(*error_);
         if (!chooser_.mine().full()) return Error(ErrorKind::interrupted, "stopped");
         report_.asked_twice = chooser_.asked_twice(), report_.taken_over = chooser_.draws().taken_over();
-        report_.lost = chooser_.lost(), report_.over_budget = chooser_.over_budget();
+        report_.lost = chooser_.lost(), report_.over_budget = chooser_.drawn().over_budget;
         return report_;
     }
 
@@ -218,6 +220,18 @@ class Session::Running {
 
     bool all_are_here() const { return options_.settle_getters > 0 && getters_in_all_ >= options_.settle_getters; }
 
+    SessionState state() const {
+        SessionState out{.pieces = share_->table().pieces(), .drawn = chooser_.drawn()};
+        for (const auto& [id, member] : members_) {
+            out.neighbours += !member.is_over && !member.is_forgotten;
+            if (member.is_over || member.failures > 0) out.troubled[member.name] = "unreachable";
+            else if (chooser_.is_slow(id)) out.troubled[member.name] = "slow";
+            else out.troubled.erase(member.name);  // it is back
+        }
+        for (const Bans::Banned& banned : bans_.banned()) out.troubled[banned.member] = name(banned.reason);
+        return out;
+    }
+
     // --- what is asked ---
     Task<> choose() {
         const Deadline settled = Deadline::in_ms(options_.settle_ms);
@@ -238,6 +252,7 @@ class Session::Running {
             }
             if (chooser_.budget().extra().wanted_bytes > wanted_bytes_) meet_.cancel();
             tell();
+            if (options_.state && state_due_.passed()) options_.state(state()), state_due_ = Deadline::in_ms(kStateMs);
             co_await wait_ms(chooser_.wake_ms().value_or(kForEverMs));
         }
         ending_.request_stop();
@@ -335,6 +350,7 @@ class Session::Running {
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;
     Deadline starved_ = Deadline::in_ms(0);  ///< not before that are others asked for again
+    Deadline state_due_ = Deadline::in_ms(0);
     asio::steady_timer wake_, meet_;
     std::stop_source ending_;
     std::optional<Error> error_;

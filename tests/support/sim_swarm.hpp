@@ -431,7 +431,7 @@ class SimSwarm {
             const Member& member = members_[i];
             out.asked_twice += member.chooser->asked_twice();
             out.taken_over += member.chooser->draws().taken_over();
-            out.lost += member.chooser->lost(), out.over_budget += member.chooser->over_budget();
+            out.lost += member.chooser->lost(), out.over_budget += member.chooser->drawn().over_budget;
             out.doomed += member.doomed;
             if (member.doomed) continue;
             out.finished += member.done_ms >= 0;

@@ -29,6 +29,7 @@
 #include "zcdp/swarm/draws.hpp"
 #include "zcdp/swarm/have_map.hpp"
 #include "zcdp/swarm/origin_budget.hpp"
+#include "zcdp/swarm/session_state.hpp"
 #include "zcdp/swarm/wire.hpp"
 
 namespace zcdp::swarm {
@@ -101,8 +102,10 @@ class Chooser {
     /// Pieces that were asked for a second time.
     uint64_t asked_twice() const { return asked_twice_; }
     uint64_t lost() const { return lost_count_; }
-    /// Pieces that were drawn over the budget: nobody gave them.
-    uint64_t over_budget() const { return over_budget_; }
+    /// Of the origin.
+    const DrawnPieces& drawn() const { return drawn_; }
+    /// Much slower than this member's other neighbours.
+    bool is_slow(Neighbour neighbour) const;
 
   private:
     struct Asked {
@@ -121,6 +124,7 @@ class Chooser {
     void drawn_elsewhere(uint64_t piece);
     void draw(std::vector<Ask>& out);
     bool takes_from_origin(uint64_t piece);
+    void count_draw(uint64_t piece, bool is_extra);
     bool is_within_budget(uint64_t piece) const;
     uint64_t undrawn_bytes(uint64_t but_for) const;
     void want_extra();
@@ -165,7 +169,8 @@ class Chooser {
     bool wants_comparison_ = false;
     bool may_ask_ = true;  ///< some getter may have something to ask for since none was found
     uint32_t asked_of_getters_ = 0, drawing_ = 0;
-    uint64_t asked_twice_ = 0, lost_count_ = 0, over_budget_ = 0;
+    uint64_t asked_twice_ = 0, lost_count_ = 0;
+    DrawnPieces drawn_;
     double usual_ms_ = 0;             ///< of all getters' answers
     int64_t starving_since_ns_ = -1;  ///< nothing is under way since; -1: something is
     int64_t lost_looked_ns_;

@@ -66,6 +66,9 @@ class Draws {
     const HaveMap& there() const { return there_; }
     /// Whether somebody else draws it, too, or has drawn it: it is late with its owner, or was lost.
     bool is_extra(uint64_t piece) const;
+    bool is_lost(uint64_t piece) const { return lost_.contains(piece); }
+    /// "" when there are no owners.
+    std::string owner_of(uint64_t piece) const;
     /// Nobody else draws.
     bool is_alone() const;
     uint32_t window() const;

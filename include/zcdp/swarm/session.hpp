@@ -19,6 +19,7 @@
 #include "zcdp/swarm/bans.hpp"
 #include "zcdp/swarm/chooser.hpp"
 #include "zcdp/swarm/introducer.hpp"
+#include "zcdp/swarm/session_state.hpp"
 #include "zcdp/swarm/share.hpp"
 
 namespace zcdp::swarm {
@@ -63,6 +64,8 @@ struct SessionOptions {
     /// member of many does it more rarely.
     uint32_t compare_one_in = 100;
     ChooserOptions chooser = {};
+    /// How it goes, about once a second and at its end; called on the session's loop.
+    std::function<void(const SessionState&)> state = {};
 };
 
 /// What a session did; for messages and metrics.

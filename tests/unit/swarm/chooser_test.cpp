@@ -240,8 +240,11 @@ TEST_CASE("what is late with its owner is drawn once some extra was given for it
     CHECK(member.chooser.wake_ms() <= 1'000);
     member.hear(1);
     CHECK(member.draws_late());
-    CHECK(member.chooser.over_budget() == 0);
+    CHECK(member.chooser.drawn().over_budget == 0);
     CHECK(member.chooser.budget().extra_drawn_bytes() == 1);
+    CHECK(member.chooser.drawn().owned == 1);
+    CHECK(member.chooser.drawn().taken_over == 1);
+    CHECK(member.chooser.drawn().late_owners == std::set<std::string>{"b"});
 }
 
 TEST_CASE("over the budget a piece is left to a neighbour that draws it, but not for ever") {
@@ -255,7 +258,7 @@ TEST_CASE("over the budget a piece is left to a neighbour that draws it, but not
     }
     member.advance_ms(10'000);
     CHECK(member.draws_late());
-    CHECK(member.chooser.over_budget() == 1);
+    CHECK(member.chooser.drawn().over_budget == 1);
 }
 
 TEST_CASE("over the budget a piece of which no neighbour knows is waited for a minute; less, when a member has gone") {
@@ -272,7 +275,7 @@ TEST_CASE("over the budget a piece of which no neighbour knows is waited for a m
     CHECK(bereft.draws_late());
     alone.chooser.gone(1);
     CHECK(alone.draws_late());
-    CHECK(alone.chooser.over_budget() == 1);
+    CHECK(alone.chooser.drawn().over_budget == 1);
 }
 
 TEST_CASE("what others have got meanwhile is not drawn any more") {
