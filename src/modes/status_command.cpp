@@ -32,6 +32,7 @@ std::string json_of(const services::StatusDataset& dataset) {
             .add("peer_bytes", node.peer_bytes)
             .add("reused_bytes", node.reused_bytes);
         one.add("eta_seconds", node.eta_seconds).add("pods", uint64_t{node.pods});
+        one.add("neighbours", uint64_t{node.neighbours}).add("troubled", uint64_t{node.troubled});
         nodes += (nodes.empty() ? "" : ",") + one.str();
     }
     JsonObject out;
@@ -46,6 +47,13 @@ std::string json_of(const services::StatusDataset& dataset) {
         .add("snapshot", dataset.snapshot);
     out.add("reason", dataset.reason).add("message", dataset.message).raw("nodes", "[" + nodes + "]");
     return out.str();
+}
+
+/// ", 7 neighbours, 1 in trouble"; "" without any.
+std::string neighbours_text(const services::StatusNode& node) {
+    if (node.neighbours == 0 && node.troubled == 0) return "";
+    const std::string troubled = node.troubled == 0 ? "" : fmt::format(", {} in trouble", node.troubled);
+    return fmt::format(", {} neighbour{}{}", node.neighbours, node.neighbours == 1 ? "" : "s", troubled);
 }
 
 void print_table(const services::ClusterStatus& status) {
@@ -67,7 +75,8 @@ void print_table(const services::ClusterStatus& status) {
             if (node.phase == "Syncing")
                 detail =
                     fmt::format("{} of {}, {}/s, {} left", format_size(node.bytes_done), format_size(node.bytes_total),
-                                format_size(node.bytes_per_second), format_duration(node.eta_seconds * 1000));
+                                format_size(node.bytes_per_second), format_duration(node.eta_seconds * 1000)) +
+                    neighbours_text(node);
             if (!node.reason.empty()) detail = node.reason + ": " + node.message;
             fmt::print("  {:<36}{:<10}{:>7}{:>12}  {}\n", node.node, node.phase, node.progress, "", detail);
         }
@@ -105,12 +114,13 @@ int run_explain(Context& context, Flags& flags) {
     if (flags.json) {
         JsonObject out;
         out.add("fine", why->fine).add("step", why->step).add("message", why->message).add("hint", why->hint);
+        out.add("peers", why->peers);
         fmt::print("{}\n", out.str());
-    } else if (why->fine) {
-        fmt::print("{}\n", why->message);
-    } else {
-        fmt::print("blocked at: {}\n{}\n-> {}\n", why->step, why->message, why->hint);
+        return why->fine ? 0 : 1;
     }
+    if (why->fine) fmt::print("{}\n", why->message);
+    else fmt::print("blocked at: {}\n{}\n-> {}\n", why->step, why->message, why->hint);
+    for (const std::string& line : why->peers) fmt::print("  {}\n", line);
     return why->fine ? 0 : 1;
 }
 

@@ -9,16 +9,28 @@
 namespace zcdp::swarm {
 namespace {
 
-constexpr double kAnswersAway = 4;
+constexpr double kAnswersAway = 4, kSlow = 4;
+constexpr uint64_t kLookAgainMs = 1'000;
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
 double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
 
+OriginBudget budget_of(uint64_t pieces, const PieceSize& size_of, const Clock& clock, OriginBudgetOptions options) {
+    uint64_t all = 0, longest = 0;
+    for (uint64_t piece = 0; piece < pieces; ++piece) {
+        const uint64_t bytes = size_of(piece);
+        all += bytes, longest = std::max(longest, bytes);
+    }
+    return {all, longest, clock, options};
+}
+
 }  // namespace
 
 Chooser::Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> owners, const Clock& clock,
-                 Random& random, ChooserOptions options)
-    : options_(options),
+                 Random& random, ChooserOptions options, PieceSize size_of)
+    : self_(std::move(self)),
+      options_(options),
+      size_of_(size_of ? std::move(size_of) : [](uint64_t) -> uint64_t { return 1; }),
       clock_(clock),
       random_(random),
       mine_(std::move(mine)),
@@ -26,19 +38,24 @@ Chooser::Chooser(std::string self, HaveMap mine, std::shared_ptr<const Owners> o
       nowhere_(mine_.pieces()),
       lost_(mine_.pieces()),
       drawing_map_(mine_.pieces()),
-      draws_(std::move(self), mine_, std::move(owners), clock, options.draws),
-      lost_looked_ns_(clock.monotonic_ns()) {}
+      draws_(self_, mine_, owners, clock, options.draws),
+      budget_(budget_of(mine_.pieces(), size_of_, clock, options.budget)),
+      lost_looked_ns_(clock.monotonic_ns()) {
+    budget_.set_owners(*owners, self_);
+}
 
 // --- what is said ---
 
 void Chooser::set_owners(std::shared_ptr<const Owners> owners) {
     to_draw_.clear();
+    budget_.set_owners(*owners, self_);
     draws_.set_owners(std::move(owners));
 }
 
 void Chooser::has(Neighbour getter, const News& news) {
     Known& known = known_[getter];
     known.pieces = news.have, known.is_holder = false;
+    gone_.erase(getter);
     may_ask_ |= taken_.first_wanted(news.have).has_value();
     if (lost_.count() > 0) lost_.remove(news.have);
     draws_.saw(news.have);
@@ -51,6 +68,11 @@ void Chooser::has(Neighbour getter, const News& news) {
     HaveMap there = news.there;
     there.remove(lost_);
     draws_.saw(there);
+}
+
+void Chooser::heard_members(uint64_t members) {
+    are_fewer_ |= members < members_;
+    members_ = members;
 }
 
 void Chooser::drawn_elsewhere(uint64_t piece) {
@@ -73,7 +95,7 @@ void Chooser::gone(Neighbour neighbour) {
         settle(asked);
         asked = asked_.begin() + at;
     }
-    known_.erase(neighbour);
+    if (known_.erase(neighbour) > 0) gone_.insert(neighbour);
 }
 
 std::vector<Ask> Chooser::arrived(const Ask& ask) {
@@ -85,7 +107,7 @@ std::vector<Ask> Chooser::arrived(const Ask& ask) {
         usual_ms_ = smoothed(usual_ms_, took_ms);
     }
     if (!mine_.has(ask.piece)) mine_.set(ask.piece), taken_.set(ask.piece);
-    lost_.clear(ask.piece);
+    lost_.clear(ask.piece), refused_.erase(ask.piece);
     draws_.saw(ask.piece);
     to_draw_.erase(ask.piece);
     std::vector<Ask> needless;
@@ -129,6 +151,7 @@ std::vector<Ask> Chooser::next() {
     look_for_late();
     look_for_lost();
     draw(out);
+    want_extra();
     ask_getters(out);
     ask_again(out);
     return out;
@@ -173,15 +196,95 @@ void Chooser::draw(std::vector<Ask>& out) {
     if (to_draw_.empty()) return;
     const bool has_holder =
         std::any_of(known_.begin(), known_.end(), [](const auto& one) { return one.second.is_holder; });
-    while (!to_draw_.empty() && drawing_ < draws_most()) {
-        const uint64_t piece = *to_draw_.begin();
-        if (!mine_.has(piece) && !is_asked(piece)) {
+    for (auto at = to_draw_.begin(); at != to_draw_.end() && drawing_ < draws_most();) {
+        const uint64_t piece = *at;
+        if (!draws_.there().has(piece) && !is_asked(piece)) {
             const auto holder = free_holder();
             if (has_holder && !holder) return;
+            if (!holder && !takes_from_origin(piece)) {
+                ++at;
+                continue;
+            }
             note(out, {holder, piece});
         }
-        to_draw_.erase(piece);
+        at = to_draw_.erase(at);
     }
+}
+
+/// Whether it may; then it is noted as drawn.
+bool Chooser::takes_from_origin(uint64_t piece) {
+    const bool is_extra = draws_.is_extra(piece);
+    if (is_extra && !is_within_budget(piece)) {
+        const int64_t now = clock_.monotonic_ns();
+        const int64_t since = refused_.try_emplace(piece, now).first->second;
+        if (now - since < static_cast<int64_t>(patience_ms(piece)) * kNsPerMs) return false;
+        ++drawn_.over_budget;
+    }
+    count_draw(piece, is_extra);
+    refused_.erase(piece);
+    return true;
+}
+
+void Chooser::count_draw(uint64_t piece, bool is_extra) {
+    budget_.drew(size_of_(piece), is_extra);
+    if (!is_extra) ++drawn_.owned;
+    else if (draws_.is_lost(piece)) ++drawn_.again;
+    else {
+        ++drawn_.taken_over;
+        if (const std::string owner = draws_.owner_of(piece); owner != self_) drawn_.late_owners.insert(owner);
+    }
+}
+
+bool Chooser::is_slow(Neighbour neighbour) const {
+    const auto known = known_.find(neighbour);
+    return known != known_.end() && usual_ms_ > 0 && known->second.usual_ms > kSlow * usual_ms_;
+}
+
+bool Chooser::is_within_budget(uint64_t piece) const { return budget_.allows(size_of_(piece), undrawn_bytes(piece)); }
+
+/// What nobody has drawn, nor draws, as far as this member knows.
+uint64_t Chooser::undrawn_bytes(uint64_t but_for) const {
+    HaveMap undrawn(mine_.pieces());
+    undrawn.set_all();
+    undrawn.clear(but_for);
+    undrawn.remove(draws_.there());
+    undrawn.remove(drawing_map_);
+    for (const auto& [neighbour, known] : known_)
+        if (known.drawing.pieces() == undrawn.pieces()) undrawn.remove(known.drawing);
+    uint64_t bytes = 0;
+    const HaveMap none(mine_.pieces());
+    for (auto piece = none.first_wanted(undrawn); piece; piece = none.first_wanted(undrawn, *piece + 1))
+        bytes += size_of_(*piece);
+    return bytes;
+}
+
+void Chooser::want_extra() {
+    uint64_t bytes = wants_comparison_ ? budget_.piece_bytes_most() : 0;
+    for (const uint64_t piece : to_draw_)
+        if (refused_.contains(piece)) bytes += size_of_(piece);
+    budget_.want(bytes);
+}
+
+/// How long a piece that is over the budget is left to others; to nobody, when nobody can be reached. Where a member
+/// has gone, it may be lost with it.
+uint64_t Chooser::patience_ms(uint64_t piece) const {
+    bool is_anybody = false;
+    for (const auto& [neighbour, known] : known_) {
+        if (known.is_holder) continue;
+        is_anybody = true;
+        if (known.pieces.has(piece) || known.drawing.has(piece)) return options_.budget.patience_ms;
+    }
+    if (!is_anybody) return 0;
+    return gone_.empty() && !are_fewer_ ? options_.budget.patience_unknown_ms : draws_.late_ms();
+}
+
+bool Chooser::compares(uint64_t piece, uint64_t one_in) {
+    wants_comparison_ |= random_.below(one_in) == 0;
+    if (!wants_comparison_) return false;
+    const bool now = is_within_budget(piece);
+    if (now) budget_.drew(size_of_(piece), true), ++drawn_.compared, wants_comparison_ = false;
+    want_extra();
+    return now;
 }
 
 /// A random one: the first after a random place.
@@ -287,7 +390,8 @@ uint64_t Chooser::lost_ms() const {
 /// lost with that getter. Where it is only slow to come, its owner has it and draws nothing.
 void Chooser::look_for_lost() {
     const int64_t now = clock_.monotonic_ns();
-    const bool is_starving = missing() > 0 && to_draw_.empty() &&
+    const auto is_waiting = [this](uint64_t piece) { return refused_.contains(piece); };
+    const bool is_starving = missing() > 0 && std::all_of(to_draw_.begin(), to_draw_.end(), is_waiting) &&
                              std::all_of(asked_.begin(), asked_.end(), [](const Asked& one) { return one.is_late; });
     if (!is_starving) starving_since_ns_ = -1;
     else if (starving_since_ns_ < 0) starving_since_ns_ = now;
@@ -326,6 +430,8 @@ std::optional<uint64_t> Chooser::wake_ms() const {
         for (const Asked& asked : asked_)
             if (!asked.is_late && asked.ask.of) at(late_ns(asked));
     }
+    if (std::any_of(to_draw_.begin(), to_draw_.end(), [this](uint64_t piece) { return refused_.contains(piece); }))
+        at(now + static_cast<int64_t>(kLookAgainMs) * kNsPerMs);
     if (missing() > 0) at(lost_looked_ns_ + static_cast<int64_t>(lost_ms()) * kNsPerMs);
     return next;
 }

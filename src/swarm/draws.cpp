@@ -87,7 +87,7 @@ void Draws::open_window() {
 void Draws::saw(uint64_t piece) {
     if (there_.has(piece)) return;
     there_.set(piece);
-    elsewhere_.erase(piece);
+    elsewhere_.erase(piece), lost_.erase(piece);
     if (const auto at = awaited_.find(piece); at != awaited_.end()) {
         punctual_ -= !at->second.is_slow;
         awaited_.erase(at);
@@ -198,9 +198,21 @@ void Draws::drawn_elsewhere(uint64_t piece, bool was_waiting) {
 void Draws::lost(uint64_t piece) {
     if (!there_.has(piece)) return;
     there_.clear(piece);
+    lost_.insert(piece);
     if (piece >= next_ || !awaited_.emplace(piece, Awaited{clock_.monotonic_ns(), {}}).second) return;
     ++punctual_;
     await(piece);
+}
+
+std::string Draws::owner_of(uint64_t piece) const {
+    const auto owner = owners_->owner_of(piece);
+    return owner ? owners_->members()[*owner] : "";
+}
+
+bool Draws::is_extra(uint64_t piece) const {
+    if (there_.has(piece) || lost_.contains(piece)) return true;
+    const auto at = awaited_.find(piece);
+    return at != awaited_.end() && (at->second.is_elsewhere || at->second.turn.value_or(0) > 0);
 }
 
 std::vector<uint64_t> Draws::due() {

@@ -17,6 +17,7 @@ constexpr size_t kTextBytesMost = 256;
 constexpr size_t kLookedAt = 512;        // members, to find neighbours for one
 constexpr int64_t kForgetMs = 1'000;     // the silent are looked for so often
 constexpr uint64_t kNewsWhileYoung = 4;  // rounds of them, at least
+constexpr uint64_t kDrawnMost = 1ull << 60;
 
 /// The same for whoever asks, in an order that no name can choose for itself but by trying.
 uint64_t rank_of(const std::string& swarm, const std::string& member) {
@@ -24,6 +25,11 @@ uint64_t rank_of(const std::string& swarm, const std::string& member) {
     uint64_t rank = 0;
     for (size_t i = 0; i < 8; ++i) rank = rank << 8 | hash[i];
     return rank;
+}
+
+/// A number that only grows but for when its member began anew. What members say is no reason to overflow.
+void add_growth(uint64_t& sum, uint64_t before, uint64_t now) {
+    sum = std::min(kDrawnMost, sum + std::min(kDrawnMost, now >= before ? now - before : now));
 }
 
 Result<> check(const std::string& swarm, const MemberNews& news) {
@@ -74,6 +80,7 @@ void Introducer::forget_silent(Swarm& swarm) const {
         if (member->second.heard_ns < since) forget(swarm, member);
         member = next;
     }
+    if (swarm.members.empty()) swarm.drawn_bytes = swarm.granted_bytes = 0;
     swarm.forgot_ns = clock_.monotonic_ns();
 }
 
@@ -96,6 +103,7 @@ Introducer::Member& Introducer::hear(Swarm& swarm, const std::string& name, cons
     if (is_new) member.rank = rank_of(name, news.name), swarm.grew_ns = clock_.monotonic_ns();
     const bool is_other = is_new || member.news.is_holder != news.is_holder;
     if (is_other && !is_new) strike_off(swarm, member);
+    add_growth(swarm.drawn_bytes, member.news.drawn_bytes, news.drawn_bytes);
     member.news = news, member.heard_ns = clock_.monotonic_ns();
     if (is_other) enlist(swarm, member);
     return member;
@@ -107,7 +115,23 @@ Result<Introducer::Swarm*> Introducer::swarm_of(const std::string& name, const M
     if (!swarms_.contains(name) && swarms_.size() >= options_.swarms_most) forget_silent();
     if (!swarms_.contains(name) && swarms_.size() >= options_.swarms_most)
         return Error(ErrorKind::refused, "there are too many swarms", name);
-    return &swarms_[name];
+    const auto [at, is_new] = swarms_.try_emplace(name);
+    // One that was before this introducer: its members say first what they were given.
+    const bool is_older = news.drawn_bytes > 0 || !news.neighbours.empty();
+    if (is_new && is_older)
+        at->second.grants_from_ns = clock_.monotonic_ns() + static_cast<int64_t>(options_.again_ms) * kNsPerMs;
+    return &at->second;
+}
+
+uint64_t Introducer::grant(Swarm& swarm, Member& member) const {
+    const Extra& extra = member.news.extra;
+    const auto give = [&](uint64_t bytes) { member.granted_bytes += bytes, swarm.granted_bytes += bytes; };
+    const uint64_t given_before = std::min(kDrawnMost, extra.granted_bytes);
+    give(given_before - std::min(given_before, member.granted_bytes));
+    const bool is_early = clock_.monotonic_ns() < swarm.grants_from_ns;
+    const uint64_t left = is_early ? 0 : extra.most_bytes - std::min(extra.most_bytes, swarm.granted_bytes);
+    give(std::min(left, extra.wanted_bytes - std::min(extra.wanted_bytes, member.granted_bytes)));
+    return member.granted_bytes;
 }
 
 Result<Introducer::Member*> Introducer::take(Swarm& swarm, const std::string& name, const MemberNews& news) const {
@@ -136,6 +160,7 @@ Result<Introduction> Introducer::meet(const std::string& name, const MemberNews&
     Introduction out;
     out.owners = owners_of(swarm);
     out.members = swarm.members.size(), out.holders = swarm.holders.size();
+    out.drawn_bytes = swarm.drawn_bytes, out.granted_bytes = grant(swarm, member);
     for (const std::string& neighbour : news.neighbours)
         if (!swarm.members.contains(neighbour)) out.gone.push_back(neighbour);
     if (!news.is_holder) introduce(swarm, member, out);

@@ -11,7 +11,8 @@
 namespace zcdp::swarm {
 namespace {
 
-constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000;
+constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000,
+                   kStateMs = 1'000;
 
 }  // namespace
 
@@ -23,12 +24,12 @@ class Session::Running {
           share_(std::move(share)),
           keeper_(keeper),
           bans_(bans),
-          random_(random),
           introductions_(make_introductions(loop_.executor())),
           http_(make_http(loop_.executor())),
           client_(*http_, options_.swarm, share_->table().pieces()),
           log_(log),
-          chooser_(options_.self, share_->news().have, owners_of({}), clock, random, options_.chooser),
+          chooser_(options_.self, share_->news().have, owners_of({}), clock, random, options_.chooser,
+                   [share = share_](uint64_t piece) { return share->table().at(piece).size_bytes; }),
           wake_(loop_.executor()),
           meet_(loop_.executor()) {}
 
@@ -37,10 +38,11 @@ class Session::Running {
         loop_.spawn(introduce());
         loop_.spawn(choose());
         loop_.run(ending_.get_token());
+        if (options_.state) options_.state(state());
         if (error_) return std::move(*error_);
         if (!chooser_.mine().full()) return Error(ErrorKind::interrupted, "stopped");
         report_.asked_twice = chooser_.asked_twice(), report_.taken_over = chooser_.draws().taken_over();
-        report_.lost = chooser_.lost();
+        report_.lost = chooser_.lost(), report_.over_budget = chooser_.drawn().over_budget;
         return report_;
     }
 
@@ -64,7 +66,11 @@ class Session::Running {
                             .address = options_.address,
                             .zone = options_.zone,
                             .pieces_done = pieces_done,
-                            .neighbours = neighbours()};
+                            .neighbours = neighbours(),
+                            .drawn_bytes = chooser_.budget().drawn_bytes(),
+                            .extra = chooser_.budget().extra()};
+            const uint64_t told_bytes = news.drawn_bytes;
+            wanted_bytes_ = news.extra.wanted_bytes;
             // Who starves needs others than it has.
             if (std::exchange(is_starving_, false)) news.neighbours.resize(news.neighbours.size() / 4);
             auto met = co_await introductions_->meet(std::move(news));
@@ -72,6 +78,7 @@ class Session::Running {
             if (met) {
                 again_ms = met->again_ms;
                 take(*met);
+                chooser_.budget().heard(met->drawn_bytes, told_bytes, met->granted_bytes);
             } else {
                 log_.debug("nobody introduces", {{"swarm", options_.swarm}, {"error", met.error().line()}});
             }
@@ -110,6 +117,7 @@ class Session::Running {
             if (member.failures > 0) give_up(id);
         }
         for (const Introduction::Neighbour& neighbour : met.neighbours) add(neighbour);
+        chooser_.heard_members(met.members);
         members_in_all_ = met.members, getters_in_all_ = met.members - std::min(met.members, met.holders);
         if (!met.snapshot.empty()) report_.snapshot = met.snapshot;
     }
@@ -212,6 +220,18 @@ class Session::Running {
 
     bool all_are_here() const { return options_.settle_getters > 0 && getters_in_all_ >= options_.settle_getters; }
 
+    SessionState state() const {
+        SessionState out{.pieces = share_->table().pieces(), .drawn = chooser_.drawn()};
+        for (const auto& [id, member] : members_) {
+            out.neighbours += !member.is_over && !member.is_forgotten;
+            if (member.is_over || member.failures > 0) out.troubled[member.name] = "unreachable";
+            else if (chooser_.is_slow(id)) out.troubled[member.name] = "slow";
+            else out.troubled.erase(member.name);  // it is back
+        }
+        for (const Bans::Banned& banned : bans_.banned()) out.troubled[banned.member] = name(banned.reason);
+        return out;
+    }
+
     // --- what is asked ---
     Task<> choose() {
         const Deadline settled = Deadline::in_ms(options_.settle_ms);
@@ -230,7 +250,9 @@ class Session::Running {
                 is_starving_ = true, starved_ = Deadline::in_ms(kStarvingMs);
                 meet_.cancel();
             }
+            if (chooser_.budget().extra().wanted_bytes > wanted_bytes_) meet_.cancel();
             tell();
+            if (options_.state && state_due_.passed()) options_.state(state()), state_due_ = Deadline::in_ms(kStateMs);
             co_await wait_ms(chooser_.wake_ms().value_or(kForEverMs));
         }
         ending_.request_stop();
@@ -246,7 +268,7 @@ class Session::Running {
         if (bans_.is_anybody_false())
             co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
-        if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
+        if (chooser_.compares(ask.piece, options_.compare_one_in * std::max<uint64_t>(1, members_in_all_)))
             co_return co_await compare(ask, endpoint);
         if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;
@@ -315,7 +337,6 @@ class Session::Running {
     const std::shared_ptr<Share> share_;
     Keeper& keeper_;
     Bans& bans_;
-    Random& random_;
     transfer::Loop loop_;
     const std::unique_ptr<Introductions> introductions_;
     const std::unique_ptr<net::HttpClient> http_;
@@ -324,10 +345,12 @@ class Session::Running {
     Chooser chooser_;
     std::vector<std::string> owners_;
     uint64_t members_in_all_ = 0, getters_in_all_ = 0;
+    uint64_t wanted_bytes_ = 0;            ///< of extra, as controllers were told last
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it
     Neighbour next_id_ = 0;
     bool has_met_ = false, has_settled_ = false, is_woken_ = false, is_starving_ = false;
     Deadline starved_ = Deadline::in_ms(0);  ///< not before that are others asked for again
+    Deadline state_due_ = Deadline::in_ms(0);
     asio::steady_timer wake_, meet_;
     std::stop_source ending_;
     std::optional<Error> error_;

@@ -25,4 +25,14 @@ void Progress::end_long_file(const std::string& path) {
     std::erase_if(long_files_, [&](const auto& f) { return f.path == path; });
 }
 
+std::optional<swarm::SessionState> Progress::swarm() const {
+    const MutexLock lock(mutex_);
+    return swarm_;
+}
+
+void Progress::say_swarm(const swarm::SessionState& state) {
+    const MutexLock lock(mutex_);
+    swarm_ = state;
+}
+
 }  // namespace zcdp::sync

@@ -5,8 +5,9 @@
 // one after the other, as they come (cut through: a piece that meets a free downlink is there when its last byte was
 // sent), and what waits for it holds its slot meanwhile. The origin's link is shared by all that is drawn at once.
 // News, requests and pieces take latency_ms; news that change are told together_ms later, as a server's long poll does.
-// Nothing that was asked is taken back. Who is lost says nothing any more: what was asked of it fails (its connection
-// is reset), and after forget_ms the introducer knows it no more.
+// Nothing that was asked is taken back. What is compared comes of the origin instead. Who is lost says nothing any
+// more: what was asked of it fails (its connection is reset), and after forget_ms the introducer knows it no more.
+// Members meet the introducer as often as it says.
 #pragma once
 
 #include <algorithm>
@@ -40,6 +41,8 @@ struct SimOptions {
     double lost = 0, lost_at = 0.5;  ///< this share is lost, when so much of S/B has gone by
     double hung = 0;                 ///< of those lost, this share hangs: what is asked of them is never answered
     double together_ms = 10, latency_ms = 1, starving_ms = 3'000, forget_ms = 30'000, timeout_ms = 30'000;
+    uint32_t compare_one_in = 100;  ///< as SessionOptions has it
+    bool controllers_go = false;    ///< nobody introduces once it has begun
     uint32_t slots = PeerServerOptions{}.slots;
     IntroducerOptions introducer = {.forget_ms = 1'000'000'000};  ///< who is lost leaves, after this one's forget_ms
     ChooserOptions chooser = {};
@@ -51,8 +54,9 @@ struct SimReport {
     double drawn = 0;                    ///< pieces that the source has sent, in datasets
     double source_end = 0;               ///< when the source had begun its last piece, in S/B
     std::vector<double> uplinks;         ///< how much of the receivers' uplinks was used in each tenth of S/B
-    uint64_t asked_twice = 0, taken_over = 0, lost = 0;
-    bool ended = false;  ///< all that were not lost have all
+    uint64_t asked_twice = 0, taken_over = 0, lost = 0, compared = 0, over_budget = 0;
+    uint32_t doomed = 0;  ///< receivers that were lost, or would have been
+    bool ended = false;   ///< all that were not lost have all
 };
 
 class SimSwarm {
@@ -75,7 +79,7 @@ class SimSwarm {
     }
 
   private:
-    enum class What { asked, sent, drawn, arrived, failed, publish, wake, lose, forget, meet, measure };
+    enum class What { asked, sent, drawn, arrived, failed, publish, wake, lose, silent, forget, meet, want, measure };
     struct Event {
         double at_ms;
         uint64_t order;
@@ -98,9 +102,11 @@ class SimSwarm {
         std::vector<uint32_t> sent;  ///< how often each piece was
         uint32_t sending = 0;        ///< slots that are taken
         bool doomed = false, lost = false, hung = false, publish_set = false;
+        uint64_t again_ms = 0, wanted = 0;  ///< wanted: of extra, as the introducer was told
         double rate = 1, down_free_ms = 0, starved_ms = 0, done_ms = -1, wake_set_ms = 1e18;
     };
     static constexpr uint32_t kSource = 0;  ///< the source's number, when it is a member
+    static constexpr uint32_t kOrigin = UINT32_MAX;
     static constexpr const char* kName = "simulated";
 
     double total_ms() const { return static_cast<double>(options_.pieces) * options_.piece_ms; }
@@ -121,8 +127,10 @@ class SimSwarm {
         origin_.set_rate(options_.source_links / options_.piece_ms, options_.connection_links / options_.piece_ms);
         at(total_ms() / 10, What::measure, 0);
         has_settled_ = true;
-        for (uint32_t i = first_receiver(); i < members_.size(); ++i)
+        for (uint32_t i = first_receiver(); i < members_.size(); ++i) {
             members_[i].chooser->set_owners(members_[i].owners), step(i);
+            at(static_cast<double>(members_[i].again_ms), What::meet, i);
+        }
     }
 
     void make(uint32_t index) {
@@ -151,13 +159,21 @@ class SimSwarm {
 
     /// As a session does.
     void meet(uint32_t index, bool is_starving = false) {
+        if (has_settled_ && options_.controllers_go) return;
         Member& member = members_[index];
         MemberNews news{.name = member.name, .address = "10.0.0.1:7443", .is_holder = is_source(index)};
         for (const uint32_t neighbour : member.neighbours) news.neighbours.push_back(members_[neighbour].name);
         if (is_starving) news.neighbours.resize(news.neighbours.size() / 4);
+        if (!is_source(index)) {
+            news.drawn_bytes = member.chooser->budget().drawn_bytes(), news.extra = member.chooser->budget().extra();
+            member.wanted = news.extra.wanted_bytes;
+        }
         const auto met = introducer_.meet(kName, news);
         ZCDP_ASSERT(met);
         if (is_source(index)) return;
+        member.again_ms = met->again_ms;
+        member.chooser->heard_members(met->members);
+        member.chooser->budget().heard(met->drawn_bytes, news.drawn_bytes, met->granted_bytes);
         for (const std::string& gone : met->gone) part(index, number_of(gone));
         const bool are_others = !member.owners || member.owners->members() != met->owners;
         if (are_others) member.owners = owners_of(met->owners);
@@ -200,7 +216,9 @@ class SimSwarm {
             case What::wake: return wake(event.member, event.at_ms);
             case What::lose: return lose(event.member, event.other);
             case What::forget: return forget();
+            case What::silent: return silent(event.member);
             case What::meet: return meet_again(event.member);
+            case What::want: return want(event.member);
             case What::measure: return measure();
         }
     }
@@ -220,13 +238,24 @@ class SimSwarm {
     void step(uint32_t index) {
         Member& member = members_[index];
         for (const Ask& ask : member.chooser->next()) {
-            if (ask.of) at(now_ms_ + options_.latency_ms, What::asked, *ask.of, index, ask);
-            else draw(index, ask);
+            if (!ask.of) draw(index, ask);
+            else if (compares(index, ask)) ++compared_, draw(index, ask);
+            else at(now_ms_ + options_.latency_ms, What::asked, *ask.of, index, ask);
+        }
+        const uint64_t wanted = member.chooser->budget().extra().wanted_bytes;
+        if (wanted > member.wanted && !options_.controllers_go) {
+            member.wanted = wanted;
+            at(now_ms_ + options_.latency_ms, What::want, index);
         }
         if (const auto wake = member.chooser->wake_ms()) {
             const double at_ms = now_ms_ + static_cast<double>(*wake) + 1;
             if (at_ms < member.wake_set_ms) member.wake_set_ms = at_ms, at(at_ms, What::wake, index);
         }
+    }
+
+    bool compares(uint32_t index, const Ask& ask) {
+        if (options_.source_is_member || members_[*ask.of].lost) return false;
+        return members_[index].chooser->compares(ask.piece, options_.compare_one_in * uint64_t{options_.receivers});
     }
 
     /// Its neighbours are to hear from it.
@@ -310,9 +339,9 @@ class SimSwarm {
 
     void arrived(uint32_t index, uint32_t from, const Ask& ask) {
         Member& member = members_[index];
-        if (ask.of) --members_[from].sending;
+        if (from != kOrigin) --members_[from].sending;
         if (!member.lost) take(index, ask);
-        if (ask.of && !members_[from].lost) send(from);
+        if (from != kOrigin && !members_[from].lost) send(from);
     }
 
     void take(uint32_t index, const Ask& ask) {
@@ -341,7 +370,7 @@ class SimSwarm {
     }
     void drawn(uint64_t event) {
         if (event != origin_event_ || origin_.sending() == 0) return;  // another draw has begun since
-        deliver(origin_.end(now_ms_), 0);
+        deliver(origin_.end(now_ms_), kOrigin);
         await_origin();
     }
 
@@ -353,10 +382,13 @@ class SimSwarm {
         for (const SimSending& one : member.to_send) at(failed_ms, What::failed, one.to, 0, one.ask);
         for (const SimSending& one : member.uplink.break_off()) at(failed_ms, What::failed, one.to, 0, one.ask);
         member.to_send.clear();
-        if (!hangs)
-            for (const uint32_t listener : member.listeners)
-                if (!members_[listener].lost) members_[listener].chooser->gone(index), step(listener);
+        at(hangs ? failed_ms : now_ms_, What::silent, index);
         if (!forget_set_) forget_set_ = true, at(now_ms_ + options_.forget_ms, What::forget, 0);
+    }
+
+    void silent(uint32_t index) {
+        for (const uint32_t listener : members_[index].listeners)
+            if (!members_[listener].lost) members_[listener].chooser->gone(index), step(listener);
     }
 
     /// The introducer has not heard of the lost for a while; the others hear that when they meet it next, and get new
@@ -364,12 +396,17 @@ class SimSwarm {
     void forget() {
         for (const Member& member : members_)
             if (member.lost) introducer_.leave(kName, member.name);
-        for (uint32_t i = first_receiver(); i < members_.size(); ++i)
-            at(now_ms_ + static_cast<double>(options_.introducer.again_ms) * random_.unit(), What::meet, i);
     }
 
     void meet_again(uint32_t index) {
-        if (members_[index].lost) return;
+        if (members_[index].lost || members_[index].done_ms >= 0) return;
+        meet(index);
+        step(index);
+        at(now_ms_ + static_cast<double>(members_[index].again_ms) * (0.9 + 0.1 * random_.unit()), What::meet, index);
+    }
+
+    void want(uint32_t index) {
+        if (members_[index].lost || members_[index].done_ms >= 0) return;
         meet(index);
         step(index);
     }
@@ -387,13 +424,15 @@ class SimSwarm {
     SimReport report() const {
         SimReport out;
         out.drawn = static_cast<double>(drawn_) / static_cast<double>(options_.pieces);
+        out.compared = compared_;
         out.source_end = source_end_ms_ / total_ms();
         out.uplinks = uplinks_;
         for (uint32_t i = first_receiver(); i < members_.size(); ++i) {
             const Member& member = members_[i];
             out.asked_twice += member.chooser->asked_twice();
             out.taken_over += member.chooser->draws().taken_over();
-            out.lost += member.chooser->lost();
+            out.lost += member.chooser->lost(), out.over_budget += member.chooser->drawn().over_budget;
+            out.doomed += member.doomed;
             if (member.doomed) continue;
             out.finished += member.done_ms >= 0;
             out.last = std::max(out.last, member.done_ms / total_ms());
@@ -415,7 +454,7 @@ class SimSwarm {
     SimLink origin_;
     double now_ms_ = 0, source_end_ms_ = 0, uplinks_sent_ = 0;
     std::vector<double> uplinks_;
-    uint64_t order_ = 0, origin_event_ = 0, drawn_ = 0;
+    uint64_t order_ = 0, origin_event_ = 0, drawn_ = 0, compared_ = 0;
     uint32_t unfinished_ = 0, doomed_ = 0;
     bool has_settled_ = false, forget_set_ = false;
 };

@@ -50,6 +50,9 @@ bool set(zcdp::swarm::SimOptions& options, const std::string& name, double value
     else if (name == "slow_factor") options.chooser.draws.slow_factor = value;
     else if (name == "seen_least") options.chooser.draws.seen_least = count;
     else if (name == "worth") options.chooser.draws.worth = value;
+    else if (name == "compare_one_in") options.compare_one_in = count;
+    else if (name == "budget_percent") options.chooser.budget.percent = count;
+    else if (name == "controllers_go") options.controllers_go = value != 0;
     else if (name == "once") options.chooser.last_pieces = 0, options.chooser.late_ms_least = 1'000'000'000;
     else return false;
     return true;
@@ -67,9 +70,10 @@ int main(int argc, char** argv) {
     }
     const zcdp::swarm::SimReport report = zcdp::swarm::SimSwarm(options).run();
     fmt::print(
-        R"({{"ended": {}, "healthy": {}, "healthy_last": {:.4f}, "last": {:.4f}, "drawn": {:.4f}, "asked_twice": {}, "taken_over": {}, "lost": {}, "source_end": {:.3f}, "uplinks": [{:.2f}]}})"
+        R"({{"ended": {}, "healthy": {}, "healthy_last": {:.4f}, "last": {:.4f}, "drawn": {:.4f}, "asked_twice": {}, "taken_over": {}, "lost": {}, "compared": {}, "over_budget": {}, "source_end": {:.3f}, "uplinks": [{:.2f}]}})"
         "\n",
         report.ended, report.healthy, report.healthy_last, report.last, report.drawn, report.asked_twice,
-        report.taken_over, report.lost, report.source_end, fmt::join(report.uplinks, ", "));
+        report.taken_over, report.lost, report.compared, report.over_budget, report.source_end,
+        fmt::join(report.uplinks, ", "));
     return report.ended ? 0 : 1;
 }

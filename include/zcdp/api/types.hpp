@@ -113,9 +113,10 @@ struct DatasetRefresh {
 
 struct DatasetTransfer {
     Word<PeerUse> peers;
+    uint32_t origin_budget_percent = 0;  ///< what all nodes together may read of the origin; 0: 105
     template <class Self, class F>
     static void fields(Self& self, F&& field) {
-        field("peers", self.peers);
+        field("peers", self.peers), field("originBudgetPercent", self.origin_budget_percent);
     }
     bool operator==(const DatasetTransfer&) const = default;
 };
@@ -276,6 +277,34 @@ struct LastError {
     bool operator==(const LastError&) const = default;
 };
 
+/// A node that another gets nothing of, or little.
+struct PeerTrouble {
+    std::string node;
+    std::string reason;  ///< "unreachable", "slow", or why it is banned: "wrong_bytes", "too_slow", "false_claim"
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) {
+        field("node", self.node), field("reason", self.reason);
+    }
+    bool operator==(const PeerTrouble&) const = default;
+};
+
+/// How a node gets a dataset with others, or got it last. Of pieces: how many were drawn of the origin as their owner,
+/// in another owner's place, again after they were lost, and to be compared.
+struct NodePeers {
+    uint32_t neighbours = 0;
+    std::vector<PeerTrouble> troubled;
+    uint64_t pieces = 0, owned = 0, taken_over = 0, drawn_again = 0, compared = 0, over_budget = 0;
+    std::vector<std::string> late_owners;  ///< whose pieces were taken over
+    template <class Self, class F>
+    static void fields(Self& self, F&& field) {
+        field("neighbours", self.neighbours), field("troubled", self.troubled), field("pieces", self.pieces);
+        field("owned", self.owned), field("takenOver", self.taken_over), field("drawnAgain", self.drawn_again);
+        field("compared", self.compared), field("overBudget", self.over_budget);
+        field("lateOwners", self.late_owners);
+    }
+    bool operator==(const NodePeers&) const = default;
+};
+
 struct NodeDatasetStatus {
     int64_t observed_generation = 0;
     Word<Phase> phase;
@@ -286,6 +315,7 @@ struct NodeDatasetStatus {
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0, size_bytes = 0;
     std::string started, finished, last_use;
     std::string peer_address;  ///< "10.0.0.7:7443": where this node gives the dataset to others; "": it does not
+    NodePeers peers;
     std::vector<PodRef> pods;
     uint32_t pod_count = 0;  ///< of `pods`, for a column
     std::optional<LastError> last_error;
@@ -297,7 +327,8 @@ struct NodeDatasetStatus {
         field("etaSeconds", self.eta_seconds), field("originBytes", self.origin_bytes);
         field("peerBytes", self.peer_bytes), field("reusedBytes", self.reused_bytes);
         field("sizeBytes", self.size_bytes), field("started", self.started), field("finished", self.finished);
-        field("lastUse", self.last_use), field("peerAddress", self.peer_address), field("pods", self.pods);
+        field("lastUse", self.last_use), field("peerAddress", self.peer_address), field("peers", self.peers);
+        field("pods", self.pods);
         field("podCount", self.pod_count), field("lastError", self.last_error);
     }
     bool operator==(const NodeDatasetStatus&) const = default;

@@ -16,6 +16,8 @@ struct StatusNode {
     uint64_t bytes_done = 0, bytes_total = 0, bytes_per_second = 0, eta_seconds = 0;
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0;  ///< where they came from
     size_t pods = 0;
+    uint32_t neighbours = 0;  ///< nodes that are asked for it, or were
+    size_t troubled = 0;      ///< nodes that are banned, unreachable or slow
 };
 struct StatusDataset {
     std::string ns, name, phase, ready, size, reason, message, snapshot;
@@ -37,6 +39,7 @@ struct Explanation {
     bool fine = false;  ///< nothing blocks
     std::string step;   ///< what blocks, as one word: "gate", "listing", "credentials", "space", …
     std::string message, hint;
+    std::vector<std::string> peers = {};  ///< of a dataset or a node: what it came with from other nodes, a line each
 };
 /// kind: pod, dataset, claim or node. Errors: usage; not_found: there is no such object.
 Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::string& ns, const std::string& name);

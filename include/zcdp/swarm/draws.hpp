@@ -67,6 +67,11 @@ class Draws {
     std::optional<uint64_t> wake_ms() const;
 
     const HaveMap& there() const { return there_; }
+    /// Whether somebody else draws it, too, or has drawn it: it is late with its owner, or was lost.
+    bool is_extra(uint64_t piece) const;
+    bool is_lost(uint64_t piece) const { return lost_.contains(piece); }
+    /// "" when there are no owners.
+    std::string owner_of(uint64_t piece) const;
     /// Nobody else draws.
     bool is_alone() const;
     uint32_t window() const;
@@ -102,6 +107,7 @@ class Draws {
     uint64_t next_ = 0;                    ///< the first piece that never was in the window
     uint32_t punctual_ = 0;                ///< of awaited_, those that are not late
     std::set<uint64_t> elsewhere_;         ///< drawn by others before it was in the window
+    std::set<uint64_t> lost_;              ///< and not there again
     std::vector<uint64_t> due_;
     uint64_t taken_over_ = 0;
 

@@ -5,6 +5,9 @@
 // those who have the fewest neighbours are given first. Were it one-sided, those who came first would be asked by
 // everybody, and the uplinks of those who came last by nobody.
 //
+// What a swarm may draw of the origin beyond once is given out here, to who asks first, so that it is given once. Who
+// says that it needs all of it costs others a wait.
+//
 // Pure but for the clock's and the randomness's interfaces. Thread rule: belongs to one thread (its user's lock).
 #pragma once
 
@@ -36,6 +39,14 @@ struct IntroducerOptions {
 /// Whether it can be a member's name, its address or its zone: up to 256 visible ASCII characters.
 bool is_member_word(std::string_view text);
 
+/// What a swarm draws of the origin beyond once (origin_budget.hpp).
+struct Extra {
+    uint64_t most_bytes = 0;     ///< of the whole swarm, as its members reckon it
+    uint64_t granted_bytes = 0;  ///< to this member, in all
+    uint64_t wanted_bytes = 0;   ///< by it, in all
+    bool operator==(const Extra&) const = default;
+};
+
 /// What a member says of itself.
 struct MemberNews {
     std::string name;     ///< of its node: unique in a swarm
@@ -44,6 +55,8 @@ struct MemberNews {
     bool is_holder = false;
     uint64_t pieces_done = 0;
     std::vector<std::string> neighbours;  ///< it has these; it wants more when they are few
+    uint64_t drawn_bytes = 0;             ///< of the origin, since it began to get the dataset
+    Extra extra = {};
     bool operator==(const MemberNews&) const = default;
 };
 
@@ -58,6 +71,8 @@ struct Introduction {
     std::vector<std::string> owners;    ///< who draws; sorted. The same for all who have heard the same
     uint64_t members = 0, holders = 0;
     uint64_t again_ms = 0;
+    uint64_t drawn_bytes = 0;    ///< by all members, and by those that were members since the swarm began
+    uint64_t granted_bytes = 0;  ///< of extra, to who asks, in all
     std::string snapshot;  ///< what others have made of the revision; "": not known. Set by who keeps the Introducer
 };
 
@@ -82,7 +97,8 @@ class Introducer {
         int64_t heard_ns = 0;
         uint64_t rank = 0;                  ///< those with the lowest own the pieces
         std::vector<std::string> given_to;  ///< they were given this one, and it has not been told yet
-        size_t place = 0;                   ///< among the holders, or the getters
+        uint64_t granted_bytes = 0;
+        size_t place = 0;  ///< among the holders, or the getters
         size_t load() const { return news.neighbours.size() + given_to.size(); }
     };
     struct Swarm {
@@ -91,6 +107,8 @@ class Introducer {
         std::vector<std::string> owners;
         bool owners_known = false;
         int64_t grew_ns = 0, forgot_ns = 0;
+        int64_t grants_from_ns = 0;
+        uint64_t drawn_bytes = 0, granted_bytes = 0;  ///< by and to all that are and were members
     };
     Result<Swarm*> swarm_of(const std::string& name, const MemberNews& news);
     Result<Member*> take(Swarm& swarm, const std::string& name, const MemberNews& news) const;
@@ -101,6 +119,7 @@ class Introducer {
     Member& hear(Swarm& swarm, const std::string& name, const MemberNews& news) const;
     const std::vector<std::string>& owners_of(Swarm& swarm) const;
     std::vector<Member*> some(const std::vector<Member*>& all, const MemberNews& news);
+    uint64_t grant(Swarm& swarm, Member& member) const;
     template <class Give>
     void give_getters(Swarm& swarm, Member& member, const size_t& getters, const Give& give);
     void introduce(Swarm& swarm, Member& member, Introduction& out);

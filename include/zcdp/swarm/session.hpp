@@ -19,6 +19,7 @@
 #include "zcdp/swarm/bans.hpp"
 #include "zcdp/swarm/chooser.hpp"
 #include "zcdp/swarm/introducer.hpp"
+#include "zcdp/swarm/session_state.hpp"
 #include "zcdp/swarm/share.hpp"
 
 namespace zcdp::swarm {
@@ -63,6 +64,8 @@ struct SessionOptions {
     /// member of many does it more rarely.
     uint32_t compare_one_in = 100;
     ChooserOptions chooser = {};
+    /// How it goes, about once a second and at its end; called on the session's loop.
+    std::function<void(const SessionState&)> state = {};
 };
 
 /// What a session did; for messages and metrics.
@@ -72,6 +75,7 @@ struct SessionReport {
     uint64_t pieces_received = 0, bytes_received = 0;  ///< of members
     uint64_t pieces_compared = 0;                      ///< of those drawn
     uint64_t failures = 0, banned = 0, asked_twice = 0, taken_over = 0, lost = 0;
+    uint64_t over_budget = 0;  ///< of those drawn: more than the budget, but nobody gave them
 };
 
 class Session {

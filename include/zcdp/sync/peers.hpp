@@ -28,8 +28,8 @@ struct Peers {
     swarm::IdentityNow identity;  ///< never null: who has none has no peers
     std::function<std::unique_ptr<net::HttpClient>(asio::any_io_executor)> http;
     std::function<std::unique_ptr<swarm::Introductions>(asio::any_io_executor)> introductions;
-    uint32_t compare_one_in = 100;  ///< as swarm::SessionOptions has it
-    swarm::ChooserOptions chooser = {};
+    uint32_t compare_one_in = 100;       ///< as swarm::SessionOptions has it
+    swarm::ChooserOptions chooser = {};  ///< with the budget of the origin
 };
 
 /// What a swarm is called among its members and in a PeerServer: 32 hex digits.

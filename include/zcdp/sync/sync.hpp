@@ -17,6 +17,7 @@
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/ids.hpp"
 #include "zcdp/origin/options.hpp"
+#include "zcdp/swarm/session_state.hpp"
 
 namespace zcdp::store {
 class Store;
@@ -93,9 +94,14 @@ struct Progress {
     void advance_long_file(const std::string& path, int64_t bytes);
     void end_long_file(const std::string& path);
 
+    /// How the swarm goes, or went last; nullopt without one.
+    std::optional<swarm::SessionState> swarm() const;
+    void say_swarm(const swarm::SessionState& state);
+
   private:
     mutable Mutex mutex_;
     std::vector<LongFile> long_files_ ZCDP_GUARDED_BY(mutex_);
+    std::optional<swarm::SessionState> swarm_ ZCDP_GUARDED_BY(mutex_);
 };
 
 /// Source, dest and store must lie apart, also through symlinks and mounts; nothing is made or changed. `store_root` is

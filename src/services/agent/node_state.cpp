@@ -12,6 +12,22 @@ namespace zcdp::services::agent {
 namespace {
 
 constexpr uint64_t kReportEveryMs = 5'000, kLeasedAgainMs = 10'000, kWaitingAgainMs = 1'000;
+constexpr size_t kNamedMost = 16;  // nodes, in a status
+
+api::NodePeers peers_of(const swarm::SessionState& state) {
+    api::NodePeers out{.neighbours = state.neighbours,
+                       .pieces = state.pieces,
+                       .owned = state.drawn.owned,
+                       .taken_over = state.drawn.taken_over,
+                       .drawn_again = state.drawn.again,
+                       .compared = state.drawn.compared,
+                       .over_budget = state.drawn.over_budget};
+    for (const auto& [node, reason] : state.troubled)
+        if (out.troubled.size() < kNamedMost) out.troubled.push_back({node, reason});
+    for (const std::string& node : state.drawn.late_owners)
+        if (out.late_owners.size() < kNamedMost) out.late_owners.push_back(node);
+    return out;
+}
 
 }  // namespace
 
@@ -73,6 +89,7 @@ api::NodeDatasetStatus node_dataset_status(const NodeDatasetView& view, api::Pha
                    : transfer.bytes_total > 0
                        ? fmt::format("{}%", std::min<uint64_t>(99, transfer.bytes_done * 100 / transfer.bytes_total))
                        : "";
+    if (transfer.swarm) out.peers = peers_of(*transfer.swarm);
     out.bytes_per_second = static_cast<uint64_t>(transfer.bytes_per_second);
     const uint64_t left = transfer.bytes_total - std::min(transfer.bytes_done, transfer.bytes_total);
     out.eta_seconds = transfer.bytes_per_second > 1 && phase == api::Phase::syncing

@@ -18,6 +18,14 @@ constexpr unsigned kConnectionsMost = 1'024;
 
 bool wants_peers(const api::NodeDataset& object) { return object.spec.transfer.peers != api::PeerUse::never; }
 
+/// How this node chooses; the dataset has the budget.
+swarm::ChooserOptions chooser_of(const api::NodeDataset& wanted) {
+    swarm::ChooserOptions chooser;
+    if (const uint32_t percent = wanted.spec.transfer.origin_budget_percent; percent > 0)
+        chooser.budget.percent = percent;
+    return chooser;
+}
+
 std::string swarm_of(const api::NodeDataset& object) {
     return sync::swarm_name(object.spec.dataset.uid, object.spec.revision);
 }
@@ -152,7 +160,8 @@ std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
                                                             machine.log);
                            },
                        .introductions = [make = parts_.introductions,
-                                         wanted](asio::any_io_executor executor) { return make(executor, wanted); }};
+                                         wanted](asio::any_io_executor executor) { return make(executor, wanted); },
+                       .chooser = chooser_of(wanted)};
 }
 
 // --- what is Ready ---

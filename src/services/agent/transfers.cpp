@@ -91,6 +91,7 @@ std::optional<TransferView> Transfers::view(const std::string& name) const {
     const auto at = transfers_.find(name);
     if (at == transfers_.end()) return std::nullopt;
     TransferView out = at->second.view;
+    if (at->second.progress) out.swarm = at->second.progress->swarm();
     if (const auto& progress = at->second.progress; progress && out.phase == TransferPhase::running) {
         out.bytes_total = progress->bytes_total, out.bytes_done = progress->bytes_done;
         out.objects_total = progress->objects_total;

@@ -31,6 +31,7 @@ struct TransferView {
     std::string snapshot;  ///< once ready
     uint64_t bytes_done = 0, bytes_total = 0, objects_total = 0;
     uint64_t origin_bytes = 0, peer_bytes = 0, reused_bytes = 0, size_bytes = 0;
+    std::optional<swarm::SessionState> swarm;  ///< of the last attempt
     double bytes_per_second = 0;
     int64_t started_unix_s = 0, finished_unix_s = 0;
     std::optional<Error> error;  ///< of the last attempt, while it has not succeeded since

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "src/services/backend/nested_mounts.hpp"
+#include "src/services/client/peers_text.hpp"
 #include "src/services/client/read.hpp"
 #include "src/services/controller/world.hpp"
 #include "zcdp/services/cluster_view.hpp"
@@ -213,6 +214,20 @@ Result<Explanation> explain_node(kube::Api& api, const api::Node& node) {
     return fine(fmt::format("node {} has {} of {} datasets ready{}", name, ready, wanted, in_brackets(all_of_it)));
 }
 
+/// Of a dataset on all nodes, or of all datasets on one.
+Result<std::vector<std::string>> peers_lines(kube::Api& api, const std::string& dataset_uid, const std::string& node) {
+    ZCDP_TRY(const auto all, read_all<api::NodeDataset>(api, res::node_datasets));
+    std::vector<std::string> lines;
+    for (const auto& held : all) {
+        if (dataset_uid.empty() ? held.spec.node != node : held.spec.dataset.uid != dataset_uid) continue;
+        const std::string who = dataset_uid.empty() ? held.spec.dataset.namespace_ + "/" + held.spec.dataset.name
+                                                    : "node " + held.spec.node;
+        if (std::string line = peers_text(who, held.status.peers); !line.empty()) lines.push_back(std::move(line));
+    }
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
 }  // namespace
 
 Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::string& ns, const std::string& name) {
@@ -223,7 +238,9 @@ Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::
     }
     if (kind == "dataset") {
         ZCDP_TRY(const auto dataset, read_one<api::Dataset>(api, res::datasets, ns, name));
-        return explain_dataset(dataset);
+        Explanation out = explain_dataset(dataset);
+        ZCDP_TRY(out.peers, peers_lines(api, dataset.metadata.uid, ""));
+        return out;
     }
     if (kind == "claim") {
         ZCDP_TRY(const auto claim, read_one<api::DatasetClaim>(api, res::claims, ns, name));
@@ -231,7 +248,9 @@ Result<Explanation> explain(kube::Api& api, const std::string& kind, const std::
     }
     if (kind == "node") {
         ZCDP_TRY(const auto node, read_one<api::Node>(api, res::nodes, "", name));
-        return explain_node(api, node);
+        ZCDP_TRY(Explanation out, explain_node(api, node));
+        ZCDP_TRY(out.peers, peers_lines(api, "", name));
+        return out;
     }
     return Error(ErrorKind::usage, "cannot be explained", kind, "pod, dataset, claim or node");
 }

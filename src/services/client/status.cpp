@@ -44,7 +44,9 @@ Result<ClusterStatus> cluster_status(kube::Api& api, const std::string& ns) {
                              node.status.origin_bytes,
                              node.status.peer_bytes,
                              node.status.reused_bytes,
-                             node.status.pods.size()};
+                             node.status.pods.size(),
+                             node.status.peers.neighbours,
+                             node.status.peers.troubled.size()};
             if (node.status.last_error)
                 place.reason = node.status.last_error->reason.text(), place.message = node.status.last_error->message;
             one.nodes.push_back(std::move(place));

@@ -40,6 +40,22 @@ constexpr Gauge kGauges[] = {
      [](const World&, const api::Dataset& d) -> uint64_t { return d.status.reused_bytes; }},
 };
 
+/// What all nodes read from the origin of the present revision, of what it has; 0 while it is not known.
+double origin_budget_ratio(const World& world, const api::Dataset& dataset) {
+    uint64_t origin_bytes = 0;
+    for (const auto& held : world.node_datasets.by_index(dataset.metadata.uid))
+        if (held->spec.revision == dataset.status.revision) origin_bytes += held->status.origin_bytes;
+    const uint64_t bytes = dataset.status.bytes.value_or(0);
+    return bytes == 0 ? 0 : static_cast<double>(origin_bytes) / static_cast<double>(bytes);
+}
+
+constexpr const char* kOriginBudgetRatio = "zcdp_origin_budget_ratio";
+
+std::string labels_of(const api::Dataset& dataset) {
+    return fmt::format("{{namespace=\"{}\",dataset=\"{}\",backend=\"{}\"}}", dataset.metadata.namespace_,
+                       dataset.metadata.name, dataset.spec.source.backend);
+}
+
 void head(std::string& out, const char* name, const char* help) {
     fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} gauge\n", name, help);
 }
@@ -54,10 +70,14 @@ std::string dataset_metrics(const World& world, size_t most) {
     for (const Gauge& gauge : kGauges) {
         head(out, gauge.name, gauge.help);
         for (size_t i = 0; i < shown; ++i)
-            fmt::format_to(std::back_inserter(out), "{}{{namespace=\"{}\",dataset=\"{}\",backend=\"{}\"}} {}\n",
-                           gauge.name, datasets[i]->metadata.namespace_, datasets[i]->metadata.name,
-                           datasets[i]->spec.source.backend, gauge.value(world, *datasets[i]));
+            fmt::format_to(std::back_inserter(out), "{}{} {}\n", gauge.name, labels_of(*datasets[i]),
+                           gauge.value(world, *datasets[i]));
     }
+    head(out, kOriginBudgetRatio,
+         "Bytes that all nodes together fetched from the origin for the present revision, divided by its bytes.");
+    for (size_t i = 0; i < shown; ++i)
+        fmt::format_to(std::back_inserter(out), "{}{} {:.4f}\n", kOriginBudgetRatio, labels_of(*datasets[i]),
+                       origin_budget_ratio(world, *datasets[i]));
     head(out, "zcdp_datasets_without_series", "Datasets beyond those that have series of their own.");
     fmt::format_to(std::back_inserter(out), "zcdp_datasets_without_series {}\n", datasets.size() - shown);
     head(out, "zcdp_unreadable_objects", "Objects that the controller cannot read now: its log names each.");

@@ -27,6 +27,9 @@ struct NewsForm {
         field("name", self.news.name), field("address", self.news.address), field("zone", self.news.zone);
         field("holder", self.news.is_holder), field("piecesDone", self.news.pieces_done);
         field("neighbours", self.news.neighbours);
+        field("drawnBytes", self.news.drawn_bytes), field("extraMostBytes", self.news.extra.most_bytes);
+        field("extraGrantedBytes", self.news.extra.granted_bytes);
+        field("extraWantedBytes", self.news.extra.wanted_bytes);
     }
 };
 
@@ -47,6 +50,7 @@ struct IntroductionForm {
         field("neighbours", self.neighbours), field("gone", self.rest.gone), field("owners", self.rest.owners);
         field("members", self.rest.members), field("holders", self.rest.holders);
         field("againMs", self.rest.again_ms), field("snapshot", self.rest.snapshot);
+        field("drawnBytes", self.rest.drawn_bytes), field("extraGrantedBytes", self.rest.granted_bytes);
     }
 };
 

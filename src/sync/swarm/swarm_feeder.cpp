@@ -47,18 +47,20 @@ void SwarmFeeder::start(FetchJob& job) {
     swarm::ChooserOptions chooser = peers.chooser;
     chooser.late_ms_least = kNeverMs, chooser.last_pieces = 0;
     peers.server.add(job.swarm, share_);
-    session_ = std::make_unique<swarm::Session>(swarm::SessionOptions{.swarm = job.swarm,
-                                                                      .revision = parts_.revision,
-                                                                      .self = peers.self,
-                                                                      .address = peers.address,
-                                                                      .zone = peers.zone,
-                                                                      .scheme = peers.scheme,
-                                                                      .settle_ms = peers.settle_ms,
-                                                                      .settle_getters = peers.settle_getters,
-                                                                      .compare_one_in = peers.compare_one_in,
-                                                                      .chooser = chooser},
-                                                share_, static_cast<swarm::Keeper&>(*this), peers.bans, peers.http,
-                                                peers.introductions, parts_.clock, parts_.random, parts_.log);
+    session_ = std::make_unique<swarm::Session>(
+        swarm::SessionOptions{.swarm = job.swarm,
+                              .revision = parts_.revision,
+                              .self = peers.self,
+                              .address = peers.address,
+                              .zone = peers.zone,
+                              .scheme = peers.scheme,
+                              .settle_ms = peers.settle_ms,
+                              .settle_getters = peers.settle_getters,
+                              .compare_one_in = peers.compare_one_in,
+                              .chooser = chooser,
+                              .state = [&job](const auto& state) { job.progress.say_swarm(state); }},
+        share_, static_cast<swarm::Keeper&>(*this), peers.bans, peers.http, peers.introductions, parts_.clock,
+        parts_.random, parts_.log);
     thread_ = std::thread([this, &job] { ask_until_done(job); });
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("a Dataset with every field comes back as it was") {
         R"({"metadata":{"name":"d","namespace":"n","uid":"u","resourceVersion":"7","generation":3,"creationTimestamp":"2026-01-02T03:04:05Z",
         "labels":{"a":"b"},"annotations":{"c":"d"},"finalizers":["zcdp.io/in-use"],"ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"x","uid":"y"}]},
         "spec":{"source":{"backend":"b","prefix":"p/","version":"v2","include":["*.bin"],"exclude":["tmp/"]},"placement":{"nodeSelector":{"gpu":"a100"},"replicas":2},
-        "retention":{"pinned":true,"ttl":"72h","keepSnapshots":0},"refresh":{"interval":"1h"},"transfer":{"peers":"Never"},"snapshot":"00","paused":true},
+        "retention":{"pinned":true,"ttl":"72h","keepSnapshots":0},"refresh":{"interval":"1h"},"transfer":{"peers":"Never","originBudgetPercent":110},"snapshot":"00","paused":true},
         "status":{"observedGeneration":3,"phase":"Ready","revision":"r","snapshot":"s","objects":0,"bytes":5,"size":"5 B","ready":"1/1","nodesReady":1,"nodesWanted":1,
         "originBytes":5,"progress":"10%","lastListed":"t","history":[{"revision":"r","snapshot":"s","objects":1,"bytes":5,"listed":"t","source":"b/p/","backend":"b","prefix":"p/","include":["*.bin"],"exclude":["tmp/**"]}],
         "conditions":[{"type":"Ready","status":"True","observedGeneration":3,"lastTransitionTime":"t","reason":"Ready","message":"m"}]}})");

@@ -44,6 +44,22 @@ TEST_CASE("each dataset has its gauges, with the pods that use it; what is beyon
     CHECK(has_line(bounded, "zcdp_datasets_without_series 1"));
 }
 
+TEST_CASE("what all nodes read from the origin of the present revision is a part of its size") {
+    World world;
+    put(world.datasets,
+        R"({"metadata":{"namespace":"n","name":"d","uid":"1"},"status":{"revision":"new","bytes":1000}})");
+    put(world.datasets, R"({"metadata":{"namespace":"n","name":"unlisted","uid":"2"}})");
+    int node = 0;
+    for (const char* held :
+         {R"("revision":"new"},"status":{"originBytes":600}})", R"("revision":"new"},"status":{"originBytes":430}})",
+          R"("revision":"old"},"status":{"originBytes":1000}})"})
+        put(world.node_datasets, R"({"metadata":{"name":"nd-)" + std::to_string(++node) +
+                                     R"("},"spec":{"dataset":{"namespace":"n","name":"d","uid":"1"},)" + held);
+    const std::string text = dataset_metrics(world);
+    CHECK(has_line(text, R"(zcdp_origin_budget_ratio{namespace="n",dataset="d",backend=""} 1.0300)"));
+    CHECK(has_line(text, R"(zcdp_origin_budget_ratio{namespace="n",dataset="unlisted",backend=""} 0.0000)"));
+}
+
 TEST_CASE("an object that cannot be read is a number among the gauges") {
     World world;
     put(world.datasets, R"({"metadata":{"namespace":"n","name":"broken"},"spec":{"paused":"perhaps"}})");

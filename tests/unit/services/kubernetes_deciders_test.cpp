@@ -5,6 +5,7 @@
 #include "src/services/agent/mount_table.hpp"
 #include "src/services/agent/node_state.hpp"
 #include "src/services/backend/backend_access.hpp"
+#include "src/services/client/peers_text.hpp"
 #include "src/services/controller/decide/decide_dataset.hpp"
 #include "src/services/controller/decide/decide_small.hpp"
 #include "src/services/controller/upkeep/roles.hpp"
@@ -238,6 +239,33 @@ TEST_CASE("mountinfo: our mounts by their root, escapes undone, foreign ones lef
     CHECK(mounts[1].sub_path == "sub dir");
     CHECK_FALSE(mounts[1].read_only);
     CHECK(pod_uid_of("/var/lib/kubelet/pods/x/y/volumes/kubernetes.io~csi/d/mount").empty());
+}
+
+TEST_CASE("a node says with whom it got a dataset, and why the origin was asked") {
+    api::NodeDataset object;
+    TransferView transfer;
+    transfer.phase = TransferPhase::running;
+    transfer.swarm = swarm::SessionState{
+        .neighbours = 7,
+        .troubled = {{"node-b", "slow"}, {"node-c", "false_claim"}},
+        .pieces = 40,
+        .drawn = {
+            .owned = 12, .taken_over = 1, .again = 2, .compared = 3, .over_budget = 1, .late_owners = {"node-b"}}};
+    const NodeDatasetView view{object, transfer, {}, false, false, 0, ""};
+    const api::NodePeers peers = node_dataset_status(view, api::Phase::syncing).peers;
+    CHECK(peers.neighbours == 7);
+    CHECK(peers.troubled == std::vector<api::PeerTrouble>{{"node-b", "slow"}, {"node-c", "false_claim"}});
+    CHECK(peers.late_owners == std::vector<std::string>{"node-b"});
+    CHECK(peers_text("node node-a", peers) ==
+          "node node-a: 7 neighbours; of 40 pieces from the origin: 12 as their owner, 1 in place of node-b, which was "
+          "late, 2 again, lost with a node, 3 to compare (1 over the budget); node-b is slow; node-c is banned: "
+          "false_claim");
+    CHECK(peers_text("node node-a", {}).empty());
+    CHECK(peers_text("n/d", {.neighbours = 1, .pieces = 40}) == "n/d: 1 neighbour; of 40 pieces from the origin: none");
+    transfer.swarm->troubled.clear();
+    for (int i = 0; i < 20; ++i) transfer.swarm->troubled["node-" + std::to_string(i)] = "unreachable";
+    const NodeDatasetView many{object, transfer, {}, false, false, 0, ""};
+    CHECK(node_dataset_status(many, api::Phase::syncing).peers.troubled.size() == 16);
 }
 
 TEST_CASE("a node says where it gives a dataset only while it is Ready, and what came from whom") {

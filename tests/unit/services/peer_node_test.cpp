@@ -150,6 +150,19 @@ TEST_CASE("a node that comes later gets all of a dataset from one that has it, a
     const std::string bytes = std::to_string(view.size_bytes);
     CHECK(first.counted("zcdp_peer_bytes_total{direction=\"sent\"} " + bytes));
     CHECK(second.counted("zcdp_peer_bytes_total{direction=\"received\"} " + bytes));
+    REQUIRE(view.swarm);
+    CHECK(view.swarm->neighbours == 1);
+    CHECK(view.swarm->pieces > 0);
+    CHECK(view.swarm->drawn.owned == 0);
+}
+
+TEST_CASE("a dataset's budget is that of its syncs") {
+    Cluster cluster;
+    Agent agent("first", cluster);
+    api::NodeDataset wanted = cluster.wanted;
+    CHECK(agent.peers.peers_of(wanted)->chooser.budget.percent == 105);
+    wanted.spec.transfer.origin_budget_percent = 120;
+    CHECK(agent.peers.peers_of(wanted)->chooser.budget.percent == 120);
 }
 
 TEST_CASE("a dataset whose nodes are not to ask each other comes from the origin, and nobody is given it") {

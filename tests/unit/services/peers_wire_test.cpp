@@ -10,10 +10,12 @@ using swarm::Introduction;
 using swarm::MemberNews;
 
 constexpr const char* kNews =
-    R"({"name":"node-3","address":"10.0.0.7:7443","zone":"eu-1a","piecesDone":12,"neighbours":["node-1"]})";
+    R"({"name":"node-3","address":"10.0.0.7:7443","zone":"eu-1a","piecesDone":12,"neighbours":["node-1"],)"
+    R"("drawnBytes":100,"extraMostBytes":50,"extraGrantedBytes":8,"extraWantedBytes":16})";
 constexpr const char* kIntroduction =
     R"({"neighbours":[{"name":"node-2","address":"[fd00::2]:7443","holder":true}],"gone":["node-1"],)"
-    R"("owners":["node-3"],"members":2,"holders":1,"againMs":200})";
+    R"("owners":["node-3"],"members":2,"holders":1,"againMs":200,"drawnBytes":300,)"
+    R"("extraGrantedBytes":16})";
 
 /// kNews with one member written otherwise.
 std::string news_with(const std::string& member, const std::string& value) {
@@ -32,13 +34,14 @@ std::string names(size_t count) {
 }  // namespace
 
 TEST_CASE("news and introductions are written as the formats say, and read back as they were") {
-    const MemberNews news{"node-3", "10.0.0.7:7443", "eu-1a", false, 12, {"node-1"}};
+    const MemberNews news{"node-3", "10.0.0.7:7443", "eu-1a", false, 12, {"node-1"}, 100, {50, 8, 16}};
     CHECK(to_text(news) == kNews);
     CHECK(read_news(kNews).value() == news);
     Introduction introduction;
     introduction.neighbours = {{"node-2", "[fd00::2]:7443", true}};
     introduction.gone = {"node-1"}, introduction.owners = {"node-3"};
     introduction.members = 2, introduction.holders = 1, introduction.again_ms = 200;
+    introduction.drawn_bytes = 300, introduction.granted_bytes = 16;
     CHECK(to_text(introduction) == kIntroduction);
     const Introduction again = read_introduction(kIntroduction).value();
     CHECK(again.neighbours == introduction.neighbours);
@@ -70,6 +73,7 @@ TEST_CASE("news that nobody would write are refused") {
                                    news_with("piecesDone", "-1"),
                                    news_with("piecesDone", "1.5"),
                                    news_with("piecesDone", "18446744073709551616"),
+                                   news_with("drawnBytes", "-1"),
                                    news_with("neighbours", names(257)),
                                    news_with("neighbours", "[\"\"]"),
                                    news_with("neighbours", "[[[[[]]]]]")}) {

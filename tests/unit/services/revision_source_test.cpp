@@ -168,6 +168,7 @@ TEST_CASE("what a dataset says of peers is told to its nodes, also to those that
     Cluster cluster;
     CHECK(cluster.decide().redirect.empty());
     cluster.dataset.spec.transfer.peers = api::PeerUse::never;
+    cluster.dataset.spec.transfer.origin_budget_percent = 120;
     cluster.add_node("n1");
     DatasetDecision decision = cluster.decide();
     REQUIRE(decision.redirect.size() == 1);
@@ -175,6 +176,7 @@ TEST_CASE("what a dataset says of peers is told to its nodes, also to those that
     CHECK(decision.redirect[0].source == cluster.held[0]->spec.source);
     REQUIRE(decision.create.size() == 1);
     CHECK(decision.create[0].spec.transfer.peers == api::PeerUse::never);
+    CHECK(decision.create[0].spec.transfer.origin_budget_percent == 120);
 }
 
 TEST_CASE("nodes that are told at once to fetch a revision are told how many they are") {

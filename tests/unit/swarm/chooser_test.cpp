@@ -209,4 +209,93 @@ TEST_CASE("what all say is there and no neighbour has for a while is drawn again
     CHECK(member.chooser.there().has(10));
 }
 
+namespace {
+
+/// Of 64 pieces three may be drawn more than once; nobody was given any yet. Piece 0 is another's, and late.
+struct OverBudget : Member {
+    OverBudget() : Member({"a", "b"}, {.draws = {.window_first = 2, .unknown_ms = 1000}}) {
+        late = 0;
+        while (owners.members()[*owners.owner_of(late)] == "a") ++late;
+        chooser.heard_members(2);
+        has(1, {});
+        hear(0);
+        chooser.next();
+        advance_ms(4'000);
+    }
+    void hear(uint64_t granted) { chooser.budget().heard(0, 0, granted); }
+    bool draws_late() {
+        const auto asks = chooser.next();
+        return std::find(asks.begin(), asks.end(), Ask{{}, late}) != asks.end();
+    }
+    const Owners owners{Revision("r"), {"a", "b"}};
+    uint64_t late;
+};
+
+}  // namespace
+
+TEST_CASE("what is late with its owner is drawn once some extra was given for it") {
+    OverBudget member;
+    CHECK_FALSE(member.draws_late());
+    CHECK(member.chooser.budget().extra().wanted_bytes == 1);
+    CHECK(member.chooser.wake_ms() <= 1'000);
+    member.hear(1);
+    CHECK(member.draws_late());
+    CHECK(member.chooser.drawn().over_budget == 0);
+    CHECK(member.chooser.budget().extra_drawn_bytes() == 1);
+    CHECK(member.chooser.drawn().owned == 1);
+    CHECK(member.chooser.drawn().taken_over == 1);
+    CHECK(member.chooser.drawn().late_owners == std::set<std::string>{"b"});
+}
+
+TEST_CASE("over the budget a piece is left to a neighbour that draws it, but not for ever") {
+    OverBudget member;
+    CHECK_FALSE(member.draws_late());
+    member.chooser.has(1, news_of({}, {}, {member.late}));
+    for (int seconds = 0; seconds < 295; seconds += 5) {
+        member.hear(0);
+        CHECK_FALSE(member.draws_late());
+        member.advance_ms(5'000);
+    }
+    member.advance_ms(10'000);
+    CHECK(member.draws_late());
+    CHECK(member.chooser.drawn().over_budget == 1);
+}
+
+TEST_CASE("over the budget a piece of which no neighbour knows is waited for a minute; less, when a member has gone") {
+    OverBudget patient, bereft, alone;
+    for (OverBudget* one : {&patient, &bereft, &alone}) CHECK_FALSE(one->draws_late());
+    patient.advance_ms(59'000);
+    patient.hear(0);
+    CHECK_FALSE(patient.draws_late());
+    patient.advance_ms(1'000);
+    CHECK(patient.draws_late());
+    bereft.chooser.heard_members(1);
+    CHECK_FALSE(bereft.draws_late());
+    bereft.advance_ms(4'000);
+    CHECK(bereft.draws_late());
+    alone.chooser.gone(1);
+    CHECK(alone.draws_late());
+    CHECK(alone.chooser.drawn().over_budget == 1);
+}
+
+TEST_CASE("what others have got meanwhile is not drawn any more") {
+    OverBudget member;
+    CHECK_FALSE(member.draws_late());
+    member.has(1, {member.late});
+    member.hear(1);
+    CHECK_FALSE(member.draws_late());
+    CHECK(member.chooser.budget().extra().wanted_bytes == 0);
+}
+
+TEST_CASE("a comparison waits until some extra was given for it") {
+    Member member({"b"}, no_draws());
+    member.chooser.budget().heard(0, 0, 0);
+    CHECK_FALSE(member.chooser.compares(3, 1));
+    CHECK(member.chooser.budget().extra().wanted_bytes == 1);
+    member.chooser.budget().heard(0, 0, 1);
+    CHECK(member.chooser.compares(4, 1'000'000'000));
+    CHECK_FALSE(member.chooser.compares(5, 1'000'000'000));
+    CHECK(member.chooser.budget().drawn_bytes() == 1);
+}
+
 }  // namespace zcdp::swarm

@@ -192,4 +192,54 @@ TEST_CASE("a swarm that is full takes no holder that somebody else speaks of") {
     CHECK_FALSE(cluster.introducer.hear_of_holder("another", news_of("a", "", true)));
 }
 
+namespace {
+
+MemberNews wanting(const std::string& name, uint64_t wanted_bytes, uint64_t granted_bytes = 0) {
+    MemberNews news = news_of(name);
+    news.extra = {.most_bytes = 100, .granted_bytes = granted_bytes, .wanted_bytes = wanted_bytes};
+    return news;
+}
+
+}  // namespace
+
+TEST_CASE("what members drew is added up, also of those that went or began anew") {
+    Cluster cluster({.forget_ms = 5'000});
+    const auto drew = [&](const std::string& name, uint64_t bytes) {
+        MemberNews news = news_of(name);
+        news.drawn_bytes = bytes;
+        return cluster.meet(news).drawn_bytes;
+    };
+    CHECK(drew("a", 10) == 10);
+    CHECK(drew("b", 5) == 15);
+    CHECK(drew("a", 30) == 35);
+    CHECK(drew("a", 4) == 39);  // it was started again
+    cluster.introducer.leave("swarm", "b");
+    CHECK(drew("a", 4) == 39);
+    CHECK(drew("c", UINT64_MAX) == 1ull << 60);
+    cluster.clock.advance_ns(6'000 * kNsPerMs);
+    CHECK(drew("a", 7) == 7);  // all had gone
+}
+
+TEST_CASE("what may be drawn more than once is given to who asks first, and once") {
+    Cluster cluster;
+    CHECK(cluster.meet(wanting("a", 60)).granted_bytes == 60);
+    CHECK(cluster.meet(wanting("b", 60)).granted_bytes == 40);
+    CHECK(cluster.meet(wanting("c", 60)).granted_bytes == 0);
+    CHECK(cluster.meet(wanting("a", 60)).granted_bytes == 60);  // whose answer was lost
+    CHECK(cluster.meet(wanting("a", 70, 60)).granted_bytes == 60);
+    cluster.introducer.leave("swarm", "a");
+    CHECK(cluster.meet(wanting("c", 60)).granted_bytes == 0);
+}
+
+TEST_CASE(
+    "an introducer that begins when a swarm is under way gives nothing before all have said what they were given") {
+    Cluster cluster({.again_ms = 10'000});
+    MemberNews first = wanting("a", 100, 30);
+    first.neighbours = {"b"};
+    CHECK(cluster.meet(first).granted_bytes == 30);
+    CHECK(cluster.meet(wanting("b", 60, 60)).granted_bytes == 60);
+    cluster.clock.advance_ns(10'000 * kNsPerMs);
+    CHECK(cluster.meet(first).granted_bytes == 40);
+}
+
 }  // namespace zcdp::swarm
