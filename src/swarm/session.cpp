@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "zcdp/base/faults.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 #include "zcdp/transfer/loop.hpp"
 
@@ -143,7 +144,8 @@ class Session::Running {
             if (member.is_over) co_return;
             member.is_heard = true;
             if (!news) {
-                failed(id, news.error());
+                const bool is_wrong = news.error().kind() == ErrorKind::corrupt;
+                failed(id, news.error(), is_wrong && bans_.strike(member.name, Strike::wrong_bytes));
                 co_await sleep_ms(kRetryMs);
                 version = 0;
                 continue;
@@ -205,7 +207,9 @@ class Session::Running {
         switch (error.kind()) {
             case ErrorKind::corrupt: return Strike::wrong_bytes;
             case ErrorKind::timeout:
-            case ErrorKind::stalled: return Strike::too_slow;
+            case ErrorKind::stalled:
+                if (faults::broken("slow-piece")) return std::nullopt;
+                return Strike::too_slow;
             default: return std::nullopt;
         }
     }
@@ -246,8 +250,8 @@ class Session::Running {
         if (bans_.is_anybody_false())
             co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
-        if (random_.below(uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_)) == 0)
-            co_return co_await compare(ask, endpoint);
+        const uint64_t one_in = uint64_t{options_.compare_one_in} * std::max<uint64_t>(1, members_in_all_);
+        if (random_.below(one_in) == 0 && !faults::broken("compare")) co_return co_await compare(ask, endpoint);
         if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;
         ++report_.pieces_received, report_.bytes_received += share_->table().at(ask.piece).size_bytes;

@@ -166,6 +166,10 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
             state.is_theirs = true;
             co_return forget_chunk(state, file, std::move(checked).error());
         }
+    if (digest && state.from) {
+        const uint64_t whole = chunk_length(file.size_bytes(), chunk);
+        job_.bytes_received += whole, job_.progress.bytes_received += whole;
+    }
     const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
         if (here) return {};
@@ -276,8 +280,7 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
             continue;
         }
         if (state.crc) state.crc->update(state.at, room.first(*got));
-        (state.from ? job_.bytes_received : job_.bytes_fetched) += *got;
-        if (state.from) job_.progress.bytes_received += *got;
+        if (!state.from) job_.bytes_fetched += *got;
         if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done += *got;
         state.filled += *got, state.at += *got;
         const bool full = state.at == stop_at;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/sync/fetch/fetcher.hpp"
+#include "zcdp/base/faults.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 
 namespace zcdp::sync {
@@ -70,7 +71,7 @@ Result<> Fetcher::keep_member_run(const MemberRun& run, const std::string& claim
 /// Whether somebody of the swarm has signed that the piece is what came. Errors: corrupt, denied.
 Result<> Fetcher::check_claim(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const {
     ZCDP_TRY(const swarm::Claimed claimed, job_.peers->identity()->read(claim, job_.swarm, piece));
-    if (claimed.digest == digest) return {};
+    if (claimed.digest == digest || faults::broken("piece-digest")) return {};
     return Error(ErrorKind::corrupt, "sent other bytes of a piece than " + claimed.by + " has signed", "a peer");
 }
 

@@ -285,6 +285,28 @@ TEST_CASE("who is banned is asked nothing") {
     CHECK(origin.drawn == kPieces);
 }
 
+TEST_CASE("a member whose have-map grows and shrinks costs time, and nothing else") {
+    Controller controller;
+    Origin origin;
+    Member fickle("fickle", controller, origin, /*has_all=*/true), getter("getter", controller, origin);
+    REQUIRE(controller.meet({.name = "fickle", .address = fickle.address(), .zone = "", .neighbours = {}}));
+    std::jthread changes_its_mind([&fickle](const std::stop_token& stop) {
+        HaveMap all(kPieces), some(kPieces);
+        all.set_all();
+        for (uint64_t at = 0; !stop.stop_requested(); ++at) {
+            some.set(at % kPieces);
+            some.clear((at + kPieces / 2) % kPieces);
+            fickle.share->tell(at % 2 == 0 ? all : some, all, HaveMap(kPieces));
+            std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        }
+    });
+    getter.start();
+    const auto& report = getter.ended();
+    REQUIRE(report);
+    CHECK(getter.pieces->is_whole());
+    CHECK(getter.bans.banned().empty());
+}
+
 TEST_CASE("a member that has a rate sends no faster") {
     Controller controller;
     Origin origin;
