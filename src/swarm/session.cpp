@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,9 @@
 namespace zcdp::swarm {
 namespace {
 
+/// Longer than that nobody waits for a manifest: claims do.
+constexpr uint64_t kProveMs = 60'000;
+constexpr size_t kManifestsMost = 3;
 constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000;
 
 }  // namespace
@@ -226,6 +230,7 @@ class Session::Running {
         // What neighbours have is not drawn: first all are heard, but for those that say nothing.
         const Deadline heard = Deadline::in_ms(kHearMs);
         while (!all_heard() && !heard.passed()) co_await wait_ms(heard.left_ms() + 1);
+        co_await prove();
         has_settled_ = true;
         chooser_.set_owners(owners_of(owners_.empty() ? std::vector{options_.self} : owners_));
         while (!chooser_.mine().full()) {
@@ -238,6 +243,30 @@ class Session::Running {
             co_await wait_ms(chooser_.wake_ms().value_or(kForEverMs));
         }
         ending_.request_stop();
+    }
+
+    /// Where others have made a snapshot of the revision, its manifest comes first, from whoever holds it: it says what
+    /// each piece is, and nobody has to be believed.
+    Task<> prove() {
+        const Deadline until = Deadline::in_ms(kProveMs);
+        std::set<Neighbour> asked;
+        while (!report_.snapshot.empty() && !report_.is_proven && asked.size() < kManifestsMost && !until.passed()) {
+            const auto holder = std::find_if(members_.begin(), members_.end(), [&](const auto& one) {
+                return one.second.is_holder && !one.second.is_over && !asked.contains(one.first);
+            });
+            if (holder == members_.end()) co_return;
+            asked.insert(holder->first);
+            auto answer = co_await client_.manifest(holder->second.endpoint, until);
+            if (!answer && answer.error().kind() == ErrorKind::not_found) continue;
+            auto proven = answer ? co_await keeper_.prove(report_.snapshot, std::move(*answer)) : answer.error();
+            if (!proven) {
+                const auto wrong = strike_of(proven.error());
+                failed(holder->first, proven.error(), wrong && bans_.strike(holder->second.name, *wrong));
+                continue;
+            }
+            report_.is_proven = *proven;
+            co_return;
+        }
     }
 
     Task<> draw(Ask ask) {

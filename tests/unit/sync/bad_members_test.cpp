@@ -5,6 +5,7 @@
 #include "src/sync/swarm/swarm_feeder.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/swarm_nodes.hpp"
+#include "zcdp/sync/held_snapshot.hpp"
 
 namespace zcdp::sync {
 
@@ -19,7 +20,8 @@ namespace {
 struct Byzantine {
     /// `make` is given the list's pieces.
     Byzantine(test::IntroducerInProcess& controller, const Dataset& dataset,
-              const std::function<std::shared_ptr<const swarm::PieceBytes>(std::shared_ptr<const PieceList>)>& make)
+              const std::function<std::shared_ptr<const swarm::PieceBytes>(std::shared_ptr<const PieceList>)>& make,
+              bool is_holder = false)
         : node("liar", controller) {
         EntryList list{open_scratch(system_fs(), scratch.path(), system_random()).value()};
         SpoolWriter spool(system_fs(), list.file.get());
@@ -32,10 +34,24 @@ struct Byzantine {
         swarm::HaveMap all(pieces->table().pieces());
         all.set_all();
         const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
-        node.give(revision, std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)), false);
+        node.give(revision, std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)), is_holder);
     }
     test::TempFolder scratch{true};
     Node node;
+};
+
+class TextReader final : public swarm::PieceReader {
+  public:
+    explicit TextReader(std::string bytes) : bytes_(std::move(bytes)) {}
+    Result<size_t> read_some(std::span<std::byte> into) override {
+        const size_t count = bytes_.copy(reinterpret_cast<char*>(into.data()), into.size(), at_);
+        at_ += count;
+        return count;
+    }
+
+  private:
+    const std::string bytes_;
+    size_t at_ = 0;
 };
 
 /// Gives nothing of what it says that it has.
@@ -49,6 +65,18 @@ class Nothing : public swarm::PieceBytes {
     Result<swarm::PieceDigest> digest_of(uint64_t) const override { return swarm::PieceDigest{}; }
     Result<std::string> claim_of(uint64_t) const override { return std::string(); }
     mutable std::atomic<int> asked{0};
+};
+
+/// As Nothing, and this as its snapshot's manifest.
+class OnlyManifest final : public Nothing {
+  public:
+    explicit OnlyManifest(std::string manifest) : manifest_(std::move(manifest)) {}
+    Result<std::unique_ptr<swarm::PieceReader>> open_manifest() const override {
+        return std::make_unique<TextReader>(manifest_);
+    }
+
+  private:
+    const std::string manifest_;
 };
 
 /// As Nothing, but says so only when it is let go: until then it sends no byte.
@@ -95,7 +123,7 @@ class Flipped final : public swarm::PieceBytes {
           signs_what_it_sends_(signs_what_it_sends),
           one_in_(one_in) {}
     Result<std::unique_ptr<swarm::PieceReader>> open(uint64_t piece) const override {
-        return std::make_unique<Reader>(content(piece, true));
+        return std::make_unique<TextReader>(content(piece, true));
     }
     std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
     Result<swarm::PieceDigest> digest_of(uint64_t piece) const override {
@@ -113,19 +141,6 @@ class Flipped final : public swarm::PieceBytes {
     Result<std::string> claim_of(uint64_t) const override { return std::string(); }
 
   private:
-    class Reader final : public swarm::PieceReader {
-      public:
-        explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
-        Result<size_t> read_some(std::span<std::byte> into) override {
-            const size_t count = bytes_.copy(reinterpret_cast<char*>(into.data()), into.size(), at_);
-            at_ += count;
-            return count;
-        }
-
-      private:
-        const std::string bytes_;
-        size_t at_ = 0;
-    };
     std::string content(uint64_t piece, bool is_flipped) const {
         const swarm::Piece what = pieces_->table().at(piece);
         std::string bytes;
@@ -249,6 +264,78 @@ TEST_CASE("what a member has signed is compared with the origin now and then: a 
     CHECK(node.bans.banned()[0].reason == swarm::Strike::false_claim);
     for (const auto& left : fs::directory_iterator(node.store->root() + "/partial"))
         CHECK_FALSE(left.path().filename().string().starts_with("p-"));
+}
+
+namespace {
+
+/// A node that has synced it, and gives it from its snapshot alone. Controllers know the snapshot.
+struct Holder {
+    Holder(test::IntroducerInProcess& controller, const Dataset& dataset) : node("holder", controller) {
+        node.settle_ms = 0;
+        node.start(dataset.folder.path());
+        REQUIRE(node.ended());
+        controller.snapshot = node.result->snapshot;
+        give();
+    }
+    void give() {
+        auto share = share_of_snapshot(*node.store, node.result->snapshot, system_fs(), system_random());
+        REQUIRE(share);
+        node.give(node.result->revision, std::move(*share));
+    }
+    Node node;
+};
+
+std::string manifest_of_another() {
+    const test::TempFolder folder(true);
+    const std::string path = folder.path() + "/manifest";
+    const Fd file = system_fs().open(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT, 0600).value();
+    const auto writer = store::ManifestWriter::create(system_fs(), file.get());
+    store::ManifestEntry entry;
+    entry.path = "middle", entry.size_bytes = 1, entry.digest = {DigestKind::sha256, Sha256::of("x")};
+    REQUIRE(writer->add(entry));
+    REQUIRE(writer->finish());
+    return content_of(path);
+}
+
+}  // namespace
+
+TEST_CASE("where the snapshot is known, what is not of it is not taken, whoever has signed it") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    Holder holder(controller, dataset);
+    const Byzantine liar(controller, dataset, [&](auto pieces) {
+        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
+    });
+    holder.give();  // it has been forgotten meanwhile
+    Node node("node", controller);
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
+    node.settle_ms = 0;
+    node.start(dataset.folder.path(), 500);
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_received == report->bytes);
+    REQUIRE(node.bans.banned().size() == 1);
+    CHECK(node.bans.banned()[0].member == "liar");
+    CHECK(node.bans.banned()[0].reason == swarm::Strike::wrong_bytes);
+}
+
+TEST_CASE("a holder whose manifest is not the snapshot's is struck, and what it gives is not believed") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    { const Holder honest(controller, dataset); }
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // until it is forgotten
+    for (const std::string& manifest :
+         {manifest_of_another(), std::string(), std::string(1'000, 'x'), std::string(8 << 20, 'x')}) {
+        INFO(manifest.size(), " bytes");
+        const Byzantine liar(
+            controller, dataset, [&](auto) { return std::make_shared<OnlyManifest>(manifest); }, /*is_holder=*/true);
+        Node node("node", controller);
+        for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
+        node.settle_ms = 0;
+        gets_all_from_origin(node, dataset);
+        CHECK(node.bans.is_banned("liar"));
+    }
 }
 
 TEST_CASE("a snapshot that is not what others have made of the revision is not taken: the origin decides") {
