@@ -268,6 +268,8 @@ TEST_CASE("what a member has signed is compared with the origin now and then: a 
 
 namespace {
 
+constexpr uint64_t kNeverForgetMs = 3'600'000;
+
 /// A node that has synced it, and gives it from its snapshot alone. Controllers know the snapshot.
 struct Holder {
     Holder(test::IntroducerInProcess& controller, const Dataset& dataset) : node("holder", controller) {
@@ -275,9 +277,6 @@ struct Holder {
         node.start(dataset.folder.path());
         REQUIRE(node.ended());
         controller.snapshot = node.result->snapshot;
-        give();
-    }
-    void give() {
         auto share = share_of_snapshot(*node.store, node.result->snapshot, system_fs(), system_random());
         REQUIRE(share);
         node.give(node.result->revision, std::move(*share));
@@ -301,12 +300,11 @@ std::string manifest_of_another() {
 
 TEST_CASE("where the snapshot is known, what is not of it is not taken, whoever has signed it") {
     const Dataset dataset;
-    test::IntroducerInProcess controller;
-    Holder holder(controller, dataset);
+    test::IntroducerInProcess controller(kNeverForgetMs);
+    const Holder holder(controller, dataset);
     const Byzantine liar(controller, dataset, [&](auto pieces) {
         return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
     });
-    holder.give();  // it has been forgotten meanwhile
     Node node("node", controller);
     for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
     node.settle_ms = 0;
@@ -322,12 +320,13 @@ TEST_CASE("where the snapshot is known, what is not of it is not taken, whoever 
 
 TEST_CASE("a holder whose manifest is not the snapshot's is struck, and what it gives is not believed") {
     const Dataset dataset;
-    test::IntroducerInProcess controller;
-    { const Holder honest(controller, dataset); }
-    std::this_thread::sleep_for(std::chrono::seconds(2));  // until it is forgotten
+    test::IntroducerInProcess elsewhere;
+    const Holder honest(elsewhere, dataset);
     for (const std::string& manifest :
          {manifest_of_another(), std::string(), std::string(1'000, 'x'), std::string(8 << 20, 'x')}) {
         INFO(manifest.size(), " bytes");
+        test::IntroducerInProcess controller(kNeverForgetMs);
+        controller.snapshot = elsewhere.snapshot;
         const Byzantine liar(
             controller, dataset, [&](auto) { return std::make_shared<OnlyManifest>(manifest); }, /*is_holder=*/true);
         Node node("node", controller);
