@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "src/net/client/client_identity.hpp"
+#include "zcdp/base/faults.hpp"
 
 // The build machine's CA bundle, for containers that have none.
 asm(R"(
@@ -168,7 +169,7 @@ Result<SslPtr> TlsContext::connection(const Endpoint& endpoint) {
     // A node may be called by an address, which is a DNS name in its certificate: SSL_set1_host would ask for an IP.
     const bool is_ip = is_address(host);
     if (is_ip && !is_named) X509_VERIFY_PARAM_set1_ip_asc(wanted, host.c_str());
-    else X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
+    else if (!is_named || !faults::broken("peer-name")) X509_VERIFY_PARAM_set1_host(wanted, host.c_str(), host.size());
     if (!is_ip) SSL_set_tlsext_host_name(ssl.get(), host.c_str());
     return ssl;
 }

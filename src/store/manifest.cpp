@@ -124,7 +124,7 @@ class Writer final : public ManifestWriter {
 
 class Reader final : public ManifestReader {
   public:
-    Reader(Fs& fs, int fd) : fs_(fs), fd_(fd), zstd_(ZSTD_createDCtx()) {
+    Reader(Fs& fs, int fd, uint64_t bytes_most) : fs_(fs), fd_(fd), bytes_left_(bytes_most), zstd_(ZSTD_createDCtx()) {
         if (!zstd_) throw std::bad_alloc();
         ZSTD_DCtx_setParameter(zstd_, ZSTD_d_windowLogMax, 24);
     }
@@ -249,12 +249,15 @@ class Reader final : public ManifestReader {
             frame_ended_ = left == 0;
             if (frame_ended_ && in_.pos < in_.size) return corrupt("goes on after its end");
         }
+        if (plain_.size() - had > bytes_left_) return corrupt("is longer than it may be");
+        bytes_left_ -= plain_.size() - had;
         hash_.update(std::string_view(plain_).substr(had));
         return true;
     }
 
     Fs& fs_;
     int fd_;
+    uint64_t bytes_left_;  ///< that the plain stream may still have
     ZSTD_DCtx* zstd_;
     Sha256 hash_;
     std::string packed_, plain_, last_;
@@ -276,6 +279,8 @@ std::optional<SnapshotId> SnapshotId::parse(std::string_view hex) {
 }
 
 std::unique_ptr<ManifestWriter> ManifestWriter::create(Fs& fs, int fd) { return std::make_unique<Writer>(fs, fd); }
-std::unique_ptr<ManifestReader> ManifestReader::create(Fs& fs, int fd) { return std::make_unique<Reader>(fs, fd); }
+std::unique_ptr<ManifestReader> ManifestReader::create(Fs& fs, int fd, uint64_t bytes_most) {
+    return std::make_unique<Reader>(fs, fd, bytes_most);
+}
 
 }  // namespace zcdp::store

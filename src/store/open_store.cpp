@@ -393,8 +393,7 @@ Result<std::vector<Index::Lease>> OpenStore::live_leases() {
 }
 
 Result<std::unique_ptr<ManifestReader>> OpenStore::manifest(const SnapshotId& id) {
-    auto fd = core_.fs.open(core_.snapshots.get(), (id.str() + "/manifest.zst").c_str(), O_RDONLY);
-    if (!fd) return core_.error(fd.error(), "opening", "snapshots/" + id.str() + "/manifest.zst");
+    ZCDP_TRY(Fd file, manifest_file(id));
     /// Owns the descriptor that the reader reads.
     struct Owning final : ManifestReader {
         Owning(Fs& fs, Fd file) : file_(std::move(file)), reader_(ManifestReader::create(fs, file_.get())) {}
@@ -404,7 +403,13 @@ Result<std::unique_ptr<ManifestReader>> OpenStore::manifest(const SnapshotId& id
         Fd file_;
         std::unique_ptr<ManifestReader> reader_;
     };
-    return std::unique_ptr<ManifestReader>(std::make_unique<Owning>(core_.fs, std::move(*fd)));
+    return std::unique_ptr<ManifestReader>(std::make_unique<Owning>(core_.fs, std::move(file)));
+}
+
+Result<Fd> OpenStore::manifest_file(const SnapshotId& id) {
+    auto fd = core_.fs.open(core_.snapshots.get(), (id.str() + "/manifest.zst").c_str(), O_RDONLY);
+    if (!fd) return core_.error(fd.error(), "opening", "snapshots/" + id.str() + "/manifest.zst");
+    return std::move(*fd);
 }
 
 Result<Fd> OpenStore::open_blob(const Digest& digest) {

@@ -54,6 +54,7 @@ class OpenStore final : public Store {
     Result<StoreUsage> usage() override;
     Result<RoomReport> room() override;
     Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
+    Result<Fd> manifest_file(const SnapshotId& id) override;
     Result<Fd> open_blob(const Digest& digest) override;
     Result<std::unique_ptr<ChunkSource>> open_chunks(const Digest& digest) override;
 

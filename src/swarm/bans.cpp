@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/swarm/milliseconds.hpp"
+#include "zcdp/base/faults.hpp"
 #include "zcdp/swarm/metrics.hpp"
 
 namespace zcdp::swarm {
@@ -33,7 +34,8 @@ bool Bans::strike(const std::string& member, Strike strike) {
     Metrics(metrics_, {{"reason", std::string(name(strike))}}).counter(metric::strikes).add();
     std::erase_if(record.strikes_ns, [&](int64_t at_ns) { return now_ns - at_ns >= kBanNs; });
     record.strikes_ns.push_back(now_ns);
-    if (strike != Strike::false_claim && record.strikes_ns.size() < kStrikes) return false;
+    const bool is_one_enough = strike == Strike::false_claim && !faults::broken("false-claim");
+    if (!is_one_enough && (record.strikes_ns.size() < kStrikes || faults::broken("strikes"))) return false;
     if (record.until_ns <= now_ns || strike == Strike::false_claim) record.reason = strike;
     record.until_ns = now_ns + kBanNs;
     record.strikes_ns.clear();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "src/swarm/milliseconds.hpp"
+#include "zcdp/base/faults.hpp"
 
 namespace zcdp::swarm {
 namespace {
@@ -54,7 +55,8 @@ void Chooser::set_owners(std::shared_ptr<const Owners> owners) {
 
 void Chooser::has(Neighbour getter, const News& news) {
     Known& known = known_[getter];
-    known.pieces = news.have, known.is_holder = false;
+    if (known.pieces.pieces() == 0 || !faults::broken("have-map")) known.pieces = news.have;
+    known.is_holder = false;
     gone_.erase(getter);
     may_ask_ |= taken_.first_wanted(news.have).has_value();
     if (lost_.count() > 0) lost_.remove(news.have);
@@ -397,6 +399,7 @@ void Chooser::look_for_lost() {
     else if (starving_since_ns_ < 0) starving_since_ns_ = now;
     if (missing() == 0 || now - lost_looked_ns_ < static_cast<int64_t>(lost_ms()) * kNsPerMs) return;
     lost_looked_ns_ = now;
+    if (faults::broken("lost-piece")) return;
     if (may_ask_ || asked_of_getters_ >= options_.asks_while_drawing) return;  // a rare one only waits its turn
     HaveMap nowhere = draws_.there();
     nowhere.remove(taken_);

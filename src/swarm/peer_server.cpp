@@ -45,8 +45,8 @@ std::shared_ptr<PieceReader> ending_on(asio::thread_pool& pool, std::unique_ptr<
 
 /// What is gone is gone; what cannot be read is not said to be.
 Response not_given(const Error& error) {
-    if (error.kind() == ErrorKind::not_found) return plain(404, "that piece is not here any more");
-    return plain(500, "that piece cannot be read");
+    if (error.kind() == ErrorKind::not_found) return plain(404, "that is not here any more");
+    return plain(500, "that cannot be read");
 }
 
 }  // namespace
@@ -86,6 +86,8 @@ PeerServer::PeerServer(asio::thread_pool& disk, PeerServerOptions options)
                 [this](Request& request, net::server::RequestBody&) { return news(request); });
     router_.add("GET", std::string(kPiecePattern),
                 [this](Request& request, net::server::RequestBody&) { return piece(request); });
+    router_.add("GET", std::string(kManifestPattern),
+                [this](Request& request, net::server::RequestBody&) { return manifest(request); });
 }
 
 PeerServer::~PeerServer() = default;
@@ -201,6 +203,19 @@ Task<Response> PeerServer::piece(Request& request) {
     co_return Response{200, headers,
                        [this, reader, size_bytes](BodySink& sink) { return send(reader, size_bytes, sink); },
                        size_bytes, asking};
+}
+
+/// Who asks for it is sent no pieces before it.
+Task<Response> PeerServer::manifest(Request& request) {
+    const auto share = find(request.parameter("swarm"));
+    if (!share) co_return plain(404, "no such swarm is here");
+    const auto asking = std::make_shared<Asking>(*this, request.peer->address);
+    if (!co_await take_slot(*asking, 0)) co_return plain(503, "all slots are taken");
+    auto opened = co_await offload(disk_, [&] { return share->bytes().open_manifest(); });
+    if (!opened) co_return not_given(opened.error());
+    const auto reader = ending_on(disk_, std::move(*opened));
+    co_return Response{200, kBytesHeader, [this, reader](BodySink& sink) { return send(reader, kSendBytes, sink); },
+                       asking};
 }
 
 /// What it came with, so that who signed first answers for it, wherever it goes.

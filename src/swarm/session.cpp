@@ -2,15 +2,20 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "zcdp/base/faults.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 #include "zcdp/transfer/loop.hpp"
 
 namespace zcdp::swarm {
 namespace {
 
+/// Longer than that nobody waits for a manifest: claims do.
+constexpr uint64_t kProveMs = 60'000;
+constexpr size_t kManifestsMost = 3;
 constexpr uint64_t kRetryMs = 500, kMeetAgainMs = 1'000, kForEverMs = 3'600'000, kStarvingMs = 3'000, kHearMs = 5'000,
                    kStateMs = 1'000;
 
@@ -151,7 +156,8 @@ class Session::Running {
             if (member.is_over) co_return;
             member.is_heard = true;
             if (!news) {
-                failed(id, news.error());
+                const bool is_wrong = news.error().kind() == ErrorKind::corrupt;
+                failed(id, news.error(), is_wrong && bans_.strike(member.name, Strike::wrong_bytes));
                 co_await sleep_ms(kRetryMs);
                 version = 0;
                 continue;
@@ -213,7 +219,9 @@ class Session::Running {
         switch (error.kind()) {
             case ErrorKind::corrupt: return Strike::wrong_bytes;
             case ErrorKind::timeout:
-            case ErrorKind::stalled: return Strike::too_slow;
+            case ErrorKind::stalled:
+                if (faults::broken("slow-piece")) return std::nullopt;
+                return Strike::too_slow;
             default: return std::nullopt;
         }
     }
@@ -242,6 +250,7 @@ class Session::Running {
         // What neighbours have is not drawn: first all are heard, but for those that say nothing.
         const Deadline heard = Deadline::in_ms(kHearMs);
         while (!all_heard() && !heard.passed()) co_await wait_ms(heard.left_ms() + 1);
+        co_await prove();
         has_settled_ = true;
         chooser_.set_owners(owners_of(owners_.empty() ? std::vector{options_.self} : owners_));
         while (!chooser_.mine().full()) {
@@ -258,6 +267,30 @@ class Session::Running {
         ending_.request_stop();
     }
 
+    /// Where others have made a snapshot of the revision, its manifest comes first, from whoever holds it: it says what
+    /// each piece is, and nobody has to be believed.
+    Task<> prove() {
+        const Deadline until = Deadline::in_ms(kProveMs);
+        std::set<Neighbour> asked;
+        while (!report_.snapshot.empty() && !report_.is_proven && asked.size() < kManifestsMost && !until.passed()) {
+            const auto holder = std::find_if(members_.begin(), members_.end(), [&](const auto& one) {
+                return one.second.is_holder && !one.second.is_over && !asked.contains(one.first);
+            });
+            if (holder == members_.end()) co_return;
+            asked.insert(holder->first);
+            auto answer = co_await client_.manifest(holder->second.endpoint, until);
+            if (!answer && answer.error().kind() == ErrorKind::not_found) continue;
+            auto proven = answer ? co_await keeper_.prove(report_.snapshot, std::move(*answer)) : answer.error();
+            if (!proven) {
+                const auto wrong = strike_of(proven.error());
+                failed(holder->first, proven.error(), wrong && bans_.strike(holder->second.name, *wrong));
+                continue;
+            }
+            report_.is_proven = *proven;
+            co_return;
+        }
+    }
+
     Task<> draw(Ask ask) {
         auto drawn = co_await keeper_.draw(ask.piece);
         if (!drawn) co_return end(std::move(drawn).error());
@@ -268,7 +301,8 @@ class Session::Running {
         if (bans_.is_anybody_false())
             co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
-        if (chooser_.compares(ask.piece, options_.compare_one_in * std::max<uint64_t>(1, members_in_all_)))
+        const uint64_t one_in = options_.compare_one_in * std::max<uint64_t>(1, members_in_all_);
+        if (!faults::broken("compare") && chooser_.compares(ask.piece, one_in))
             co_return co_await compare(ask, endpoint);
         if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;

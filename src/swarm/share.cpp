@@ -7,6 +7,10 @@
 
 namespace zcdp::swarm {
 
+Result<std::unique_ptr<PieceReader>> PieceBytes::open_manifest() const {
+    return Error(ErrorKind::not_found, "is no snapshot yet");
+}
+
 Share::Share(PieceTable table, News news, std::shared_ptr<const PieceBytes> bytes)
     : table_(std::move(table)),
       bytes_(std::move(bytes)),

@@ -14,6 +14,8 @@ std::string piece_target(std::string_view swarm, uint64_t piece) {
     return fmt::format("/v1/swarms/{}/pieces/{}", swarm, piece);
 }
 
+std::string manifest_target(std::string_view swarm) { return fmt::format("/v1/swarms/{}/manifest", swarm); }
+
 std::string News::encode() const {
     std::string out;
     put_u64(out, version);

@@ -13,6 +13,9 @@ namespace zcdp::test {
 
 class IntroducerInProcess {
   public:
+    /// Who says nothing for `forget_ms` is no member any more.
+    explicit IntroducerInProcess(uint64_t forget_ms = 1500)
+        : introducer_(system_clock(), random_, {.again_ms = 200, .forget_ms = forget_ms}) {}
     Result<swarm::Introduction> meet(const swarm::MemberNews& news) {
         const MutexLock lock(mutex_);
         if (is_away) return Error(ErrorKind::unreachable, "on purpose");
@@ -37,7 +40,7 @@ class IntroducerInProcess {
     };
     Mutex mutex_;
     SeededRandom random_{1};
-    swarm::Introducer introducer_{system_clock(), random_, {.again_ms = 200, .forget_ms = 1500}};
+    swarm::Introducer introducer_;
 };
 
 }  // namespace zcdp::test

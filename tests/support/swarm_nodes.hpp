@@ -90,7 +90,8 @@ struct Node {
                                     .identity = [this] { return identity; },
                                     .http =
                                         [this](asio::any_io_executor executor) {
-                                            return net::make_http_client(executor, {}, system_clock(), metrics, log);
+                                            return net::make_http_client(executor, {.limits = limits}, system_clock(),
+                                                                         metrics, log);
                                         },
                                     .introductions = [this](asio::any_io_executor) { return controller.door(); },
                                     .compare_one_in = compare_one_in,
@@ -128,6 +129,7 @@ struct Node {
         return {system_fs(), system_clock(), system_random(), metrics, log, [](const char*) { return std::string(); }};
     }
     uint64_t settle_ms = 2000;  ///< of its next sync
+    net::Limits limits = {};    ///< what it takes of others
     const std::string name;
     IntroducerInProcess& controller;
     Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};

@@ -62,7 +62,8 @@ class ManifestReader {
     /// After the end: the id of what was read.
     virtual SnapshotId id() const = 0;
     virtual const ManifestTotals& totals() const = 0;
-    static std::unique_ptr<ManifestReader> create(Fs& fs, int fd);
+    /// Uncompressed, it may have `bytes_most`; one with more is corrupt, before more of it is held.
+    static std::unique_ptr<ManifestReader> create(Fs& fs, int fd, uint64_t bytes_most = UINT64_MAX);
 };
 
 }  // namespace zcdp::store

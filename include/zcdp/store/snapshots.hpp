@@ -50,6 +50,8 @@ class Snapshots {
     virtual Result<> pin(const SnapshotId& id, bool pinned) = 0;
     /// Opens a snapshot's manifest for reading.
     virtual Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) = 0;
+    /// The same as the file that it is, for ManifestReader::create(). It stays readable, whatever is evicted.
+    virtual Result<Fd> manifest_file(const SnapshotId& id) = 0;
 };
 
 }  // namespace zcdp::store

@@ -30,6 +30,10 @@ class PeerClient {
     /// corrupt (another length), what asking ends with.
     Task<Result<PieceAnswer>> piece(net::Endpoint member, uint64_t piece, uint64_t size_bytes);
 
+    /// The manifest of the snapshot that a holder has, to be read from the answer, however long that is, until `until`.
+    /// Errors: not_found (it holds none), busy, what asking ends with.
+    Task<Result<std::unique_ptr<net::Response>>> manifest(net::Endpoint member, Deadline until);
+
   private:
     net::HttpClient& http_;
     const std::string swarm_;

@@ -57,6 +57,7 @@ class PeerServer {
     std::shared_ptr<Share> find(std::string_view swarm) const;
     Task<net::server::Response> news(net::server::Request& request);
     Task<net::server::Response> piece(net::server::Request& request);
+    Task<net::server::Response> manifest(net::server::Request& request);
     Result<std::string> claim_of(const Share& share, std::string_view swarm, uint64_t piece) const;
     Task<Result<>> send(std::shared_ptr<PieceReader> reader, uint64_t size_bytes, net::server::BodySink& sink);
     std::optional<net::server::FileRange> file_to_send(const Share& share, uint64_t piece) const;

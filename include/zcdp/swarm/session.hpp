@@ -49,6 +49,9 @@ class Keeper {
     /// Gets the piece from the origin, and holds the claim that a member gave of it against that. `ours`: the piece is
     /// not what it says.
     virtual Task<Received> compare(uint64_t piece, std::string claim) = 0;
+    /// Reads the manifest of `snapshot`, by which receive() judges from then on. False: it is of another list than this
+    /// one, which is nobody's fault. Errors: corrupt: it is not that snapshot's; what reading and keeping it end with.
+    virtual Task<Result<bool>> prove(std::string snapshot, std::unique_ptr<net::Response> manifest) = 0;
 };
 
 struct SessionOptions {
@@ -74,6 +77,7 @@ struct SessionReport {
     uint64_t pieces_drawn = 0, bytes_drawn = 0;  ///< of the origin
     uint64_t pieces_received = 0, bytes_received = 0;  ///< of members
     uint64_t pieces_compared = 0;                      ///< of those drawn
+    bool is_proven = false;                            ///< a manifest said what each piece is
     uint64_t failures = 0, banned = 0, asked_twice = 0, taken_over = 0, lost = 0;
     uint64_t over_budget = 0;  ///< of those drawn: more than the budget, but nobody gave them
 };

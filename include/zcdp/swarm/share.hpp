@@ -43,6 +43,9 @@ class PieceBytes {
     virtual Result<PieceDigest> digest_of(uint64_t piece) const = 0;
     /// The claim with which it came from a member; "" when it came from the source. Errors: what reading ends with.
     virtual Result<std::string> claim_of(uint64_t piece) const = 0;
+    /// The manifest of the snapshot that all of this is, as docs/formats.md has it. Errors: not_found: there is none
+    /// yet; as PieceReader's.
+    virtual Result<std::unique_ptr<PieceReader>> open_manifest() const;
 };
 
 class Share {

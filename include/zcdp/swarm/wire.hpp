@@ -13,7 +13,8 @@ namespace zcdp::swarm {
 
 /// As net::server::Router takes them.
 inline constexpr std::string_view kNewsPattern = "/v1/swarms/{swarm}/news",
-                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}";
+                                  kPiecePattern = "/v1/swarms/{swarm}/pieces/{piece}",
+                                  kManifestPattern = "/v1/swarms/{swarm}/manifest";
 /// The header that brings a piece's claim, in base64.
 inline constexpr std::string_view kClaimHeader = "Zcdp-Claim";
 
@@ -21,6 +22,7 @@ inline constexpr std::string_view kClaimHeader = "Zcdp-Claim";
 /// `wait_ms` unchanged. `swarm` needs no percent-encoding.
 std::string news_target(std::string_view swarm, uint64_t version, uint64_t wait_ms);
 std::string piece_target(std::string_view swarm, uint64_t piece);
+std::string manifest_target(std::string_view swarm);
 
 /// What a member says of itself.
 struct News {

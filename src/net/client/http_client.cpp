@@ -214,7 +214,7 @@ Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::strin
         co_return answer;
     }
     const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
-    const Deadline header_by = deadline.min(Deadline::in_ms(impatient ? silence_ms : limits.header_timeout_ms));
+    const Deadline header_by = deadline.min(Deadline::in_ms(silence_ms > 0 ? silence_ms : limits.header_timeout_ms));
     const auto watch = book ? book->watch(*connection.address) : AddressBook::Watch{};
     const uint64_t sent_ns = book ? pool_->now_ns() : 0;
     bool any = false;

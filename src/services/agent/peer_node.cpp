@@ -5,6 +5,7 @@
 
 #include "src/services/metrics.hpp"
 #include "zcdp/base/backoff.hpp"
+#include "zcdp/base/faults.hpp"
 #include "zcdp/base/stop.hpp"
 #include "zcdp/net/listen.hpp"
 
@@ -105,7 +106,8 @@ Result<> PeerNode::open_server(const Identity& identity) {
     net::server::Options options{.listen = options_.listen, .tls = options_.tls, .connections_max = kConnectionsMost};
     if (options_.tls) {
         options.certificate_pem = identity->own.certificate_pem, options.key_pem = identity->own.key_pem;
-        options.client_ca_pem = identity->ca_pem, options.client_certificate_required = true;
+        options.client_ca_pem = identity->ca_pem,
+        options.client_certificate_required = !faults::broken("client-certificate");
     }
     ZCDP_TRY(const auto told, net::Listen::parse(options_.address));
     ZCDP_TRY(server_, net::server::Server::open(std::move(options), disk_, peer_server_.handler(), parts_.machine.log));

@@ -80,6 +80,8 @@ class Feeder {
     virtual void long_done() = 0;
     /// A chunk has been verified and is in its partial file.
     virtual void chunk_done(const LongFile& file, uint64_t chunk) = 0;
+    /// What a piece has to be, where that is known whatever a member claims. Blocks. Errors: of the disk.
+    virtual Result<std::optional<Sha256Bytes>> proven(uint64_t piece) = 0;
     /// What a member gave is what this claim says; before chunk_done(), or what is staged. Blocks. Errors: of the disk.
     virtual Result<> vouched(uint64_t piece, const std::string& claim) = 0;
     /// A member has not given what it was asked for.
@@ -94,6 +96,7 @@ class PlanFeeder final : public Feeder {
     void was_whole(const LongFile&) override {}
     void long_done() override;
     void chunk_done(const LongFile&, uint64_t) override {}
+    Result<std::optional<Sha256Bytes>> proven(uint64_t) override { return std::nullopt; }
     Result<> vouched(uint64_t, const std::string&) override { return {}; }
     void not_received(uint64_t, Error) override {}
 

@@ -151,6 +151,19 @@ Task<> Fetcher::hash_new(RunState& state) {
     state.hashed = state.filled;
 }
 
+/// Of a member's chunk, before its last bytes are written.
+Task<Result<>> Fetcher::judge_chunk(const LongFile& file, RunState& state, Sha256Bytes digest) {
+    auto passed_on = co_await offload(job_.disk, [&] { return judge(state.from->piece, state.claim, digest); });
+    if (!passed_on) {
+        state.is_theirs = true;
+        co_return forget_chunk(state, file, std::move(passed_on).error());
+    }
+    state.claim = std::move(*passed_on);
+    const uint64_t whole = chunk_length(file.size_bytes(), (state.at - 1) / kChunkBytes);
+    job_.bytes_received += whole, job_.progress.bytes_received += whole;
+    co_return Result<>();
+}
+
 /// Writes the filled buffer; at a chunk's end also its digest. True when that was the last chunk that the file missed.
 /// What an earlier run left is not written again: only a server without ranges sends it once more.
 Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
@@ -160,11 +173,7 @@ Task<Result<bool>> Fetcher::put_buffer(LongFile& file, RunState& state) {
         digest = state.hash.finish();
         state.hash.reset(), state.damaged = 0;
     }
-    if (digest && state.from)
-        if (auto checked = check_claim(state.from->piece, state.claim, *digest); !checked) {
-            state.is_theirs = true;
-            co_return forget_chunk(state, file, std::move(checked).error());
-        }
+    if (digest && state.from) ZCDP_CO_CHECK(co_await judge_chunk(file, state, *digest));
     const bool here = file.is_resumed(chunk);
     auto written = co_await offload(job_.disk, [&]() -> Result<> {
         if (here) return {};
@@ -275,8 +284,7 @@ Task<Result<>> Fetcher::fill_run(ChunkRun run, bool& theirs) {
             continue;
         }
         if (state.crc) state.crc->update(state.at, room.first(*got));
-        (state.from ? job_.bytes_received : job_.bytes_fetched) += *got;
-        if (state.from) job_.progress.bytes_received += *got;
+        if (!state.from) job_.bytes_fetched += *got;
         if (!file.is_resumed(state.at / kChunkBytes)) job_.progress.bytes_done += *got;
         state.filled += *got, state.at += *got;
         const bool full = state.at == stop_at;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "src/sync/fetch/fetcher.hpp"
+#include "zcdp/base/faults.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 
 namespace zcdp::sync {
@@ -58,19 +59,27 @@ Task<Result<std::string>> Fetcher::read_member_run(FromMember from, std::span<st
 Result<> Fetcher::keep_member_run(const MemberRun& run, const std::string& claim, std::span<const std::byte> content,
                                   std::optional<Error>& theirs) {
     const std::vector<Digest> digests = digests_of(run.files, content);
-    if (auto checked = check_claim(run.from.piece, claim, swarm::digest_of_run(digests)); !checked) {
-        theirs = std::move(checked).error();
+    const auto passed_on = judge(run.from.piece, claim, swarm::digest_of_run(digests));
+    if (!passed_on) {
+        theirs = passed_on.error();
         return {};
     }
-    ZCDP_CHECK(job_.feeder.vouched(run.from.piece, claim));
+    ZCDP_CHECK(job_.feeder.vouched(run.from.piece, *passed_on));
     return stage_member_run(run.files, digests, content);
 }
 
-/// Whether somebody of the swarm has signed that the piece is what came. Errors: corrupt, denied.
-Result<> Fetcher::check_claim(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const {
-    ZCDP_TRY(const swarm::Claimed claimed, job_.peers->identity()->read(claim, job_.swarm, piece));
-    if (claimed.digest == digest) return {};
-    return Error(ErrorKind::corrupt, "sent other bytes of a piece than " + claimed.by + " has signed", "a peer");
+/// The claim to pass the piece on with, once it is what the snapshot has, or, where nobody knows that yet, what
+/// somebody of the swarm has signed; "": this node vouches for it. Errors: corrupt; those of the disk.
+Result<std::string> Fetcher::judge(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const {
+    ZCDP_TRY(const auto proven, job_.feeder.proven(piece));
+    if (proven && *proven != digest && !faults::broken("manifest-piece"))
+        return Error(ErrorKind::corrupt, "sent other bytes of a piece than the snapshot has", "a peer");
+    const auto claimed = job_.peers->identity()->read(claim, job_.swarm, piece);
+    if (claimed && claimed->digest == digest) return claim;
+    if (proven) return std::string();
+    if (!claimed) return claimed.error();
+    if (faults::broken("piece-digest")) return claim;
+    return Error(ErrorKind::corrupt, "sent other bytes of a piece than " + claimed->by + " has signed", "a peer");
 }
 
 Result<> Fetcher::stage_member_run(const std::vector<SpoolEntry>& files, const std::vector<Digest>& digests,

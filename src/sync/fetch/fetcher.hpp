@@ -59,7 +59,8 @@ class Fetcher {
     Task<Result<std::string>> read_member_run(FromMember from, std::span<std::byte> into);
     Result<> keep_member_run(const MemberRun& run, const std::string& claim, std::span<const std::byte> content,
                              std::optional<Error>& theirs);
-    Result<> check_claim(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const;
+    Result<std::string> judge(uint64_t piece, const std::string& claim, const swarm::PieceDigest& digest) const;
+    Task<Result<>> judge_chunk(const LongFile& file, RunState& state, Sha256Bytes digest);
     Result<> stage_member_run(const std::vector<SpoolEntry>& files, const std::vector<Digest>& digests,
                               std::span<const std::byte> content);
     Task<Result<>> go_on(LongFile& file, RunState& state, Error broken);

@@ -89,6 +89,23 @@ class Lease {
     const uint64_t id_;
 };
 
+/// A file from its first to its last byte.
+class WholeFile final : public swarm::PieceReader {
+  public:
+    WholeFile(Fs& fs, Fd file) : fs_(fs), file_(std::move(file)) {}
+    Result<size_t> read_some(std::span<std::byte> into) override {
+        const auto got = fs_.read(file_.get(), into, at_);
+        if (!got) return system_error(got.error(), "reading", "a snapshot's manifest");
+        at_ += *got;
+        return *got;
+    }
+
+  private:
+    Fs& fs_;
+    const Fd file_;
+    uint64_t at_ = 0;
+};
+
 class HeldPieces final : public swarm::PieceBytes {
   public:
     HeldPieces(swarm::PieceTable table, EntryContents contents, store::Store& store, const store::SnapshotId& snapshot,
@@ -124,6 +141,12 @@ class HeldPieces final : public swarm::PieceBytes {
         std::vector<Digest> digests;
         for (const RunFile& file : files) digests.push_back(file.digest);
         return swarm::digest_of_run(digests);
+    }
+
+    Result<std::unique_ptr<swarm::PieceReader>> open_manifest() const override {
+        auto file = store_.manifest_file(snapshot_);
+        if (!file) return not_here();
+        return std::make_unique<WholeFile>(fs_, std::move(*file));
     }
 
     /// Who holds a snapshot vouches for it: its id has proven every byte.

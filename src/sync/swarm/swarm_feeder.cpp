@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kNameDigits = 32;
 constexpr uint64_t kNeverMs = 1ull << 40;
+constexpr size_t kReadBytes = 256 << 10;
+constexpr uint64_t kPackedAroundBytes = 4 << 10;  ///< what packing may add, and a 128th
 
 }  // namespace
 
@@ -102,6 +104,40 @@ Task<swarm::Received> SwarmFeeder::compare(uint64_t piece, std::string claim) {
     if (*digest == claimed->digest) co_return swarm::Received{};
     if (is_drawn(piece)) parts_.peers.bans.strike(claimed->by, swarm::Strike::false_claim);
     co_return swarm::Received{.theirs = {}, .ours = not_as_claimed(piece, claimed->by)};
+}
+
+Task<Result<bool>> SwarmFeeder::prove(std::string snapshot, std::unique_ptr<net::Response> manifest) {
+    const auto id = store::SnapshotId::parse(snapshot);
+    if (!id) co_return false;
+    const auto scratch = [this] { return open_scratch(parts_.fs, parts_.scratch_folder, parts_.random); };
+    ZCDP_CO_TRY(const uint64_t most,
+                co_await offload(disk_, [&] { return manifest_bytes_most(parts_.plan, parts_.fs); }));
+    ZCDP_CO_TRY(const Fd file, co_await offload(disk_, scratch));
+    ZCDP_CO_CHECK(co_await keep_manifest(std::move(manifest), file.get(), most + most / 128 + kPackedAroundBytes));
+    const auto read = [&]() -> Result<std::optional<ProvenPieces>> {
+        ZCDP_TRY(Fd pieces, scratch());
+        return ProvenPieces::read(file.get(), *id, most, parts_.plan, list_->table(), parts_.fs, std::move(pieces));
+    };
+    ZCDP_CO_TRY(auto proven, co_await offload(disk_, read));
+    if (!proven) co_return false;
+    const MutexLock lock(mutex_);
+    proven_ = std::make_shared<const ProvenPieces>(std::move(*proven));
+    co_return true;
+}
+
+Task<Result<>> SwarmFeeder::keep_manifest(std::unique_ptr<net::Response> manifest, int file, uint64_t bytes_most) {
+    std::vector<std::byte> buffer(kReadBytes);
+    for (uint64_t at = 0;;) {
+        ZCDP_CO_TRY(const size_t got, co_await manifest->read_some(buffer));
+        if (got == 0) co_return Result<>();
+        if (got > bytes_most - at)
+            co_return Error(ErrorKind::corrupt, "sends a longer manifest than the list can have", manifest->peer());
+        const auto written =
+            co_await offload(disk_, [&] { return parts_.fs.write(file, std::span(buffer).first(got), at); });
+        if (!written)
+            co_return system_error(written.error(), "writing a snapshot's manifest", "scratch file of the store");
+        at += got;
+    }
 }
 
 /// Not where an earlier sync, or another member, had brought a part of it.
@@ -287,6 +323,16 @@ void SwarmFeeder::chunk_done(const LongFile& file, uint64_t chunk) {
     const MutexLock lock(mutex_);
     const auto at = filling_.find(file.record.entry.path);
     if (at != filling_.end()) end(list_->table().of(at->second.entry, chunk), {});
+}
+
+Result<std::optional<Sha256Bytes>> SwarmFeeder::proven(uint64_t piece) {
+    std::shared_ptr<const ProvenPieces> proven;
+    {
+        const MutexLock lock(mutex_);
+        proven = proven_;
+    }
+    if (!proven) return std::nullopt;
+    return proven->at(piece);
 }
 
 Result<> SwarmFeeder::vouched(uint64_t piece, const std::string& claim) { return given_->put_claim(piece, claim); }

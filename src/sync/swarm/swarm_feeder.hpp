@@ -20,6 +20,7 @@
 #include "src/sync/swarm/delivery.hpp"
 #include "src/sync/swarm/given_pieces.hpp"
 #include "src/sync/swarm/piece_list.hpp"
+#include "src/sync/swarm/proven_pieces.hpp"
 #include "zcdp/swarm/session.hpp"
 
 namespace zcdp::sync {
@@ -59,6 +60,7 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     void was_whole(const LongFile& file) override;
     void long_done() override;
     void chunk_done(const LongFile& file, uint64_t chunk) override;
+    Result<std::optional<Sha256Bytes>> proven(uint64_t piece) override;
     Result<> vouched(uint64_t piece, const std::string& claim) override;
     void not_received(uint64_t piece, Error error) override;
 
@@ -88,6 +90,8 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     Task<Result<>> draw(uint64_t piece) override;
     Task<swarm::Received> receive(uint64_t piece, net::Endpoint member) override;
     Task<swarm::Received> compare(uint64_t piece, std::string claim) override;
+    Task<Result<bool>> prove(std::string snapshot, std::unique_ptr<net::Response> manifest) override;
+    Task<Result<>> keep_manifest(std::unique_ptr<net::Response> manifest, int file, uint64_t bytes_most);
     Task<swarm::Received> get(uint64_t piece, std::optional<FromMember> from);
     Result<> enqueue(uint64_t piece, Ask ask);
     void work_on(uint64_t piece, Coming& coming) ZCDP_REQUIRES(mutex_);
@@ -114,6 +118,7 @@ class SwarmFeeder final : public Feeder, private swarm::Keeper {
     const Committer* committer_ = nullptr;  ///< of the job, from start() on
 
     Mutex mutex_;
+    std::shared_ptr<const ProvenPieces> proven_ ZCDP_GUARDED_BY(mutex_);  ///< null while nobody knows
     std::deque<Work> queue_ ZCDP_GUARDED_BY(mutex_);
     std::map<uint64_t, Coming> coming_ ZCDP_GUARDED_BY(mutex_);                 ///< by piece
     std::unordered_map<std::string, Filling> filling_ ZCDP_GUARDED_BY(mutex_);  ///< by path

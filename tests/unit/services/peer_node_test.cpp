@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "src/services/agent/transfers.hpp"
+#include "src/services/peers/controller_client.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/swarm_nodes.hpp"
 #include "zcdp/sync/held_snapshot.hpp"
@@ -19,12 +20,20 @@ constexpr int kLooks = 1'500, kLookMs = 20;
 
 net::KeyPair new_ca() { return net::make_ca("test", system_clock().unix_s(), 10).value(); }
 
-PeerNode::Identity identity_for(const std::string& node, const net::KeyPair& ca) {
+PeerNode::Identity identity_for(const std::string& node, const net::KeyPair& ca, int64_t valid_s = 3'600) {
     const auto request = net::make_certificate_request(node).value();
     const int64_t now_s = system_clock().unix_s();
-    const auto own = net::sign_certificate_request(ca, request.request_pem, node, {node}, now_s, 3'600).value();
+    const auto own = net::sign_certificate_request(ca, request.request_pem, node, {node}, now_s, valid_s).value();
     return std::make_shared<const peers::NodeIdentity::Held>(
-        peers::NodeIdentity::Held{{own, request.key_pem}, ca.certificate_pem, now_s + 3'600});
+        peers::NodeIdentity::Held{{own, request.key_pem}, ca.certificate_pem, now_s + valid_s});
+}
+
+Task<Result<>> ask_news(net::HttpClient& http, net::Endpoint of, std::string target, int* status) {
+    net::Request request;
+    request.target = std::move(target);
+    ZCDP_CO_TRY(const auto answer, co_await http.send(std::move(of), std::move(request), Deadline::in_ms(5'000)));
+    *status = answer->status();
+    co_return Result<>();
 }
 
 /// What both sides need: a folder, and the controller's part.
@@ -61,12 +70,13 @@ struct Cluster {
 };
 
 struct Agent {
-    Agent(std::string name_given, Cluster& cluster_given, PeerNode::Identity identity = nullptr, int refusals = 0)
+    Agent(std::string name_given, Cluster& cluster_given, PeerNode::Identity identity = nullptr, int refusals = 0,
+          uint64_t bytes_per_second = 0)
         : name(std::move(name_given)),
           cluster(cluster_given),
           refuses(refusals),
           store(temp.open()),
-          peers({.node = name, .listen = "127.0.0.1:0", .address = "127.0.0.1:0"},
+          peers({.node = name, .listen = "127.0.0.1:0", .address = "127.0.0.1:0", .bytes_per_second = bytes_per_second},
                 {.machine = machine(),
                  .identity = [this, held = identity ? identity
                                                     : identity_for(name, cluster.ca)]() -> Result<PeerNode::Identity> {
@@ -121,6 +131,19 @@ struct Agent {
     void hold() {
         const std::string address = given_at(cluster.wanted, get(cluster.wanted).snapshot);
         REQUIRE(cluster.controller.meet({.name = name, .address = address, .is_holder = true}));
+    }
+    /// Whether it answers, under its own name, who asks with these.
+    bool answers(const std::string& address, const net::TlsOptions& tls) {
+        net::HttpClientOptions client;
+        client.tls = net::make_tls_context(tls);
+        auto endpoint = net::Endpoint::parse("https://" + address).value();
+        endpoint.tls_name = name;
+        const auto swarm = sync::swarm_name(cluster.wanted.spec.dataset.uid, cluster.wanted.spec.revision);
+        int status = 0;
+        const auto ask = [&](net::HttpClient& http) {
+            return ask_news(http, endpoint, swarm::news_target(swarm, 0, 0), &status);
+        };
+        return services::peers::with_client(std::move(client), machine(), ask) && status == 200;
     }
     bool counted(const std::string& line) const {
         return metrics.prometheus_text().find("\n" + line + "\n") != std::string::npos;
@@ -199,6 +222,32 @@ TEST_CASE("whose certificate is of another CA gets nothing") {
     const TransferView view = stranger.get(cluster.wanted);
     CHECK(view.peer_bytes == 0);
     CHECK(view.origin_bytes == view.size_bytes);
+}
+
+TEST_CASE("who has no certificate is answered nothing") {
+    Cluster cluster;
+    Agent first("first", cluster);
+    const std::string address = first.given_at(cluster.wanted, first.get(cluster.wanted).snapshot);
+    net::TlsOptions tls;
+    tls.ca_pem = cluster.ca.certificate_pem;
+    CHECK_FALSE(first.answers(address, tls));
+    const auto known = identity_for("second", cluster.ca);
+    tls.client_cert_pem = known->own.certificate_pem, tls.client_key_pem = known->own.key_pem;
+    CHECK(first.answers(address, tls));
+}
+
+TEST_CASE("a certificate that expires in the middle of a sync costs nothing of the dataset") {
+    constexpr int64_t kValidS = 4;
+    constexpr uint64_t kBytesPerSecond = 3 << 20;
+    Cluster cluster;
+    Agent first("first", cluster, identity_for("first", cluster.ca, 3'600), 0, kBytesPerSecond);
+    first.hold();
+    const auto expiring = identity_for("second", cluster.ca, kValidS);
+    Agent second("second", cluster, expiring);
+    const TransferView view = second.get(cluster.wanted);
+    CHECK(system_clock().unix_s() > expiring->ends_unix_s);
+    CHECK(view.peer_bytes > 0);
+    CHECK(view.origin_bytes + view.peer_bytes == view.size_bytes);
 }
 
 TEST_CASE("without a certificate a sync is an ordinary one, and what waits to be given is given once there is one") {

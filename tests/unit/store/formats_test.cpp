@@ -54,10 +54,10 @@ std::string get(const std::string& path) {
 }
 
 /// The id of what a reader found, or its error.
-Result<std::string> read_manifest(const std::string& path) {
+Result<std::string> read_manifest(const std::string& path, uint64_t bytes_most = UINT64_MAX) {
     const auto file = system_fs().open(AT_FDCWD, path.c_str(), O_RDONLY);
     REQUIRE(file);
-    const auto reader = ManifestReader::create(system_fs(), file->get());
+    const auto reader = ManifestReader::create(system_fs(), file->get(), bytes_most);
     while (true) {
         ZCDP_TRY(const auto entry, reader->next());
         if (!entry) return reader->id().str();
@@ -91,6 +91,16 @@ TEST_CASE("manifest: the vector of docs/formats.md, written and read") {
     CHECK(to_hex(Sha256::of(text)) == kVectorId);
     put(path, compressed(text));
     CHECK(*read_manifest(path) == kVectorId);
+}
+
+TEST_CASE("manifest: one that is longer than it may be is not read") {
+    TempFolder folder;
+    const std::string path = folder.path() + "/m", text = vector_manifest();
+    put(path, compressed(text));
+    CHECK(*read_manifest(path, text.size()) == kVectorId);
+    const auto longer = read_manifest(path, text.size() - 1);
+    REQUIRE_FALSE(longer);
+    CHECK(longer.error().kind() == ErrorKind::corrupt);
 }
 
 TEST_CASE("manifest: cut off at every byte, and any byte after its end") {

@@ -61,6 +61,15 @@ TEST_CASE("what a neighbour has is asked of it, as much as the window holds, eac
     CHECK(member.of_getters().empty());
 }
 
+TEST_CASE("what a neighbour says no more that it has is not asked of it") {
+    Member member({"b"}, no_draws());
+    member.has(1, {0, 1, 2});
+    member.has(1, {2, 3});
+    const auto asks = member.of_getters();
+    CHECK(asks.size() == 2);
+    for (const Ask& ask : asks) CHECK((ask.piece == 2 || ask.piece == 3));
+}
+
 TEST_CASE("all that falls to this member is drawn of the origin, as many at once as it may") {
     Member member({"a"}, {.draws_most = 5, .draws_alone = 0});
     std::vector<Ask> asks = member.chooser.next();

@@ -57,6 +57,11 @@ class MemoryPieces final : public PieceBytes {
     std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
     Result<PieceDigest> digest_of(uint64_t piece) const override { return Sha256::of(content_of(piece)); }
     Result<std::string> claim_of(uint64_t) const override { return std::string(); }
+    Result<std::unique_ptr<PieceReader>> open_manifest() const override {
+        if (manifest.empty()) return PieceBytes::open_manifest();
+        return std::make_unique<Reader>(manifest);
+    }
+    std::string manifest;  ///< set before it is given
     void put(uint64_t piece, std::string content) {
         const MutexLock lock(mutex_);
         pieces_[piece] = std::move(content);
@@ -109,8 +114,16 @@ class MemoryKeeper final : public Keeper {
         if (!drawn) co_return Received{.theirs = {}, .ours = std::move(drawn).error()};
         co_return Received{};
     }
+    Task<Result<bool>> prove(std::string snapshot, std::unique_ptr<net::Response> manifest) override {
+        auto said = co_await manifest->read_all(1'000);
+        if (!said) co_return std::move(said).error();
+        manifests.push_back(*said);
+        if (*said != snapshot) co_return Error(ErrorKind::corrupt, "is another's");
+        co_return true;
+    }
     std::vector<std::string> claims;  ///< that were to be compared
 
+    std::vector<std::string> manifests;  ///< that were read
     /// Before its loop ends.
     void close() { http_.reset(); }
 
@@ -271,6 +284,47 @@ TEST_CASE("what a member has is compared with the origin now and then, by the cl
     }
 }
 
+TEST_CASE("where the snapshot is known its manifest comes first, from the first holder that has it") {
+    Controller controller;
+    Origin origin;
+    controller.snapshot = "the snapshot";
+    std::vector<std::unique_ptr<Member>> holders;
+    for (const char* manifest : {"", "of another", "the snapshot"}) {
+        holders.push_back(std::make_unique<Member>("holder-" + std::to_string(holders.size()), controller, origin,
+                                                   /*has_all=*/true));
+        holders.back()->pieces->manifest = manifest;
+    }
+    for (auto& holder : holders)
+        REQUIRE(controller.meet(
+            {.name = holder->name, .address = holder->address(), .zone = "", .is_holder = true, .neighbours = {}}));
+    Member getter("getter", controller, origin);
+    getter.start();
+    const auto& report = getter.ended();
+    REQUIRE(report);
+    CHECK(report->is_proven);
+    CHECK(getter.keeper.manifests.back() == "the snapshot");
+    CHECK(getter.pieces->is_whole());
+    CHECK(origin.drawn == 0);
+}
+
+TEST_CASE("where nobody has the manifest, or controllers know no snapshot, claims do") {
+    for (const char* snapshot : {"", "the snapshot"}) {
+        Controller controller;
+        Origin origin;
+        controller.snapshot = snapshot;
+        Member holder("holder", controller, origin, /*has_all=*/true), getter("getter", controller, origin);
+        REQUIRE(controller.meet(
+            {.name = "holder", .address = holder.address(), .zone = "", .is_holder = true, .neighbours = {}}));
+        getter.start();
+        const auto& report = getter.ended();
+        REQUIRE(report);
+        CHECK(!report->is_proven);
+        CHECK(report->failures == 0);
+        CHECK(getter.pieces->is_whole());
+        CHECK(origin.drawn == 0);
+    }
+}
+
 TEST_CASE("who is banned is asked nothing") {
     Controller controller;
     Origin origin;
@@ -283,6 +337,28 @@ TEST_CASE("who is banned is asked nothing") {
     REQUIRE(report);
     CHECK(report->pieces_received == 0);
     CHECK(origin.drawn == kPieces);
+}
+
+TEST_CASE("a member whose have-map grows and shrinks costs time, and nothing else") {
+    Controller controller;
+    Origin origin;
+    Member fickle("fickle", controller, origin, /*has_all=*/true), getter("getter", controller, origin);
+    REQUIRE(controller.meet({.name = "fickle", .address = fickle.address(), .zone = "", .neighbours = {}}));
+    std::jthread changes_its_mind([&fickle](const std::stop_token& stop) {
+        HaveMap all(kPieces), some(kPieces);
+        all.set_all();
+        for (uint64_t at = 0; !stop.stop_requested(); ++at) {
+            some.set(at % kPieces);
+            some.clear((at + kPieces / 2) % kPieces);
+            fickle.share->tell(at % 2 == 0 ? all : some, all, HaveMap(kPieces));
+            std::this_thread::sleep_for(std::chrono::milliseconds(15));
+        }
+    });
+    getter.start();
+    const auto& report = getter.ended();
+    REQUIRE(report);
+    CHECK(getter.pieces->is_whole());
+    CHECK(getter.bans.banned().empty());
 }
 
 TEST_CASE("a member that has a rate sends no faster") {

@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "src/sync/swarm/piece_list.hpp"
+#include "src/sync/swarm/proven_pieces.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/swarm_nodes.hpp"
 #include "zcdp/store/blob_name.hpp"
@@ -15,6 +16,16 @@ namespace {
 using test::Dataset;
 using test::Node;
 using Answer = Result<std::string>;
+
+Answer read(swarm::PieceReader& reader) {
+    std::string out;
+    std::vector<std::byte> buffer(100'000);
+    while (true) {
+        ZCDP_TRY(const size_t got, reader.read_some(buffer));
+        if (got == 0) return out;
+        out.append(reinterpret_cast<const char*>(buffer.data()), got);
+    }
+}
 
 /// A node that has synced a dataset, and then forgot that sync as after a restart.
 struct Holder {
@@ -30,14 +41,32 @@ struct Holder {
         return share_of_snapshot(*node.store, snapshot, system_fs(), system_random());
     }
     store::SnapshotId id() const { return store::SnapshotId::parse(snapshot).value(); }
-    /// As a sync with the same list cuts it.
-    PieceList list() {
+    /// As a sync of the folder as it is now lists it.
+    EntryList plan() {
         EntryList plan{open_scratch(system_fs(), node.store->root() + "/staging", system_random()).value()};
         SpoolWriter spool(system_fs(), plan.file.get());
         node.list(dataset.folder.path(), [&](const origin::Entry& entry) { REQUIRE(spool.add(entry)); });
         REQUIRE(spool.finish());
         plan.count = spool.count();
+        return plan;
+    }
+    /// As a sync with the same list cuts it.
+    PieceList list() {
+        const EntryList plan = this->plan();
         return PieceList::make(plan, system_fs(), node.store->root() + "/staging", system_random(), {}).value();
+    }
+    std::string manifest() const { return read(*share->bytes().open_manifest().value()).value(); }
+    /// What those bytes say of the pieces of the folder as it is now.
+    Result<std::optional<ProvenPieces>> proven(const std::string& manifest, const store::SnapshotId& of,
+                                               uint64_t bytes_most = 1 << 20) {
+        const auto scratch = [this] {
+            return open_scratch(system_fs(), node.store->root() + "/staging", system_random()).value();
+        };
+        const Fd file = scratch();
+        REQUIRE(system_fs().write(file.get(), std::as_bytes(std::span(manifest)), 0));
+        const EntryList plan = this->plan();
+        CHECK(manifest_bytes_most(plan, system_fs()).value() < 1 << 20);
+        return ProvenPieces::read(file.get(), of, bytes_most, plan, list().table(), system_fs(), scratch());
     }
     /// The file of the store that has the path's content.
     std::string blob_of(const std::string& path) {
@@ -60,16 +89,6 @@ struct Holder {
     Revision revision;
     std::shared_ptr<swarm::Share> share;
 };
-
-Answer read(swarm::PieceReader& reader) {
-    std::string out;
-    std::vector<std::byte> buffer(100'000);
-    while (true) {
-        ZCDP_TRY(const size_t got, reader.read_some(buffer));
-        if (got == 0) return out;
-        out.append(reinterpret_cast<const char*>(buffer.data()), got);
-    }
-}
 
 Answer read(const swarm::PieceBytes& bytes, uint64_t piece) {
     ZCDP_TRY(const auto reader, bytes.open(piece));
@@ -148,6 +167,36 @@ TEST_CASE("every piece of a snapshot has the source's bytes") {
         ++in_one_file;
     }
     CHECK(in_one_file >= 11);  // the chunks of the long files
+}
+
+TEST_CASE("the manifest that a holder gives says what each of its pieces is") {
+    Holder holder;
+    const auto proven = holder.proven(holder.manifest(), holder.id());
+    REQUIRE(proven);
+    REQUIRE(proven->has_value());
+    for (uint64_t piece = 0; piece < holder.share->table().pieces(); ++piece)
+        CHECK((*proven)->at(piece).value() == holder.share->bytes().digest_of(piece).value());
+}
+
+TEST_CASE("a manifest proves nothing when it is another snapshot's, damaged, too long, or of another list") {
+    Holder holder;
+    const std::string manifest = holder.manifest();
+    store::SnapshotId other = holder.id();
+    other.bytes[0] ^= 1;
+    CHECK(holder.proven(manifest, other).error().kind() == ErrorKind::corrupt);
+    for (const size_t length : {size_t{0}, manifest.size() / 2, manifest.size() - 1})
+        CHECK(holder.proven(manifest.substr(0, length), holder.id()).error().kind() == ErrorKind::corrupt);
+    for (size_t at = 0; at < manifest.size(); at += 97) {
+        std::string changed = manifest;
+        changed[at] = static_cast<char>(changed[at] ^ 1);
+        const auto proven = holder.proven(changed, holder.id());
+        CHECK((proven ? proven->has_value() : proven.error().kind() == ErrorKind::corrupt));
+    }
+    CHECK(holder.proven(manifest, holder.id(), 1'000).error().kind() == ErrorKind::corrupt);
+    test::write_random(holder.dataset.folder.path() + "/one more", 5, 77);
+    const auto of_another = holder.proven(manifest, holder.id());
+    REQUIRE(of_another);
+    CHECK_FALSE(of_another->has_value());
 }
 
 TEST_CASE("a node gets all of a dataset from a holder, and nothing from the origin") {

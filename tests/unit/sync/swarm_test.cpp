@@ -97,97 +97,70 @@ TEST_CASE("a disk that takes nothing more ends the sync with its error, and no s
     disk.is_full = false;
 }
 
+TEST_CASE("a disk that is full on one node is that node's trouble alone") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    FullFs disk(system_fs());
+    Node full("full", controller, disk), one("one", controller), other("other", controller);
+    for (Node* node : {&full, &one, &other}) node->start(dataset.folder.path(), 500);
+    while (full.progress.bytes_done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    disk.is_full = true;
+    const auto& ended = full.ended();
+    REQUIRE(!ended);
+    CHECK(ended.error().kind() == ErrorKind::no_space);
+    for (Node* node : {&one, &other}) {
+        const auto& report = node->ended();
+        if (!report) FAIL(report.error().line());
+        CHECK(dataset.is(report->path));
+    }
+    disk.is_full = false;
+}
+
+TEST_CASE("when all who have it go in the middle, the origin goes on, and little comes twice") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    Node first("first", controller), second("second", controller), node("node", controller);
+    for (Node* holder : {&first, &second}) {
+        holder->start(dataset.folder.path());
+        REQUIRE(holder->ended());
+    }
+    node.start(dataset.folder.path(), 500);
+    while (node.progress.bytes_received < 40 << 20) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (Node* holder : {&first, &second}) {
+        holder->peer_server.close();
+        holder->server->drain(0);
+    }
+    const auto& report = node.ended();
+    if (!report) FAIL(report.error().line());
+    CHECK(dataset.is(report->path));
+    CHECK(report->bytes_fetched > 0);
+    CHECK(report->bytes_fetched + report->bytes_received <= report->bytes * 12 / 10);
+}
+
 namespace {
 
-/// One member that says it has all, and gives what `bytes` gives.
-struct Byzantine {
-    /// `make` is given the list's pieces.
-    Byzantine(test::IntroducerInProcess& controller, const Dataset& dataset,
-              const std::function<std::shared_ptr<const swarm::PieceBytes>(std::shared_ptr<const PieceList>)>& make)
-        : node("liar", controller) {
-        EntryList list{open_scratch(system_fs(), scratch.path(), system_random()).value()};
-        SpoolWriter spool(system_fs(), list.file.get());
-        const Revision revision =
-            node.list(dataset.folder.path(), [&](const origin::Entry& entry) { CHECK(spool.add({.entry = entry})); });
-        REQUIRE(spool.finish());
-        list.count = spool.count();
-        auto pieces = std::make_shared<const PieceList>(
-            PieceList::make(list, system_fs(), scratch.path(), system_random(), {}).value());
-        swarm::HaveMap all(pieces->table().pieces());
-        all.set_all();
-        const swarm::News news{1, all, all, swarm::HaveMap(all.pieces())};
-        node.give(revision, std::make_shared<swarm::Share>(pieces->table(), news, make(pieces)), false);
-    }
-    test::TempFolder scratch{true};
-    Node node;
-};
-
-/// Gives nothing of what it says that it has.
-class Nothing final : public swarm::PieceBytes {
+/// Is introduced as one that gets it, so it owns pieces, and draws none.
+class HangingOwner {
   public:
-    Result<std::unique_ptr<swarm::PieceReader>> open(uint64_t) const override {
-        ++asked;
-        return Error(ErrorKind::not_found, "on purpose");
-    }
-    std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
-    Result<swarm::PieceDigest> digest_of(uint64_t) const override { return swarm::PieceDigest{}; }
-    Result<std::string> claim_of(uint64_t) const override { return std::string(); }
-    mutable std::atomic<int> asked{0};
-};
-
-/// Gives the pieces of a folder with one bit of each changed. What it signs is what they should be, or what it sends.
-class Flipped final : public swarm::PieceBytes {
-  public:
-    Flipped(std::shared_ptr<const PieceList> pieces, std::string folder, bool signs_what_it_sends)
-        : pieces_(std::move(pieces)), folder_(std::move(folder)), signs_what_it_sends_(signs_what_it_sends) {}
-    Result<std::unique_ptr<swarm::PieceReader>> open(uint64_t piece) const override {
-        return std::make_unique<Reader>(content(piece, true));
-    }
-    std::optional<net::server::FileRange> file_of(uint64_t) const override { return std::nullopt; }
-    Result<swarm::PieceDigest> digest_of(uint64_t piece) const override {
-        const std::string bytes = content(piece, signs_what_it_sends_);
-        if (pieces_->table().at(piece).is_chunk) return Sha256::of(bytes);
-        std::vector<Digest> digests;
-        uint64_t at = 0;
-        for (const PieceFile& file : pieces_->files_of(piece).value()) {
-            const uint64_t size_bytes = file.record.entry.size_bytes;
-            digests.push_back({DigestKind::sha256, Sha256::of(std::string_view(bytes).substr(at, size_bytes))});
-            at += size_bytes;
-        }
-        return swarm::digest_of_run(digests);
-    }
-    Result<std::string> claim_of(uint64_t) const override { return std::string(); }
+    HangingOwner(test::IntroducerInProcess& controller, std::string address)
+        : thread_([&controller, address = std::move(address)](const std::stop_token& stop) {
+              while (!stop.stop_requested()) {
+                  (void)controller.meet({.name = "hangs", .address = address, .zone = "", .neighbours = {}});
+                  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+              }
+          }) {}
 
   private:
-    class Reader final : public swarm::PieceReader {
-      public:
-        explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
-        Result<size_t> read_some(std::span<std::byte> into) override {
-            const size_t count = bytes_.copy(reinterpret_cast<char*>(into.data()), into.size(), at_);
-            at_ += count;
-            return count;
-        }
-
-      private:
-        const std::string bytes_;
-        size_t at_ = 0;
-    };
-    std::string content(uint64_t piece, bool is_flipped) const {
-        const swarm::Piece what = pieces_->table().at(piece);
-        std::string bytes;
-        for (const PieceFile& file : pieces_->files_of(piece).value())
-            bytes += content_of(fs::path(folder_) / file.record.entry.path);
-        if (what.is_chunk) bytes = bytes.substr(what.chunk * kChunkBytes, what.size_bytes);
-        if (is_flipped) bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
-        return bytes;
-    }
-    const std::shared_ptr<const PieceList> pieces_;
-    const std::string folder_;
-    const bool signs_what_it_sends_;
+    std::jthread thread_;
 };
 
-/// And nothing from members, whatever they offer.
-void gets_all_from_origin(Node& node, const Dataset& dataset) {
+}  // namespace
+
+TEST_CASE("what an owner that hangs was to draw, the others draw") {
+    const Dataset dataset;
+    test::IntroducerInProcess controller;
+    Node hangs("hangs", controller), node("node", controller);
+    const HangingOwner owner(controller, hangs.address());
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
@@ -195,76 +168,67 @@ void gets_all_from_origin(Node& node, const Dataset& dataset) {
     CHECK(report->bytes_fetched == report->bytes);
 }
 
-}  // namespace
-
-TEST_CASE("a member that has nothing of what it says is given up after three strikes, and the origin is asked") {
+TEST_CASE("controllers that are away once nodes have met cost nothing; who has met nobody asks the origin") {
     const Dataset dataset;
     test::IntroducerInProcess controller;
-    const auto nothing = std::make_shared<Nothing>();
-    const Byzantine liar(controller, dataset, [&](auto) { return nothing; });
-    Node node("node", controller);
-    gets_all_from_origin(node, dataset);
-    CHECK(nothing->asked > 0);
+    Node first("first", controller), second("second", controller), late("late", controller);
+    first.start(dataset.folder.path());
+    second.start(dataset.folder.path());
+    while (first.progress.bytes_done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    controller.is_away = true;
+    for (Node* node : {&first, &second}) {
+        const auto& report = node->ended();
+        if (!report) FAIL(report.error().line());
+        CHECK(dataset.is(report->path));
+        CHECK(report->bytes_received > 0);
+    }
+    CHECK(first.result->bytes_fetched + second.result->bytes_fetched <= first.result->bytes * 105 / 100);
+    late.settle_ms = 0;
+    late.start(dataset.folder.path());
+    const auto& alone = late.ended();
+    if (!alone) FAIL(alone.error().line());
+    CHECK(alone->bytes_fetched == alone->bytes);
 }
 
-TEST_CASE("a member that sends other bytes than it has signed is banned, and none of them is kept") {
+TEST_CASE("a source that changes under one node before another lists it: neither has a mix") {
     const Dataset dataset;
+    const std::string changing = dataset.folder.path() + "/long/b";
+    const test::TempFolder beside(true);
+    test::write_random(beside.path() + "/after", 64 << 20, 99);
+    const std::string before = content_of(changing), after = content_of(beside.path() + "/after");
     test::IntroducerInProcess controller;
-    const Byzantine liar(controller, dataset, [&](auto pieces) {
-        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/false);
-    });
-    Node node("node", controller);
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
-    gets_all_from_origin(node, dataset);
-    REQUIRE(node.bans.banned().size() == 1);
-    CHECK(node.bans.banned()[0].member == "liar");
-    CHECK(node.bans.banned()[0].reason == swarm::Strike::wrong_bytes);
+    Node early("early", controller), late("late", controller);
+    early.start(dataset.folder.path(), 500);
+    while (early.progress.bytes_done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    fs::copy_file(beside.path() + "/after", dataset.folder.path() + "/.new");
+    fs::rename(dataset.folder.path() + "/.new", changing);
+    late.start(dataset.folder.path(), 500);
+    for (Node* node : {&early, &late}) {
+        const auto& report = node->ended();
+        if (!report) FAIL(report.error().line());
+        const std::string got = content_of(fs::path(report->path) / "long/b");
+        CHECK((got == after || (node == &early && got == before)));
+    }
+    CHECK(dataset.is(late.result->path));
 }
 
-TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
+TEST_CASE("what came from members is not what these credentials alone were given: without members it is asked for") {
     const Dataset dataset;
     test::IntroducerInProcess controller;
-    Node stranger("stranger", controller), node("node", controller);
-    stranger.start(dataset.folder.path());
-    REQUIRE(stranger.ended());
-    stranger.identity = test::MembersCa().certify("stranger");
-    REQUIRE(controller.meet({.name = stranger.name, .address = stranger.address()}));
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::wrong_bytes);
-    gets_all_from_origin(node, dataset);
-    CHECK(node.bans.is_banned("stranger"));
-}
-
-TEST_CASE("what a member has signed is compared with the origin now and then: a lie costs all that came from members") {
-    const Dataset dataset;
-    test::IntroducerInProcess controller;
-    const Byzantine liar(controller, dataset, [&](auto pieces) {
-        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
-    });
-    Node node("node", controller);
-    node.compare_one_in = 2;  // of two members; one piece in four is
-    gets_all_from_origin(node, dataset);
-    REQUIRE(node.bans.banned().size() == 1);
-    CHECK(node.bans.banned()[0].reason == swarm::Strike::false_claim);
-    for (const auto& left : fs::directory_iterator(node.store->root() + "/partial"))
-        CHECK_FALSE(left.path().filename().string().starts_with("p-"));
-}
-
-TEST_CASE("a snapshot that is not what others have made of the revision is not taken: the origin decides") {
-    const Dataset dataset;
-    test::IntroducerInProcess controller;
-    const Byzantine liar(controller, dataset, [&](auto pieces) {
-        return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
-    });
-    Node honest("honest", controller), node("node", controller);
-    honest.bans.strike("liar", swarm::Strike::false_claim);
-    honest.start(dataset.folder.path(), 500);
-    REQUIRE(honest.ended());
-    controller.snapshot = honest.result->snapshot;
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(report->snapshot == controller.snapshot);
-    CHECK(dataset.is(report->path));
+    Node first("first", controller), second("second", controller);
+    for (Node* node : {&first, &second}) {
+        node->start(dataset.folder.path());
+        REQUIRE(node->ended());
+    }
+    CHECK(second.result->bytes_received > 0);
+    SyncOptions alone;
+    alone.source = dataset.folder.path(), alone.dry_run = true;
+    const auto factory = origin::make_origin_factory(alone.source, {}, second.machine());
+    REQUIRE(factory);
+    const auto would = run(alone, second.store.get(), *factory, second.machine(), second.progress, {});
+    if (!would) FAIL(would.error().line());
+    CHECK(would->snapshot.empty());  // it would ask
+    CHECK(would->bytes_fetched == 0);
 }
 
 }  // namespace zcdp::sync
