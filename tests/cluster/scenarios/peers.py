@@ -1,15 +1,156 @@
 """Nodes give a dataset to each other: the origin sends it about once, however many of them want it."""
 
+import contextlib
 import hashlib
+import http.client
+import re
+import time
 
 from tests.cluster.kit import beside_others
 
 FILES = {"model-1.bin": 70_000_000, "model-2.bin": 30_000_001, **{f"part/{i:03}": 40_000 + i for i in range(200)}}
 SIZE = sum(FILES.values())
+RATE, RATE_BYTES = "200mbit", 25_000_000  # of each link; the latter in a second
+MODEL = {"model-1.bin": 400 << 20, "model-2.bin": 104 << 20, **{f"part/{i:03}": 16 << 10 for i in range(512)}}
+MODEL_SIZE = sum(MODEL.values())
 
 
 def _ready_on(kit, scene, name, count):
     kit.wait(f"{name} is Ready on {count} nodes", lambda: len(scene.ready_nodes(name)) == count, 120)
+
+
+@contextlib.contextmanager
+def _four_nodes(kit):
+    """What joins for that, last of all, leaves again."""
+    joined = [kit.join() for _ in range(4 - len(kit.get("nodes")))]
+    try:
+        for node in joined:
+            kit.wait(f"{node} has an agent", lambda node=node: kit.agent_ready(node))
+        yield joined
+    finally:
+        for node in joined:
+            kit.retire(node)
+
+
+def _counted_by_agents(kit, scene):
+    """Bytes that the agents say the origin has sent them for this scenario's datasets."""
+    total = 0
+    for node in kit.get("nodes"):
+        agent = kit.agent_on(node["metadata"]["name"])
+        connection = http.client.HTTPConnection(agent["status"]["podIP"], 8080, timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        for labels, value in re.findall(r"^zcdp_origin_bytes_total\{([^}]*)\} (\d+)$", text, re.M):
+            total += int(value) if f'namespace="{scene.ns}"' in labels else 0
+    return total
+
+
+def _same_as_origin(kit, scene, name, prefix):
+    """Whether each node that has it has what the origin has now."""
+    files = [path for path in sorted((scene.folder / prefix).rglob("*")) if path.is_file()]
+    wanted = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    names = " ".join(str(path.relative_to(scene.folder / prefix)) for path in files)
+    tree = f"/var/lib/zcdp/snapshots/{scene.dataset(name)['snapshot']}/tree"
+    for node in scene.ready_nodes(name):
+        sums = kit.in_node(node, "sh", "-c", f"cd {tree} && sha256sum {names}").stdout.split()[::2]
+        kit.check(f"{node} has what the origin has", sums == wanted)
+
+
+def _named_times(scene, name):
+    """From one node's start and end to another's."""
+    return {n["spec"]["node"]: (n["status"].get("started"), n["status"].get("finished")) for n in scene.held(name)}
+
+
+def over_shaped_links_the_last_of_four_is_ready_in_time_and_the_origin_sends_it_once(kit, scene):
+    scene.write("set/", MODEL)
+    with _four_nodes(kit), kit.links(RATE):
+        began = time.monotonic()
+        kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
+        _ready_on(kit, scene, "set", 4)
+        took = (time.monotonic() - began) / (MODEL_SIZE / RATE_BYTES)
+        sent, counted = scene.object_bytes(), _counted_by_agents(kit, scene)
+        kit.check(
+            f"the origin sent {sent / MODEL_SIZE:.3f} of it, 1.05 at most", MODEL_SIZE <= sent <= MODEL_SIZE * 1.05
+        )
+        kit.check("which is what the agents count", counted == sent, f"{counted} {sent}")
+        kit.check(f"the last was Ready after {took:.2f} x S/B, 1.35 at most", took <= 1.35, _named_times(scene, "set"))
+        _same_as_origin(kit, scene, "set", "set/")
+        kit.wait("each gives it to others", lambda: _given(scene, "set"))
+        fifth = kit.join()
+        try:
+            _ready_on(kit, scene, "set", 5)
+            kit.check("a fifth node costs the origin nothing", scene.object_bytes() == sent, scene.object_bytes())
+        finally:
+            kit.retire(fifth)
+
+
+def a_node_that_is_lost_half_way_costs_the_others_neither_the_data_nor_the_origin_much(kit, scene):
+    scene.write("set/", FILES)
+    with _four_nodes(kit) as joined, kit.links("100mbit"):
+        lost = (joined or [kit.get("nodes")[-1]["metadata"]["name"]])[0]
+        kit.apply(scene.dataset_object("set", placement={"replicas": "All"}))
+        kit.wait("half of it was sent", lambda: scene.object_bytes() >= SIZE / 2)
+        kit.cluster("kill", lost)
+        kit.check("nobody had it all", not scene.ready_nodes("set"), scene.ready_nodes("set"))
+        try:
+            _ready_on(kit, scene, "set", 3)
+            sent = scene.object_bytes()
+            kit.check(f"the origin sent {sent / SIZE:.2f} of it, 1.2 at most", sent <= SIZE * 1.2)
+            kit.check("the one that is lost has it not", lost not in scene.ready_nodes("set"))
+            _same_as_origin(kit, scene, "set", "set/")
+        finally:
+            if lost not in joined:
+                kit.cluster("start", lost)
+                kit.wait(f"{lost} is back", lambda: kit.agent_ready(lost), 120)
+
+
+def a_cordoned_nodes_replica_moves_to_another_and_the_origin_is_not_asked(kit, scene):
+    scene.write("set/", FILES)
+    kit.apply(scene.dataset_object("set", placement={"replicas": 1}))
+    _ready_on(kit, scene, "set", 1)
+    kit.wait("it gives it to others", lambda: _given(scene, "set"))
+    sent, old = scene.object_bytes(), scene.ready_nodes("set")[0]
+    kit.kubectl("cordon", old)
+    try:
+        _ready_on(kit, scene, "set", 2)
+        kit.check("another node has it, and the old one has it still", old in scene.ready_nodes("set"))
+        kit.check("the origin sent nothing more", scene.object_bytes() == sent, scene.object_bytes() - sent)
+        other = next(node for node in scene.ready_nodes("set") if node != old)
+        kit.check("all came from the node that leaves", _bytes(scene, "set", "peerBytes")[other] == SIZE)
+        _same_as_origin(kit, scene, "set", "set/")
+    finally:
+        kit.kubectl("uncordon", old)
+
+
+def objects_that_change_while_nodes_share_them_are_never_mixed(kit, scene):
+    """Some are overwritten when about a third was fetched, the others later, so that nodes find it out at different times."""
+    scene.write("set/", FILES)
+    slow = {"bytesPerSecond": "4M"}
+    kit.apply(scene.backend_object(limits=slow), scene.dataset_object("set", placement={"replicas": "All"}))
+    nodes = len(kit.get("nodes"))
+    kit.wait("a third of it was sent", lambda: scene.object_bytes() >= SIZE / 3)
+    first = scene.dataset("set")["revision"]
+    kit.check("no node has it all", not scene.ready_nodes("set"))
+    scene.write("set/", {"model-1.bin": FILES["model-1.bin"] - 1})
+    time.sleep(2)
+    scene.write("set/", {"model-2.bin": FILES["model-2.bin"] - 1, "part/100": b"other"})
+    kit.apply(scene.backend_object())
+    kit.wait("a node says that the source has changed", lambda: scene.has_event("Dataset", "set", "SourceChanged"))
+
+    def settled():
+        now = scene.dataset("set").get("revision")
+        ready = [n for n in scene.held("set") if n["status"].get("phase") == "Ready" and n["spec"]["revision"] == now]
+        return now != first and len(ready) == nodes
+
+    kit.wait("another revision is Ready on all nodes", settled, 120)
+    old = [n for n in scene.held("set") if n["spec"]["revision"] == first and n["status"].get("phase") == "Ready"]
+    kit.check("the first was never Ready", not old, old)
+    kit.check(
+        "no node has another snapshot",
+        len({n["status"].get("snapshot") for n in scene.held("set") if n["status"].get("snapshot")}) == 1,
+    )
+    _same_as_origin(kit, scene, "set", "set/")
 
 
 def _bytes(scene, name, what):
