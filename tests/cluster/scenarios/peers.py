@@ -11,7 +11,12 @@ from tests.cluster.kit import beside_others
 FILES = {"model-1.bin": 70_000_000, "model-2.bin": 30_000_001, **{f"part/{i:03}": 40_000 + i for i in range(200)}}
 SIZE = sum(FILES.values())
 RATE, RATE_BYTES = "200mbit", 25_000_000  # of each link; the latter in a second
-MODEL = {"model-1.bin": 400 << 20, "model-2.bin": 104 << 20, **{f"part/{i:03}": 16 << 10 for i in range(512)}}
+MODEL = {
+    "model-1.bin": 200 << 20,
+    "model-2.bin": 200 << 20,
+    "model-3.bin": 104 << 20,
+    **{f"part/{i:03}": 16 << 10 for i in range(512)},
+}
 MODEL_SIZE = sum(MODEL.values())
 
 
