@@ -71,6 +71,12 @@ bool Node::ready() const {
     return ready && ready->status == ConditionStatus::yes;
 }
 
+bool Node::leaving() const {
+    return spec.unschedulable || metadata.deleting() ||
+           std::any_of(spec.taints.begin(), spec.taints.end(),
+                       [](const Taint& taint) { return taint.key == "node.kubernetes.io/unschedulable"; });
+}
+
 bool pod_fits(const Pod& pod, const Node& node, std::string_view ignored_prefix) {
     if (!has_labels(node.metadata.labels, pod.spec.node_selector)) return false;
     for (const Taint& taint : node.spec.taints) {

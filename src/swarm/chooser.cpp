@@ -11,7 +11,7 @@ namespace zcdp::swarm {
 namespace {
 
 constexpr double kAnswersAway = 4, kSlow = 4;
-constexpr uint64_t kLookAgainMs = 1'000;
+constexpr uint64_t kLookAgainMs = 1'000, kNewsAwayMs = 1'000;
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
 double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
@@ -97,7 +97,18 @@ void Chooser::gone(Neighbour neighbour) {
         settle(asked);
         asked = asked_.begin() + at;
     }
+    draws_nothing(neighbour);
     if (known_.erase(neighbour) > 0) gone_.insert(neighbour);
+}
+
+/// Of what it drew, only what others draw, too, is still drawn.
+void Chooser::draws_nothing(Neighbour neighbour) {
+    const auto gone = known_.find(neighbour);
+    if (gone == known_.end() || gone->second.drawing.count() == 0) return;
+    HaveMap drawn = gone->second.drawing;
+    for (const auto& [other, known] : known_)
+        if (other != neighbour && known.drawing.count() > 0) drawn.remove(known.drawing);
+    draws_.not_drawn(drawn);
 }
 
 std::vector<Ask> Chooser::arrived(const Ask& ask) {
@@ -382,8 +393,16 @@ void Chooser::look_for_late() {
     }
 }
 
+/// All getters are neighbours: what none of them has is nowhere, but for news that are on their way.
+bool Chooser::knows_all() const {
+    const auto getters =
+        std::count_if(known_.begin(), known_.end(), [](const auto& one) { return !one.second.is_holder; });
+    return static_cast<size_t>(getters) + 1 >= draws_.owners();
+}
+
 /// As long as a piece may take from one of the neighbours' neighbours: a few answers.
 uint64_t Chooser::lost_ms() const {
+    if (knows_all()) return kNewsAwayMs;
     if (usual_ms_ == 0) return draws_.late_ms();
     return std::max(options_.draws.late_ms_least, static_cast<uint64_t>(kAnswersAway * usual_ms_));
 }

@@ -195,6 +195,12 @@ void Draws::drawn_elsewhere(uint64_t piece, bool was_waiting) {
     awaited.is_elsewhere = true, awaited.is_due = false;
 }
 
+void Draws::not_drawn(const HaveMap& pieces) {
+    std::erase_if(elsewhere_, [&](uint64_t piece) { return pieces.has(piece); });
+    for (auto& [piece, awaited] : awaited_)
+        if (pieces.has(piece)) awaited.is_elsewhere = false;
+}
+
 void Draws::lost(uint64_t piece) {
     if (!there_.has(piece)) return;
     there_.clear(piece);

@@ -13,6 +13,7 @@
 namespace zcdp::swarm {
 namespace {
 
+constexpr uint32_t kAwayFailures = 2;
 /// Longer than that nobody waits for a manifest: claims do.
 constexpr uint64_t kProveMs = 60'000;
 constexpr size_t kManifestsMost = 3;
@@ -60,6 +61,7 @@ class Session::Running {
         bool is_over = false;   ///< banned, or no member any more
         bool is_heard = false;  ///< has said its news, or failed to
         bool is_forgotten = false;
+        bool is_away = false;           ///< owns nothing until it is heard again
         std::optional<News> news = {};  ///< the last
     };
 
@@ -113,7 +115,7 @@ class Session::Running {
     void take(const Introduction& met) {
         if (met.owners != owners_) {
             owners_ = met.owners;
-            if (has_settled_) chooser_.set_owners(owners_of(owners_));
+            share_draws();
         }
         // Who is forgotten there and answers here is asked all the same; another comes beside it.
         for (auto& [id, member] : members_) {
@@ -144,7 +146,29 @@ class Session::Running {
     void give_up(Neighbour id) {
         members_.at(id).is_over = true;
         chooser_.gone(id);
+        share_draws();
         wake();
+    }
+
+    /// Whose parts would only be waited for: controllers notice it later.
+    bool is_absent(const std::string& name) const {
+        bool is_known = false;
+        for (const auto& [id, member] : members_) {
+            if (member.name != name) continue;
+            if (!member.is_over && !member.is_away) return false;
+            is_known = true;
+        }
+        return is_known;
+    }
+
+    /// Among the owners that can be reached.
+    void share_draws() {
+        if (!has_settled_) return;
+        std::vector<std::string> present;
+        for (const std::string& owner : owners_)
+            if (!is_absent(owner)) present.push_back(owner);
+        if (present.empty()) present.push_back(options_.self);
+        if (std::exchange(present_owners_, present) != present) chooser_.set_owners(owners_of(std::move(present)));
     }
 
     /// Hears the member's news for as long as it is one.
@@ -156,6 +180,8 @@ class Session::Running {
             if (member.is_over) co_return;
             member.is_heard = true;
             if (!news) {
+                // A new connection was tried: nobody listens there.
+                member.is_away |= news.error().kind() == ErrorKind::unreachable;
                 const bool is_wrong = news.error().kind() == ErrorKind::corrupt;
                 failed(id, news.error(), is_wrong && bans_.strike(member.name, Strike::wrong_bytes));
                 co_await sleep_ms(kRetryMs);
@@ -166,6 +192,7 @@ class Session::Running {
             version = (*news)->version;
             member.news = std::move(**news);
             heard(id);
+            if (std::exchange(member.is_away, false)) share_draws();
         }
     }
 
@@ -204,7 +231,9 @@ class Session::Running {
         ++report_.failures;
         chooser_.gone(id);
         log_.debug("a member fails", {{"member", member.name}, {"error", error.line()}});
-        if ((++member.failures >= options_.strikes || is_banned) && !member.is_over) {
+        member.is_away |= ++member.failures >= kAwayFailures;
+        share_draws();
+        if ((member.failures >= options_.strikes || is_banned) && !member.is_over) {
             ++report_.banned;
             give_up(id);
             meet_.cancel();  // another in its place
@@ -252,7 +281,7 @@ class Session::Running {
         while (!all_heard() && !heard.passed()) co_await wait_ms(heard.left_ms() + 1);
         co_await prove();
         has_settled_ = true;
-        chooser_.set_owners(owners_of(owners_.empty() ? std::vector{options_.self} : owners_));
+        share_draws();
         while (!chooser_.mine().full()) {
             for (const Ask& ask : chooser_.next()) loop_.spawn(ask.of ? receive(ask) : draw(ask));
             if (chooser_.starving_ms() >= kStarvingMs && starved_.passed()) {
@@ -377,7 +406,7 @@ class Session::Running {
     PeerClient client_;
     Logger& log_;
     Chooser chooser_;
-    std::vector<std::string> owners_;
+    std::vector<std::string> owners_, present_owners_;  ///< as introduced; of them, those that can be reached
     uint64_t members_in_all_ = 0, getters_in_all_ = 0;
     uint64_t wanted_bytes_ = 0;            ///< of extra, as controllers were told last
     std::map<Neighbour, Member> members_;  ///< never removed: who listens to one holds on to it

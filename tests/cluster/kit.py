@@ -127,6 +127,18 @@ class Kit:
         with api_errors():
             self.api.delete("node", node)
 
+    @contextlib.contextmanager
+    def links(self, rate):
+        """While it lasts, each node's link, both ways, and what the origins and the API server send in all have this rate."""
+        names = ["host", *(n["metadata"]["name"] for n in self.get("nodes"))]
+        try:
+            for name in names:
+                self.cluster("rate", name, rate)
+            yield
+        finally:
+            for name in names:
+                self.cluster("rate", name, "none", check=False)
+
     def load_image(self, tag=IMAGE):
         """The static executable as an image's only file."""
         tar = self.folder / (

@@ -197,6 +197,8 @@ struct Node {
     }
     bool operator==(const Node&) const = default;
     bool ready() const;
+    /// Its pods are to go elsewhere: it is cordoned (which a drain begins with), or being deleted.
+    bool leaving() const;
 };
 
 /// Whether the pod's own constraints (nodeSelector, required node affinity, tolerations) let it run on the node. What

@@ -42,6 +42,9 @@ struct Limits {
     uint32_t connect_timeout_ms = 10'000;  ///< resolve + connect + TLS handshake, per address tried
     uint32_t header_timeout_ms = 30'000;   ///< from the request's last byte to the answer's header
     uint32_t idle_keep_ms = 50'000;        ///< an idle connection is dropped after this
+    /// A connection has ended when the other machine's kernel has said nothing for so long, not even to a probe;
+    /// whether it has anything to say does not matter. In whole seconds; 0: the system's times
+    uint32_t probe_timeout_ms = 0;
     /// A body slower than this over the window is a timeout; 0: one byte will do
     uint32_t min_bytes_per_second = 64 * 1024;
     uint32_t min_rate_window_ms = 10'000;

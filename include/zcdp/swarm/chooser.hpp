@@ -71,7 +71,8 @@ class Chooser {
     void has(Neighbour getter, const News& news);
     /// A neighbour that has had all from the start.
     void has_all(Neighbour holder);
-    /// It cannot be reached, or is banned: what was asked of it is asked elsewhere.
+    /// It cannot be reached, or is banned: what was asked of it is asked elsewhere, and what it drew is drawn by others
+    /// once they are told that it owns nothing (set_owners), or when it is late.
     void gone(Neighbour neighbour);
     /// So many members there are, as controllers say.
     void heard_members(uint64_t members);
@@ -134,6 +135,8 @@ class Chooser {
     void look_for_late();
     void look_for_lost();
     uint64_t lost_ms() const;
+    bool knows_all() const;
+    void draws_nothing(Neighbour neighbour);
     void note(std::vector<Ask>& out, Ask ask);
     void settle(std::vector<Asked>::iterator asked);
     std::optional<uint64_t> wanted_of(const Known& getter) const;

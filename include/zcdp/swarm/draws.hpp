@@ -58,6 +58,8 @@ class Draws {
     /// Another member has begun to draw it: whoever owns it, it falls to this one only when that takes too long.
     /// `was_waiting`: it had fallen to this one, which has not begun.
     void drawn_elsewhere(uint64_t piece, bool was_waiting);
+    /// Who drew them can be reached no more: they fall to whose turn it is.
+    void not_drawn(const HaveMap& pieces);
     /// No getter has it any more: it is drawn once more, as if it had never been there.
     void lost(uint64_t piece);
 
@@ -74,6 +76,7 @@ class Draws {
     std::string owner_of(uint64_t piece) const;
     /// Nobody else draws.
     bool is_alone() const;
+    size_t owners() const { return owners_->members().size(); }
     uint32_t window() const;
     /// How long a draw may take before the next in turn draws, too.
     uint64_t late_ms() const;

@@ -122,7 +122,8 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
 Task<Client::Attempt> Client::connect_to(const Endpoint& endpoint, const Proxy* proxy, std::shared_ptr<Address> address,
                                          Deadline deadline) {
     auto connection = std::make_unique<Connection>(pool_->executor, pool_->ticker, std::move(address));
-    auto open = co_await connection->transport.connect(connection->address->endpoint, pool_->from, deadline);
+    auto open = co_await connection->transport.connect(connection->address->endpoint, pool_->from,
+                                                       pool_->options.limits.probe_timeout_ms, deadline);
     if (open && endpoint.tls && proxy) open = co_await open_tunnel(endpoint, *proxy, *connection, deadline);
     if (!open) co_return Attempt{std::move(open).error()};
     if (endpoint.tls) {

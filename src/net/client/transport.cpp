@@ -19,6 +19,14 @@ Error socket_error(int number, const char* action) {
     return Error(ErrorKind::unreachable, std::string(action) + ": " + code.message());
 }
 
+void probe(int socket, uint32_t timeout_ms) {
+    const int on = 1, every_s = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof every_s);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+    ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
 }  // namespace
 
 void Ticker::add(Transport* waiting) {
@@ -72,7 +80,8 @@ Task<Result<>> Transport::wait(Wait what, Deadline deadline) {
     co_return Result<>();
 }
 
-Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::address from, Deadline deadline) {
+Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::address from, uint32_t probe_timeout_ms,
+                                  Deadline deadline) {
     peer_ = (address.address().is_v6() ? "[" + address.address().to_string() + "]" : address.address().to_string()) +
             ":" + std::to_string(address.port());
     boost::system::error_code code;
@@ -81,6 +90,7 @@ Task<Result<>> Transport::connect(asio::ip::tcp::endpoint address, asio::ip::add
     if (!code) socket_.native_non_blocking(true, code);
     if (!code) socket_.set_option(asio::ip::tcp::no_delay(true), code);
     if (code) co_return Error(ErrorKind::failed, "opening a socket: " + code.message());
+    if (probe_timeout_ms > 0) probe(socket_.native_handle(), probe_timeout_ms);
     if (!from.is_unspecified()) socket_.bind({from, 0}, code);
     if (code) co_return Error(ErrorKind::usage, "cannot come from " + from.to_string() + ": " + code.message());
     if (::connect(socket_.native_handle(), address.data(), static_cast<socklen_t>(address.size())) == 0)

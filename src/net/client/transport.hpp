@@ -42,8 +42,9 @@ class Transport {
     Transport(asio::any_io_executor executor, std::shared_ptr<Ticker> ticker)
         : socket_(executor), ticker_(std::move(ticker)) {}
 
-    /// `from`: the local address; unspecified: the system's choice.
-    Task<Result<>> connect(asio::ip::tcp::endpoint address, asio::ip::address from, Deadline deadline);
+    /// `from`: the local address; unspecified: the system's choice. `probe_timeout_ms`: as Limits has it.
+    Task<Result<>> connect(asio::ip::tcp::endpoint address, asio::ip::address from, uint32_t probe_timeout_ms,
+                           Deadline deadline);
     Task<Result<>> start_tls(SslPtr ssl, Deadline deadline);
     Task<Result<>> write_all(std::string_view bytes, Deadline deadline);
     /// At least one byte, or 0 when the peer has closed.

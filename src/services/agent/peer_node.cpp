@@ -15,6 +15,7 @@ namespace {
 constexpr uint64_t kRenewLookMs = 300'000, kFirstMs = 6'000;
 constexpr uint64_t kTogetherMs = 1'500;  ///< nodes that are told at once begin within that time
 constexpr BackoffLimits kServePauses{500, 15'000, Jitter::around};
+constexpr uint32_t kConnectMs = 3'000, kProbeMs = 4'000;
 constexpr unsigned kConnectionsMost = 1'024;
 
 bool wants_peers(const api::NodeDataset& object) { return object.spec.transfer.peers != api::PeerUse::never; }
@@ -143,6 +144,8 @@ std::optional<sync::Peers> PeerNode::peers_of(const api::NodeDataset& wanted) {
     }
     net::HttpClientOptions http;
     http.user_agent = "zcdp-agent";
+    // A node that lost its power says nothing, and what was asked of it is asked elsewhere.
+    http.limits.connect_timeout_ms = kConnectMs, http.limits.probe_timeout_ms = kProbeMs;
     if (options_.tls)
         http.tls = net::make_tls_context({.ca_pem = identity->ca_pem,
                                           .client_cert_pem = identity->own.certificate_pem,

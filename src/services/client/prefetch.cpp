@@ -41,7 +41,7 @@ Result<Look> look(kube::Api& api, const PrefetchOptions& options) {
     const auto labels = api::parse_labels(options.node_selector);
     uint64_t done = 0, total = 0, rate = 0;
     for (const auto& node : nodes) {
-        if (!node.ready() || node.spec.unschedulable || !api::has_labels(node.metadata.labels, labels) ||
+        if (!node.ready() || node.leaving() || !api::has_labels(node.metadata.labels, labels) ||
             !api::has_labels(node.metadata.labels, dataset.spec.placement.node_selector))
             continue;
         ++out.wanted;

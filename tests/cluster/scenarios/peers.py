@@ -1,11 +1,30 @@
 """Nodes give a dataset to each other: the origin sends it about once, however many of them want it."""
 
+import base64
+import contextlib
 import hashlib
+import http.client
+import json
+import re
+import signal
+import socket
+import ssl
+import threading
+import time
 
-from tests.cluster.kit import beside_others
+from tests.cluster.kit import HOST, beside_others
+from tests.support import certs
 
 FILES = {"model-1.bin": 70_000_000, "model-2.bin": 30_000_001, **{f"part/{i:03}": 40_000 + i for i in range(200)}}
 SIZE = sum(FILES.values())
+RATE, RATE_BYTES = "200mbit", 25_000_000  # of each link; the latter in a second
+MODEL = {
+    "model-1.bin": 200 << 20,
+    "model-2.bin": 200 << 20,
+    "model-3.bin": 104 << 20,
+    **{f"part/{i:03}": 16 << 10 for i in range(512)},
+}
+MODEL_SIZE = sum(MODEL.values())
 
 
 def _ready_on(kit, scene, name, count):
@@ -24,6 +43,56 @@ def _controllers(kit):
 
 def _given(scene, name):
     return all(n.get("status", {}).get("peerAddress", "").endswith(":7443") for n in scene.held(name))
+
+
+@contextlib.contextmanager
+def _four_nodes(kit):
+    """What joins for that, the last at least, leaves again."""
+    joined = [kit.join() for _ in range(max(1, 4 - len(kit.get("nodes"))))]
+    try:
+        for node in joined:
+            kit.wait(f"{node} has an agent", lambda node=node: kit.agent_ready(node))
+        yield joined
+    finally:
+        for node in joined:
+            kit.retire(node)
+
+
+def _counted_by_agents(kit, scene):
+    """Bytes that the agents say the origin has sent them for this scenario's datasets."""
+    total = 0
+    for node in kit.get("nodes"):
+        agent = kit.agent_on(node["metadata"]["name"])
+        connection = http.client.HTTPConnection(agent["status"]["podIP"], 8080, timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        for labels, value in re.findall(r"^zcdp_origin_bytes_total\{([^}]*)\} (\d+)$", text, re.M):
+            total += int(value) if f'namespace="{scene.ns}"' in labels else 0
+    return total
+
+
+def _same_as_origin(kit, scene, name, prefix):
+    """Whether each node that has it has what the origin has now."""
+    files = [path for path in sorted((scene.folder / prefix).rglob("*")) if path.is_file()]
+    wanted = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    names = " ".join(str(path.relative_to(scene.folder / prefix)) for path in files)
+    tree = f"/var/lib/zcdp/snapshots/{scene.dataset(name)['snapshot']}/tree"
+    for node in scene.ready_nodes(name):
+        sums = kit.in_node(node, "sh", "-c", f"cd {tree} && sha256sum {names}").stdout.split()[::2]
+        kit.check(f"{node} has what the origin has", sums == wanted)
+
+
+def _times(scene, name):
+    """When each node began and ended."""
+    return {n["spec"]["node"]: [n["status"].get(key) for key in ("started", "finished")] for n in scene.held(name)}
+
+
+def _wanted_by_all(kit, scene, name):
+    """When that began."""
+    began = time.monotonic()
+    kit.apply(scene.dataset_object(name, placement={"replicas": "All"}))
+    return began
 
 
 def nodes_that_want_it_at_once_share_what_the_origin_sends_and_one_that_joins_costs_nothing(kit, scene):
@@ -113,3 +182,183 @@ def a_node_that_gives_wrong_bytes_is_banned_and_none_of_them_is_seen(kit, scene)
     said = kit.kubectl("-n", "zcdp-system", "logs", kit.agent_on(good)["metadata"]["name"])
     banned = [line for line in said.splitlines() if "banned for an hour" in line and bad in line]
     kit.check("and has named who gave it something else", any("wrong_bytes" in line for line in banned), said[-1500:])
+
+
+def over_shaped_links_the_last_of_four_is_ready_in_time_and_the_origin_sends_it_once(kit, scene):
+    scene.write("set/", MODEL)
+    with _four_nodes(kit), kit.links(RATE):
+        began = _wanted_by_all(kit, scene, "set")
+        _ready_on(kit, scene, "set", 4)
+        took = (time.monotonic() - began) / (MODEL_SIZE / RATE_BYTES)
+        sent, counted = scene.object_bytes(), _counted_by_agents(kit, scene)
+        kit.check(
+            f"the origin sent {sent / MODEL_SIZE:.3f} of it, 1.05 at most", MODEL_SIZE <= sent <= MODEL_SIZE * 1.05
+        )
+        kit.check("which is what the agents count", counted == sent, f"{counted} {sent}")
+        kit.check(f"the last was Ready after {took:.2f} x S/B, 1.35 at most", took <= 1.35, _times(scene, "set"))
+        _same_as_origin(kit, scene, "set", "set/")
+        kit.wait("each gives it to others", lambda: _given(scene, "set"))
+        fifth = kit.join()
+        try:
+            _ready_on(kit, scene, "set", 5)
+            kit.check("a fifth node costs the origin nothing", scene.object_bytes() == sent, scene.object_bytes())
+        finally:
+            kit.retire(fifth)
+
+
+def a_node_that_is_lost_half_way_costs_the_others_a_fifth_at_most(kit, scene):
+    files = {"model-1.bin": 200 << 20, "model-2.bin": 50 << 20}
+    size = sum(files.values())
+    scene.write("whole/", files)
+    scene.write("set/", files)
+    with _four_nodes(kit) as joined, kit.links("100mbit"):
+        began = _wanted_by_all(kit, scene, "whole")
+        _ready_on(kit, scene, "whole", 4)
+        usual_s, before = time.monotonic() - began, scene.object_bytes()
+        began = _wanted_by_all(kit, scene, "set")
+        kit.wait("half of it was sent", lambda: scene.object_bytes() - before >= size / 2)
+        kit.cluster("kill", joined[-1])
+        kit.check("nobody had it all", not scene.ready_nodes("set"), scene.ready_nodes("set"))
+        _ready_on(kit, scene, "set", 3)
+        took_s, sent = time.monotonic() - began, scene.object_bytes() - before
+        kit.check(f"in {took_s:.1f} s, 1.2 times as long as without at most", took_s <= 1.2 * usual_s, usual_s)
+        kit.check(f"the origin sent {sent / size:.2f} of it, 1.2 at most", sent <= size * 1.2)
+        kit.check("the one that is lost has it not", joined[-1] not in scene.ready_nodes("set"))
+        _same_as_origin(kit, scene, "set", "set/")
+
+
+def a_cordoned_nodes_replica_moves_to_another_and_the_origin_is_not_asked(kit, scene):
+    scene.write("set/", FILES)
+    kit.apply(scene.dataset_object("set", placement={"replicas": 1}))
+    _ready_on(kit, scene, "set", 1)
+    kit.wait("it gives it to others", lambda: _given(scene, "set"))
+    sent, old = scene.object_bytes(), scene.ready_nodes("set")[0]
+    kit.kubectl("cordon", old)
+    try:
+        _ready_on(kit, scene, "set", 2)
+        kit.check("another node has it, and the old one has it still", old in scene.ready_nodes("set"))
+        kit.check("the origin sent nothing more", scene.object_bytes() == sent, scene.object_bytes() - sent)
+        other = next(node for node in scene.ready_nodes("set") if node != old)
+        kit.check("all came from the node that leaves", _bytes(scene, "set", "peerBytes")[other] == SIZE)
+        _same_as_origin(kit, scene, "set", "set/")
+    finally:
+        kit.kubectl("uncordon", old)
+
+
+class _Impostor:
+    """A TLS server that says it is somebody; counts who connects, and who then asks it for something."""
+
+    def __init__(self):
+        self.connections = self.requests = 0
+        self.certificate = None
+        self.listener = socket.create_server((HOST, 0))
+        self.address = f"{HOST}:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections += 1
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*self.certificate)
+                connection.settimeout(5)
+                with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as talk:
+                    self.requests += bool(talk.recv(1))
+
+    def close(self):
+        self.listener.close()
+
+
+def _authorities(kit, scene):
+    """Folders with a CA's certificate and key each: one of nobody's, and the cluster's own."""
+    foreign, own = scene.folder.parent / f"{scene.ns}-foreign", scene.folder.parent / f"{scene.ns}-own"
+    for folder in (foreign, own):
+        certs.make_ca(folder)
+    data = kit.get("secret", "zcdp-controller-ca", "zcdp-system")["data"]
+    for kind in ("crt", "key"):
+        (own / f"ca.{kind}").write_bytes(base64.b64decode(data[f"ca.{kind}"]))
+    return foreign, own
+
+
+def _answer_of(address, swarm, certificate):
+    """The status that a member answers to who asks with this certificate; None when it does not answer."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(*certificate)
+    connection = http.client.HTTPSConnection(*address.rsplit(":", 1), timeout=10, context=context)
+    try:
+        connection.request("GET", f"/v1/swarms/{swarm}/news?version=0&wait_ms=0")
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+def who_has_another_certificate_than_its_nodes_is_told_nothing_and_asked_nothing(kit, scene):
+    scene.write("set/", {"file": 9_000_000})
+    # Who has fetched with others is known to the controllers for a while, where it was.
+    kit.apply(scene.dataset_object("set", placement={"replicas": 1}, transfer={"peers": "Never"}))
+    _ready_on(kit, scene, "set", 1)
+    kit.apply(scene.dataset_object("set", placement={"replicas": 1}))
+    kit.wait("it gives it to others", lambda: _given(scene, "set"))
+    holder, held = scene.ready_nodes("set")[0], scene.held("set")[0]
+    foreign, own = _authorities(kit, scene)
+    of_foreign = certs.make_server(foreign, holder, [f"DNS:{holder}"])
+    of_another = certs.make_server(own, "another-node", ["DNS:another-node"])
+
+    swarm = hashlib.sha256(f"{held['spec']['dataset']['uid']}\0{held['spec']['revision']}".encode()).hexdigest()[:32]
+    address = held["status"]["peerAddress"]
+    kit.check("who has no certificate gets no answer", _answer_of(address, swarm, None) is None)
+    kit.check("nor who has one of a foreign CA", _answer_of(address, swarm, of_foreign) is None)
+    kit.check("a node gets one", _answer_of(address, swarm, of_another) == 200)
+
+    impostor = _Impostor()
+    kit.signal_zcdp(holder, signal.SIGSTOP, "agent")  # it would correct what is written next
+    try:
+        patch = json.dumps({"status": {"peerAddress": impostor.address}})
+        name = held["metadata"]["name"]
+        kit.kubectl("patch", "nodedataset", name, "--subresource=status", "--type=merge", "-p", patch)
+        for count, certificate, whose in ((2, of_foreign, "a foreign CA"), (3, of_another, "another node")):
+            impostor.certificate, impostor.connections = certificate, 0
+            kit.apply(scene.dataset_object("set", placement={"replicas": count}))
+            _ready_on(kit, scene, "set", count)
+            kit.check(f"a node came to who has the certificate of {whose}", impostor.connections > 0)
+            kit.check("and asked it nothing", impostor.requests == 0, impostor.requests)
+    finally:
+        kit.signal_zcdp(holder, signal.SIGCONT, "agent")
+        impostor.close()
+    kit.check("the origin was asked instead, once", scene.object_bytes() == 18_000_000, scene.object_bytes())
+    _same_as_origin(kit, scene, "set", "set/")
+
+
+def objects_that_change_while_nodes_share_them_are_never_mixed(kit, scene):
+    """Some are overwritten when about a third was fetched, the others later, so that nodes find it out at different times."""
+    scene.write("set/", FILES)
+    slow = {"bytesPerSecond": "4M"}
+    kit.apply(scene.backend_object(limits=slow), scene.dataset_object("set", placement={"replicas": "All"}))
+    nodes = len(kit.get("nodes"))
+    kit.wait("a third of it was sent", lambda: scene.object_bytes() >= SIZE / 3)
+    first = scene.dataset("set")["revision"]
+    kit.check("no node has it all", not scene.ready_nodes("set"))
+    scene.write("set/", {"model-1.bin": FILES["model-1.bin"] - 1})
+    time.sleep(2)
+    scene.write("set/", {"model-2.bin": FILES["model-2.bin"] - 1, "part/100": b"other"})
+    kit.apply(scene.backend_object())
+    kit.wait("a node says that the source has changed", lambda: scene.has_event("Dataset", "set", "SourceChanged"))
+
+    seen = set()  # (revision, snapshot)
+
+    def settled():
+        now = scene.dataset("set").get("revision")
+        ready = [n for n in scene.held("set") if n.get("status", {}).get("phase") == "Ready"]
+        seen.update((n["spec"]["revision"], n["status"]["snapshot"]) for n in ready)
+        return now != first and sum(n["spec"]["revision"] == now for n in ready) == nodes
+
+    kit.wait("another revision is Ready on all nodes", settled, 120)
+    kit.check(
+        "nobody ever had the first one, or two kinds of the other", len(seen) == 1 and first not in dict(seen), seen
+    )
+    _same_as_origin(kit, scene, "set", "set/")

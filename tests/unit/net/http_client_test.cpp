@@ -1,9 +1,11 @@
 // The HTTP client against servers that say exactly what the test wants, also what no server should.
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -237,6 +239,30 @@ TEST_CASE_FIXTURE(Fixture, "a peer that says nothing is given up at the deadline
         REQUIRE(answer.failed);
         CHECK(answer.error.kind() == ErrorKind::timeout);
         CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(3));
+    }
+}
+
+/// Whether the kernel is to probe the connection to this port on this machine while it is silent.
+bool is_probed(uint16_t port) {
+    const std::string peer = fmt::format("0100007F:{:04X} 01 ", port);
+    std::ifstream connections("/proc/net/tcp");
+    for (std::string line; std::getline(connections, line);)
+        if (line.find(peer) != std::string::npos) return line.find(" 02:", line.find(peer)) != std::string::npos;
+    return false;
+}
+
+TEST_CASE_FIXTURE(Fixture, "a connection is probed while it is silent, where that is wanted") {
+    for (const uint32_t probe_timeout_ms : {0, 4'000}) {
+        ScriptedServer server({{"<stall>"}});
+        bool probed = false;
+        options.limits.probe_timeout_ms = probe_timeout_ms, client.reset();
+        std::thread look([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            probed = is_probed(server.endpoint.port);
+        });
+        CHECK(get(server.endpoint, 500).failed);
+        look.join();
+        CHECK(probed == (probe_timeout_ms > 0));
     }
 }
 

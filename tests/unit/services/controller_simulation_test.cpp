@@ -204,6 +204,13 @@ class History {
             server_.put("nodes", std::move(next));
         }
     }
+    void cordon(const SimNode& node, bool cordoned) {
+        const json::object* found = server_.find("nodes", node.name);
+        if (!found) return;
+        json::object next = *found;
+        next["spec"].as_object()["unschedulable"] = cordoned;
+        server_.put("nodes", std::move(next));
+    }
     void start_controller(int index) {
         const std::string identity = "c" + std::to_string(index) + "-" + std::to_string(++restarts_);
         if (controllers_.size() <= static_cast<size_t>(index)) controllers_.resize(static_cast<size_t>(index) + 1);
@@ -267,6 +274,7 @@ class History {
             case 18: lose_data(); break;
             case 19:
             case 20: edit_dataset(); break;
+            case 21: cordon(nodes_[pick(nodes_.size())], pick(2) == 0); break;
             default: break;
         }
     }
@@ -384,7 +392,8 @@ class History {
         for (const SimNode& node : nodes_) {
             const json::object* raw = server_.find("nodes", node.name);
             if (!raw || !node.alive) continue;
-            if (!api::pod_fits(pod, parsed<api::Node>(*raw)) || pods_on(node.name) >= room_of(*raw)) continue;
+            const auto& known = parsed<api::Node>(*raw);
+            if (known.leaving() || !api::pod_fits(pod, known) || pods_on(node.name) >= room_of(*raw)) continue;
             json::object next = *server_.find("pods", key);
             next["spec"].as_object()["nodeName"] = node.name;
             set_scheduled(next, R"({"type":"PodScheduled","status":"True"})");
@@ -597,6 +606,7 @@ class History {
         origin_.reachable = true;
         for (SimNode& node : nodes_)
             if (node.exists && !node.alive) set_ready(node, true);
+        for (const SimNode& node : nodes_) cordon(node, false);
         for (auto& controller : controllers_)
             for (SimWatch& watch : controller->watches) watch.relist();
         settle();
@@ -614,6 +624,20 @@ class History {
         for (const auto& [name, raw] : server_.objects["nodedatasets"])
             if (!server_.find("nodes", std::string(raw.at("spec").at("node").as_string())))
                 breach(name + " is of a node that is gone" + picture(""));
+        for (size_t i = 0; i + 1 < nodes_.size(); ++i) cordon(nodes_[i], true);
+        settle();
+        for (const auto& [key, raw] : server_.objects["datasets"]) check_replicated(key);
+    }
+    /// Whatever else leaves, the nodes that stay hold what is to be held.
+    void check_replicated(const std::string& key) {
+        const auto& dataset = parsed<api::Dataset>(*server_.find("datasets", key));
+        const bool wanted = dataset.spec.placement.replicas_wanted() > 0 && !dataset.status.revision.empty();
+        if (!wanted || dataset.metadata.deleting()) return;
+        const std::string& node = nodes_.back().name;
+        const std::string name = api::node_dataset_name(node, dataset.metadata.uid, dataset.status.revision);
+        const json::object* held = server_.find("nodedatasets", name);
+        if (!held || parsed<api::NodeDataset>(*held).status.phase != api::Phase::ready)
+            breach(key + " is not on " + node + ", which alone stays" + picture(""));
     }
     /// Until nobody has written anything but leases and listing times for a while.
     void settle() {

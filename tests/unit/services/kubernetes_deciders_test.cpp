@@ -328,12 +328,84 @@ struct ListedDataset {
                 std::make_shared<const api::Node>(api::from_json<api::Node>(json::parse(text)).value()));
         }
     }
+    /// What the nodes are told becomes true, and the decision after that.
+    DatasetDecision after(const DatasetDecision& decision) {
+        for (api::NodeDataset object : decision.create) {
+            object.status.phase = api::Phase::ready, object.status.snapshot = "s";
+            object.status.last_use = iso8601(view.now_unix_s);
+            view.held.push_back(std::make_shared<const api::NodeDataset>(std::move(object)));
+        }
+        dataset.status = decision.status;
+        return decide_dataset(view);
+    }
+    void change_node(const std::string& name, const std::function<void(api::Node&)>& change) {
+        for (auto& node : view.nodes)
+            if (node->metadata.name == name) {
+                api::Node next = *node;
+                change(next);
+                node = std::make_shared<const api::Node>(std::move(next));
+            }
+    }
     std::shared_ptr<api::StorageBackend> backend = std::make_shared<api::StorageBackend>();
     api::Dataset dataset;
     DatasetView view{dataset, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0};
 };
 
 }  // namespace
+
+TEST_CASE(
+    "a node that is cordoned, drained or deleted is no replica any more: another gets the data while it is there") {
+    const std::vector<std::function<void(api::Node&)>> ways = {
+        [](api::Node& node) { node.spec.unschedulable = true; },
+        [](api::Node& node) { node.spec.taints = {{"node.kubernetes.io/unschedulable", "", "NoSchedule"}}; },
+        [](api::Node& node) { node.metadata.deletion_timestamp = "2026-01-01T00:00:00Z"; }};
+    for (const auto& leave : ways) {
+        ListedDataset listed(3);
+        listed.dataset.spec.placement.replicas.text = "1";
+        listed.dataset.spec.retention.ttl = "1s";
+        DatasetDecision decision = listed.after(decide_dataset(listed.view));
+        REQUIRE(listed.view.held.size() == 1);
+        CHECK(decision.create.empty());
+        CHECK(decision.status.ready == "1/1");
+        const std::string old = listed.view.held[0]->spec.node;
+        listed.change_node(old, leave);
+        listed.view.now_unix_s += 60;
+        decision = decide_dataset(listed.view);
+        REQUIRE(decision.create.size() == 1);
+        CHECK(decision.create[0].spec.node != old);
+        CHECK(decision.evict.empty());
+        CHECK(decision.remove.empty());
+        CHECK(decision.status.ready == "1/2");
+        CHECK(api::find_condition(decision.status.conditions, "Ready")->status == api::ConditionStatus::no);
+        decision = listed.after(decision);
+        REQUIRE(decision.evict.size() == 1);
+        CHECK(decision.evict[0]->spec.node == old);
+        CHECK(decision.create.empty());
+    }
+}
+
+TEST_CASE("the last copy stays on a node that leaves where no other node can take it, or nobody asks for replicas") {
+    ListedDataset alone(1);
+    alone.dataset.spec.retention.ttl = "1s";
+    (void)alone.after(decide_dataset(alone.view));
+    alone.change_node("n0", [](api::Node& node) { node.spec.unschedulable = true; });
+    alone.view.now_unix_s += 60;
+    CHECK(decide_dataset(alone.view).evict.empty());
+    alone.dataset.spec.placement.replicas.text = "OnDemand";
+    CHECK(decide_dataset(alone.view).evict.size() == 1);
+}
+
+TEST_CASE("a node that is not to be left any more is a replica again") {
+    ListedDataset listed(2);
+    listed.dataset.spec.placement.replicas.text = "1";
+    (void)listed.after(decide_dataset(listed.view));
+    const std::string node = listed.view.held[0]->spec.node;
+    listed.change_node(node, [](api::Node& one) { one.spec.unschedulable = true; });
+    CHECK(decide_dataset(listed.view).create.size() == 1);
+    listed.change_node(node, [](api::Node& one) { one.spec.unschedulable = false; });
+    CHECK(decide_dataset(listed.view).create.empty());
+    CHECK(decide_dataset(listed.view).status.ready == "1/1");
+}
 
 TEST_CASE("the more nodes fetch at once, the more seldom each says how far it is") {
     for (const auto& [nodes, seconds] : {std::pair<size_t, uint32_t>{3, 5}, {250, 5}, {1000, 20}}) {

@@ -156,6 +156,21 @@ TEST_CASE("a neighbour that goes is asked no more, and what it owed is asked els
     CHECK(member.of_getters() == std::vector<Ask>{{2, 9}});
 }
 
+TEST_CASE("what a neighbour drew that has gone is drawn by whoever owns it then, unless another draws it, too") {
+    Member a({"a", "b", "c"}, {.draws_most = kPieces, .draws_alone = kPieces});
+    const size_t before = a.chooser.next().size();
+    a.chooser.has(1, news_of({}, {}, {40, 41}));
+    a.chooser.has(2, news_of({}, {}, {40}));
+    a.chooser.gone(1);
+    CHECK(a.chooser.next().empty());
+    a.chooser.set_owners(std::make_shared<const Owners>(Revision("r"), std::vector<std::string>{"a"}));
+    const std::vector<Ask> asks = a.chooser.next();
+    const auto draws = [&](uint64_t piece) { return std::count(asks.begin(), asks.end(), Ask{{}, piece}) == 1; };
+    CHECK(draws(41));
+    CHECK_FALSE(draws(40));
+    CHECK(before + asks.size() == kPieces - 1);
+}
+
 TEST_CASE("a late answer is asked for elsewhere, by the neighbour's own measure, and whoever comes first counts") {
     ChooserOptions options = no_draws();
     options.last_pieces = 0;

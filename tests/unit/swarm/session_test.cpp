@@ -325,6 +325,23 @@ TEST_CASE("where nobody has the manifest, or controllers know no snapshot, claim
     }
 }
 
+TEST_CASE("what a member that goes had to draw, or alone had, is drawn by the others soon") {
+    Controller controller;
+    Origin origin{.takes_ms = 50};
+    auto members = members_of(3, controller, origin);
+    for (auto& member : members) member->settle_getters = 3, member->start();
+    while (origin.drawn < kPieces / 3) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    controller.is_away = true;  // else it would say so
+    members.pop_back();
+    const Deadline soon = Deadline::in_ms(20'000);
+    for (auto& member : members) {
+        REQUIRE(member->ended().has_value());
+        CHECK(member->pieces->is_whole());
+    }
+    CHECK_FALSE(soon.passed());
+    CHECK(origin.drawn <= kPieces + kPieces / 5);
+}
+
 TEST_CASE("who is banned is asked nothing") {
     Controller controller;
     Origin origin;

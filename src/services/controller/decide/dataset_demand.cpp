@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kSettleS = 10;
 
 bool eligible(const Draft& draft, const api::Node& node) {
-    return node.ready() && !node.spec.unschedulable && !node.metadata.deleting() &&
+    return node.ready() && !node.leaving() &&
            api::has_labels(node.metadata.labels, draft.view.dataset.spec.placement.node_selector);
 }
 

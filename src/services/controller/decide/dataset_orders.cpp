@@ -54,10 +54,26 @@ uint32_t progress_seconds(const Draft& draft) {
 
 bool is_used(const api::NodeDataset& held) { return !held.status.pods.empty(); }
 
+/// Who leaves is no replica any more, but others get the data from there until they have it.
+bool is_source_for_replicas(const Draft& draft, const api::NodeDataset& held) {
+    const api::Node* node = draft.node(held.spec.node);
+    if (!node || !node->leaving() || draft.view.dataset.spec.placement.replicas_wanted() == 0) return false;
+    size_t replicas = 0;
+    for (const std::string& name : draft.demand) {
+        const api::Node* other = draft.node(name);
+        if (!other || other->leaving()) continue;
+        const auto there = find_held(draft, name, held.spec.revision);
+        if (!there || !is_ready(*there)) return true;
+        ++replicas;
+    }
+    return replicas == 0;
+}
+
 /// Whether an object that nobody demands should go now; else it stays until space is needed.
 bool should_go(Draft& draft, const api::NodeDataset& held, const std::set<Revision>& kept) {
     const api::Dataset& dataset = draft.view.dataset;
     if (!kept.contains(held.spec.revision)) return true;
+    if (is_source_for_replicas(draft, held)) return false;
     const api::Node* node = draft.node(held.spec.node);
     if (node && !api::has_labels(node->metadata.labels, dataset.spec.placement.node_selector)) return true;
     const auto ttl = parse_duration_ms(dataset.spec.retention.ttl);

@@ -9,7 +9,7 @@ namespace {
 
 void count_nodes(Draft& draft) {
     api::DatasetStatus& status = draft.status();
-    status.nodes_wanted = static_cast<uint32_t>(draft.demand.size());
+    std::set<std::string> wanted = draft.demand;
     status.nodes_ready = 0, status.origin_bytes = status.peer_bytes = status.reused_bytes = 0;
     status.progress.clear();
     uint64_t done = 0, total = 0;
@@ -17,13 +17,14 @@ void count_nodes(Draft& draft) {
         status.origin_bytes += held->status.origin_bytes, status.peer_bytes += held->status.peer_bytes,
             status.reused_bytes += held->status.reused_bytes;
         if (draft.gone(held->spec.node)) continue;
-        if (held->spec.revision == draft.current && is_ready(*held)) ++status.nodes_ready;
+        if (held->spec.revision == draft.current && is_ready(*held))
+            ++status.nodes_ready, wanted.insert(held->spec.node);
         if (held->status.phase == api::Phase::syncing)
             done += held->status.bytes_done, total += held->status.bytes_total;
     }
     if (total > 0) status.progress = fmt::format("{}%", done * 100 / total);
-    // Cached beyond what is demanded counts as wanted, so that ready never exceeds it.
-    status.nodes_wanted = std::max(status.nodes_wanted, status.nodes_ready);
+    // What is cached beyond the demand counts as wanted, and never for a node that has nothing yet.
+    status.nodes_wanted = static_cast<uint32_t>(wanted.size());
     status.ready = fmt::format("{}/{}", status.nodes_ready, status.nodes_wanted);
 }
 

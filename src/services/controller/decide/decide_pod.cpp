@@ -131,8 +131,8 @@ std::vector<const api::Node*> fitting_nodes(const PodView& view, const Wanted& w
         const auto in_placement = [&](const PodClaim* one) {
             return api::has_labels(node->metadata.labels, one->dataset->spec.placement.node_selector);
         };
-        if (node->ready() && !node->spec.unschedulable && !node->metadata.deleting() &&
-            api::pod_fits(view.pod, *node) && std::all_of(wanted.claims.begin(), wanted.claims.end(), in_placement))
+        if (node->ready() && !node->leaving() && api::pod_fits(view.pod, *node) &&
+            std::all_of(wanted.claims.begin(), wanted.claims.end(), in_placement))
             out.push_back(node.get());
     }
     return out;
