@@ -214,8 +214,8 @@ Task<Response> PeerServer::manifest(Request& request) {
     auto opened = co_await offload(disk_, [&] { return share->bytes().open_manifest(); });
     if (!opened) co_return not_given(opened.error());
     const auto reader = ending_on(disk_, std::move(*opened));
-    co_return Response{200, kBytesHeader, [this, reader](BodySink& sink) { return send(reader, kSendBytes, sink); },
-                       asking};
+    co_return Response{
+        200, kBytesHeader, [this, reader](BodySink& sink) { return send(reader, kSendBytes, sink); }, {}, asking};
 }
 
 /// What it came with, so that who signed first answers for it, wherever it goes.
@@ -247,9 +247,10 @@ Task<Result<>> PeerServer::send(std::shared_ptr<PieceReader> reader, uint64_t si
     while (true) {
         ZCDP_CO_TRY(const size_t got, co_await offload(disk_, [&] { return reader->read_some(buffer); }));
         if (got == 0) co_return Result<>();
-        ZCDP_CO_CHECK(co_await sink.write({reinterpret_cast<const char*>(buffer.data()), got}));
+        // Before it: with its last byte the piece is there.
         const uint64_t rest = options_.rate ? pace_.rest_ms(got, options_.rate->clock.monotonic_ns()) : 0;
         if (rest > 0) co_await sleep_ms(rest);
+        ZCDP_CO_CHECK(co_await sink.write({reinterpret_cast<const char*>(buffer.data()), got}));
     }
 }
 
