@@ -205,7 +205,7 @@ TESTS = {
     "have-map": unit_tests("swarm", "what a neighbour says no more that it has*"),
     "lost-piece": unit_tests("swarm", "what all say is there and no neighbour has*"),
     "manifest-id": unit_tests("sync", "a holder whose manifest is not the snapshot's*"),
-    "manifest-piece": unit_tests("sync", "where the snapshot is known, what is not of it*"),
+    "manifest-piece": unit_tests("sync", "where the snapshot is known*"),
     "claim-signature": unit_tests("swarm", "a claim is good for its piece*"),
     "claim-certificate": unit_tests("swarm", "who is certified by another CA*"),
     "strikes": unit_tests("swarm", "three strikes ban*"),
