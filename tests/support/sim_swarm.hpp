@@ -15,6 +15,7 @@
 #include <deque>
 #include <memory>
 #include <queue>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,8 @@ class SimSwarm {
         std::string name;
         std::unique_ptr<Chooser> chooser;
         std::shared_ptr<const Owners> owners;
+        std::vector<std::string> introduced;          ///< as owners
+        std::set<std::string> absent;                 ///< who cannot be reached
         std::vector<uint32_t> neighbours, listeners;  ///< whom it hears; who hears it
         SimLink uplink;
         uint64_t uplink_event = 0;  ///< the one that counts, of those about its uplink
@@ -175,10 +178,20 @@ class SimSwarm {
         member.chooser->heard_members(met->members);
         member.chooser->budget().heard(met->drawn_bytes, news.drawn_bytes, met->granted_bytes);
         for (const std::string& gone : met->gone) part(index, number_of(gone));
-        const bool are_others = !member.owners || member.owners->members() != met->owners;
-        if (are_others) member.owners = owners_of(met->owners);
-        if (are_others && has_settled_) member.chooser->set_owners(member.owners);
+        member.introduced = met->owners;
+        share_draws(member);
         for (const auto& neighbour : met->neighbours) add(index, number_of(neighbour.name));
+    }
+
+    /// As a session does: among the owners that can be reached.
+    void share_draws(Member& member) {
+        std::vector<std::string> present;
+        for (const std::string& owner : member.introduced)
+            if (!member.absent.contains(owner)) present.push_back(owner);
+        if (present.empty()) present.push_back(member.name);
+        if (member.owners && member.owners->members() == present) return;
+        member.owners = owners_of(present);
+        if (has_settled_) member.chooser->set_owners(member.owners);
     }
 
     static uint32_t number_of(const std::string& name) {
@@ -387,8 +400,14 @@ class SimSwarm {
     }
 
     void silent(uint32_t index) {
-        for (const uint32_t listener : members_[index].listeners)
-            if (!members_[listener].lost) members_[listener].chooser->gone(index), step(listener);
+        for (const uint32_t listener : members_[index].listeners) {
+            Member& member = members_[listener];
+            if (member.lost) continue;
+            member.chooser->gone(index);
+            member.absent.insert(members_[index].name);
+            share_draws(member);
+            step(listener);
+        }
     }
 
     /// The introducer has not heard of the lost for a while; the others hear that when they meet it next, and get new
