@@ -2,11 +2,12 @@
 """What zcdp costs on a real cluster; figures go into docs/benchmarks_cluster.md. Needs root, and the machine to itself.
 
 bench/cluster.py                      all
-bench/cluster.py publish start        some: publish, start, cold, idle, scale
+bench/cluster.py publish start        some: publish, start, cold, neighbours, idle, scale
 """
 
 import base64
 import concurrent.futures
+import hashlib
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ import ssl
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -23,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("ZCDP_BIN", str(ROOT / "build/release/zcdp"))
 from tests.cluster import csi  # noqa: E402
 from tests.cluster.kit import ACCESS, SECRET, HOST, Kit, Scene, run  # noqa: E402
+from tests.support import certs  # noqa: E402
 from tests.support.harness import ZCDP  # noqa: E402
 
 RESULTS = ROOT / "docs/benchmarks_cluster.json"
@@ -33,6 +36,10 @@ ROWS = {  # name: (what, what must be reached, holds)
         "≤ 0.3 s",
     ),
     "cold": ("cold claim: pod created to Running, minus what zcdp sync alone takes on that node", "≤ 3 s"),
+    "neighbours": (
+        "agent, idle with 20 ready snapshots, heard by 100 other nodes: RSS and CPU",
+        "≤ 40 MiB, ≤ 0.5 % of a core",
+    ),
     "idle": ("agent, idle with 20 ready snapshots: RSS and CPU", "≤ 48 MiB, ≤ 0.2 % of a core"),
     "scale": (
         "controller, 1,000 nodes, 500 datasets, 5,000 NodeDatasets, 20,000 pods: RSS, CPU settled, writes settled, restart to settled",
@@ -158,7 +165,8 @@ def cold(kit, scene):
     }
 
 
-def idle(kit, scene, snapshots=20, files=100_000):
+def _held(kit, scene, snapshots, files):
+    """A new agent that holds them: its process, and what the one that fetched them took."""
     node = kit.get("nodes")[0]["metadata"]["name"]
     for i in range(snapshots):
         scene.write(f"set{i}/", {f"{j // 1000}/{j}": b"%d %d" % (i, j) for j in range(files)})
@@ -175,14 +183,72 @@ def idle(kit, scene, snapshots=20, files=100_000):
     )
     pid = kit.wait("another agent runs", lambda: agent_pid(kit, node) not in (None, old) and agent_pid(kit, node), 120)
     time.sleep(30)
-    before, rss = cpu_seconds(pid), rss_mib(pid)
-    time.sleep(120)
-    share = (cpu_seconds(pid) - before) / 120 * 100
+    return pid, busy_rss
+
+
+def _percent_of_a_core(pid, seconds=120):
+    before = cpu_seconds(pid)
+    time.sleep(seconds)
+    return (cpu_seconds(pid) - before) / seconds * 100
+
+
+def idle(kit, scene, snapshots=20, files=100_000):
+    pid, busy_rss = _held(kit, scene, snapshots, files)
+    rss, share = rss_mib(pid), _percent_of_a_core(pid)
     return {
         "rss_mib": rss,
         "cpu_percent": share,
         "text": f"{rss:.0f} MiB, {share:.2f} % (just after fetching them: {busy_rss:.0f} MiB; {snapshots} × {files} files)",
         "holds": rss <= 48 and share <= 0.2,
+    }
+
+
+def _certified(kit, scene):
+    """As a node of the cluster shows itself to others."""
+    folder = scene.folder.parent / "bench-ca"
+    certs.make_ca(folder)
+    data = kit.get("secret", "zcdp-controller-ca", "zcdp-system")["data"]
+    for kind in ("crt", "key"):
+        (folder / f"ca.{kind}").write_bytes(base64.b64decode(data[f"ca.{kind}"]))
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(*certs.make_server(folder, "bench-node", ["DNS:bench-node"]))
+    return context
+
+
+def _hears_news(context, held, ends, heard):
+    """A neighbour: each question is answered when there is news, or after 25 s."""
+    swarm = hashlib.sha256(f"{held['spec']['dataset']['uid']}\0{held['spec']['revision']}".encode()).hexdigest()[:32]
+    connection, version = None, 0
+    while not ends.is_set():
+        connection = connection or http.client.HTTPSConnection(
+            *held["status"]["peerAddress"].rsplit(":", 1), timeout=60, context=context
+        )
+        connection.request("GET", f"/v1/swarms/{swarm}/news?version={version}&wait_ms=25000")
+        response = connection.getresponse()
+        body = response.read()
+        if response.status == 200:
+            version = int.from_bytes(body[:8], "little")
+            heard.add((threading.get_ident(), swarm))
+        elif response.status != 204:
+            raise SystemExit(f"news are answered {response.status}")
+
+
+def neighbours(kit, scene, snapshots=20, count=100):
+    pid, _ = _held(kit, scene, snapshots, 1_000)
+    context, ends, heard = _certified(kit, scene), threading.Event(), set()
+    helds = [scene.held(f"set{i}")[0] for i in range(snapshots)]
+    for i in range(count):
+        arguments = (context, helds[i % snapshots], ends, heard)
+        threading.Thread(target=_hears_news, args=arguments, daemon=True).start()
+    kit.wait("all have heard what it has", lambda: len(heard) == count)
+    rss, share = rss_mib(pid), _percent_of_a_core(pid)
+    ends.set()
+    return {
+        "rss_mib": rss,
+        "cpu_percent": share,
+        "text": f"{rss:.0f} MiB, {share:.2f} % ({snapshots} × 1,000 files)",
+        "holds": rss <= 40 and share <= 0.5,
     }
 
 

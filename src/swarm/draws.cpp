@@ -9,9 +9,8 @@
 namespace zcdp::swarm {
 namespace {
 
-// What is under way comes at about the same time, at the end, too: a small part. With fewer than the least the source
-// would wait for members whose links are busy with what others send them.
-constexpr uint64_t kWindowPart = 16, kWindowLeast = 6;
+// What is under way comes at about the same time, at the end, too, and is all there is to trade at first: a small part.
+constexpr uint64_t kWindowPart = 16, kWindowLeast = 4;
 
 }  // namespace
 
@@ -23,7 +22,6 @@ Draws::Draws(std::string self, const HaveMap& there, std::shared_ptr<const Owner
       there_(there),
       window_(static_cast<uint32_t>(
           std::min<uint64_t>(options.window_first, std::max(kWindowLeast, there.pieces() / kWindowPart)))),
-      came_ns_(clock.monotonic_ns()),
       began_ns_(clock.monotonic_ns()) {
     set_owners(std::move(owners));
 }
@@ -59,11 +57,7 @@ std::vector<uint64_t> Draws::kept_of(const Owners& before) {
 
 bool Draws::is_alone() const { return self_index_ && owners_->members().size() == 1; }
 
-uint32_t Draws::window() const {
-    if (is_alone()) return std::max(window_, options_.window_alone);
-    if (options_.there_to_widen == 0) return window_;
-    return static_cast<uint32_t>(std::min<uint64_t>(window_, 1 + there_.count() / options_.there_to_widen + stalls_));
-}
+uint32_t Draws::window() const { return is_alone() ? std::max(window_, options_.window_alone) : window_; }
 
 void Draws::await(uint64_t piece) {
     Awaited& awaited = awaited_.at(piece);
@@ -105,17 +99,14 @@ void Draws::saw(const HaveMap& pieces) {
 /// Once as many have come as the window holds, their rate is this window's. A stall is no rate: what comes after it
 /// counts as if it had been late, not later.
 void Draws::measure() {
-    const int64_t now = came_ns_ = clock_.monotonic_ns();
-    if (window() < window_) return measure_half(now);
     if (seen_ < std::max(window_, options_.seen_least)) return;
+    const int64_t now = clock_.monotonic_ns();
     const int64_t took = std::min(now - began_ns_, static_cast<int64_t>(late_ms()) * kNsPerMs);
     rate_ = static_cast<double>(seen_) / static_cast<double>(std::max<int64_t>(took, 1));
     seen_ = 0, began_ns_ = now;
     if (settled_) return;
-    const double worth = is_trial_ ? options_.worth : options_.worth * options_.worth;
-    if (rate_ < worth * rate_before_) {
-        if (is_trial_) window_ /= 2;
-        settled_ = true;
+    if (is_trial_ && rate_ < options_.worth * rate_before_) {
+        window_ /= 2, settled_ = true;
         return;
     }
     if (2 * window_ > options_.window_most) {
@@ -123,21 +114,6 @@ void Draws::measure() {
         return;
     }
     rate_before_ = rate_, window_ *= 2, is_trial_ = true;
-}
-
-/// While it widens. What comes with about half of the window is what the whole is compared with.
-void Draws::measure_half(int64_t now_ns) {
-    const bool is_half = 4 * window() > window_ && 2 * window() <= window_;
-    if (is_half && seen_ > 1 && now_ns > began_ns_)
-        rate_ = rate_before_ = static_cast<double>(seen_ - 1) / static_cast<double>(now_ns - began_ns_);
-    if (!is_half || seen_ == 1) began_ns_ = now_ns;
-    if (!is_half) seen_ = 0;
-}
-
-/// While it widens: the few that draw may all be slow, or hang.
-void Draws::look_for_stall(int64_t now_ns) {
-    if (window() >= window_ || now_ns - came_ns_ < static_cast<int64_t>(options_.widen_ms) * kNsPerMs) return;
-    ++stalls_, came_ns_ = now_ns;
 }
 
 /// Little's law: what is under way, divided by how much comes, is how long each takes. Late ones are under way, too:
@@ -174,7 +150,6 @@ void Draws::look_for_late() {
         awaited.is_due = true, ++taken_over_;
         due_.push_back(piece);
     }
-    look_for_stall(now);
     open_window();
 }
 
@@ -234,8 +209,6 @@ std::optional<uint64_t> Draws::wake_ms() const {
         if (!awaited.is_slow && rate_ > 0 && next_ < there_.pieces()) at(slow_ns(awaited, late));
         if (!awaited.is_due) at(due_ns(awaited, late));
     }
-    if (window() < window_ && next_ < there_.pieces())
-        at(came_ns_ + static_cast<int64_t>(options_.widen_ms) * kNsPerMs);
     if (!next) return std::nullopt;
     return ms_until(*next, clock_.monotonic_ns());
 }

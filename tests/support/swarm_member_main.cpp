@@ -7,6 +7,7 @@
 // "tls" before give and get: over mutual TLS, as agents do.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -97,6 +98,12 @@ Result<> Certified::certify(const std::string& name, const std::string& ca) {
     return {};
 }
 
+/// "127.0.0.1:80" has to stand in a certificate.
+std::string dns_name(std::string address) {
+    std::replace_if(address.begin(), address.end(), [](char c) { return c == '.' || c == ':'; }, '-');
+    return "member-" + address;
+}
+
 /// Who gives pieces at `address`, and knows where the introducer is.
 class Member {
   public:
@@ -146,7 +153,7 @@ class Member {
   private:
     Here& here_;
     const std::string address_, url_;
-    const std::string name_ = "member-" + address_.substr(address_.rfind(':') + 1);
+    const std::string name_ = dns_name(address_);
     const bool tls_;
     asio::thread_pool pool_{4};
     Certified self_;

@@ -46,7 +46,6 @@ bool set(zcdp::swarm::SimOptions& options, const std::string& name, double value
     else if (name == "strangers") options.introducer.strangers_least = count;
     else if (name == "together_ms") options.together_ms = value;
     else if (name == "window_first") options.chooser.draws.window_first = count;
-    else if (name == "there_to_widen") options.chooser.draws.there_to_widen = count;
     else if (name == "slow_factor") options.chooser.draws.slow_factor = value;
     else if (name == "seen_least") options.chooser.draws.seen_least = count;
     else if (name == "worth") options.chooser.draws.worth = value;

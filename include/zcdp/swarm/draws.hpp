@@ -5,9 +5,8 @@
 // each member finds the same answers alone, without a coordinator:
 //  - Pieces are drawn in their order, and only a window of them at once in the whole swarm: the first so many that are
 //    not there yet. A thousand owners who asked at once would share the source's wire, and all pieces would come at the
-//    very end, with nothing to trade before. The window begins with a single piece, so that they come one by one and
-//    each is passed on while the next one comes; it widens with what is there, and then doubles while that brings more,
-//    for a source whose single connections are slow.
+//    very end, with nothing to trade before. The window begins small and doubles while that brings more, for a source
+//    whose single connections are slow.
 //  - A piece in the window is drawn by its owner (owners.hpp). How long a draw takes follows from how many are under
 //    way and how many come (Little's law). After twice that it holds the window no more, so that the source does not
 //    wait for a slow owner; after several times that it falls to the next in turn, too. So an owner that hangs, or is
@@ -31,15 +30,13 @@
 namespace zcdp::swarm {
 
 struct DrawOptions {
-    uint32_t window_first = 8, window_most = 4096;  ///< pieces under way from the source to all members; of a small
-                                                    ///< dataset a 16th of all at most, but six
-    uint32_t there_to_widen = 4;  ///< one at first, and one more for each so many that are there; 0: all at once
-    uint64_t widen_ms = 1'000;    ///< and for each time so long in which none came
-    uint32_t window_alone = 64;   ///< the least for a member without others
-    uint32_t seen_least = 8;      ///< pieces that come, for a window to be measured
-    double worth = 1.4;           ///< a doubled window stays when it brings so many times as much
-    double slow_factor = 2;       ///< a draw holds the window for so many times the usual time
-    double late_factor = 4;       ///< the next in turn follows after so many times the usual time
+    uint32_t window_first = 8, window_most = 4096;  ///< pieces under way from the source to all members; at first a
+                                                    ///< 16th of all at most
+    uint32_t window_alone = 64;                     ///< the least for a member without others
+    uint32_t seen_least = 8;                        ///< pieces that come, for a window to be measured
+    double worth = 1.4;                             ///< a doubled window stays when it brings so many times as much
+    double slow_factor = 2;                         ///< a draw holds the window for so many times the usual time
+    double late_factor = 4;                         ///< the next in turn follows after so many times the usual time
     uint64_t late_ms_least = 1'000, late_ms_most = 300'000;  ///< but never sooner, nor later
     uint64_t unknown_ms = 5'000;                             ///< the usual time of a draw while none has been seen
 };
@@ -94,8 +91,6 @@ class Draws {
     void open_window();
     void await(uint64_t piece);
     void measure();
-    void measure_half(int64_t now_ns);
-    void look_for_stall(int64_t now_ns);
     void look_for_late();
     int64_t slow_ns(const Awaited& awaited, uint64_t late_ms) const;
     static int64_t due_ns(const Awaited& awaited, uint64_t late_ms);
@@ -115,8 +110,6 @@ class Draws {
     uint64_t taken_over_ = 0;
 
     uint32_t window_;
-    uint32_t stalls_ = 0;                      ///< while it widened
-    int64_t came_ns_;                          ///< the last of the window, or the last stall
     bool is_trial_ = false, settled_ = false;  ///< the window was doubled to see; no doubling helps
     uint64_t seen_ = 0;                        ///< in this measurement
     int64_t began_ns_;                         ///< this measurement

@@ -114,7 +114,7 @@ TEST_CASE("who comes draws its own share of what somebody alone was to draw") {
 }
 
 TEST_CASE("a holder is drawn from instead of the origin, and of it nothing else is asked") {
-    Member member({"a", "b"}, {.window = 8, .draws = {.there_to_widen = 0}});
+    Member member({"a", "b"}, {.window = 8});
     member.chooser.has_all(7);
     std::vector<Ask> asks = member.chooser.next();
     CHECK(!asks.empty());

@@ -36,7 +36,7 @@ struct Swarm {
 }  // namespace
 
 TEST_CASE("only a window of pieces is drawn, in their order, each by one member") {
-    Swarm swarm({"a", "b", "c"}, 100, {.window_first = 4, .there_to_widen = 0});
+    Swarm swarm({"a", "b", "c"}, 100, {.window_first = 4});
     CHECK(swarm.due() == std::vector<uint64_t>{0, 1, 2, 3});
     CHECK(swarm.due().empty());
     swarm.saw(1);
@@ -55,8 +55,7 @@ TEST_CASE("what is here already is drawn by nobody") {
 
 TEST_CASE("a member without others has more under way, and shares once others come") {
     ManualClock clock(0);
-    Draws draws("a", HaveMap(1000), owners_of({"a"}), clock,
-                {.window_first = 4, .there_to_widen = 0, .window_alone = 64});
+    Draws draws("a", HaveMap(1000), owners_of({"a"}), clock, {.window_first = 4, .window_alone = 64});
     CHECK(draws.due().size() == 64);
     draws.set_owners(owners_of({"a", "b"}));
     CHECK(draws.window() == 4);
@@ -69,48 +68,12 @@ TEST_CASE("what members have begun to draw they go on with when others come") {
     const std::vector<std::string> two = {"a", "b"}, four = {"a", "b", "c", "d"};
     std::multiset<uint64_t> drawn;
     for (const std::string& name : four) {
-        Draws draws(name, HaveMap(1000), owners_of(two), clock, {.window_first = 16, .there_to_widen = 0});
+        Draws draws(name, HaveMap(1000), owners_of(two), clock, {.window_first = 16});
         if (name == "a" || name == "b") draws.due();
         draws.set_owners(owners_of(four));
         for (const uint64_t piece : draws.due()) drawn.insert(piece);
     }
     for (uint64_t piece = 0; piece < 16; ++piece) CHECK(drawn.count(piece) == 1);
-}
-
-TEST_CASE("pieces come one by one at first, the more at once the more are there") {
-    Swarm swarm({"a", "b", "c"}, 1000, {.window_first = 8, .window_most = 8, .there_to_widen = 4});
-    size_t begun = 0;
-    for (uint64_t piece = 0; piece < 100; ++piece) {
-        CHECK(swarm.members[0].window() == std::min<uint64_t>(8, 1 + piece / 4));
-        begun += swarm.due().size();
-        CHECK(begun - piece == swarm.members[0].window());
-        swarm.saw(piece);
-    }
-}
-
-TEST_CASE("while few draw and nothing comes, others begin") {
-    Swarm swarm({"a", "b", "c"}, 100, {.window_first = 4, .widen_ms = 1000});
-    CHECK(swarm.due().size() == 1);
-    for (int second = 1; second <= 3; ++second) {
-        CHECK(swarm.members[0].wake_ms() == 1000);
-        swarm.clock.advance_ns(1000 * kNsPerMs);
-        CHECK(swarm.due().size() == 1);
-    }
-    swarm.clock.advance_ns(1000 * kNsPerMs);
-    CHECK(swarm.due().empty());
-}
-
-TEST_CASE("where the half of the window brought as much as the whole it is not doubled to see") {
-    // A second for each piece, whatever is under way.
-    Swarm swarm({"a", "b"}, 1000, {.window_first = 8, .widen_ms = 100'000});
-    uint32_t widest = 0;
-    for (uint64_t piece = 0; piece < 100; ++piece) {
-        swarm.due();
-        swarm.clock.advance_ns(1000 * kNsPerMs);
-        swarm.saw(piece);
-        widest = std::max(widest, swarm.members[0].window());
-    }
-    CHECK(widest == 8);
 }
 
 TEST_CASE("the window doubles while that brings more") {
@@ -133,7 +96,7 @@ TEST_CASE("the window doubles while that brings more") {
 }
 
 TEST_CASE("an owner that hangs costs a wait, then the next in turn draws, and its pieces hold the window no more") {
-    Swarm swarm({"a", "b", "c"}, 30, {.window_first = 3, .window_most = 3, .there_to_widen = 0, .unknown_ms = 1000});
+    Swarm swarm({"a", "b", "c"}, 30, {.window_first = 3, .window_most = 3, .unknown_ms = 1000});
     const size_t hung = *swarm.owners->owner_of(0);
     uint64_t drawn = 0;
     for (int step = 0; step < 4000 && !swarm.members[hung].there().full(); ++step) {
@@ -179,9 +142,16 @@ TEST_CASE("wake_ms says when a turn comes") {
     CHECK(swarm.members[other].due().size() == 1);
 }
 
+TEST_CASE("what is lost before its owner was asked for it is drawn once") {
+    Swarm swarm({"a", "b"}, 3);
+    swarm.saw(1);
+    for (Draws& one : swarm.members) one.lost(1);
+    CHECK(swarm.due() == std::vector<uint64_t>{0, 1, 2});
+}
+
 TEST_CASE("what was there and is lost is drawn once more") {
     Swarm swarm({"a", "b"}, 3);
-    CHECK(swarm.due().size() == 1);
+    CHECK(swarm.due().size() == 3);
     for (uint64_t piece = 0; piece < 3; ++piece) swarm.saw(piece);
     for (Draws& one : swarm.members) one.lost(1), one.lost(1);
     CHECK(swarm.due() == std::vector<uint64_t>{1});
