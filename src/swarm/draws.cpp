@@ -41,8 +41,8 @@ void Draws::set_owners(std::shared_ptr<const Owners> owners) {
     }
 }
 
-/// Whose draws are under way goes on with them, or else each change would have all of a window drawn once more. Gives
-/// this member's; it had more than its part while it was alone.
+/// Whose draws are under way, as it has said, goes on with them, or else each change would have all of a window drawn
+/// once more. Gives this member's; it had more than its part while it was alone.
 std::vector<uint64_t> Draws::kept_of(const Owners& before) {
     std::vector<uint64_t> mine;
     for (const auto& [piece, awaited] : awaited_) {
@@ -50,7 +50,7 @@ std::vector<uint64_t> Draws::kept_of(const Owners& before) {
         const std::string& name = owner ? before.members()[*owner] : self_;
         const bool is_mine = name == self_ && awaited.is_due;
         if (is_mine && before.members().size() > 1) mine.push_back(piece);
-        else if (awaited.is_elsewhere || (name != self_ && owners_->index_of(name))) elsewhere_.insert(piece);
+        else if (awaited.is_elsewhere) elsewhere_.insert(piece);
     }
     return mine;
 }

@@ -63,17 +63,35 @@ TEST_CASE("a member without others has more under way, and shares once others co
     CHECK(draws.due().empty());
 }
 
-TEST_CASE("what members have begun to draw they go on with when others come") {
+TEST_CASE("what members have begun to draw, as they have said, they go on with when others come") {
     ManualClock clock(0);
     const std::vector<std::string> two = {"a", "b"}, four = {"a", "b", "c", "d"};
+    const auto draws_of = [&](const std::string& name) {
+        return Draws(name, HaveMap(1000), owners_of(two), clock, {.window_first = 16});
+    };
     std::multiset<uint64_t> drawn;
     for (const std::string& name : four) {
-        Draws draws(name, HaveMap(1000), owners_of(two), clock, {.window_first = 16});
+        Draws draws = draws_of(name);
         if (name == "a" || name == "b") draws.due();
+        for (const std::string& other : two)
+            for (const uint64_t piece : draws_of(other).due())
+                if (other != name) draws.drawn_elsewhere(piece, false);
         draws.set_owners(owners_of(four));
         for (const uint64_t piece : draws.due()) drawn.insert(piece);
     }
     for (uint64_t piece = 0; piece < 16; ++piece) CHECK(drawn.count(piece) == 1);
+}
+
+TEST_CASE("what its owner has not begun to draw is drawn by the new one") {
+    ManualClock clock(0);
+    const auto three = owners_of({"a", "b", "c"}), two = owners_of({"a", "b"});
+    Draws draws("a", HaveMap(1000), three, clock, {.window_first = 16});
+    std::set<uint64_t> drawn;
+    for (const uint64_t piece : draws.due()) drawn.insert(piece);
+    draws.set_owners(two);
+    for (const uint64_t piece : draws.due()) drawn.insert(piece);
+    for (uint64_t piece = 0; piece < 16; ++piece)
+        if (two->owner_of(piece) == 0) CHECK(drawn.contains(piece));
 }
 
 TEST_CASE("the window doubles while that brings more") {

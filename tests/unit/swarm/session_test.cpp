@@ -164,7 +164,7 @@ struct Member {
                  .settle_ms = settle_ms,
                  .settle_getters = settle_getters,
                  .compare_one_in = compare_one_in,
-                 .chooser = {.draws = {.late_ms_least = 60'000, .unknown_ms = 300}}},
+                 .chooser = {.draws = {.late_ms_least = 60'000, .unknown_ms = 300}, .budget = budget}},
                 share, keeper, bans,
                 [this](asio::any_io_executor executor) {
                     return net::make_http_client(executor, {}, system_clock(), metrics, log);
@@ -189,6 +189,7 @@ struct Member {
     uint32_t compare_one_in = 1'000'000;
     uint64_t settle_ms = 600;
     uint32_t settle_getters = 0;
+    OriginBudgetOptions budget = {};
     Bans bans{system_clock(), metrics, log};
     std::shared_ptr<Share> share;
     PeerServer peers{pool, {.identity = [this] { return identity; }}};
@@ -329,7 +330,11 @@ TEST_CASE("what a member that goes had to draw, or alone had, is drawn by the ot
     Controller controller;
     Origin origin{.takes_ms = 50};
     auto members = members_of(3, controller, origin);
-    for (auto& member : members) member->settle_getters = 3, member->start();
+    for (auto& member : members) {
+        member->settle_getters = 3;
+        member->budget = {.percent = 1'000, .unheard_ms = 0};  // it is not what is waited for
+        member->start();
+    }
     while (origin.drawn < kPieces / 3) std::this_thread::sleep_for(std::chrono::milliseconds(5));
     controller.is_away = true;  // else it would say so
     members.pop_back();
