@@ -7,7 +7,6 @@ bench/cluster.py publish start        some: publish, start, cold, neighbours, id
 
 import base64
 import concurrent.futures
-import hashlib
 import http.client
 import json
 import os
@@ -24,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("ZCDP_BIN", str(ROOT / "build/release/zcdp"))
 from tests.cluster import csi  # noqa: E402
-from tests.cluster.kit import ACCESS, SECRET, HOST, Kit, Scene, run  # noqa: E402
+from tests.cluster.kit import ACCESS, SECRET, HOST, Kit, Scene, run, swarm_of  # noqa: E402
 from tests.support import certs  # noqa: E402
 from tests.support.harness import ZCDP  # noqa: E402
 
@@ -218,7 +217,7 @@ def _certified(kit, scene):
 
 def _hears_news(context, held, ends, heard):
     """A neighbour: each question is answered when there is news, or after 25 s."""
-    swarm = hashlib.sha256(f"{held['spec']['dataset']['uid']}\0{held['spec']['revision']}".encode()).hexdigest()[:32]
+    swarm = swarm_of(held)
     connection, version = None, 0
     while not ends.is_set():
         connection = connection or http.client.HTTPSConnection(

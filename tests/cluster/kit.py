@@ -4,6 +4,7 @@ One Kit a run (the cluster, zcdp installed), one Scene a scenario (a namespace, 
 """
 
 import contextlib
+import hashlib
 import http.client
 import itertools
 import json
@@ -57,6 +58,12 @@ def api_errors():
 def is_ready(thing):
     """A pod or a node."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", []))
+
+
+def swarm_of(held):
+    """As nodes call it among each other (docs/formats.md)."""
+    spec = held["spec"]
+    return hashlib.sha256(f"{spec['dataset']['uid']}\0{spec['revision']}".encode()).hexdigest()[:32]
 
 
 def beside_others(scenario):

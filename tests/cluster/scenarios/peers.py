@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 
-from tests.cluster.kit import HOST, beside_others
+from tests.cluster.kit import HOST, beside_others, swarm_of
 from tests.support import certs
 
 FILES = {"model-1.bin": 70_000_000, "model-2.bin": 30_000_001, **{f"part/{i:03}": 40_000 + i for i in range(200)}}
@@ -331,7 +331,7 @@ def who_has_another_certificate_than_its_nodes_is_told_nothing_and_asked_nothing
     of_foreign = certs.make_server(foreign, holder, [f"DNS:{holder}"])
     of_another = certs.make_server(own, "another-node", ["DNS:another-node"])
 
-    swarm = hashlib.sha256(f"{held['spec']['dataset']['uid']}\0{held['spec']['revision']}".encode()).hexdigest()[:32]
+    swarm = swarm_of(held)
     address = held["status"]["peerAddress"]
     kit.check("who has no certificate gets no answer", _answer_of(address, swarm, None) is None)
     kit.check("nor who has one of a foreign CA", _answer_of(address, swarm, of_foreign) is None)

@@ -157,13 +157,24 @@ class Flipped final : public swarm::PieceBytes {
     const uint64_t one_in_;
 };
 
-/// And nothing from members, whatever they offer.
-void gets_all_from_origin(Node& node, const Dataset& dataset) {
+/// One strike more bans it.
+void strike_once_short(Node& node, const std::string& member) {
+    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike(member, swarm::Strike::wrong_bytes);
+}
+
+/// All of it, and nothing wrong.
+const SyncReport& gets_it(Node& node, const Dataset& dataset) {
     node.start(dataset.folder.path(), 500);
     const auto& report = node.ended();
     if (!report) FAIL(report.error().line());
     CHECK(dataset.is(report->path));
-    CHECK(report->bytes_fetched == report->bytes);
+    return *report;
+}
+
+/// And nothing from members, whatever they offer.
+void gets_all_from_origin(Node& node, const Dataset& dataset) {
+    const SyncReport& report = gets_it(node, dataset);
+    CHECK(report.bytes_fetched == report.bytes);
 }
 
 }  // namespace
@@ -185,7 +196,7 @@ TEST_CASE("a member that sends other bytes than it has signed is banned, and non
         return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/false);
     });
     Node node("node", controller);
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
+    strike_once_short(node, "liar");
     gets_all_from_origin(node, dataset);
     REQUIRE(node.bans.banned().size() == 1);
     CHECK(node.bans.banned()[0].member == "liar");
@@ -199,13 +210,10 @@ TEST_CASE("of a member that damages some pieces the others are taken, and none t
         return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/false, /*one_in=*/5);
     });
     Node node("node", controller);
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(dataset.is(report->path));
-    CHECK(report->bytes_received > 0);
-    CHECK(report->bytes_fetched > 0);
-    CHECK(report->bytes_fetched + report->bytes_received == report->bytes);
+    const SyncReport& report = gets_it(node, dataset);
+    CHECK(report.bytes_received > 0);
+    CHECK(report.bytes_fetched > 0);
+    CHECK(report.bytes_fetched + report.bytes_received == report.bytes);
 }
 
 namespace {
@@ -214,7 +222,7 @@ namespace {
 struct Impatient : Node {
     explicit Impatient(test::IntroducerInProcess& to) : Node("node", to) {
         limits.header_timeout_ms = limits.min_rate_window_ms = 300;
-        for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) bans.strike("liar", swarm::Strike::wrong_bytes);
+        strike_once_short(*this, "liar");
     }
 };
 
@@ -246,7 +254,7 @@ TEST_CASE("a member whose certificate is of another CA vouches for nothing") {
     REQUIRE(stranger.ended());
     stranger.identity = test::MembersCa().certify("stranger");
     REQUIRE(controller.meet({.name = stranger.name, .address = stranger.address()}));
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("stranger", swarm::Strike::wrong_bytes);
+    strike_once_short(node, "stranger");
     gets_all_from_origin(node, dataset);
     CHECK(node.bans.is_banned("stranger"));
 }
@@ -306,13 +314,10 @@ TEST_CASE("where the snapshot is known, what is not of it is not taken, whoever 
         return std::make_shared<Flipped>(pieces, dataset.folder.path(), /*signs_what_it_sends=*/true);
     });
     Node node("node", controller);
-    for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
+    strike_once_short(node, "liar");
     node.settle_ms = 0;
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(dataset.is(report->path));
-    CHECK(report->bytes_received == report->bytes);
+    const SyncReport& report = gets_it(node, dataset);
+    CHECK(report.bytes_received == report.bytes);
     REQUIRE(node.bans.banned().size() == 1);
     CHECK(node.bans.banned()[0].member == "liar");
     CHECK(node.bans.banned()[0].reason == swarm::Strike::wrong_bytes);
@@ -330,7 +335,7 @@ TEST_CASE("a holder whose manifest is not the snapshot's is struck, and what it 
         const Byzantine liar(
             controller, dataset, [&](auto) { return std::make_shared<OnlyManifest>(manifest); }, /*is_holder=*/true);
         Node node("node", controller);
-        for (uint64_t i = 1; i < swarm::Bans::kStrikes; ++i) node.bans.strike("liar", swarm::Strike::wrong_bytes);
+        strike_once_short(node, "liar");
         node.settle_ms = 0;
         gets_all_from_origin(node, dataset);
         CHECK(node.bans.is_banned("liar"));
@@ -348,11 +353,8 @@ TEST_CASE("a snapshot that is not what others have made of the revision is not t
     honest.start(dataset.folder.path(), 500);
     REQUIRE(honest.ended());
     controller.snapshot = honest.result->snapshot;
-    node.start(dataset.folder.path(), 500);
-    const auto& report = node.ended();
-    if (!report) FAIL(report.error().line());
-    CHECK(report->snapshot == controller.snapshot);
-    CHECK(dataset.is(report->path));
+    const SyncReport& report = gets_it(node, dataset);
+    CHECK(report.snapshot == controller.snapshot);
 }
 
 }  // namespace zcdp::sync
