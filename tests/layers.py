@@ -20,8 +20,9 @@ BELOW = {
     "kube": {"net", "api", "base"},
     "sync": {"origin", "store", "transfer", "net", "swarm", "base"},
     "swarm": {"net", "store", "transfer", "base"},
-    "services": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm"},
-    "modes": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "services"},
+    "datastore": {"sync", "origin", "store", "transfer", "net", "base"},
+    "services": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "datastore"},
+    "modes": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "datastore", "services"},
     "main": {"modes", "base"},
 }
 # Libraries whose headers are slow to compile: who may include them.
