@@ -13,9 +13,10 @@
 namespace zcdp::datastore {
 
 struct Refused {
+    Refused() = default;
     Refused(Error why) : status(status_of(why.kind())), error(std::move(why)) {}  // NOLINT: as Result takes an Error
     Refused(int with_status, Error why) : status(with_status), error(std::move(why)) {}
-    int status;
+    int status = 500;
     Error error;
 };
 [[noreturn]] void throw_exception_from_error(const Refused& refused, const boost::source_location& where);
@@ -32,6 +33,8 @@ net::server::Response refusal(const Refused& refused);
 Answered<std::optional<uint64_t>> number_of(const net::server::Request& request, std::string_view name);
 /// The same, 0 when it is not there.
 Answered<uint64_t> number_or_0(const net::server::Request& request, std::string_view name);
+/// Of a request's body, as far as its header says, else `most`.
+uint64_t announced_bytes(const net::server::Request& request, uint64_t most);
 /// Whether a query's flag is set: "1" or "true".
 Answered<bool> flag_of(const net::server::Request& request, std::string_view name);
 

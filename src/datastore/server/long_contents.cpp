@@ -46,6 +46,11 @@ bool LongContent::has(uint64_t chunk) const {
     return done_ || (file_ && file_->has(chunk));
 }
 
+bool LongContent::is_whole() const {
+    const MutexLock lock(mutex_);
+    return file_ && file_->chunks_present() == chunks_.size();
+}
+
 bool LongContent::is_done() const {
     const MutexLock lock(mutex_);
     return done_;

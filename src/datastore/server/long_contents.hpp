@@ -33,8 +33,12 @@ class LongContent {
     Result<> open(store::Ingest& ingest, std::shared_ptr<store::Hold> hold);
     /// Whether the chunk is there; false as well before it is open.
     bool has(uint64_t chunk) const;
+    /// All chunks are there, and LongContents::finish() was not called since the last came.
+    bool is_whole() const;
     /// It is in the store, for good.
     bool is_done() const;
+    /// The partial file is open: somebody fills it.
+    bool is_open() const { return file() != nullptr; }
     /// Whether the caller may write the chunk, until write_ended().
     bool begin_write(uint64_t chunk);
     void end_write(uint64_t chunk);
