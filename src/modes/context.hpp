@@ -42,6 +42,7 @@ void add_sync(Command program, Action& action);
 void add_verify(Command program, Action& action);
 void add_store(Command program, Action& action);
 void add_serve(Command program, Action& action);
+void add_metadata_server(Command program, Action& action);
 void add_agent(Command program, Action& action);
 void add_controller(Command program, Action& action);
 void add_install(Command program, Action& action);

@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
     add_verify(program, action);
     add_store(program, action);
     add_serve(program, action);
+    add_metadata_server(program, action);
     add_agent(program, action);
     add_controller(program, action);
     add_install(program, action);

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "src/swarm/bell.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/bell.hpp"
 
 namespace zcdp::swarm {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "src/swarm/bell.hpp"
 #include "zcdp/base/assert.hpp"
+#include "zcdp/base/bell.hpp"
 
 namespace zcdp::swarm {
 
