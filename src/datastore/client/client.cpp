@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "src/datastore/client/again.hpp"
 #include "zcdp/base/backoff.hpp"
 
 namespace zcdp::datastore {
@@ -13,8 +14,8 @@ namespace {
 constexpr int64_t kKeepTryingNs = 60'000'000'000, kFirstContactNs = 3'000'000'000;
 constexpr BackoffLimits kPauses{100, 5'000, Jitter::equal};
 constexpr uint64_t kAskedPauseMostMs = 30'000;
-/// A commit of many files is answered when it is durable. What is only read comes sooner.
-constexpr uint32_t kHeaderTimeoutMs = 600'000, kSilenceOfReadsMs = 30'000;
+/// A commit of many files is answered when it is durable. What is only read comes sooner (kReadSilenceMs).
+constexpr uint32_t kHeaderTimeoutMs = 600'000;
 /// The longest request, at the slowest rate that is none too slow. What does not move is given up much sooner.
 constexpr uint64_t kRequestTimeoutMs = 3'600'000, kSlowestBytesPerSecond = 64 << 10;
 constexpr size_t kErrorBytesMost = 64 << 10;
@@ -22,6 +23,8 @@ constexpr size_t kErrorBytesMost = 64 << 10;
 bool is_bearer_token(const std::string& token) {
     return std::ranges::all_of(token, [](char c) { return c > 0x20 && c < 0x7f; });
 }
+
+bool only_reads(const net::Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
 bool asks_to_wait(int status) { return status == 429 || status == 502 || status == 503 || status == 504; }
 
@@ -51,7 +54,7 @@ class HttpStoreClient final : public Client {
 
     Task<Result<std::unique_ptr<net::Response>>> send(net::Request request, bool may_repeat) override {
         prepare(request);
-        Trying trying = begin(may_repeat || request.method == "GET");
+        Trying trying = begin(may_repeat || only_reads(request));
         while (true) {
             auto answer = co_await attempt(request, trying);
             if (answer) co_return answer;
@@ -62,7 +65,7 @@ class HttpStoreClient final : public Client {
 
     Task<Result<std::string>> ask(net::Request request, size_t limit_bytes, bool may_repeat) override {
         prepare(request);
-        Trying trying = begin(may_repeat || request.method == "GET");
+        Trying trying = begin(may_repeat || only_reads(request));
         while (true) {
             Result<std::string> body = std::string();
             auto answer = co_await attempt(request, trying);
@@ -88,7 +91,7 @@ class HttpStoreClient final : public Client {
     void prepare(net::Request& request) const {
         request.target.insert(0, base_.path);
         if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
-        if (request.method == "GET" && request.silence_ms == 0) request.silence_ms = kSilenceOfReadsMs;
+        if (only_reads(request) && request.silence_ms == 0) request.silence_ms = kReadSilenceMs;
     }
 
     Trying begin(bool repeatable) const {

@@ -1,4 +1,6 @@
 // stat, list, history and remove: one question each.
+#include "src/datastore/client/questions.hpp"
+
 #include <boost/json/object.hpp>
 
 #include "src/datastore/client/on_a_loop.hpp"
@@ -34,12 +36,9 @@ Task<Result<Item>> ask_stat(Client& client, std::string key, uint64_t version) {
 Task<Result<>> ask_list(Client& client, std::string prefix, bool recursive,
                         const std::function<Result<>(const Item&)>& each) {
     for (std::string after;;) {
-        ZCDP_CO_TRY(const std::string said,
-                    co_await client.ask(request_of("GET", page_target(prefix, recursive, after)), kAnswerBytesMost));
-        ZCDP_CO_TRY(ItemPage page, parse_item_page(said));
+        ZCDP_CO_TRY(ItemPage page, co_await ask_page(client, prefix, recursive, after));
         for (const Item& item : page.items) ZCDP_CO_CHECK(each(item));
         if (page.next.empty()) co_return Result<>();
-        if (page.next == after) co_return Error(ErrorKind::corrupt, "the server's listing does not go on", prefix);
         after = std::move(page.next);
     }
 }
@@ -65,6 +64,15 @@ Task<Result<uint64_t>> ask_remove(Client& client, std::string key, bool recursiv
 }
 
 }  // namespace
+
+Task<Result<ItemPage>> ask_page(Client& client, std::string prefix, bool recursive, std::string after) {
+    ZCDP_CO_TRY(const std::string said,
+                co_await client.ask(request_of("GET", page_target(prefix, recursive, after)), kAnswerBytesMost));
+    ZCDP_CO_TRY(ItemPage page, parse_item_page(said));
+    if (!page.next.empty() && page.next == after)
+        co_return Error(ErrorKind::corrupt, "the server's listing does not go on", prefix);
+    co_return page;
+}
 
 Result<Item> stat(const ServerAccess& access, Machine machine, const std::string& key, uint64_t version,
                   std::stop_token stop) {
