@@ -69,7 +69,16 @@ struct SyncReport {
     bool dry_run = false;
 };
 
-enum class Phase { listing, planning, fetching, building, placing, done };
+enum class Phase {
+    listing,
+    planning,
+    fetching,
+    building,
+    placing,
+    hashing,  ///< of a put into a data store, which has no other phases but listing and done
+    sending,
+    done
+};
 
 /// Counters that run() keeps while it works. Thread rule: any thread reads.
 struct Progress {

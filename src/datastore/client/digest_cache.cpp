@@ -75,7 +75,7 @@ void DigestCache::advance() {
     if (!has_) reader_.reset();
 }
 
-bool DigestCache::recall(SourceEntry& file) {
+bool DigestCache::recall(PutEntry& file) {
     while (has_ && at_.entry.path < file.entry.path) stale_ = true, advance();
     const bool same = has_ && at_.entry.path == file.entry.path && at_.entry.size_bytes == file.entry.size_bytes &&
                       at_.tag == file.tag && at_.hashed && at_.settled;
@@ -90,7 +90,7 @@ bool DigestCache::recall(SourceEntry& file) {
     return true;
 }
 
-void DigestCache::save(const SourceList& list) {
+void DigestCache::save(const PutList& list) {
     if (folder_.empty()) return;
     if (!stale_ && !has_) {
         (void)machine_.fs.set_times(file_.get(), machine_.clock.unix_s());  // it is still of use
@@ -100,7 +100,7 @@ void DigestCache::save(const SourceList& list) {
         machine_.log.info("no digests are remembered", {{"folder", folder_}, {"error", done.error().line()}});
 }
 
-Result<> DigestCache::replace(const SourceList& list) {
+Result<> DigestCache::replace(const PutList& list) {
     Fs& fs = machine_.fs;
     ZCDP_TRY(const Fd folder, open_folder(fs, folder_));
     const std::string temporary = name_ + "." + machine_.random.hex(12) + std::string(kTemporary);

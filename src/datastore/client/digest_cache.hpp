@@ -3,7 +3,7 @@
 //
 // A file that has the size, the times and the inode of its record has its content, unless it was written within the
 // clock's grain after it was hashed: a record of a file that had changed less than two seconds before the walk began is
-// therefore not believed (SourceEntry::settled), as git does not believe its own index.
+// therefore not believed (PutEntry::settled), as git does not believe its own index.
 //
 // The cache only ever saves time: what goes wrong with it is logged, and no error.
 // Thread rule: one thread at a time.
@@ -12,7 +12,7 @@
 #include <optional>
 #include <string>
 
-#include "src/datastore/client/source_list.hpp"
+#include "src/datastore/client/put_list.hpp"
 #include "zcdp/base/machine.hpp"
 
 namespace zcdp::datastore {
@@ -30,22 +30,22 @@ class DigestCache {
 
     /// Takes the digests of a file that is known from its record. To be asked in raw byte order of paths, of every file
     /// of the source. Whether it was known.
-    bool recall(SourceEntry& file);
+    bool recall(PutEntry& file);
     /// Replaces the cache by this list, unless it says nothing new.
-    void save(const SourceList& list);
+    void save(const PutList& list);
 
   private:
     DigestCache(Machine machine, std::string folder, std::string name)
         : machine_(machine), folder_(std::move(folder)), name_(std::move(name)) {}
     void advance();
-    Result<> replace(const SourceList& list);
+    Result<> replace(const PutList& list);
     void sweep(int folder);
 
     Machine machine_;
     std::string folder_, name_;  ///< "" where there can be no cache
     Fd file_;
-    std::optional<SourceListReader> reader_;
-    SourceEntry at_;  ///< the next record of a file, when `has_`
+    std::optional<PutListReader> reader_;
+    PutEntry at_;  ///< the next record of a file, when `has_`
     bool has_ = false;
     bool stale_ = false;  ///< a file was asked for that it does not know, or it knows one that is no more
 };

@@ -19,22 +19,21 @@ class Put {
           scratch_(scratch_folder(machine)) {}
 
     Result<PutReport> run() {
-        ZCDP_TRY(const Source source, open());
+        ZCDP_TRY(const PutSource source, open());
         bool changed = false;
         auto report = attempt(source, changed);
         // A file changed between its hashing and its sending. All others are remembered.
         if (!report && changed) report = attempt(source, changed);
         if (report || !changed) return report;
-        return std::move(report).error().advise(
-            "put it when nobody writes into it, or leave it out with --exclude");
+        return std::move(report).error().advise("put it when nobody writes into it, or leave it out with --exclude");
     }
 
   private:
-    Result<Source> open() const {
+    Result<PutSource> open() const {
         if (options_.source == "-") return spool_input(options_.input, scratch_, machine_, progress_, stop_);
-        return Source::open(options_.source, machine_);
+        return PutSource::open(options_.source, machine_);
     }
-    Result<PutReport> attempt(const Source& source, bool& changed) {
+    Result<PutReport> attempt(const PutSource& source, bool& changed) {
         ZCDP_TRY(const Prepared prepared, prepare_all(source));
         ZCDP_TRY(const Uploaded uploaded,
                  run_upload(access_, options_, source, prepared, machine_, progress_, changed, stop_));
@@ -49,13 +48,12 @@ class Put {
         report.dry_run = options_.dry_run;
         return report;
     }
-    Result<Prepared> prepare_all(const Source& source) {
+    Result<Prepared> prepare_all(const PutSource& source) {
         const int64_t began_ns = machine_.clock.unix_ns();
         DigestCache cache = source.cache_name().empty()
                                 ? DigestCache::none(machine_)
                                 : DigestCache::open(machine_, source.cache_name(), source.device(), options_.force);
-        ZCDP_TRY(SourceList list,
-                 source.list({options_.include, options_.exclude}, cache, scratch_, progress_, stop_));
+        ZCDP_TRY(PutList list, source.list({options_.include, options_.exclude}, cache, scratch_, progress_, stop_));
         FileHasher hasher(source, machine_, options_.threads, began_ns, progress_, stop_);
         ZCDP_TRY(Prepared prepared,
                  prepare(source, std::move(list), options_.key, hasher, scratch_, machine_, progress_));

@@ -11,11 +11,11 @@ constexpr size_t kHeaderBytes = 96;  ///< at most, of one record
 
 bool is_held(const Piece& piece) { return piece.length_bytes() <= kHeldPieceBytes; }
 
-Error changed(const Source& source, const Piece& piece) {
+Error changed(const PutSource& source, const Piece& piece) {
     return Error(ErrorKind::source_changed, "changed while it was put", source.name_of(piece.file->entry.path));
 }
 
-Result<std::shared_ptr<const Fd>> open_unchanged(const Source& source, Fs& fs, const Piece& piece) {
+Result<std::shared_ptr<const Fd>> open_unchanged(const PutSource& source, Fs& fs, const Piece& piece) {
     ZCDP_TRY(auto file, source.open(piece.file->entry.path));
     const auto st = fs.stat_fd(file->get());
     if (!st) return system_error(st.error(), "looking at", source.name_of(piece.file->entry.path));
@@ -25,7 +25,7 @@ Result<std::shared_ptr<const Fd>> open_unchanged(const Source& source, Fs& fs, c
     return file;
 }
 
-Result<> append_bytes(std::string& out, const Source& source, Fs& fs, const Piece& piece, int file) {
+Result<> append_bytes(std::string& out, const PutSource& source, Fs& fs, const Piece& piece, int file) {
     const size_t had = out.size();
     out.resize(had + piece.length_bytes());
     const auto room = std::as_writable_bytes(std::span(out).subspan(had));
@@ -42,12 +42,13 @@ uint64_t held_bytes_of(const Pieces& pieces) {
     return bytes;
 }
 
-Result<std::vector<net::BodyPart>> make_body(const Source& source, Fs& fs, const Pieces& pieces) {
+Result<std::vector<net::BodyPart>> make_body(const PutSource& source, Fs& fs, const Pieces& pieces) {
     std::vector<net::BodyPart> parts;
     std::string held;
     held.reserve(held_bytes_of(pieces));
     const auto end_part = [&](std::shared_ptr<const Fd> file, uint64_t offset, uint64_t length) {
-        parts.push_back({std::make_shared<const std::string>(std::exchange(held, {})), std::move(file), offset, length});
+        parts.push_back(
+            {std::make_shared<const std::string>(std::exchange(held, {})), std::move(file), offset, length});
     };
     for (const Piece& piece : pieces) {
         ZCDP_TRY(auto file, open_unchanged(source, fs, piece));
@@ -60,7 +61,7 @@ Result<std::vector<net::BodyPart>> make_body(const Source& source, Fs& fs, const
     return parts;
 }
 
-Result<> check_unchanged(const Source& source, Fs& fs, const Pieces& pieces) {
+Result<> check_unchanged(const PutSource& source, Fs& fs, const Pieces& pieces) {
     std::string bytes;
     for (const Piece& piece : pieces) {
         ZCDP_TRY(const auto file, open_unchanged(source, fs, piece));

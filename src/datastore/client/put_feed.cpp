@@ -9,12 +9,8 @@ constexpr uint64_t kBatchBytes = 4 << 20;  ///< of what is held: paths and diges
 
 }  // namespace
 
-Feed::Feed(const SourceList& list, Fs& fs, asio::thread_pool& pool, Ask ask, sync::Progress& progress)
-    : list_(list),
-      pool_(pool),
-      ask_(std::move(ask)),
-      progress_(progress),
-      reader_(fs, list.file.get()) {}
+Feed::Feed(const PutList& list, Fs& fs, asio::thread_pool& pool, Ask ask, sync::Progress& progress)
+    : list_(list), pool_(pool), ask_(std::move(ask)), progress_(progress), reader_(fs, list.file.get()) {}
 
 Task<Result<Pieces>> Feed::next() {
     while (ready_.empty() && !ended_) {
@@ -39,8 +35,8 @@ Result<Feed::Batch> Feed::read() {
     Batch batch;
     met_.begin_batch();
     while (read_ < list_.count && batch.files.size() < kBatchFiles && batch.held_bytes < kBatchBytes) {
-        SourceEntry file;
-        if (!reader_.next(file)) return SourceList::cut_off();
+        PutEntry file;
+        if (!reader_.next(file)) return PutList::cut_off();
         ++read_;
         if (file.entry.kind != store::FileKind::file) continue;
         if (file.entry.size_bytes == 0 || !met_.meet(file)) {
@@ -51,14 +47,14 @@ Result<Feed::Batch> Feed::read() {
         const uint64_t chunks = chunk_count(file.entry.size_bytes);
         batch.chunks += chunks;
         batch.held_bytes += file.entry.path.size() + chunks * sizeof(Sha256Bytes);
-        batch.files.push_back(std::make_shared<const SourceEntry>(std::move(file)));
+        batch.files.push_back(std::make_shared<const PutEntry>(std::move(file)));
     }
     batch.records.push_back(kRecordsEnd);
     return batch;
 }
 
 /// Nothing of it has to be sent.
-void Feed::pass_over(const SourceEntry& file) {
+void Feed::pass_over(const PutEntry& file) {
     --progress_.objects_total;
     progress_.bytes_total -= file.entry.size_bytes;
 }

@@ -22,26 +22,26 @@ class Feed {
     /// Sends a body of records, and gives the bits of the answer.
     using Ask = std::function<Task<Result<std::string>>(std::string records)>;
     /// `list`, `pool` and `progress` outlive it; `progress` counts what has to be sent at the most.
-    Feed(const SourceList& list, Fs& fs, asio::thread_pool& pool, Ask ask, sync::Progress& progress);
+    Feed(const PutList& list, Fs& fs, asio::thread_pool& pool, Ask ask, sync::Progress& progress);
 
     /// The pieces of the next request; empty: there is no more. Errors: those of `ask`; corrupt.
     Task<Result<Pieces>> next();
 
   private:
     struct Batch {
-        std::vector<std::shared_ptr<const SourceEntry>> files;
+        std::vector<std::shared_ptr<const PutEntry>> files;
         std::string records;
         uint64_t chunks = 0, held_bytes = 0;
     };
     Result<Batch> read();
-    void pass_over(const SourceEntry& file);
+    void pass_over(const PutEntry& file);
     void pack(const Batch& batch, const MissingBits& missing);
 
-    const SourceList& list_;
+    const PutList& list_;
     asio::thread_pool& pool_;
     const Ask ask_;
     sync::Progress& progress_;
-    SourceListReader reader_;
+    PutListReader reader_;
     uint64_t read_ = 0;  ///< entries of the list
     MetContents met_;
     Packer packer_;

@@ -21,12 +21,11 @@ constexpr uint64_t kFileBytesMost = uint64_t{16} << 40;  ///< two million chunks
 
 /// A file that is being hashed: by as many threads as it has chunks under way.
 struct FileWork {
-    explicit FileWork(SourceEntry& of)
-        : entry(of), chunks(chunk_count(of.entry.size_bytes)), left(chunks.size()) {}
-    SourceEntry& entry;
+    explicit FileWork(PutEntry& of) : entry(of), chunks(chunk_count(of.entry.size_bytes)), left(chunks.size()) {}
+    PutEntry& entry;
     std::vector<Sha256Bytes> chunks;
-    std::atomic<uint64_t> left;          ///< chunks that are not through
-    std::atomic<bool> is_over = false;   ///< it changed, or an error is known: no further chunk of it counts
+    std::atomic<uint64_t> left;         ///< chunks that are not through
+    std::atomic<bool> is_over = false;  ///< it changed, or an error is known: no further chunk of it counts
     std::once_flag opened;
     std::shared_ptr<const Fd> file;
     struct stat before = {};
@@ -57,7 +56,7 @@ bool same_file(const struct stat& a, const struct stat& b) {
            same_time(a.st_mtim, b.st_mtim) && same_time(a.st_ctim, b.st_ctim);
 }
 
-bool is_as_listed(const SourceEntry& listed, const struct stat& st) {
+bool is_as_listed(const PutEntry& listed, const struct stat& st) {
     return S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == listed.entry.size_bytes &&
            origin::local::tag_of(st) == listed.tag;
 }
@@ -170,7 +169,7 @@ class FileHasher::Lanes {
     std::vector<HashUpdate> updates_;
 };
 
-FileHasher::FileHasher(const Source& source, Machine machine, unsigned threads, int64_t walk_began_ns,
+FileHasher::FileHasher(const PutSource& source, Machine machine, unsigned threads, int64_t walk_began_ns,
                        sync::Progress& progress, std::stop_token stop)
     : source_(source),
       machine_(machine),
@@ -194,9 +193,9 @@ void FileHasher::run(Work& work) {
 }
 
 /// Those that were not hashed, because they changed.
-Result<std::vector<SourceEntry*>> FileHasher::pass(std::span<SourceEntry* const> files) {
+Result<std::vector<PutEntry*>> FileHasher::pass(std::span<PutEntry* const> files) {
     Work work;
-    for (SourceEntry* const entry : files) {
+    for (PutEntry* const entry : files) {
         if (entry->entry.size_bytes > kFileBytesMost)
             return Error(ErrorKind::refused, "is larger than 16 TiB", source_.name_of(entry->entry.path));
         FileWork& file = *work.files.emplace_back(std::make_unique<FileWork>(*entry));
@@ -205,14 +204,14 @@ Result<std::vector<SourceEntry*>> FileHasher::pass(std::span<SourceEntry* const>
     run(work);
     if (stop_.stop_requested())
         return Error(ErrorKind::interrupted, "stopped while hashing", "", "run the same command again");
-    std::vector<SourceEntry*> changed;
+    std::vector<PutEntry*> changed;
     for (const auto& file : work.files) {
         ZCDP_TRY(const bool hashed, file->hashed());
         if (!hashed) {
             changed.push_back(&file->entry);
             continue;
         }
-        SourceEntry& entry = file->entry;
+        PutEntry& entry = file->entry;
         entry.entry.digest = digest_of_chunks(file->chunks);
         if (file->chunks.size() > 1) entry.entry.chunks = std::move(file->chunks);
         entry.hashed = true;
@@ -222,7 +221,7 @@ Result<std::vector<SourceEntry*>> FileHasher::pass(std::span<SourceEntry* const>
 }
 
 /// What a file that changed is now.
-Result<> FileHasher::look_again(SourceEntry& file) {
+Result<> FileHasher::look_again(PutEntry& file) {
     ZCDP_TRY(const auto open, source_.open(file.entry.path));
     const auto st = machine_.fs.stat_fd(open->get());
     if (!st) return system_error(st.error(), "looking at", source_.name_of(file.entry.path));
@@ -234,11 +233,11 @@ Result<> FileHasher::look_again(SourceEntry& file) {
     return {};
 }
 
-Result<> FileHasher::hash(std::span<SourceEntry* const> files) {
+Result<> FileHasher::hash(std::span<PutEntry* const> files) {
     if (files.empty()) return {};
     ZCDP_TRY(const auto changed, pass(files));
     if (changed.empty()) return {};
-    for (SourceEntry* const file : changed) {
+    for (PutEntry* const file : changed) {
         ZCDP_CHECK(look_again(*file));
         ++progress_.objects_total, progress_.bytes_total += file->entry.size_bytes;
     }

@@ -18,9 +18,9 @@ struct Missing {
     uint64_t files = 0, bytes = 0;
 };
 
-Result<Missing> count_missing(const SourceList& list, Fs& fs) {
+Result<Missing> count_missing(const PutList& list, Fs& fs) {
     Missing missing;
-    ZCDP_CHECK(list.read(fs, [&](const SourceEntry& source) -> Result<> {
+    ZCDP_CHECK(list.read(fs, [&](const PutEntry& source) -> Result<> {
         if (source.entry.kind != store::FileKind::file || source.hashed) return {};
         ++missing.files, missing.bytes += source.entry.size_bytes;
         return {};
@@ -31,7 +31,7 @@ Result<Missing> count_missing(const SourceList& list, Fs& fs) {
 /// Writes the manifest and, where digests are missing in it, the list anew.
 class Preparing {
   public:
-    Preparing(const Source& source, std::string file_name, FileHasher& hasher, Fs& fs, int manifest)
+    Preparing(const PutSource& source, std::string file_name, FileHasher& hasher, Fs& fs, int manifest)
         : file_name_(source.is_file() ? std::move(file_name) : ""),
           hasher_(hasher),
           manifest_(store::ManifestWriter::create(fs, manifest)) {}
@@ -39,7 +39,7 @@ class Preparing {
     /// What has all digests as it is need not be written again.
     void rewrite_into(Fs& fs, int list) { list_.emplace(fs, list); }
 
-    Result<> take(SourceEntry& source) {
+    Result<> take(PutEntry& source) {
         batch_.push_back(std::move(source));
         if (batch_.back().entry.kind == store::FileKind::file) {
             const uint64_t chunks = chunk_count(batch_.back().entry.size_bytes);
@@ -58,11 +58,11 @@ class Preparing {
 
   private:
     Result<> flush() {
-        std::vector<SourceEntry*> missing;
-        for (SourceEntry& source : batch_)
+        std::vector<PutEntry*> missing;
+        for (PutEntry& source : batch_)
             if (source.entry.kind == store::FileKind::file && !source.hashed) missing.push_back(&source);
         ZCDP_CHECK(hasher_.hash(missing));
-        for (SourceEntry& source : batch_) {
+        for (PutEntry& source : batch_) {
             if (list_) ZCDP_CHECK(list_->add(source));
             if (!file_name_.empty()) source.entry.path = file_name_;
             ZCDP_CHECK(manifest_->add(source.entry));
@@ -75,14 +75,14 @@ class Preparing {
     const std::string file_name_;  ///< of the one file that the source is; else ""
     FileHasher& hasher_;
     std::unique_ptr<store::ManifestWriter> manifest_;
-    std::optional<SourceListWriter> list_;
-    std::vector<SourceEntry> batch_;
+    std::optional<PutListWriter> list_;
+    std::vector<PutEntry> batch_;
     uint64_t chunks_ = 0, digests_ = 0;  ///< of the batch: to be hashed; held
 };
 
 }  // namespace
 
-Result<Prepared> prepare(const Source& source, SourceList listed, const std::string& key, FileHasher& hasher,
+Result<Prepared> prepare(const PutSource& source, PutList listed, const std::string& key, FileHasher& hasher,
                          const std::string& scratch, Machine machine, sync::Progress& progress) {
     Fs& fs = machine.fs;
     ZCDP_TRY(const Missing missing, count_missing(listed, fs));
@@ -97,7 +97,7 @@ Result<Prepared> prepare(const Source& source, SourceList listed, const std::str
         ZCDP_TRY(rewritten, open_scratch(fs, scratch, machine.random));
         preparing.rewrite_into(fs, rewritten.get());
     }
-    ZCDP_CHECK(listed.read(fs, [&](SourceEntry& entry) { return preparing.take(entry); }));
+    ZCDP_CHECK(listed.read(fs, [&](PutEntry& entry) { return preparing.take(entry); }));
     ZCDP_TRY(prepared.snapshot, preparing.finish());
     prepared.totals = preparing.totals();
     prepared.list = std::move(listed);

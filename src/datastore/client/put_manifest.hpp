@@ -14,12 +14,12 @@ struct Prepared {
     uint64_t manifest_bytes = 0;
     store::SnapshotId snapshot;
     store::ManifestTotals totals;
-    SourceList list;  ///< every file with its digests
+    PutList list;  ///< every file with its digests
 };
 
-/// `listed` becomes `Prepared::list`. `key` names the one file of a source that is one. `scratch` takes what is written.
-/// Errors: as FileHasher::hash, and those of the disk.
-Result<Prepared> prepare(const Source& source, SourceList listed, const std::string& key, FileHasher& hasher,
+/// `listed` becomes `Prepared::list`. `key` names the one file of a source that is one. `scratch` takes what is
+/// written. Errors: as FileHasher::hash, and those of the disk.
+Result<Prepared> prepare(const PutSource& source, PutList listed, const std::string& key, FileHasher& hasher,
                          const std::string& scratch, Machine machine, sync::Progress& progress);
 
 }  // namespace zcdp::datastore

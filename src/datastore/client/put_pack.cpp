@@ -21,7 +21,7 @@ std::optional<Pieces> Packer::add(Piece piece) {
     return full;
 }
 
-ContentRecord record_of(const SourceEntry& file) {
+ContentRecord record_of(const PutEntry& file) {
     return {file.entry.digest, file.entry.size_bytes, file.entry.executable, file.entry.chunks};
 }
 
@@ -31,7 +31,7 @@ size_t MetContents::Hash::operator()(const Id& id) const {
     return value ^ static_cast<size_t>(id.second);
 }
 
-bool MetContents::meet(const SourceEntry& file) {
+bool MetContents::meet(const PutEntry& file) {
     const Id id(file.entry.digest, file.entry.executable);
     return !before_.contains(id) && now_.insert(id).second;
 }

@@ -9,14 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include "src/datastore/client/source_list.hpp"
+#include "src/datastore/client/put_list.hpp"
 #include "zcdp/datastore/records.hpp"
 
 namespace zcdp::datastore {
 
 /// Bytes that the server lacks: a whole short content, or a chunk of a long one.
 struct Piece {
-    std::shared_ptr<const SourceEntry> file;
+    std::shared_ptr<const PutEntry> file;
     uint64_t chunk = 0;
 
     uint64_t offset_bytes() const { return chunk * kChunkBytes; }
@@ -44,14 +44,14 @@ class Packer {
 };
 
 /// The record of a content, as the server is asked for it.
-ContentRecord record_of(const SourceEntry& file);
+ContentRecord record_of(const PutEntry& file);
 
 /// Tells contents that have been met already from new ones, over two batches: what an earlier one had is at the server
 /// by now, which then does not ask for it.
 class MetContents {
   public:
     /// Whether it is new; it is not any more.
-    bool meet(const SourceEntry& file);
+    bool meet(const PutEntry& file);
     void begin_batch() { before_ = std::exchange(now_, {}); }
 
   private:

@@ -37,7 +37,7 @@ class AtEnd {
 /// Outlives its tasks, which are the loop's.
 class Upload {
   public:
-    Upload(transfer::Loop& loop, Client& client, uint32_t connections, const PutOptions& options, const Source& source,
+    Upload(transfer::Loop& loop, Client& client, uint32_t connections, const PutOptions& options, const PutSource& source,
            const Prepared& prepared, Machine machine, sync::Progress& progress)
         : loop_(loop),
           client_(client),
@@ -67,6 +67,7 @@ class Upload {
     Task<Result<std::string>> post(Pieces pieces);
     Task<Result<>> count_missing();
     Task<Result<Uploaded>> commit();
+    Task<Result<std::optional<Item>>> look();
     Task<Result<bool>> was_committed();
     Task<> give_up();
 
@@ -78,7 +79,7 @@ class Upload {
     Client& client_;
     const uint32_t connections_;
     const PutOptions& options_;
-    const Source& source_;
+    const PutSource& source_;
     const Prepared& prepared_;
     Machine machine_;
     sync::Progress& progress_;
@@ -127,7 +128,9 @@ Task<Result<Uploaded>> Upload::attempt() {
         if (!sent) co_return std::move(sent).error();
     }
     if (!options_.dry_run) co_return co_await commit();
+    ZCDP_CO_TRY(const auto item, co_await look());
     uploaded_.version = begun_.version;
+    uploaded_.unchanged = item && item->snapshot == prepared_.snapshot.str() && !options_.force;
     co_return uploaded_;
 }
 
@@ -261,16 +264,23 @@ Task<Result<Uploaded>> Upload::commit() {
     co_return uploaded_;
 }
 
-/// Whether the key has what was to be committed under a version that it had not before.
-Task<Result<bool>> Upload::was_committed() {
+/// What the key points at now.
+Task<Result<std::optional<Item>>> Upload::look() {
     net::Request ask;
     ask.target = target_of("keys", options_.key);
     auto answer = co_await client_.ask(std::move(ask), kAnswerBytesMost);
-    if (!answer && answer.error().kind() == ErrorKind::not_found) co_return false;
+    if (!answer && answer.error().kind() == ErrorKind::not_found) co_return std::optional<Item>();
     if (!answer) co_return std::move(answer).error();
-    ZCDP_CO_TRY(const Item item, parse_item(*answer));
-    uploaded_.version = item.version;
-    co_return item.version > begun_.version && item.snapshot == prepared_.snapshot.str();
+    ZCDP_CO_TRY(Item item, parse_item(*answer));
+    co_return std::optional<Item>(std::move(item));
+}
+
+/// Whether the key has what was to be committed under a version that it had not before.
+Task<Result<bool>> Upload::was_committed() {
+    ZCDP_CO_TRY(const auto item, co_await look());
+    if (!item || item->version <= begun_.version || item->snapshot != prepared_.snapshot.str()) co_return false;
+    uploaded_.version = item->version;
+    co_return true;
 }
 
 /// What the server keeps for the upload may go. That it cannot be told is no error: it goes by itself in time.
@@ -283,7 +293,7 @@ Task<> keep(Task<Result<Uploaded>> upload, Result<Uploaded>* done) { *done = co_
 
 }  // namespace
 
-Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const Source& source,
+Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const PutSource& source,
                             const Prepared& prepared, Machine machine, sync::Progress& progress, bool& changed,
                             std::stop_token stop) {
     transfer::Loop loop;

@@ -1,5 +1,5 @@
-// One upload: begins it, asks what is missing, sends that over several connections at once, and commits. What the server
-// has forgotten meanwhile (it was restarted, or the upload was left alone for too long) is begun again.
+// One upload: begins it, asks what is missing, sends that over several connections at once, and commits. What the
+// server has forgotten meanwhile (it was restarted, or the upload was left alone for too long) is begun again.
 //
 // Thread rule: run_upload() blocks the calling thread; it makes a loop and a small pool, which have ended when it
 // returns.
@@ -21,7 +21,7 @@ struct Uploaded {
 
 /// With a dry run nothing is sent, and `version` is the key's present one. Errors: source_changed: a file is not what
 /// was hashed, and `changed` is true: all is to be put again; or another wrote the key; and those of Client.
-Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const Source& source,
+Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const PutSource& source,
                             const Prepared& prepared, Machine machine, sync::Progress& progress, bool& changed,
                             std::stop_token stop);
 

@@ -202,8 +202,8 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
                     proxy ? "check the proxy" : "check the endpoint and the network");
 }
 
-/// Of a peer that has closed before it read all of a request: an answer (RFC 9112 9.5) or an alert about our certificate
-/// may lie there all the same. The connection is done.
+/// Of a peer that has closed before it read all of a request: an answer (RFC 9112 9.5) or an alert about our
+/// certificate may lie there all the same. The connection is done.
 Task<Result<Client::Answer>> Client::last_words(Connection& connection, Deadline deadline) {
     const Limits& limits = pool_->options.limits;
     const Deadline until = deadline.min(Deadline::in_ms(kLastWordsMs));

@@ -23,9 +23,7 @@ Error socket_error(int number, const char* action) {
     return Error(ErrorKind::unreachable, std::string(action) + ": " + code.message());
 }
 
-Error became_shorter() {
-    return Error(ErrorKind::source_changed, "the file became shorter while it was sent");
-}
+Error became_shorter() { return Error(ErrorKind::source_changed, "the file became shorter while it was sent"); }
 
 void probe(int socket, uint32_t timeout_ms) {
     const int on = 1, every_s = 1;

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "src/datastore/client/source_walk.hpp"
+#include "src/datastore/client/put_source.hpp"
 #include "zcdp/base/scratch.hpp"
 #include "zcdp/base/stop.hpp"
 
@@ -30,7 +30,7 @@ Result<size_t> read_some(int input, std::span<std::byte> into, const StopFd& sto
 
 }  // namespace
 
-Result<Source> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
+Result<PutSource> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
                            const std::stop_token& stop) {
     ZCDP_TRY(Fd spool, open_scratch(machine.fs, scratch, machine.random));
     const StopFd stopped(stop);
@@ -44,7 +44,7 @@ Result<Source> spool_input(int input, const std::string& scratch, Machine machin
                 .advise("set TMPDIR to a folder with room for all of it");
         at += got;
     }
-    return Source::of_file(kName, std::move(spool), machine);
+    return PutSource::of_file(kName, std::move(spool), machine);
 }
 
 }  // namespace zcdp::datastore

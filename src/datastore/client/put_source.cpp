@@ -1,4 +1,4 @@
-#include "src/datastore/client/source_walk.hpp"
+#include "src/datastore/client/put_source.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -72,9 +72,9 @@ class Lister {
     }
 
   private:
-    SourceListWriter writer_;
+    PutListWriter writer_;
     DigestCache& cache_;
-    SourceEntry source_;
+    PutEntry source_;
 };
 
 }  // namespace
@@ -95,8 +95,8 @@ std::string scratch_folder(const Machine& machine) {
     return folder.empty() ? "/tmp" : folder;
 }
 
-Result<Source> Source::open(const std::string& written, Machine machine) {
-    Source source(machine);
+Result<PutSource> PutSource::open(const std::string& written, Machine machine) {
+    PutSource source(machine);
     source.written_ = written;
     std::error_code code;
     const auto given = std::filesystem::path(written).lexically_normal();
@@ -116,32 +116,32 @@ Result<Source> Source::open(const std::string& written, Machine machine) {
     } else if (type != std::filesystem::file_type::directory) {
         return Error(ErrorKind::refused, "is neither a directory nor a file", written);
     }
-    auto folder = machine.fs.open(AT_FDCWD, source.folder_path_.c_str(),
-                                  (source.is_file() ? O_PATH : O_RDONLY) | O_DIRECTORY);
+    auto folder =
+        machine.fs.open(AT_FDCWD, source.folder_path_.c_str(), (source.is_file() ? O_PATH : O_RDONLY) | O_DIRECTORY);
     if (!folder) return system_error(folder.error(), "opening the source", written);
     source.folder_ = std::move(*folder);
     if (const auto st = machine.fs.stat_fd(source.folder_.get())) source.device_ = st->st_dev;
     return source;
 }
 
-Source Source::of_file(std::string name, Fd file, Machine machine) {
-    Source source(machine);
+PutSource PutSource::of_file(std::string name, Fd file, Machine machine) {
+    PutSource source(machine);
     source.written_ = source.file_name_ = std::move(name);
     source.spool_ = std::make_shared<const Fd>(std::move(file));
     return source;
 }
 
-std::string Source::cache_name() const {
+std::string PutSource::cache_name() const {
     if (spool_) return "";
     return is_file() ? folder_path_ + "/" + file_name_ : folder_path_;
 }
 
-std::string Source::name_of(const std::string& path) const {
+std::string PutSource::name_of(const std::string& path) const {
     if (is_file()) return written_;
     return written_ + (written_.ends_with('/') ? "" : "/") + path;
 }
 
-Result<std::shared_ptr<const Fd>> Source::open(const std::string& path) const {
+Result<std::shared_ptr<const Fd>> PutSource::open(const std::string& path) const {
     if (spool_) return spool_;
     constexpr int flags = O_RDONLY | O_NONBLOCK;
     auto file = is_file() ? machine_.fs.open_following(folder_.get(), file_name_.c_str(), flags)
@@ -152,23 +152,23 @@ Result<std::shared_ptr<const Fd>> Source::open(const std::string& path) const {
     return std::make_shared<const Fd>(std::move(*file));
 }
 
-Result<SourceList> Source::list_spool(const std::string& scratch) const {
-    SourceList list;
+Result<PutList> PutSource::list_spool(const std::string& scratch) const {
+    PutList list;
     ZCDP_TRY(list.file, open_scratch(machine_.fs, scratch, machine_.random));
     const auto st = machine_.fs.stat_fd(spool_->get());
     if (!st) return system_error(st.error(), "looking at", written_);
-    SourceEntry source;
+    PutEntry source;
     source.entry.path = file_name_;
     source.entry.size_bytes = static_cast<uint64_t>(st->st_size);
     source.tag = origin::local::tag_of(*st);
-    SourceListWriter writer(machine_.fs, list.file.get());
+    PutListWriter writer(machine_.fs, list.file.get());
     ZCDP_CHECK(writer.add(source));
     ZCDP_CHECK(writer.finish());
     list.count = writer.count();
     return list;
 }
 
-Result<SourceList> Source::list(const SourceFilter& filter, DigestCache& cache, const std::string& scratch,
+Result<PutList> PutSource::list(const PutFilter& filter, DigestCache& cache, const std::string& scratch,
                                 sync::Progress& progress, std::stop_token stop) const {
     if (spool_) return list_spool(scratch);
     sync::SyncOptions options;
@@ -181,7 +181,7 @@ Result<SourceList> Source::list(const SourceFilter& filter, DigestCache& cache, 
     }
     const std::string url = "file://" + uri_encode(is_file() ? cache_name() : folder_path_, /*keep_slash=*/true);
     ZCDP_TRY(const auto origin, origin::make_origin_factory(url, {}, machine_));
-    SourceList list;
+    PutList list;
     ZCDP_TRY(list.file, open_scratch(machine_.fs, scratch, machine_.random));
     Lister lister(machine_.fs, list.file.get(), cache);
     ZCDP_TRY(const auto listed, sync::list_source(options, origin, machine_, scratch, progress, std::move(stop),

@@ -16,17 +16,17 @@
 namespace zcdp::datastore {
 
 /// Which files of a source are wanted: globs (sync/filter.hpp).
-struct SourceFilter {
+struct PutFilter {
     std::vector<std::string> include, exclude;
 };
 
-class Source {
+class PutSource {
   public:
     /// A directory or a file of this machine, as written. Errors: not_found, denied; refused (neither of the two);
     /// usage (a URL of something else).
-    static Result<Source> open(const std::string& written, Machine machine);
+    static Result<PutSource> open(const std::string& written, Machine machine);
     /// What `file` holds, all of it; errors call it `name`.
-    static Source of_file(std::string name, Fd file, Machine machine);
+    static PutSource of_file(std::string name, Fd file, Machine machine);
 
     /// It is one file, whose path in the list is its own name.
     bool is_file() const { return !file_name_.empty(); }
@@ -45,12 +45,12 @@ class Source {
     /// All of it in raw byte order; the digests that `cache` has are in it. `scratch` takes the list. Errors: refused,
     /// with the first that cannot be put and how many there are; denied, with the folder that cannot be read; usage, a
     /// .zcdpignore that cannot be used; not_found: nothing of a single file is wanted; interrupted.
-    Result<SourceList> list(const SourceFilter& filter, DigestCache& cache, const std::string& scratch,
+    Result<PutList> list(const PutFilter& filter, DigestCache& cache, const std::string& scratch,
                             sync::Progress& progress, std::stop_token stop) const;
 
   private:
-    explicit Source(Machine machine) : machine_(machine) {}
-    Result<SourceList> list_spool(const std::string& scratch) const;
+    explicit PutSource(Machine machine) : machine_(machine) {}
+    Result<PutList> list_spool(const std::string& scratch) const;
 
     Machine machine_;
     std::string written_, folder_path_, file_name_;
@@ -62,8 +62,9 @@ class Source {
 /// The globs of a .zcdpignore: a line each, without the white space around it; "#" begins a comment. Pure.
 std::vector<std::string> ignored_globs(std::string_view text);
 
-/// Reads `input` to its end into a file without a name in `scratch`. Errors: no_space, and those of reading; interrupted.
-Result<Source> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
+/// Reads `input` to its end into a file without a name in `scratch`. Errors: no_space, and those of reading;
+/// interrupted.
+Result<PutSource> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
                            const std::stop_token& stop);
 
 /// Where files without a name are: $TMPDIR, else /tmp.

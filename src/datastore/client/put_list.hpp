@@ -12,17 +12,17 @@
 
 namespace zcdp::datastore {
 
-struct SourceEntry {
+struct PutEntry {
     store::ManifestEntry entry;
     Tag tag;               ///< of a file: what its times and its inode were (origin/local.hpp)
     bool hashed = false;   ///< the file's digests are known
     bool settled = false;  ///< whatever is written into the file from now on gives it another tag
 };
 
-class SourceListWriter {
+class PutListWriter {
   public:
-    SourceListWriter(Fs& fs, int fd);
-    Result<> add(const SourceEntry& entry);
+    PutListWriter(Fs& fs, int fd);
+    Result<> add(const PutEntry& entry);
     /// Writes what is buffered; no add() after it.
     Result<> finish() { return records_.flush(false); }
     uint64_t count() const { return count_; }
@@ -34,18 +34,18 @@ class SourceListWriter {
 };
 
 /// Reads what is right of a list; who knows how long it is sees whether that was all.
-class SourceListReader {
+class PutListReader {
   public:
-    SourceListReader(Fs& fs, int fd);
+    PutListReader(Fs& fs, int fd);
     /// False at the end, and where a record is none. `into`'s strings keep their capacity.
-    bool next(SourceEntry& into);
+    bool next(PutEntry& into);
 
   private:
     sync::RecordFileReader records_;
 };
 
 /// A whole list: in a file without a name, or in the cache's.
-struct SourceList {
+struct PutList {
     Fd file;
     uint64_t count = 0;
 
@@ -53,8 +53,8 @@ struct SourceList {
     /// written.
     template <class Each>
     Result<> read(Fs& fs, Each each) const {
-        SourceListReader reader(fs, file.get());
-        SourceEntry entry;
+        PutListReader reader(fs, file.get());
+        PutEntry entry;
         for (uint64_t i = 0; i < count; ++i) {
             if (!reader.next(entry)) return cut_off();
             ZCDP_CHECK(each(entry));

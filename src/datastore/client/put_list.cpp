@@ -1,4 +1,4 @@
-#include "src/datastore/client/source_list.hpp"
+#include "src/datastore/client/put_list.hpp"
 
 #include "zcdp/base/varint.hpp"
 
@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view kMagic = "zcdp digests 1\n";
 constexpr uint8_t kKindMask = 3, kExecutable = 4, kHashed = 8, kSettled = 16;
 
-void encode(std::string& out, const SourceEntry& source) {
+void encode(std::string& out, const PutEntry& source) {
     const store::ManifestEntry& entry = source.entry;
     out.clear();
     out.push_back(static_cast<char>(static_cast<uint8_t>(entry.kind) | (entry.executable ? kExecutable : 0) |
@@ -38,7 +38,7 @@ bool decode_digests(sync::RecordFields& fields, store::ManifestEntry& entry) {
     return fields.ok;
 }
 
-bool decode(std::string_view payload, SourceEntry& into) {
+bool decode(std::string_view payload, PutEntry& into) {
     if (payload.empty()) return false;
     const auto flags = static_cast<uint8_t>(payload[0]);
     if ((flags & kKindMask) > 2) return false;
@@ -65,22 +65,22 @@ bool decode(std::string_view payload, SourceEntry& into) {
 
 }  // namespace
 
-SourceListWriter::SourceListWriter(Fs& fs, int fd) : records_(fs, fd, "the list of what is put", kMagic) {}
+PutListWriter::PutListWriter(Fs& fs, int fd) : records_(fs, fd, "the list of what is put", kMagic) {}
 
-Result<> SourceListWriter::add(const SourceEntry& entry) {
+Result<> PutListWriter::add(const PutEntry& entry) {
     encode(payload_, entry);
     ++count_;
     return records_.add(payload_);
 }
 
-SourceListReader::SourceListReader(Fs& fs, int fd) : records_(fs, fd, kMagic) {}
+PutListReader::PutListReader(Fs& fs, int fd) : records_(fs, fd, kMagic) {}
 
-bool SourceListReader::next(SourceEntry& into) {
+bool PutListReader::next(PutEntry& into) {
     const auto payload = records_.next();
     return payload && decode(*payload, into);
 }
 
-Error SourceList::cut_off() {
+Error PutList::cut_off() {
     return Error(ErrorKind::corrupt, "ends early", "the list of what is put", "look at the disk below TMPDIR");
 }
 
