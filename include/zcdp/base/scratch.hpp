@@ -1,4 +1,4 @@
-// Files without a name: what is written once, read again, and gone with its descriptor, however the process ends.
+// Files without a name, for lists that are too long for memory. Thread rule: any thread.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace zcdp {
 
-/// One in `folder`, to be read and written. Errors: as of the file system, naming the folder.
+/// An unnamed file in `folder`, open for both. Errors: those of the disk.
 Result<Fd> open_scratch(Fs& fs, const std::string& folder, Random& random);
 
 }  // namespace zcdp
