@@ -35,8 +35,9 @@ class Put {
     }
     Result<PutReport> attempt(const PutSource& source, bool& changed) {
         ZCDP_TRY(const Prepared prepared, prepare_all(source));
-        ZCDP_TRY(const Uploaded uploaded,
-                 run_upload(access_, options_, source, prepared, machine_, progress_, changed, stop_));
+        const auto make = [this](asio::any_io_executor executor) { return make_client(executor, access_, machine_); };
+        ZCDP_TRY(const Uploaded uploaded, run_upload(make, access_.connections, options_, source, prepared, machine_,
+                                                     progress_, changed, stop_));
         PutReport report;
         report.key = options_.key;
         report.snapshot = prepared.snapshot.str();

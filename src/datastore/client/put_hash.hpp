@@ -16,8 +16,8 @@ namespace zcdp::datastore {
 class FileHasher {
   public:
     /// `threads`: 0: as many as there are cores, at most 4. `source`, `machine` and `progress` outlive it.
-    FileHasher(const PutSource& source, Machine machine, unsigned threads, int64_t walk_began_ns, sync::Progress& progress,
-               std::stop_token stop);
+    FileHasher(const PutSource& source, Machine machine, unsigned threads, int64_t walk_began_ns,
+               sync::Progress& progress, std::stop_token stop);
     ~FileHasher() { pool_.join(); }
     FileHasher(const FileHasher&) = delete;
     FileHasher& operator=(const FileHasher&) = delete;

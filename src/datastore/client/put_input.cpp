@@ -31,7 +31,7 @@ Result<size_t> read_some(int input, std::span<std::byte> into, const StopFd& sto
 }  // namespace
 
 Result<PutSource> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
-                           const std::stop_token& stop) {
+                              const std::stop_token& stop) {
     ZCDP_TRY(Fd spool, open_scratch(machine.fs, scratch, machine.random));
     const StopFd stopped(stop);
     std::vector<std::byte> buffer(kReadBytes);

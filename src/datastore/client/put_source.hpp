@@ -46,7 +46,7 @@ class PutSource {
     /// with the first that cannot be put and how many there are; denied, with the folder that cannot be read; usage, a
     /// .zcdpignore that cannot be used; not_found: nothing of a single file is wanted; interrupted.
     Result<PutList> list(const PutFilter& filter, DigestCache& cache, const std::string& scratch,
-                            sync::Progress& progress, std::stop_token stop) const;
+                         sync::Progress& progress, std::stop_token stop) const;
 
   private:
     explicit PutSource(Machine machine) : machine_(machine) {}
@@ -65,7 +65,7 @@ std::vector<std::string> ignored_globs(std::string_view text);
 /// Reads `input` to its end into a file without a name in `scratch`. Errors: no_space, and those of reading;
 /// interrupted.
 Result<PutSource> spool_input(int input, const std::string& scratch, Machine machine, sync::Progress& progress,
-                           const std::stop_token& stop);
+                              const std::stop_token& stop);
 
 /// Where files without a name are: $TMPDIR, else /tmp.
 std::string scratch_folder(const Machine& machine);

@@ -5,6 +5,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <functional>
 
+#include "src/datastore/client/on_a_loop.hpp"
 #include "src/datastore/client/put_body.hpp"
 #include "src/datastore/client/put_feed.hpp"
 #include "zcdp/base/percent.hpp"
@@ -37,8 +38,8 @@ class AtEnd {
 /// Outlives its tasks, which are the loop's.
 class Upload {
   public:
-    Upload(transfer::Loop& loop, Client& client, uint32_t connections, const PutOptions& options, const PutSource& source,
-           const Prepared& prepared, Machine machine, sync::Progress& progress)
+    Upload(transfer::Loop& loop, Client& client, uint32_t connections, const PutOptions& options,
+           const PutSource& source, const Prepared& prepared, Machine machine, sync::Progress& progress)
         : loop_(loop),
           client_(client),
           connections_(std::max(connections, 1u)),
@@ -289,19 +290,17 @@ Task<> Upload::give_up() {
     (void)co_await client_.ask(request("DELETE", "upload=" + uri_encode(begun_.upload, false)), kAnswerBytesMost);
 }
 
-Task<> keep(Task<Result<Uploaded>> upload, Result<Uploaded>* done) { *done = co_await std::move(upload); }
-
 }  // namespace
 
-Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const PutSource& source,
-                            const Prepared& prepared, Machine machine, sync::Progress& progress, bool& changed,
-                            std::stop_token stop) {
+Result<Uploaded> run_upload(const MakeClient& make_client, uint32_t connections, const PutOptions& options,
+                            const PutSource& source, const Prepared& prepared, Machine machine,
+                            sync::Progress& progress, bool& changed, std::stop_token stop) {
     transfer::Loop loop;
-    ZCDP_TRY(const auto client, make_client(loop.executor(), access, machine));
-    Upload upload(loop, *client, access.connections, options, source, prepared, machine, progress);
+    ZCDP_TRY(const auto client, make_client(loop.executor()));
+    Upload upload(loop, *client, connections, options, source, prepared, machine, progress);
     Result<Uploaded> done = Error(ErrorKind::interrupted, "stopped while sending", options.key,
                                   "run the same command again: it goes on where it was");
-    loop.spawn(keep(upload.run(), &done));
+    loop.spawn(keep_answer(upload.run(), done));
     loop.run(std::move(stop));
     changed = upload.source_changed();
     return done;

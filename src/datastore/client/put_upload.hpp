@@ -5,6 +5,8 @@
 // returns.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 
@@ -19,10 +21,13 @@ struct Uploaded {
     uint64_t bytes_sent = 0, chunks_sent = 0;
 };
 
-/// With a dry run nothing is sent, and `version` is the key's present one. Errors: source_changed: a file is not what
-/// was hashed, and `changed` is true: all is to be put again; or another wrote the key; and those of Client.
-Result<Uploaded> run_upload(const ServerAccess& access, const PutOptions& options, const PutSource& source,
-                            const Prepared& prepared, Machine machine, sync::Progress& progress, bool& changed,
-                            std::stop_token stop);
+using MakeClient = std::function<Result<std::unique_ptr<Client>>(asio::any_io_executor executor)>;
+
+/// With a dry run nothing is sent, and `version` is the key's present one. At most `connections` requests at once.
+/// Errors: source_changed: a file is not what was hashed, and `changed` is true: all is to be put again; or another
+/// wrote the key; and those of Client.
+Result<Uploaded> run_upload(const MakeClient& make_client, uint32_t connections, const PutOptions& options,
+                            const PutSource& source, const Prepared& prepared, Machine machine,
+                            sync::Progress& progress, bool& changed, std::stop_token stop);
 
 }  // namespace zcdp::datastore
