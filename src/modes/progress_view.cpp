@@ -28,6 +28,10 @@ ProgressStyle progress_style(const std::string& name) {
     return ::isatty(STDERR_FILENO) && !dumb ? ProgressStyle::bar : ProgressStyle::plain;
 }
 
+ProgressStyle shown_progress(const std::string& name, bool quiet, bool json) {
+    return quiet || (json && name == "auto") ? ProgressStyle::none : progress_style(name);
+}
+
 ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style, const Clock& clock)
     : progress_(progress), style_(style), clock_(clock), started_ms_(now_ms()) {
     if (style_ != ProgressStyle::none) thread_ = std::thread([this] { run(); });
@@ -52,7 +56,8 @@ void ProgressView::run() {
 void ProgressView::draw() {
     Moment moment = look(progress_);
     moment.elapsed_ms = now_ms() - started_ms_;
-    if (moment.phase == sync::Phase::placing && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
+    const bool other_bytes = moment.phase == sync::Phase::placing || moment.phase == sync::Phase::sending;
+    if (other_bytes && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
     phase_ = moment.phase, looked_ms_ = moment.elapsed_ms;
     moment.bytes_per_second = rate_.add(moved(moment), moment.elapsed_ms);
     if (style_ == ProgressStyle::plain) {

@@ -13,7 +13,7 @@
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
-#include "zcdp/base/random.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/origin/origin.hpp"
 
 namespace zcdp::sync {
@@ -76,8 +76,5 @@ class SpoolReader {
     std::string last_path_;
     size_t begin_ = 0, end_ = 0;
 };
-
-/// An unnamed file in `folder`.
-Result<Fd> open_scratch(Fs& fs, const std::string& folder, Random& random);
 
 }  // namespace zcdp::sync
