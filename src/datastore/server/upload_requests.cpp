@@ -74,6 +74,8 @@ Task<Answered<Response>> UploadRequests::post(Request& request, RequestBody& bod
     const std::string* step = request.query_value("step");
     if (!id && !step) co_return co_await begin(key, body);
     if (!id || !step) co_return Refused(Error(ErrorKind::refused, "needs ?upload= and &step=", key));
+    if (const auto committed = *step == "commit" ? uploads_.committed(*id, key) : std::nullopt)
+        co_return json_response(200, committed->json());
     ZCDP_CO_TRY(auto upload, uploads_.find(*id, key));
     if (*step == "missing")
         co_return co_await missing(std::move(upload), body, announced_bytes(request, kMissingBytesMax));
@@ -212,6 +214,7 @@ Task<Answered<Response>> UploadRequests::commit(Uploads::Speaking upload, Reques
     ZCDP_CO_TRY(const auto manifest, co_await receive_manifest(upload->key, body));
     const auto run = [&] { return Commit(parts_, *upload, ttl_s).run(manifest); };
     ZCDP_CO_TRY(const Committed committed, co_await offload(parts_.pool, run));
+    uploads_.end_with(upload->id, committed);
     co_return json_response(200, committed.json());
 }
 

@@ -63,6 +63,19 @@ void Uploads::end(const std::string& id) {
     count_.set(known_.size());
 }
 
+void Uploads::end_with(const std::string& id, const Committed& committed) {
+    end(id);
+    const MutexLock lock(mutex_);
+    if (ended_.size() >= kEndedMost) ended_.clear();
+    ended_[id] = {committed, clock_.monotonic_ns()};
+}
+
+std::optional<Committed> Uploads::committed(const std::string& id, const std::string& key) {
+    const MutexLock lock(mutex_);
+    const auto at = ended_.find(id);
+    return at != ended_.end() && at->second.committed.key == key ? std::optional(at->second.committed) : std::nullopt;
+}
+
 void Uploads::end_idle(int64_t idle_ns) {
     const int64_t now = clock_.monotonic_ns();
     const MutexLock lock(mutex_);

@@ -18,6 +18,7 @@ namespace zcdp::datastore {
 class Uploads {
   public:
     static constexpr size_t kMost = 256;                ///< at once
+    static constexpr size_t kEndedMost = 4'096;         ///< whose answers are remembered
     static constexpr int64_t kDropNs = 60'000'000'000;  ///< where there are too many, one that is idle for so long goes
 
     Uploads(const Clock& clock, Random& random, boost::asio::thread_pool& pool, Counter& count)
@@ -46,6 +47,9 @@ class Uploads {
     Answered<Speaking> find(const std::string& id, const std::string& key);
     /// It is over once nobody speaks to it any more.
     void end(const std::string& id);
+    /// The same; who asks for its commit again is answered this, for as long as an upload may be idle.
+    void end_with(const std::string& id, const Committed& committed);
+    std::optional<Committed> committed(const std::string& id, const std::string& key);
     void end_idle(int64_t idle_ns);
     void end_all();
 
@@ -55,6 +59,10 @@ class Uploads {
         unsigned speakers = 0;
         int64_t last_ns = 0;
     };
+    struct Ended {
+        Committed committed;
+        int64_t at_ns = 0;
+    };
     void ended_speaking(const std::string& id);
     bool make_room() ZCDP_REQUIRES(mutex_);
     const Clock& clock_;
@@ -63,6 +71,7 @@ class Uploads {
     Counter& count_;
     Mutex mutex_;
     std::map<std::string, Known> known_ ZCDP_GUARDED_BY(mutex_);
+    std::map<std::string, Ended> ended_ ZCDP_GUARDED_BY(mutex_);
 };
 
 }  // namespace zcdp::datastore
