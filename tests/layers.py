@@ -20,7 +20,7 @@ BELOW = {
     "kube": {"net", "api", "base"},
     "sync": {"origin", "store", "transfer", "net", "swarm", "base"},
     "swarm": {"net", "store", "transfer", "base"},
-    "datastore": {"sync", "origin", "store", "transfer", "net", "base"},
+    "datastore": {"sync", "origin", "store", "transfer", "net", "api", "base"},
     "services": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "datastore"},
     "modes": {"base", "transfer", "store", "net", "api", "origin", "kube", "sync", "swarm", "datastore", "services"},
     "main": {"modes", "base"},

@@ -24,8 +24,8 @@ bool is_key(std::string_view key);
 /// What follows the last slash.
 std::string_view last_segment(std::string_view key);
 
-/// Where `put` puts: the key itself or, `inside`, below it under the source's own name. Errors: usage, when that name is
-/// needed and there is none (standard input, "/").
+/// Where `put` puts: the key itself or, `inside`, below it under the source's own name. Errors: usage, when that name
+/// is needed and there is none (standard input, "/").
 Result<std::string> key_to_put(const KeyArgument& key, std::string_view source);
 
 /// What DEST is on the disk before a `get`.
