@@ -42,7 +42,7 @@ class Put(StandIn):
     def test_ttl(self) -> None:
         for ttl, want in ((90, "90s"), (timedelta(hours=1), "3600s"), ("7d", "7d")):
             self.says()
-            zcdp.put("k", self.source, ttl=ttl)  # type: ignore[arg-type]
+            zcdp.put("k", self.source, ttl=ttl)
             self.assertEqual(self.asked()[0][1], f"--ttl={want}")
         with self.assertRaises(ValueError):
             zcdp.put("k", self.source, ttl=0)

@@ -7,7 +7,7 @@ need_venv() { make_venv venv "awscli>=1.40,<2 boto3"; }
 need_crt_venv() { make_venv venv-crt "boto3[crt]"; }  # benchmarks only
 need_ruff() { make_venv venv-ruff "ruff==0.17.6"; }  # one version: what it calls formatted changes
 need_hatchling() { make_venv venv-hatchling "$hatchling"; }  # scripts/wheel
-need_python_checks() { make_venv venv-python-checks "mypy==2.4.1 twine==7.0.0 check-wheel-contents==0.6.3 tqdm==4.70.1 types-tqdm==4.70.0.20261106"; }
+need_python_checks() { make_venv venv-python-checks "$hatchling mypy==2.4.1 twine==7.0.0 check-wheel-contents==0.6.3 tqdm==4.70.1 types-tqdm==4.70.0.20261106"; }
 need_grpc_venv() { make_venv venv-grpc "grpcio>=1.60,<2 grpcio-tools>=1.60,<2"; }
 
 # What building python/ from an sdist takes, as files: for pip without a network.
