@@ -36,6 +36,10 @@ ProgressStyle progress_style(const std::string& name) {
     return ::isatty(STDERR_FILENO) && !dumb ? ProgressStyle::bar : ProgressStyle::plain;
 }
 
+ProgressStyle shown_progress(const std::string& name, bool quiet, bool json) {
+    return quiet || (json && name == "auto") ? ProgressStyle::none : progress_style(name);
+}
+
 ProgressView::ProgressView(const sync::Progress& progress, ProgressStyle style, const Clock& clock)
     : progress_(progress), style_(style), clock_(clock), started_ms_(now_ms()) {
     if (style_ != ProgressStyle::none) thread_ = std::thread([this] { run(); });

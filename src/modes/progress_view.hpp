@@ -17,6 +17,8 @@ enum class ProgressStyle { none, plain, bar, json };
 void add_progress_flag(Command command, std::string& style);
 /// "auto", "bar", "plain", "json", "none"; auto is a bar on a terminal, plain elsewhere.
 ProgressStyle progress_style(const std::string& name);
+/// The same of a command that may print JSON: then only when it is asked for by name, for programs read stderr.
+ProgressStyle shown_progress(const std::string& name, bool quiet, bool json);
 
 class ProgressView {
   public:

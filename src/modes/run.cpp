@@ -104,6 +104,11 @@ int run(int argc, char** argv) {
     add_verify(program, action);
     add_store(program, action);
     add_serve(program, action);
+    add_get(program, action);
+    add_ls(program, action);
+    add_stat(program, action);
+    add_history(program, action);
+    add_rm(program, action);
     add_agent(program, action);
     add_controller(program, action);
     add_install(program, action);

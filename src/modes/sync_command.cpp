@@ -105,12 +105,6 @@ int show(Context& context, const Flags& flags, const Result<sync::SyncReport>& d
     return 0;
 }
 
-/// With --json only when it is asked for by name: stderr is read by programs then.
-ProgressStyle shown_progress(const Context& context, const Flags& flags) {
-    const bool none = context.flags.quiet || (flags.json && flags.progress == "auto");
-    return none ? ProgressStyle::none : progress_style(flags.progress);
-}
-
 constexpr std::string_view kDatasetPrefix = "dataset/";
 constexpr size_t kCaBundleMost = 4 << 20;
 
@@ -157,7 +151,7 @@ int run_by_agent(Context& context, Flags& flags, const std::string& socket, std:
         if (!apart && apart.error().kind() == ErrorKind::usage) return report(apart.error());
     }
     sync::Progress progress;
-    ProgressView view(progress, shown_progress(context, flags), context.clock);
+    ProgressView view(progress, shown_progress(flags.progress, context.flags.quiet, flags.json), context.clock);
     services::WithTree into_dest;
     if (!flags.sync.dest.empty() && !flags.sync.dry_run)
         into_dest = [&](sync::SyncReport& report) {
@@ -213,7 +207,7 @@ int run_sync(Context& context, Flags& flags) {
     sync::Progress progress;
     Result<sync::SyncReport> done = Error();
     {
-        ProgressView view(progress, shown_progress(context, flags), context.clock);
+        ProgressView view(progress, shown_progress(flags.progress, context.flags.quiet, flags.json), context.clock);
         done = sync::run(flags.sync, store.get(), *factory, machine, progress, stop);
     }
     return show(context, flags, done);

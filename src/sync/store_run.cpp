@@ -5,6 +5,7 @@
 #include "src/sync/fetch/fetch.hpp"
 #include "src/sync/place/tree.hpp"
 #include "zcdp/base/faults.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/swarm/peer_server.hpp"
 
 namespace zcdp::sync {

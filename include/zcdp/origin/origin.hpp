@@ -47,7 +47,8 @@ struct OriginIdentity {
     bool is_object = false;   ///< the source is one object, and `prefix` the folder it is in
     /// A tag "HEX-N" is made of the MD5s of an upload's N parts: objects of one size that have it have one content.
     bool tags_of_parts = false;
-    bool is_local = false;  ///< a folder or a file of this machine: `bucket` is its absolute path
+    bool is_local = false;      ///< a folder or a file of this machine: `bucket` is its absolute path
+    bool may_be_empty = false;  ///< that nothing is listed does not mean that there is no such source
 };
 
 /// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order

@@ -1,11 +1,11 @@
 #include "src/services/backend/listed_origin.hpp"
 
-#include <fcntl.h>
-
 #include <utility>
 
 #include "src/services/peers/controller_client.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/net/http.hpp"
+#include "zcdp/net/save_body.hpp"
 
 namespace zcdp::services::backend {
 namespace {
@@ -115,15 +115,7 @@ Task<Result<>> download(net::HttpClient& http, net::Endpoint endpoint, net::Requ
     ZCDP_CO_TRY(const auto answer, co_await http.send(endpoint, std::move(what), Deadline::in_ms(kFetchTimeoutMs)));
     if (answer->status() == 404) co_return Error(ErrorKind::not_found, "the controller has no such listing");
     ZCDP_CO_CHECK(peers::check_answer(answer->status(), ""));
-    std::vector<std::byte> buffer(kReadBytes);
-    uint64_t offset = 0;
-    while (true) {
-        ZCDP_CO_TRY(const size_t got, co_await answer->read_some(buffer));
-        if (got == 0) co_return Result<>();
-        if (auto put = fs.write(file, std::span(buffer).first(got), offset); !put)
-            co_return system_error(put.error(), "writing", "the listing");
-        offset += got;
-    }
+    co_return co_await net::save_body(*answer, fs, file, UINT64_MAX);
 }
 
 }  // namespace
@@ -154,9 +146,8 @@ origin::OriginFactory with_listing(origin::OriginFactory inner, std::shared_ptr<
 
 Result<std::shared_ptr<Fd>> fetch_listing(const ListingRequest& request, Machine machine) {
     ZCDP_TRY(const auto endpoint, net::Endpoint::parse(request.url));
-    auto made = machine.fs.open(AT_FDCWD, request.scratch_folder.c_str(), O_TMPFILE | O_RDWR, 0600);
-    if (!made) return system_error(made.error(), "making a file in", request.scratch_folder);
-    auto file = std::make_shared<Fd>(std::move(*made));
+    ZCDP_TRY(Fd scratch, open_scratch(machine.fs, request.scratch_folder, machine.random));
+    auto file = std::make_shared<Fd>(std::move(scratch));
     auto options = peers::controller_client_options(request.ca_pem);
     options.limits.header_timeout_ms = static_cast<uint32_t>(kFetchTimeoutMs);  // it may have to be listed first
     net::Request what;

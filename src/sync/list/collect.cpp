@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "zcdp/base/faults.hpp"
+#include "zcdp/base/scratch.hpp"
 
 namespace zcdp::sync {
 namespace {

@@ -84,7 +84,8 @@ Result<Listed> list_origin(const SyncOptions& options, const origin::OriginFacto
     listed.identity = origin->identity();
     const Refusals& refusals = collector.refusals();
     if (refusals.count() > 0 && !options.skip_bad_keys) return bad_keys(refusals, options.source, listed.identity);
-    if (job.seen == 0 && !listed.identity.is_local) return nothing_there(options.source);
+    if (job.seen == 0 && !listed.identity.is_local && !listed.identity.may_be_empty)
+        return nothing_there(options.source);
     Tally& tally = collector.tally();
     listed.files = tally.files(), listed.bytes = tally.bytes();
     listed.revision = Revision(to_hex(tally.revision()));

@@ -1,4 +1,5 @@
 #include "src/sync/list/sorter.hpp"
+#include "zcdp/base/scratch.hpp"
 
 #include <algorithm>
 

@@ -77,7 +77,4 @@ class SpoolReader {
     size_t begin_ = 0, end_ = 0;
 };
 
-/// An unnamed file in `folder`.
-Result<Fd> open_scratch(Fs& fs, const std::string& folder, Random& random);
-
 }  // namespace zcdp::sync

@@ -13,6 +13,7 @@
 #include "src/sync/place/dest.hpp"
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/sync/place.hpp"
 

@@ -10,6 +10,7 @@
 #include "src/sync/list/spool.hpp"
 #include "src/sync/swarm/piece_readers.hpp"
 #include "zcdp/base/little_endian.hpp"
+#include "zcdp/base/scratch.hpp"
 
 namespace zcdp::sync {
 namespace {

@@ -1,4 +1,5 @@
 #include "src/sync/swarm/piece_list.hpp"
+#include "zcdp/base/scratch.hpp"
 
 #include <algorithm>
 #include <utility>

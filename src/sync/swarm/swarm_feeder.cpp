@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/swarm/peer_server.hpp"
 
 namespace zcdp::sync {

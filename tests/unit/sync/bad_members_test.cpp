@@ -5,6 +5,7 @@
 #include "src/sync/swarm/swarm_feeder.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/swarm_nodes.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/sync/held_snapshot.hpp"
 
 namespace zcdp::sync {

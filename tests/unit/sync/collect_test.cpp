@@ -6,6 +6,7 @@
 #include "tests/support/doctest.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "zcdp/base/random.hpp"
+#include "zcdp/base/scratch.hpp"
 
 using namespace zcdp;
 using namespace zcdp::sync;

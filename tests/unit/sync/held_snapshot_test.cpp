@@ -7,6 +7,7 @@
 #include "src/sync/swarm/proven_pieces.hpp"
 #include "tests/support/doctest.hpp"
 #include "tests/support/swarm_nodes.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/store/blob_name.hpp"
 #include "zcdp/swarm/peer_client.hpp"
 

@@ -9,6 +9,7 @@
 #include "src/sync/plan/stated_sum.hpp"
 #include "tests/support/temp_store.hpp"
 #include "zcdp/base/random.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/origin/checksums.hpp"
 
 using namespace zcdp;
