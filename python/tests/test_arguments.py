@@ -140,7 +140,7 @@ class Get(StandIn):
 
     def test_everything(self) -> None:
         zcdp.get("/a/b", Path("d"), filter_options="--exclude x", force=True, version=7, include=["i"], timeout=60)
-        self.assertEqual(self.asked(), [["get", "--include=i", "--exclude=x", "--force", "--", "/a/b@7", "d"]])
+        self.assertEqual(self.asked(), [["get", "--include=i", "--exclude=x", "--", "/a/b@7", "d"]])
 
     def test_dest_keeps_its_slash_and_is_no_stream(self) -> None:
         zcdp.get("a", "d/")
@@ -152,13 +152,14 @@ class Get(StandIn):
         done = zcdp.get(["a", "b"], "d")
         zcdp.get(["a"])
         self.assertEqual([words[2:] for words in self.asked()], [["a", "d/"], ["b", "d/"], ["a", "./"]])
-        self.assertEqual((done.path, done.files, len(done.parts)), (Path("d"), 2, 2))
+        self.assertEqual((done.path, done.files, len(done.parts)), (Path("d").absolute(), 2, 2))
 
     def test_a_prefix(self) -> None:
-        self.says({"keys": [GET, GET, GET]})
+        self.says({"keys": [GET, GET, GET], "path": "/x/d", "files": 3, "bytes_fetched": 7})
         done = zcdp.get("a/", "d")
-        self.assertEqual((done.path, done.files, len(done.parts)), (Path("d"), 3, 3))
-        self.says({"keys": []})
+        self.assertEqual((done.path, done.files, done.bytes_fetched, done.key), (Path("/x/d"), 3, 7, ""))
+        self.assertEqual([part.key for part in done.parts], ["a/b"] * 3)
+        self.says({"keys": [], "path": "/x/d"})
         self.assertEqual(zcdp.get("a/", "d").parts, ())
 
 
@@ -196,6 +197,7 @@ class Others(StandIn):
         self.assertEqual(self.asked(), [["rm", "--recursive", "--", "a"], ["rm", "--prefix", "--", "a", "b"]])
         self.fails("not_found", object="a", code=4)
         zcdp.rm("a", missing_ok=True)
+        self.assertEqual(zcdp.ls("a"), [])
         with self.assertRaises(zcdp.KeyNotFound):
             zcdp.rm("a")
 

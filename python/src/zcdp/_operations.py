@@ -3,6 +3,7 @@ needs, returns its result. `@blocking` makes of that the function that people ca
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
@@ -186,7 +187,7 @@ def get(
         broadcast: cannot be done yet.
         contents: has no effect: ``dest`` is always what the key holds.
         filter_options: ``--include`` and ``--exclude`` of rsync, where they mean the same here; ``ValueError`` for others.
-        force: every file is made anew, also one that was changed here.
+        force: has no effect: what differs from the key is always replaced.
         verbose: what zcdp does is logged, and printed on stderr where no logging is set up.
         namespace: the namespace whose store it is; not where ``ZCDP_SERVER`` names one.
         kubeconfig_path: cannot be done yet.
@@ -216,8 +217,6 @@ def get(
     _arguments.warn_ignored(nccl_pg_mode=nccl_pg_mode is not None)
     flags = _arguments.namespace_flags(namespace)
     flags += _arguments.filter_flags(include, exclude, filter_options)
-    if force:
-        flags.append("--force")
     several = not isinstance(key, str)
     where = [] if dest is None else [_arguments.path_of(dest, "dest")]
     if several:
@@ -229,12 +228,10 @@ def get(
             said = yield Command(
                 "get", [_arguments.key_with_version(one, version)], where, flags, reporter, verbose, timeout
             )
-            parts += [GetResult._of(each) for each in said[0].get("keys", said)]
+            parts.append(GetResult._of(said[0]))
     finally:
         reporter.close()
-    if several or keys[0].endswith("/"):
-        return GetResult._together(parts, Path(where[0] if where else "."))
-    return parts[0]
+    return GetResult._together(parts, Path(where[0]).absolute()) if several else parts[0]
 
 
 @blocking
@@ -249,7 +246,7 @@ def ls(
     """What there is below a key: keys, and folders of keys.
 
     Args:
-        key: below this one; all there is when it is empty.
+        key: below this one; all there is when it is empty. A key that nothing lies below is told of itself.
         verbose: what zcdp does is logged, and printed on stderr where no logging is set up.
         namespace: the namespace whose store it is; not where ``ZCDP_SERVER`` names one.
         kubeconfig_path: cannot be done yet.
@@ -272,7 +269,10 @@ def ls(
     flags = _arguments.namespace_flags(namespace)
     if recursive:
         flags.append("--recursive")
-    said = yield Command("ls", [prefix] if prefix else [], flags=flags, verbose=verbose)
+    try:
+        said = yield Command("ls", [prefix] if prefix else [], flags=flags, verbose=verbose)
+    except KeyNotFound:
+        return []
     return [Item(each) for each in said]
 
 
@@ -358,8 +358,10 @@ def rm(
         flags.append("--recursive")
     if prefix:
         flags.append("--prefix")
-    try:
-        yield Command("rm", _arguments.keys_of(key), flags=flags, verbose=verbose)
-    except KeyNotFound:
-        if not missing_ok:
-            raise
+    keys = _arguments.keys_of(key)
+    if not missing_ok:
+        yield Command("rm", keys, flags=flags, verbose=verbose)
+        return
+    for one in keys:
+        with contextlib.suppress(KeyNotFound):
+            yield Command("rm", [one], flags=flags, verbose=verbose)

@@ -198,14 +198,15 @@ class GetResult:
         version: which version of it; 0 when there were several.
         kind: ``"tree"`` or ``"file"``.
         snapshot: the content's id.
-        path: what the key has become; with several, the folder that they are in.
+        path: what the key has become, absolute; with several, the folder that they are in.
         files: files in it.
         bytes: their sizes together.
         files_fetched: files that were not there yet, or were others.
         bytes_fetched: what had to travel.
         removed: files that went.
         seconds: how long it took.
-        parts: with several keys, the result of each; the figures above are then sums.
+        parts: with several keys, or the keys below one, the result of each; the figures above are then sums. What travelled
+            is not known of each key below one.
 
     Example:
         >>> where = zcdp.get("team/model/v3", dest="./model").path
@@ -228,6 +229,8 @@ class GetResult:
     def _of(cls, said: Mapping[str, Any]) -> GetResult:
         known = _known(cls, said)
         known["path"] = Path(said.get("path", ""))
+        if "keys" in said:  # of a prefix
+            known["parts"] = tuple(map(cls._of, said["keys"]))
         return cls(**known)
 
     @classmethod
