@@ -34,6 +34,13 @@ names: list[str] = [item.name for item in zcdp.ls(recursive=True)]
 async def main() -> int:
     return (await zcdp.aio.put("k", "d", if_version=3)).files
 """
+BARS = """
+import tqdm
+import zcdp
+
+zcdp.put("k", "d", progress=tqdm.tqdm)
+zcdp.get("k", progress=tqdm.tqdm(unit="B"))
+"""
 MISTYPED = 'import zcdp\nzcdp.put("k", src="d", if_version="3")\nzcdp.get("k").no_such_member\nzcdp.aio.ls("k", 1, 2, 3, 4, 5)\n'
 
 
@@ -155,7 +162,8 @@ def typed(bench, python):
     pyright = CACHE / "pyright/node_modules/.bin/pyright"
     mypy = [TOOLS / "mypy", "--cache-dir", CACHE / "mypy"]
     run(pyright, "-p", PYTHON, "--pythonpath", TOOLS / "python")
-    run(*mypy, cwd=PYTHON)
+    (user / "bars.py").write_text(BARS)
+    run(*mypy, "src", "tests", "build_hook.py", user / "bars.py", cwd=PYTHON)
     theirs = [*mypy, "--strict", "--python-executable", python]
     run(*theirs, user / "typed.py", cwd=user)
     found = run(*theirs, user / "mistyped.py", cwd=user, fails=True)
@@ -206,6 +214,9 @@ def ways(bench, python, wheel, sdist, store):
     bench.check("with its exit codes", "no command" in run(venv, "-m", "zcdp", "synk", env=shell, fails=True))
     run(*pip, "--target", top / "target", wheel)
     found("pip install --target", "target/bin/zcdp", python, PYTHONPATH=str(top / "target"))
+    program = f"import zcdp; zcdp.put('bar', {str(wheel)!r}, progress=True); zcdp.rm('bar')"
+    drawn = run(TOOLS / "python", "-c", program, env={**store, "PYTHONPATH": str(top / "target")})
+    bench.check("progress=True is tqdm where it is installed", "put bar: 100%" in drawn, drawn)
     run(
         TOOLS / "pip",
         "--python",
