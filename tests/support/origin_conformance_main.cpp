@@ -1,11 +1,12 @@
 // origin_conformance SOURCE FOLDER FOLLOW [ENDPOINT]: the conformance suite of Origin against SOURCE. Its objects are
 // made in FOLDER; after each change `FOLLOW put|remove KEY FILE` is run, which does the same to the store. Credentials
-// come from the environment; without any set, requests are anonymous. Prints a line for each rule that is broken; exit
-// code 1.
+// come from the environment; without any set, requests are anonymous. With $ZCDP_SERVER, SOURCE is a key of that data
+// store. Prints a line for each rule that is broken; exit code 1.
 #include <fmt/core.h>
 
 #include <cstdlib>
 
+#include "src/datastore/client/store_origin.hpp"
 #include "tests/support/origin_conformance.hpp"
 #include "zcdp/base/random.hpp"
 #include "zcdp/origin/options.hpp"
@@ -25,6 +26,19 @@ std::string environment(const char* name) {
     return value ? value : "";
 }
 
+Result<origin::OriginFactory> factory_of(const std::string& source, const std::string& endpoint,
+                                         const Machine& machine) {
+    if (const std::string server = environment("ZCDP_SERVER"); !server.empty())
+        return datastore::make_store_origin_factory(datastore::Source::of_key(source, 0, "/tmp", machine),
+                                                    {server, environment("ZCDP_TOKEN"), "", 16}, machine);
+    origin::OriginOptions options;
+    options.endpoint = endpoint;
+    options.retries = 2;
+    options.anonymous = environment("AWS_ACCESS_KEY_ID").empty() && environment("AZURE_STORAGE_KEY").empty() &&
+                        environment("GOOGLE_APPLICATION_CREDENTIALS").empty();
+    return make_origin_factory(source, options, machine);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -38,12 +52,7 @@ int main(int argc, char** argv) {
             follow + (is_there ? " put " : " remove ") + quoted(path) + " " + quoted(folder + "/" + path);
         if (std::system(command.c_str()) != 0) std::exit(3);
     });
-    origin::OriginOptions options;
-    if (argc > 4) options.endpoint = argv[4];
-    options.retries = 2;
-    options.anonymous = environment("AWS_ACCESS_KEY_ID").empty() && environment("AZURE_STORAGE_KEY").empty() &&
-                        environment("GOOGLE_APPLICATION_CREDENTIALS").empty();
-    auto factory = make_origin_factory(source, options, machine);
+    auto factory = factory_of(source, argc > 4 ? argv[4] : "", machine);
     if (!factory) {
         fmt::print("{}\n", factory.error().line());
         return 1;

@@ -5,6 +5,7 @@
 
 #include "src/datastore/client/on_a_loop.hpp"
 #include "zcdp/base/json_parse.hpp"
+#include "zcdp/base/percent.hpp"
 
 namespace zcdp::datastore {
 namespace {
@@ -20,9 +21,9 @@ net::Request request_of(std::string method, std::string target) {
 }
 
 std::string page_target(const std::string& prefix, bool recursive, const std::string& after) {
-    std::string target = "/v1/keys?prefix=" + query_encoded(prefix) + "&recursive=" + (recursive ? "1" : "0");
+    std::string target = "/v1/keys?prefix=" + uri_encode(prefix, false) + "&recursive=" + (recursive ? "1" : "0");
     target.append("&limit=").append(kPageItems);
-    if (!after.empty()) target += "&after=" + query_encoded(after);
+    if (!after.empty()) target += "&after=" + uri_encode(after, false);
     return target;
 }
 

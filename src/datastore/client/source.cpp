@@ -71,6 +71,25 @@ std::vector<const Part*> Source::parts_of(std::string_view path) const {
     }
 }
 
+/// Of a short file nobody asks unless it is one of few: the manifest is read up to it.
+Task<Result<Digest>> Source::digest_of(Client& client, const Part& part, std::string path) const {
+    if (const auto found = long_files_.find(path); found != long_files_.end()) co_return found->second;
+    std::shared_ptr<Fd> manifest = pinned_ ? pinned_->manifest : nullptr;
+    if (!manifest) {
+        ZCDP_CO_TRY(const Version version,
+                    co_await fetch_version(client, part.key, part.version, scratch_folder_, machine_));
+        manifest = version.manifest;
+    }
+    const auto reader = store::ManifestReader::create(machine_.fs, manifest->get());
+    const std::string inside = part.path_inside(path);
+    while (true) {
+        ZCDP_CO_TRY(const auto entry, reader->next());
+        if (!entry || entry->path > inside) break;
+        if (entry->path == inside && entry->kind == store::FileKind::file) co_return entry->digest;
+    }
+    co_return Error(ErrorKind::not_found, "is not in its manifest", path);
+}
+
 Task<Result<std::vector<SourceEntry>>> SourceListing::next() {
     std::vector<SourceEntry> page;
     if (!std::exchange(begun_, true)) ZCDP_CO_CHECK(co_await begin());
@@ -83,6 +102,7 @@ Task<Result<std::vector<SourceEntry>>> SourceListing::next() {
 }
 
 Task<Result<>> SourceListing::begin() {
+    source_.long_files_.clear();
     if (source_.is_prefix_) {
         source_.lost_ = false;
         source_.parts_.clear();
@@ -164,6 +184,7 @@ Result<> SourceListing::read(std::vector<SourceEntry>& page) {
         store::ManifestEntry& file = **entry;
         if (file.kind == store::FileKind::file) ++from.part->files, from.part->bytes += file.size_bytes;
         file.path.insert(0, from.part->folder);
+        if (!file.chunks.empty()) source_.long_files_.insert_or_assign(file.path, file.digest);
         chunks += file.chunks.size();
         page.push_back({std::move(file), from.part});
     }

@@ -54,6 +54,8 @@ class Source {
     const std::map<std::string, Part, std::less<>>& parts() const { return parts_; }
     /// Those that `path` may be of, the nearest first.
     std::vector<const Part*> parts_of(std::string_view path) const;
+    /// What a file has for its digest. `client` and `part` outlive the task. Errors: not_found; as fetch_version().
+    Task<Result<Digest>> digest_of(Client& client, const Part& part, std::string path) const;
     /// A version is no more: the next list is of others.
     void lost() { lost_ = true; }
 
@@ -73,6 +75,7 @@ class Source {
     const std::string scratch_folder_;
     Machine machine_;
     std::map<std::string, Part, std::less<>> parts_;
+    std::map<std::string, Digest, std::less<>> long_files_;  ///< those of several chunks, which are asked about
     std::optional<Version> pinned_;
     std::atomic<bool> lost_{false};
 };

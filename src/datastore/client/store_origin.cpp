@@ -6,6 +6,7 @@
 
 #include "src/datastore/client/again.hpp"
 #include "src/datastore/client/gatherer.hpp"
+#include "zcdp/base/percent.hpp"
 #include "zcdp/origin/metrics.hpp"
 
 namespace zcdp::datastore {
@@ -39,15 +40,14 @@ origin::ObjectChecksum checksum_of(const Digest& digest, uint64_t size_bytes) {
     return checksum;
 }
 
-/// An ETag without its quotes.
-Tag tag_of(const net::Response& answer) {
-    std::string_view etag = answer.header("etag");
-    if (etag.size() >= 2 && etag.starts_with('"') && etag.ends_with('"')) etag = etag.substr(1, etag.size() - 2);
-    return Tag(etag);
-}
-
 Error changed(std::string_view why, const std::string& path) {
     return Error(ErrorKind::source_changed, "changed while it was being read: " + std::string(why), path);
+}
+
+/// That a file comes out of the version that was listed.
+Result<> check_snapshot(const net::Response& answer, const Part& part, const std::string& path) {
+    if (answer.header("zcdp-snapshot") == part.snapshot) return {};
+    return changed("it comes from snapshot " + printable(answer.header("zcdp-snapshot")), path);
 }
 
 class ManifestListing final : public origin::Listing {
@@ -96,6 +96,7 @@ class Reader {
     /// Of the parts that may have the path, what the first one that has it answers; and why none of them has.
     template <class T, class Ask>
     Task<Result<T>> ask_parts(std::string path, Ask ask);
+    Task<Result<origin::ObjectInfo>> head_in(const Part& part, std::string path);
     Task<Result<std::unique_ptr<net::Response>>> open_in(const Part& part, origin::ReadSpec spec);
     Task<Result<BatchFile>> read_short_in(const Part& part, origin::ReadSpec spec);
     Task<Result<std::unique_ptr<net::Response>>> ask_head(const Part& part, std::string path, bool present);
@@ -115,7 +116,7 @@ net::Request Reader::file_request(std::string method, const Part& part, const st
     const std::string version = present ? "" : "version=" + std::to_string(part.version) + "&";
     net::Request request;
     request.method = std::move(method);
-    request.target = target_of("files", part.key, version + "path=" + query_encoded(part.path_inside(path)));
+    request.target = target_of("files", part.key, version + "path=" + uri_encode(part.path_inside(path), false));
     requests_.add();
     return request;
 }
@@ -146,14 +147,20 @@ Task<Result<T>> Reader::ask_parts(std::string path, Ask ask) {
     co_return co_await explain(*parts.front(), path, std::move(*none));
 }
 
-Task<Result<origin::ObjectInfo>> Reader::head(std::string path) {
-    ZCDP_CO_TRY(const auto answer, co_await ask_parts<std::unique_ptr<net::Response>>(
-                                       path, [&](const Part& part) { return ask_head(part, path, false); }));
+/// That the file can be read, and how long it is, the server says; what its digest is, the manifest.
+Task<Result<origin::ObjectInfo>> Reader::head_in(const Part& part, std::string path) {
+    ZCDP_CO_TRY(const auto answer, co_await ask_head(part, path, /*present=*/false));
+    ZCDP_CO_CHECK(check_snapshot(*answer, part, path));
+    ZCDP_CO_TRY(const Digest digest, co_await source_->digest_of(*client_, part, path));
     origin::ObjectInfo info;
-    info.tag = tag_of(*answer);
+    info.tag = Tag(digest.str());
     info.size_bytes = number_of(answer->header("content-length"));
-    if (const auto digest = Digest::parse(info.tag.str())) info.checksum = checksum_of(*digest, info.size_bytes);
+    info.checksum = checksum_of(digest, info.size_bytes);
     co_return info;
+}
+
+Task<Result<origin::ObjectInfo>> Reader::head(std::string path) {
+    return ask_parts<origin::ObjectInfo>(path, [this, path](const Part& part) { return head_in(part, path); });
 }
 
 Task<Result<std::unique_ptr<net::Response>>> Reader::open_in(const Part& part, origin::ReadSpec spec) {
@@ -163,7 +170,7 @@ Task<Result<std::unique_ptr<net::Response>>> Reader::open_in(const Part& part, o
         request.headers.emplace_back("Range", "bytes=" + std::to_string(spec.offset_bytes) + "-" +
                                                   std::to_string(spec.offset_bytes + spec.length_bytes - 1));
     ZCDP_CO_TRY(auto answer, co_await client_->send(std::move(request)));
-    if (tag_of(*answer) != spec.tag) co_return changed("it is " + printable(tag_of(*answer).str()) + " now", spec.path);
+    ZCDP_CO_CHECK(check_snapshot(*answer, part, spec.path));
     if (answer->status() != (whole ? 200 : 206))
         co_return Error(ErrorKind::no_ranges, "the server sends another range than the one asked for", spec.path);
     if (answer->body_bytes() != spec.length_bytes)
