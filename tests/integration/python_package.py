@@ -142,15 +142,25 @@ def contents(bench, wheel, sdist):
     bench.check("pip takes it for glibc and musl of this machine, and for no other machine", True)
 
 
-def refused(bench):
-    """Executables that would not run where the wheel says that it does."""
-    for name, program in (("a script", b'#!/bin/sh\necho \'{"version":"0.1.0"}\'\n'), ("a dynamic one", None)):
-        path = bench.path("wrong")
-        path.write_bytes(program) if program else shutil.copy("/bin/true", path)
-        path.chmod(0o755)
-        hook = "import sys; sys.path.insert(0, '.'); import build_hook; build_hook.platform_of(sys.argv[1])"
-        run(CACHE / "venv-hatchling/bin/python", "-c", hook, path, cwd=PYTHON, fails=True)
-        bench.check(f"{name} is no executable for a wheel", True)
+def platforms(bench):
+    """What the build hook makes of an executable's header."""
+    program = "import sys, build_hook; print(build_hook.platform_of(sys.argv[1]))"
+
+    def asked(path, **options):
+        env = {"PYTHONPATH": str(PYTHON)}
+        return run(CACHE / "venv-hatchling/bin/python", "-c", program, path, env=env, **options)
+
+    other = bench.path("other")
+    content = bytearray(pathlib.Path(ZCDP).read_bytes())
+    content[18:20] = (183).to_bytes(2, "little")
+    other.write_bytes(content)
+    bench.check("an executable for Arm makes a wheel for Arm", "musllinux_1_1_aarch64" in asked(other))
+    content[18:20] = (22).to_bytes(2, "little")
+    other.write_bytes(content)
+    bench.check("one for another machine none", "ELF machine 22" in asked(other, fails=True))
+    other.write_bytes(b"#!/bin/sh\n")
+    bench.check("a script neither", "no 64-bit" in asked(other, fails=True))
+    bench.check("nor one that needs a libc", "linked dynamically" in asked(shutil.which("true"), fails=True))
 
 
 def typed(bench, python):
@@ -284,7 +294,7 @@ def main(bench):
     store = metadata_server(bench)
     wheel, sdist = built(bench)
     contents(bench, wheel, sdist)
-    refused(bench)
+    platforms(bench)
     newest = here[max(here)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         suites = {minor: pool.submit(suite, bench, minor, python, wheel, store) for minor, python in here.items()}
