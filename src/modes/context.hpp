@@ -47,6 +47,7 @@ void add_ls(Command program, Action& action);
 void add_stat(Command program, Action& action);
 void add_history(Command program, Action& action);
 void add_rm(Command program, Action& action);
+void add_metadata_server(Command program, Action& action);
 void add_agent(Command program, Action& action);
 void add_controller(Command program, Action& action);
 void add_install(Command program, Action& action);

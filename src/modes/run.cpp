@@ -109,6 +109,7 @@ int run(int argc, char** argv) {
     add_stat(program, action);
     add_history(program, action);
     add_rm(program, action);
+    add_metadata_server(program, action);
     add_agent(program, action);
     add_controller(program, action);
     add_install(program, action);

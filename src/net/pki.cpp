@@ -27,7 +27,7 @@ using RequestPtr = std::unique_ptr<X509_REQ, Free>;
 using BioPtr = std::unique_ptr<BIO, Free>;
 
 constexpr int64_t kDayS = 86'400;
-constexpr size_t kRequestBytesMax = 16 << 10, kNameBytesMax = 253;
+constexpr size_t kRequestBytesMax = 16 << 10, kNameBytesMax = 253, kPemBytesMax = 1 << 20;
 
 Error failed() {
     const char* reason = ERR_reason_error_string(ERR_get_error());
@@ -238,6 +238,16 @@ Result<int64_t> certificate_end(const std::string& certificate_pem) {
     if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1)
         return Error(ErrorKind::refused, "there is no certificate in the PEM");
     return int64_t{::timegm(&end)};
+}
+
+Result<KeyPair> read_key_pair(Fs& fs, const std::string& certificate_file, const std::string& key_file) {
+    KeyPair pair;
+    if (auto text = read_user_file(fs, certificate_file, kPemBytesMax)) pair.certificate_pem = *text;
+    if (auto text = read_user_file(fs, key_file, kPemBytesMax)) pair.key_pem = *text;
+    if (!certificate_end(pair.certificate_pem))
+        return Error(ErrorKind::usage, "is no certificate in PEM", certificate_file);
+    if (!is_key_pair(pair)) return Error(ErrorKind::usage, "is no private key of the certificate", key_file);
+    return pair;
 }
 
 }  // namespace zcdp::net

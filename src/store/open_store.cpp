@@ -17,6 +17,10 @@ namespace {
 constexpr std::string_view kFormat = "zcdp store 1\n";
 constexpr size_t kForgottenAtOnce = 2'048;
 
+Error no_such_snapshot(const SnapshotId& id) {
+    return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
+}
+
 /// Seconds since boot in clock ticks at which a process began: tells a pid from its re-use. 0 when it is gone.
 int64_t process_start(Fs& fs, int64_t pid) {
     const auto stat = read_file(fs, AT_FDCWD, fmt::format("/proc/{}/stat", pid).c_str(), 4096);
@@ -324,6 +328,14 @@ Result<SnapshotInfo> OpenStore::find(const std::string& id_or_name) {
     return *found;
 }
 
+Result<SnapshotInfo> OpenStore::get(const SnapshotId& id) {
+    const MutexLock lock(core_.mutex);
+    ZCDP_TRY(auto info, core_.index->snapshot(id));
+    if (!info) return no_such_snapshot(id);
+    info->tree_path = tree_path(core_, id);
+    return *info;
+}
+
 Result<> OpenStore::touch(const SnapshotId& id) {
     ZCDP_CHECK(must_write());
     const MutexLock lock(core_.mutex);
@@ -339,7 +351,7 @@ Result<> OpenStore::pin(const SnapshotId& id, bool pinned) {
         const MutexLock lock(core_.mutex);
         ZCDP_TRY(info, core_.index->snapshot(id));
     }
-    if (!info) return Error(ErrorKind::not_found, "is no snapshot of this store", id.str());
+    if (!info) return no_such_snapshot(id);
     info->pinned = pinned;
     ZCDP_CHECK(write_meta(core_, *info));
     const MutexLock lock(core_.mutex);

@@ -42,6 +42,7 @@ class OpenStore final : public Store {
 
     Result<std::vector<SnapshotInfo>> list() override;
     Result<SnapshotInfo> find(const std::string& id_or_name) override;
+    Result<SnapshotInfo> get(const SnapshotId& id) override;
     Result<> touch(const SnapshotId& id) override;
     Result<> pin(const SnapshotId& id, bool pinned) override;
     Result<uint64_t> lease(const SnapshotId& id, const std::string& owner, int64_t owner_pid) override;
@@ -52,6 +53,7 @@ class OpenStore final : public Store {
     Result<ScrubReport> verify(std::optional<SnapshotId> id,
                                const std::function<void(uint64_t bytes)>& progress) override;
     Result<StoreUsage> usage() override;
+    Result<uint64_t> blob_bytes() override;
     Result<RoomReport> room() override;
     Result<std::unique_ptr<ManifestReader>> manifest(const SnapshotId& id) override;
     Result<Fd> manifest_file(const SnapshotId& id) override;

@@ -153,6 +153,12 @@ Error OpenStore::no_room(uint64_t needed, uint64_t files, const FsSpace& space) 
         core_.root, "make room (zcdp store du, unpin, evict, gc), or choose another --store");
 }
 
+Result<uint64_t> OpenStore::blob_bytes() {
+    const MutexLock lock(core_.mutex);
+    ZCDP_TRY(const auto blobs, core_.index->usage());
+    return blobs.bytes;
+}
+
 Result<StoreUsage> OpenStore::usage() {
     StoreUsage usage;
     {

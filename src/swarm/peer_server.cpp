@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/swarm/bell.hpp"
+#include "zcdp/base/bell.hpp"
 #include "zcdp/base/base64.hpp"
 
 namespace zcdp::swarm {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "src/swarm/bell.hpp"
+#include "zcdp/base/bell.hpp"
 #include "zcdp/base/assert.hpp"
 
 namespace zcdp::swarm {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/fs.hpp"
 
 namespace zcdp::net {
 
@@ -36,6 +37,8 @@ Result<std::string> sign_certificate_request(const KeyPair& ca, const std::strin
                                              int64_t now_unix_s, int64_t valid_s);
 /// Whether both can be read, and the key is the certificate's.
 bool is_key_pair(const KeyPair& pair);
+/// A server's own, from the files that people or Kubernetes put there. Errors: usage, naming the file.
+Result<KeyPair> read_key_pair(Fs& fs, const std::string& certificate_file, const std::string& key_file);
 /// When the first certificate of the PEM ends, in Unix seconds. Errors: refused: no certificate.
 Result<int64_t> certificate_end(const std::string& certificate_pem);
 

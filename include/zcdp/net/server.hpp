@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,9 @@ class RequestBody {
     /// timeout, unreachable (cut off). After an error the server itself answers (413, 400, 408), whatever the handler
     /// returns, and ends the connection.
     virtual Task<Result<std::string_view>> next() = 0;
+    /// The same into the caller's memory, which must not be empty: how many bytes, 0 at the end. Much data costs the
+    /// fewer calls the more room there is. Errors: as next().
+    virtual Task<Result<size_t>> read_some(std::span<char> into) = 0;
     /// All that is left. Errors: as next(); refused: more than `limit_bytes`.
     Task<Result<std::string>> all(uint64_t limit_bytes);
 

@@ -46,6 +46,8 @@ class Snapshots {
     /// By full id, unambiguous id prefix (at least 4 hex digits), or name (the newest with it). not_found, refused
     /// (ambiguous).
     virtual Result<SnapshotInfo> find(const std::string& id_or_name) = 0;
+    /// The same by its whole id, without a look at the others; it says nothing of leases. not_found.
+    virtual Result<SnapshotInfo> get(const SnapshotId& id) = 0;
     virtual Result<> touch(const SnapshotId& id) = 0;
     virtual Result<> pin(const SnapshotId& id, bool pinned) = 0;
     /// Opens a snapshot's manifest for reading.

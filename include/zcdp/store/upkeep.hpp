@@ -63,6 +63,8 @@ class Upkeep {
     virtual Result<ScrubReport> verify(std::optional<SnapshotId> id,
                                        const std::function<void(uint64_t bytes)>& progress) = 0;
     virtual Result<StoreUsage> usage() = 0;
+    /// The usage's alone, without a look at the snapshots.
+    virtual Result<uint64_t> blob_bytes() = 0;
     virtual Result<RoomReport> room() = 0;
 };
 

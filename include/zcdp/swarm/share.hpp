@@ -18,9 +18,11 @@
 #include "zcdp/swarm/pieces.hpp"
 #include "zcdp/swarm/wire.hpp"
 
-namespace zcdp::swarm {
-
+namespace zcdp {
 class Bell;
+}
+
+namespace zcdp::swarm {
 
 /// A piece's bytes, from the first to the last. Its end may block. Thread rule: one thread at a time.
 class PieceReader {

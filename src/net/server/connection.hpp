@@ -41,6 +41,7 @@ class InputBody final : public RequestBody {
           expects_continue_(head.expects_continue && head.has_body()),
           left_(head.content_length) {}
     Task<Result<std::string_view>> next() override;
+    Task<Result<size_t>> read_some(std::span<char> into) override;
     bool ended() const { return chunked_ ? chunks_.ended() : left_ == 0; }
     /// What to answer instead of the handler's answer, 0 as long as nothing is wrong.
     int failed_status() const { return failed_status_; }
@@ -52,8 +53,11 @@ class InputBody final : public RequestBody {
     Error too_long() override;
 
   private:
-    Task<Result<std::string_view>> next_chunked();
+    Task<Result<size_t>> read_plain(std::span<char> into);
+    Task<Result<size_t>> read_chunked(std::span<char> into);
     Error fail(int status, ErrorKind kind, std::string what);
+    Error cut_off();
+    Task<bool> go_on();
     Task<bool> receive();
     Stream& stream_;
     Input& input_;

@@ -53,47 +53,67 @@ Error InputBody::fail(int status, ErrorKind kind, std::string what) {
 
 Error InputBody::too_long() { return fail(413, ErrorKind::refused, "the request's body is too long"); }
 
+Error InputBody::cut_off() {
+    if (stream_.timed_out()) return fail(408, ErrorKind::timeout, "the request's body does not come");
+    return fail(400, ErrorKind::unreachable, "the request's body was cut off");
+}
+
+/// Who waits for it is told to send.
+Task<bool> InputBody::go_on() {
+    if (!expects_continue_ || !input_.unused().empty()) co_return true;
+    expects_continue_ = false;
+    co_return co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", false, options_.progress_ms);
+}
+
 Task<bool> InputBody::receive() {
-    if (expects_continue_ && input_.unused().empty()) {
-        expects_continue_ = false;
-        if (!co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", false, options_.progress_ms)) co_return false;
-    }
+    if (!co_await go_on()) co_return false;
     const size_t got = co_await stream_.read_some(input_.room(), Deadline::in_ms(options_.progress_ms));
     input_.received(got);
     co_return got > 0;
 }
 
 Task<Result<std::string_view>> InputBody::next() {
-    if (failed_status_ != 0) co_return Error(ErrorKind::refused, "the request's body cannot be read");
-    if (ended()) co_return std::string_view();
-    if (!chunked_ && left_ > options_.body_bytes_max - taken_) co_return too_long();
-    if (chunked_) co_return co_await next_chunked();
-    if (input_.unused().empty() && !co_await receive()) {
-        if (stream_.timed_out()) co_return fail(408, ErrorKind::timeout, "the request's body does not come");
-        co_return fail(400, ErrorKind::unreachable, "the request's body was cut off");
-    }
-    piece_ = input_.unused().substr(0, left_);
-    input_.use(piece_.size());
-    left_ -= piece_.size(), taken_ += piece_.size();
-    co_return std::string_view(piece_);
+    piece_.resize(chunked_ ? kPieceBytes : std::min<uint64_t>(kPieceBytes, left_));
+    if (piece_.empty()) co_return std::string_view();
+    const auto got = co_await read_some(piece_);
+    if (!got) co_return got.error();
+    co_return std::string_view(piece_).substr(0, *got);
 }
 
-Task<Result<std::string_view>> InputBody::next_chunked() {
-    piece_.resize(kPieceBytes);
+Task<Result<size_t>> InputBody::read_some(std::span<char> into) {
+    if (failed_status_ != 0) co_return Error(ErrorKind::refused, "the request's body cannot be read");
+    if (ended()) co_return size_t{0};
+    if (chunked_) co_return co_await read_chunked(into);
+    if (left_ > options_.body_bytes_max - taken_) co_return too_long();
+    co_return co_await read_plain(into.first(std::min<uint64_t>(into.size(), left_)));
+}
+
+/// What was not received with the header goes straight to where it is wanted.
+Task<Result<size_t>> InputBody::read_plain(std::span<char> into) {
+    size_t got = std::min(into.size(), input_.unused().size());
+    if (got > 0) {
+        std::memcpy(into.data(), input_.unused().data(), got);
+        input_.use(got);
+    } else {
+        if (co_await go_on()) got = co_await stream_.read_some(into, Deadline::in_ms(options_.progress_ms));
+        if (got == 0) co_return cut_off();
+    }
+    left_ -= got, taken_ += got;
+    co_return got;
+}
+
+Task<Result<size_t>> InputBody::read_chunked(std::span<char> into) {
     while (!chunks_.ended()) {
-        if (input_.unused().empty() && !co_await receive()) {
-            if (stream_.timed_out()) co_return fail(408, ErrorKind::timeout, "the request's body does not come");
-            co_return fail(400, ErrorKind::unreachable, "the request's body was cut off");
-        }
-        const auto step = chunks_.decode(input_.unused(), std::as_writable_bytes(std::span(piece_)));
+        if (input_.unused().empty() && !co_await receive()) co_return cut_off();
+        const auto step = chunks_.decode(input_.unused(), std::as_writable_bytes(into));
         if (!step) co_return fail(400, ErrorKind::refused, step.error().what());
         input_.use(step->consumed);
         if (step->produced == 0) continue;
         taken_ += step->produced;
         if (taken_ > options_.body_bytes_max) co_return too_long();
-        co_return std::string_view(piece_).substr(0, step->produced);
+        co_return step->produced;
     }
-    co_return std::string_view();
+    co_return size_t{0};
 }
 
 bool InputBody::is_short() const {

@@ -34,7 +34,6 @@ constexpr uint64_t kLookMs = 3'600'000;  ///< it is woken when stopped
 constexpr uint64_t kPatienceMs = 2'000;
 constexpr unsigned kLoopsLeast = 8, kLoopsMax = 16;  ///< a core that one long send keeps busy leaves the others theirs
 constexpr unsigned kFileThreads = 16;                ///< what is not in memory is read by so many at once
-constexpr size_t kPemBytesMax = 1 << 20;
 
 class S3Server final : public Server {
   public:
@@ -92,17 +91,6 @@ class S3Server final : public Server {
     std::unique_ptr<net::server::Server> server_;
 };
 
-Result<net::KeyPair> read_certificate(const ServeOptions& options, Fs& fs) {
-    net::KeyPair pair;
-    if (auto text = read_user_file(fs, options.certificate_file, kPemBytesMax)) pair.certificate_pem = *text;
-    if (auto text = read_user_file(fs, options.key_file, kPemBytesMax)) pair.key_pem = *text;
-    if (!net::certificate_end(pair.certificate_pem))
-        return Error(ErrorKind::usage, "is no certificate in PEM", options.certificate_file);
-    if (!net::is_key_pair(pair))
-        return Error(ErrorKind::usage, "is no private key of the certificate", options.key_file);
-    return pair;
-}
-
 Result<> S3Server::bind() {
     net::server::Options wanted;
     wanted.listen = options_.listen;
@@ -113,7 +101,7 @@ Result<> S3Server::bind() {
     wanted.requests_refused = &refused_;
     wanted.tls = !options_.certificate_file.empty();
     if (wanted.tls) {
-        ZCDP_TRY(auto pair, read_certificate(options_, fs_));
+        ZCDP_TRY(auto pair, net::read_key_pair(fs_, options_.certificate_file, options_.key_file));
         wanted.certificate_pem = std::move(pair.certificate_pem), wanted.key_pem = std::move(pair.key_pem);
     }
     const char* scheme = wanted.tls ? "https" : "http";

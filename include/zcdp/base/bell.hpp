@@ -13,7 +13,7 @@
 #include "zcdp/base/guarded.hpp"
 #include "zcdp/base/tasks.hpp"
 
-namespace zcdp::swarm {
+namespace zcdp {
 
 class Bell {
   public:
@@ -64,4 +64,4 @@ class Bell {
     std::list<Timer> waiting_ ZCDP_GUARDED_BY(mutex_);
 };
 
-}  // namespace zcdp::swarm
+}  // namespace zcdp

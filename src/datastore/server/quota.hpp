@@ -1,0 +1,58 @@
+// How many bytes of contents a store may have: what it has, and what uploads were promised beside that. Thread rule:
+// any thread.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "zcdp/base/error.hpp"
+#include "zcdp/base/guarded.hpp"
+#include "zcdp/base/units.hpp"
+
+namespace zcdp::datastore {
+
+class Quota {
+  public:
+    /// 0: any number.
+    explicit Quota(uint64_t bytes_most) : most_(bytes_most) {}
+
+    /// Promises so many more. Errors: no_space, with both numbers.
+    Result<> take(uint64_t bytes, const std::string& key) {
+        const MutexLock lock(mutex_);
+        if (most_ > 0 && bytes > most_ - std::min(most_, used_ + promised_))
+            return Error(
+                ErrorKind::no_space,
+                fmt::format("needs {} ({} bytes) more, the store has {} of the {} ({} bytes) that it may have",
+                            format_size(bytes), bytes, format_size(used_ + promised_), format_size(most_), most_),
+                key, "remove keys (zcdp rm), or raise --quota of the server");
+        promised_ += bytes;
+        return {};
+    }
+    void give_back(uint64_t bytes) {
+        const MutexLock lock(mutex_);
+        promised_ -= std::min(bytes, promised_);
+    }
+    /// What the store has now; until it is counted again, so many more.
+    void set_used(uint64_t bytes) {
+        const MutexLock lock(mutex_);
+        used_ = bytes;
+    }
+    void add_used(uint64_t bytes) {
+        const MutexLock lock(mutex_);
+        used_ += bytes;
+    }
+    uint64_t used() const {
+        const MutexLock lock(mutex_);
+        return used_;
+    }
+    uint64_t most() const { return most_; }
+
+  private:
+    const uint64_t most_;
+    mutable Mutex mutex_;
+    uint64_t used_ ZCDP_GUARDED_BY(mutex_) = 0, promised_ ZCDP_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace zcdp::datastore
