@@ -81,6 +81,18 @@ Sha256Bytes hmac_sha256(std::span<const uint8_t> key, std::string_view message) 
     return hash.finish();
 }
 
+std::vector<Sha256Bytes> hash_each(std::span<const std::span<const std::byte>> contents) {
+    std::vector<Sha256> hashes(contents.size());
+    std::vector<HashUpdate> updates;
+    updates.reserve(contents.size());
+    for (size_t i = 0; i < contents.size(); ++i) updates.push_back({&hashes[i], contents[i]});
+    update_together(updates);
+    std::vector<Sha256Bytes> digests;
+    digests.reserve(contents.size());
+    for (Sha256& hash : hashes) digests.push_back(hash.finish());
+    return digests;
+}
+
 Digest digest_of_chunks(std::span<const Sha256Bytes> chunks) {
     if (chunks.size() == 1) return {DigestKind::sha256, chunks[0]};
     Sha256 hash;

@@ -176,8 +176,24 @@ class OriginConformance {
             auto given_up = co_await origin_->read(spec("long", 0, content.size()));
             expect(given_up.has_value(), "a read that is given up");
         }
+        co_await reads_of_many();
         auto after = co_await read(spec("a0", 0, 3), 16);
         expect(after && *after == fixture_.files().at("a0").substr(0, 3), "a read after one that was given up");
+    }
+
+    Task<> reads_of_many() {
+        std::vector<origin::ReadSpec> specs;
+        for (const auto& [path, content] : fixture_.files())
+            if (content.size() <= origin_->many_bytes_most()) specs.push_back(spec(path, 0, content.size()));
+        if (origin_->many_bytes_most() == 0) co_return;
+        const auto many = co_await origin_->read_many(specs);
+        expect(many && many->files.size() == specs.size(), "many files at once");
+        for (size_t i = 0; many && i < many->files.size(); ++i) {
+            const auto bytes = many->files[i];
+            expect(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()) ==
+                       fixture_.files().at(specs[i].path),
+                   "each of many files: " + specs[i].path);
+        }
     }
 
     Task<Result<std::string>> read_listed(std::string path) {

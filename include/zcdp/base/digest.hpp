@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace zcdp {
 
@@ -78,6 +79,8 @@ struct HashUpdate {
 /// update() of several different hashes. Where the core has the instructions, four of them cost little more than half
 /// of one after another, and sixteen of like length with AVX-512 a third; any number and any lengths are fine.
 void update_together(std::span<const HashUpdate> updates);
+/// The SHA-256 of each of several contents, hashed together.
+std::vector<Sha256Bytes> hash_each(std::span<const std::span<const std::byte>> contents);
 /// How many of `hashes` are best given to one update_together(): more at once bring nothing. 1 where nothing is gained.
 size_t hashes_at_once(size_t hashes);
 

@@ -49,6 +49,8 @@ struct OriginIdentity {
     bool tags_of_parts = false;
     bool is_local = false;      ///< a folder or a file of this machine: `bucket` is its absolute path
     bool may_be_empty = false;  ///< that nothing is listed does not mean that there is no such source
+    /// A file's tag is its digest as text (Digest::str()): what it has to be is known before a byte of it is here.
+    bool tags_are_digests = false;
 };
 
 /// The listing as pages. Services list in orders of their own, and some list a key twice: who needs raw byte order
@@ -119,6 +121,12 @@ struct ReadSpec {
     bool one_pass = false;  ///< a server that sends the whole object may: what comes before the offset is passed over
 };
 
+/// Whole files that came together, in the order in which they were asked for.
+struct ManyFiles {
+    std::vector<std::span<const std::byte>> files;
+    std::vector<std::shared_ptr<const std::byte[]>> kept;  ///< what they lie in
+};
+
 class Origin {
   public:
     virtual ~Origin() = default;
@@ -133,6 +141,14 @@ class Origin {
     /// Opens [offset, offset+length). Checked before a byte is handed out: status, Content-Range, length, tag. Errors:
     /// also no_ranges, unless `one_pass` or all of the object is asked for.
     virtual Task<Result<std::unique_ptr<Body>>> read(ReadSpec spec) = 0;
+    /// Files of at most so many bytes come many in an answer; 0: the origin has no such request.
+    virtual uint64_t many_bytes_most() const { return 0; }
+    /// Whole files of at most many_bytes_most() each; some thousands at most, of a few MiB in all. What breaks off is
+    /// tried again below this interface. Errors: as read().
+    virtual Task<Result<ManyFiles>> read_many(std::vector<ReadSpec> specs) {
+        (void)specs;
+        co_return Error(ErrorKind::failed, "the origin gives one file at a time");
+    }
     /// The size of part `number`, from 1, of an object that was uploaded in parts; 0 where the origin does not say it.
     virtual Task<Result<uint64_t>> part_bytes(std::string path, Tag tag, uint32_t number) {
         (void)path, (void)tag, (void)number;

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 
-#include "src/datastore/client/again.hpp"
-#include "zcdp/origin/metrics.hpp"
+#include "src/datastore/client/batch_request.hpp"
 
 namespace zcdp::datastore {
 namespace {
@@ -60,11 +59,12 @@ class Gatherer::Batch {
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
     ~Batch() {
-        for (const auto& one : files) one->become(error);
+        for (const auto& one : files)
+            if (one) one->become(error);
         --gatherer_.asking_;
         gatherer_.choose_next();
     }
-    std::deque<std::shared_ptr<Wanted>> files;  ///< that have not come
+    std::vector<std::shared_ptr<Wanted>> files;  ///< null once it has come
     Error error{ErrorKind::interrupted, "stopped"};
 
   private:
@@ -114,42 +114,13 @@ void Gatherer::take(Batch& batch) {
     choose_next();
 }
 
-/// Until all have come. What breaks off is asked for again, without what has come.
 Task<Result<>> Gatherer::ask_for(Batch& batch) {
-    for (uint32_t attempt = 1; !batch.files.empty(); ++attempt) {
-        net::Request request;
-        request.method = "POST", request.target = target_, request.silence_ms = kReadSilenceMs;
-        for (const auto& one : batch.files) request.body.append(one->path).append("\n");
-        machine_.metrics.counter(origin::metric::requests).add();
-        ZCDP_CO_TRY(const auto answer, co_await client_->send(std::move(request), /*may_repeat=*/true));
-        const auto received = co_await receive(batch, *answer);
-        if (received) continue;
-        const bool again = co_await pause_before_again(machine_, received.error(), attempt);
-        if (!again) co_return received;
-    }
-    co_return Result<>();
-}
-
-Task<Result<>> Gatherer::receive(Batch& batch, net::Response& answer) {
-    std::vector<uint64_t> sizes;
-    for (const auto& one : batch.files) sizes.push_back(one->size_bytes);
-    BatchAnswer files(std::move(sizes));
-    for (size_t handed_out = 0; !files.is_whole();) {
-        ZCDP_CO_TRY(const size_t got, co_await answer.read_some(files.room()));
-        if (got == 0) co_return Error(ErrorKind::unreachable, "the answer ended early", batch.files.front()->path);
-        auto fits = files.came(got);
-        for (; handed_out < files.known(); ++handed_out) {
-            const auto wanted = std::move(batch.files.front());
-            batch.files.pop_front();
-            if (const auto file = files.file(handed_out)) wanted->become(*file);
-            else wanted->become(Error(ErrorKind::not_found, "is not there", wanted->path));
-        }
-        if (!fits) co_return std::move(fits).error().about(batch.files.front()->path);
-    }
-    // Where no length is stated, the end has to be read for the connection to be of use again.
-    std::byte end[1];
-    if (!answer.body_bytes()) (void)co_await answer.read_some(end);
-    co_return Result<>();
+    std::vector<BatchWish> wishes;
+    for (const auto& one : batch.files) wishes.push_back({one->path, one->size_bytes});
+    const BatchKnown known = [&batch](size_t index, Result<BatchFile> outcome) {
+        std::exchange(batch.files[index], nullptr)->become(std::move(outcome));
+    };
+    co_return co_await ask_batch(*client_, target_, std::move(wishes), known, machine_);
 }
 
 }  // namespace zcdp::datastore

@@ -38,7 +38,6 @@ class Gatherer {
     class Place;
     class Batch;
     Task<Result<>> ask_for(Batch& batch);
-    Task<Result<>> receive(Batch& batch, net::Response& answer);
     void take(Batch& batch);
     void choose_next();
 

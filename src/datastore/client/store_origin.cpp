@@ -5,6 +5,7 @@
 #include <map>
 
 #include "src/datastore/client/again.hpp"
+#include "src/datastore/client/batch_request.hpp"
 #include "src/datastore/client/gatherer.hpp"
 #include "zcdp/base/percent.hpp"
 #include "zcdp/origin/metrics.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 /// Reads at once. Of short files they share a request.
 constexpr uint32_t kReadsAtOnce = 256;
+/// Longer files have an answer each.
+constexpr uint64_t kManyBytesMost = 512 << 10;
 
 origin::EntryKind kind_of(store::FileKind kind) {
     switch (kind) {
@@ -85,6 +88,7 @@ class Reader {
     /// The range of a file. Errors: as Origin::read().
     Task<Result<std::unique_ptr<net::Response>>> open(origin::ReadSpec spec);
     Task<Result<BatchFile>> read_short(origin::ReadSpec spec);
+    Task<Result<origin::ManyFiles>> read_many(std::vector<origin::ReadSpec> specs);
 
     void count(size_t bytes) { bytes_.add(bytes); }
     Machine& machine() { return machine_; }
@@ -98,6 +102,8 @@ class Reader {
     Task<Result<T>> ask_parts(std::string path, Ask ask);
     Task<Result<origin::ObjectInfo>> head_in(const Part& part, std::string path);
     Task<Result<std::unique_ptr<net::Response>>> open_in(const Part& part, origin::ReadSpec spec);
+    Task<Result<>> read_group(std::span<const origin::ReadSpec> specs, const Part& part,
+                              std::span<std::optional<BatchFile>> files);
     Task<Result<BatchFile>> read_short_in(const Part& part, origin::ReadSpec spec);
     Task<Result<std::unique_ptr<net::Response>>> ask_head(const Part& part, std::string path, bool present);
     Task<Error> explain(const Part& part, std::string path, Error error);
@@ -119,6 +125,10 @@ net::Request Reader::file_request(std::string method, const Part& part, const st
     request.target = target_of("files", part.key, version + "path=" + uri_encode(part.path_inside(path), false));
     requests_.add();
     return request;
+}
+
+std::string files_target(const Part& part) {
+    return target_of("files", part.key, "version=" + std::to_string(part.version));
 }
 
 Task<Result<std::unique_ptr<net::Response>>> Reader::ask_head(const Part& part, std::string path, bool present) {
@@ -181,9 +191,7 @@ Task<Result<std::unique_ptr<net::Response>>> Reader::open_in(const Part& part, o
 
 Gatherer& Reader::gatherer_of(const Part& part) {
     auto& gatherer = gatherers_[&part];
-    if (!gatherer)
-        gatherer = std::make_unique<Gatherer>(
-            executor_, client_, target_of("files", part.key, "version=" + std::to_string(part.version)), machine_);
+    if (!gatherer) gatherer = std::make_unique<Gatherer>(executor_, client_, files_target(part), machine_);
     return *gatherer;
 }
 
@@ -200,6 +208,45 @@ Task<Result<std::unique_ptr<net::Response>>> Reader::open(origin::ReadSpec spec)
 
 Task<Result<BatchFile>> Reader::read_short(origin::ReadSpec spec) {
     return ask_parts<BatchFile>(spec.path, [this, spec](const Part& part) { return read_short_in(part, spec); });
+}
+
+/// Those that are not in this part, and all if it is no more, are left to read_short(), which knows what to do.
+Task<Result<>> Reader::read_group(std::span<const origin::ReadSpec> specs, const Part& part,
+                                  std::span<std::optional<BatchFile>> files) {
+    std::vector<BatchWish> wishes;
+    for (const origin::ReadSpec& spec : specs) wishes.push_back({part.path_inside(spec.path), spec.object_bytes});
+    const BatchKnown known = [&files](size_t index, Result<BatchFile> outcome) {
+        if (outcome) files[index] = std::move(*outcome);
+    };
+    auto asked = co_await ask_batch(*client_, files_target(part), std::move(wishes), known, machine_);
+    if (!asked && asked.error().kind() != ErrorKind::not_found) co_return asked;
+    for (size_t i = 0; i < specs.size(); ++i) {
+        if (files[i]) continue;
+        ZCDP_CO_TRY(files[i], co_await read_short(specs[i]));
+    }
+    co_return Result<>();
+}
+
+Task<Result<origin::ManyFiles>> Reader::read_many(std::vector<origin::ReadSpec> specs) {
+    std::vector<std::optional<BatchFile>> files(specs.size());
+    const auto part_of = [this](const origin::ReadSpec& spec) {
+        const auto parts = source_->parts_of(spec.path);
+        return parts.empty() ? nullptr : parts.front();
+    };
+    for (size_t begin = 0, end = 0; begin < specs.size(); begin = end) {
+        const Part* const part = part_of(specs[begin]);
+        if (!part) co_return Error(ErrorKind::not_found, "is in no key of it", specs[begin].path);
+        for (end = begin + 1; end < specs.size() && part_of(specs[end]) == part;) ++end;
+        ZCDP_CO_CHECK(co_await read_group(std::span(specs).subspan(begin, end - begin), *part,
+                                          std::span(files).subspan(begin, end - begin)));
+    }
+    origin::ManyFiles out;
+    for (std::optional<BatchFile>& file : files) {
+        count(file->length);
+        out.files.push_back(file->bytes());
+        if (out.kept.empty() || out.kept.back() != file->answer) out.kept.push_back(std::move(file->answer));
+    }
+    co_return out;
 }
 
 /// A range that comes straight from the connection.
@@ -271,7 +318,7 @@ class StoreOrigin final : public origin::Origin {
         origin::OriginIdentity identity;
         identity.endpoint = endpoint_, identity.bucket = reader_->source().name();
         identity.credentials = has_token_ ? "token" : "anonymous";
-        identity.may_be_empty = true;
+        identity.may_be_empty = true, identity.tags_are_digests = true;
         return identity;
     }
     std::unique_ptr<origin::Listing> list(const origin::Selection&) override {
@@ -290,6 +337,10 @@ class StoreOrigin final : public origin::Origin {
         ZCDP_CO_TRY(auto answer, co_await reader_->open(spec));
         co_return std::unique_ptr<origin::Body>(
             std::make_unique<RangeBody>(std::move(answer), std::move(spec), std::move(checksum), reader_));
+    }
+    uint64_t many_bytes_most() const override { return kManyBytesMost; }
+    Task<Result<origin::ManyFiles>> read_many(std::vector<origin::ReadSpec> specs) override {
+        return reader_->read_many(std::move(specs));
     }
     Task<bool> retry_after(const Error& error, uint32_t attempt) override {
         return pause_before_again(reader_->machine(), error, attempt);

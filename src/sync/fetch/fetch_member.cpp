@@ -10,13 +10,11 @@ namespace zcdp::sync {
 namespace {
 
 std::vector<Digest> digests_of(const std::vector<SpoolEntry>& files, std::span<const std::byte> content) {
-    std::vector<Sha256> hashes(files.size());
-    std::vector<HashUpdate> updates;
+    std::vector<std::span<const std::byte>> contents;
     for (size_t i = 0, at = 0; i < files.size(); at += files[i].entry.size_bytes, ++i)
-        updates.push_back({&hashes[i], content.subspan(at, files[i].entry.size_bytes)});
-    update_together(updates);
+        contents.push_back(content.subspan(at, files[i].entry.size_bytes));
     std::vector<Digest> digests;
-    for (Sha256& hash : hashes) digests.push_back({DigestKind::sha256, hash.finish()});
+    for (const Sha256Bytes& bytes : hash_each(contents)) digests.push_back({DigestKind::sha256, bytes});
     return digests;
 }
 

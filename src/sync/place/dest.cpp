@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <set>
 
+#include <fmt/format.h>
+
 #include "src/sync/place/overlap.hpp"
 #include "zcdp/base/is_errno.hpp"
 
@@ -236,7 +238,7 @@ Result<bool> Dest::already_here(const DestRecord& old, const store::ManifestEntr
 }
 
 Result<> Dest::place(const store::ManifestEntry& entry, const Tag& tag) {
-    if (entry.path == ".zcdp" || entry.path.starts_with(".zcdp/"))
+    if (is_own(entry.path))
         return Error(ErrorKind::refused, "lies where zcdp keeps its own state of a destination", entry.path,
                      "leave it out with --exclude '/.zcdp/'");
     ZCDP_CHECK(pass_until(entry.path));
@@ -256,8 +258,40 @@ Result<> Dest::place(const store::ManifestEntry& entry, const Tag& tag) {
     ZCDP_TRY(Item item, make(entry, tag));
     batch_.push_back(std::move(item));
     ++batch_made_.files, batch_made_.bytes += entry.size_bytes;
+    return is_full() ? settle() : Result<>();
+}
+
+bool Dest::is_full() {
     const store::BatchSize held{batch_made_.files + folders_->made_in().size(), batch_made_.bytes};
-    return held.full(fs_) || batch_.size() >= kBatchItems ? settle() : Result<>();
+    return held.full(fs_) || batch_.size() >= kBatchItems;
+}
+
+bool Dest::is_own(std::string_view path) { return path == ".zcdp" || path.starts_with(".zcdp/"); }
+
+/// What is in the way, or may not be there, place() says.
+Result<std::optional<Dest::Slot>> Dest::new_slot(const std::string& path) {
+    if (is_own(path)) return std::optional<Slot>();
+    const auto folder = folders_->of(path, true);
+    if (!folder) return std::optional<Slot>();
+    const std::string name = path.substr(path.rfind('/') + 1);
+    if (const auto there = fs_.stat((*folder)->get(), name.c_str()); there || !is_errno(there.error(), ENOENT))
+        return std::optional<Slot>();
+    return std::optional(Slot{fmt::format("{:x}", temporaries_++), *folder});
+}
+
+Result<bool> Dest::add_new(DestRecord record, Slot slot, Fd file) {
+    ++batch_made_.files, batch_made_.bytes += record.entry.size_bytes;
+    batch_.push_back({std::move(record), std::move(file), std::move(slot.temporary), std::move(slot.folder)});
+    return is_full();
+}
+
+Result<> Dest::end_new() {
+    if (batch_.empty() && !journal_) return {};
+    ZCDP_CHECK(settle());
+    journal_.reset();
+    ZCDP_CHECK(merge_journal());
+    ZCDP_TRY(old_, earlier());
+    return {};
 }
 
 /// The barrier: contents durable, then names, then folders, then the journal.

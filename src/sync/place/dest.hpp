@@ -53,6 +53,22 @@ class Dest {
     /// Whether the file of `record` is still as it was put.
     Result<bool> intact(const DestRecord& record);
 
+    // New files that come ready, in path order, before the first place(). One thread, but for the files themselves: any
+    // may make one in temporary_folder(), in its own slot.
+    struct Slot {
+        std::string temporary;  ///< its name there
+        std::shared_ptr<Fd> folder;
+    };
+    int temporary_folder() const { return tmp_.get(); }
+    /// A slot for a file; none where something is in its place, or in its way.
+    Result<std::optional<Slot>> new_slot(const std::string& path);
+    /// The next one, of which the record lacks nothing; `file` is open. Whether it is time to settle().
+    Result<bool> add_new(DestRecord record, Slot slot, Fd file);
+    /// Durable, then named, then written down: all since the last time.
+    Result<> settle();
+    /// After the last new file; what was added counts as put there earlier.
+    Result<> end_new();
+
     /// Where files come from: an open folder with the same paths.
     void take_from(Fd tree, store::Way way);
     /// The same out of a private store that is thrown away afterwards: what moves leaves its tree and its cas/.
@@ -95,7 +111,8 @@ class Dest {
         if (progress_) progress_->bytes_placed += bytes;
     }
     Result<> note_stat(Item& item);
-    Result<> settle();
+    bool is_full();
+    static bool is_own(std::string_view path);
     Result<> make_names_durable(const std::set<std::shared_ptr<Fd>>& folders);
     Result<> write_down();
     Result<Removed> remove_extra();

@@ -11,6 +11,7 @@
 #include "src/sync/list/file_kind.hpp"
 #include "src/sync/list/listing.hpp"
 #include "src/sync/place/dest.hpp"
+#include "src/sync/place/new_files.hpp"
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
 #include "zcdp/base/scratch.hpp"
@@ -109,6 +110,7 @@ class WithoutStore {
     Result<SyncReport> run();
 
   private:
+    Result<> place_new_files(const Listed& listed);
     Result<Listed> missing_of(const Listed& listed);
     Result<> fetch(const Listed& listed);
     Error of_dest(Error error) const;
@@ -125,6 +127,7 @@ class WithoutStore {
     std::string scratch_;  ///< folder for lists
     std::unique_ptr<store::Store> private_;
     std::optional<store::SnapshotInfo> fetched_;
+    NewFiles new_files_;
 };
 
 Result<bool> WithoutStore::here_already(const origin::Entry& entry, StateWalker& earlier) {
@@ -163,6 +166,17 @@ Result<Listed> WithoutStore::missing_of(const Listed& listed) {
     return missing;
 }
 
+/// Most of a tree that is new, where the origin can give it so. What is left is fetched and placed as ever, and finds
+/// these in DEST. Those that are there when it fails stay, too.
+Result<> WithoutStore::place_new_files(const Listed& listed) {
+    if (options_.dry_run || !listed.identity.tags_are_digests) return {};
+    auto placed = sync::place_new_files(listed, *dest_, factory_, machine_, progress_, stop_);
+    auto ended = dest_->end_new();
+    if (!placed) return std::move(placed).error();
+    new_files_.files += placed->files, new_files_.bytes += placed->bytes;
+    return ended;
+}
+
 /// The private store is nobody's business: what has no room is DEST.
 Error WithoutStore::of_dest(Error error) const {
     if (error.kind() != ErrorKind::no_space || error.object() != private_->root()) return error;
@@ -175,6 +189,8 @@ Result<> WithoutStore::fetch(const Listed& listed) {
         report_.objects_fetched = missing.files, report_.bytes_fetched = missing.bytes;
         return {};
     }
+    report_.objects_fetched = new_files_.files, report_.bytes_fetched = new_files_.bytes;
+    report_.objects_reused -= new_files_.files, report_.bytes_reused -= new_files_.bytes;
     if (missing.files == 0) return {};
     store::StoreOptions store_options;
     store_options.root = dest_->own_path() + "/store";
@@ -189,7 +205,7 @@ Result<> WithoutStore::fetch(const Listed& listed) {
     StoreRun into_private(options_, parts_of(*private_), factory_, machine_, progress_, stop_);
     if (auto done = into_private.fetch_and_build(missing, false); !done) return of_dest(std::move(done).error());
     const SyncReport& done = into_private.report();
-    report_.objects_fetched = done.objects_fetched, report_.bytes_fetched = done.bytes_fetched;
+    report_.objects_fetched += done.objects_fetched, report_.bytes_fetched += done.bytes_fetched;
     report_.objects_reused += done.objects_reused, report_.bytes_reused += done.bytes_reused;
     ZCDP_TRY(fetched_, private_->find(done.snapshot));
     return {};
@@ -255,7 +271,8 @@ Result<SyncReport> WithoutStore::run() {
         report_.objects = listed.files, report_.bytes = listed.bytes;
         report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
         report_.dry_run = options_.dry_run;
-        const auto done = fetch(listed);
+        Result<> done = place_new_files(listed);
+        if (done) done = fetch(listed);
         if (done) {
             // The source is not read any more: what goes wrong from here on is no change of it.
             ZCDP_CHECK(options_.dry_run ? count_removals(options_, listed, machine_, report_) : place(listed));
