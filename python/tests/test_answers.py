@@ -180,6 +180,14 @@ class Progress(StandIn):
         self.assertEqual(bar.seen, sorted(bar.seen))
         self.assertFalse(bar.closed, "it is the caller's")
 
+    def test_the_end_is_counted_only_where_it_is_all_that_was_said(self) -> None:
+        end = {"progress": {"phase": "done", "bytes_done": 6, "bytes_total": 6}}
+        for steps, want in (((end,), 6), ((*STEPS, end), 12)):
+            self.says({"key": "k"}, stderr=steps)
+            bar = Bar()
+            zcdp.put("k", self.source, progress=bar)
+            self.assertEqual(bar.n, want)
+
     def test_a_class_of_bars(self) -> None:
         made: list[Bar] = []
 

@@ -40,6 +40,8 @@ std::string_view name_of(sync::Phase phase) {
         case sync::Phase::fetching: return "fetching";
         case sync::Phase::building: return "building";
         case sync::Phase::placing: return "placing";
+        case sync::Phase::hashing: return "hashing";
+        case sync::Phase::sending: return "sending";
         case sync::Phase::done: return "done";
     }
     return "";
@@ -55,6 +57,22 @@ std::string fetching(const Moment& moment) {
     line += fmt::format("  {} of {} objects  {} connections", format_count(moment.objects_done),
                         format_count(moment.objects_total), moment.connections);
     return line;
+}
+
+std::string hashing(const Moment& moment) {
+    return bytes_moved(moment.bytes_done, moment.bytes_total, moment.bytes_per_second) +
+           fmt::format("  {} of {} files", format_count(moment.objects_done), format_count(moment.objects_total));
+}
+
+/// What stands behind the bar; "" for a phase without one.
+std::string behind_bar(const Moment& moment) {
+    switch (moment.phase) {
+        case sync::Phase::fetching: return fetching(moment);
+        case sync::Phase::placing:
+        case sync::Phase::hashing:
+        case sync::Phase::sending: return plain_line(moment);
+        default: return "";
+    }
 }
 
 /// At most `columns` characters, never half of one.
@@ -103,6 +121,8 @@ std::string plain_line(const Moment& moment) {
             return fmt::format("building the tree: {} of {}", format_count(moment.files_placed),
                                format_count(moment.files_to_place));
         case sync::Phase::placing: return "placing: " + placing(moment);
+        case sync::Phase::hashing: return "hashing: " + hashing(moment);
+        case sync::Phase::sending: return "sending: " + fetching(moment);
         case sync::Phase::done: return "done";
     }
     return "";
@@ -122,15 +142,16 @@ std::string json_line(const Moment& moment) {
 std::vector<std::string> bar_lines(const Moment& moment, size_t columns, size_t rows) {
     std::vector<std::string> lines;
     const bool places = moment.phase == sync::Phase::placing;
-    if (moment.phase != sync::Phase::fetching && !places) {
+    const std::string behind = behind_bar(moment);
+    if (behind.empty()) {
         lines.push_back(clipped(plain_line(moment), columns));
         return lines;
     }
     const size_t width = columns > 100 ? 24 : columns > 60 ? 12 : 0;
     const std::string front =
         width == 0 ? "" : bar(moved(moment), places ? moment.bytes_to_place : moment.bytes_total, width) + " ";
-    lines.push_back(clipped(front + (places ? "placing: " + placing(moment) : fetching(moment)), columns));
-    if (places) return lines;
+    lines.push_back(clipped(front + behind, columns));
+    if (moment.phase != sync::Phase::fetching) return lines;
     constexpr size_t kLongFilesMax = 6;
     for (const auto& file : moment.long_files) {
         if (lines.size() + 1 >= rows || lines.size() > kLongFilesMax) break;

@@ -65,7 +65,8 @@ void ProgressView::run() {
 void ProgressView::draw() {
     Moment moment = look(progress_);
     moment.elapsed_ms = now_ms() - started_ms_;
-    if (moment.phase == sync::Phase::placing && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
+    const bool other_bytes = moment.phase == sync::Phase::placing || moment.phase == sync::Phase::sending;
+    if (other_bytes && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
     phase_ = moment.phase, looked_ms_ = moment.elapsed_ms;
     moment.bytes_per_second = rate_.add(moved(moment), moment.elapsed_ms);
     if (style_ != ProgressStyle::bar) {

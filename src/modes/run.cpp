@@ -104,6 +104,7 @@ int run(int argc, char** argv) {
     add_verify(program, action);
     add_store(program, action);
     add_serve(program, action);
+    add_put(program, action);
     add_get(program, action);
     add_ls(program, action);
     add_stat(program, action);

@@ -51,7 +51,7 @@ Result<> check_places(const SyncOptions& options, const std::string& store_root,
 
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
                                    const std::string& scratch_folder, Progress& progress, std::stop_token stop,
-                                   const std::function<void(const origin::Entry&)>& each) {
+                                   const std::function<Result<>(origin::Entry&)>& each) {
     ZCDP_TRY(const Listed listed,
              list_origin(options, origin, machine.fs, machine.random, scratch_folder, progress, stop));
     if (each) {
@@ -60,10 +60,10 @@ Result<ListingSummary> list_source(const SyncOptions& options, const origin::Ori
         while (true) {
             ZCDP_TRY(const bool more, reader.next(record));
             if (!more) break;
-            each(record.entry);
+            ZCDP_CHECK(each(record.entry));
         }
     }
-    return ListingSummary{listed.revision, listed.files, listed.bytes};
+    return ListingSummary{listed.revision, listed.files, listed.bytes, listed.refused, listed.refused_keys};
 }
 
 }  // namespace zcdp::sync

@@ -109,8 +109,11 @@ struct Node {
         options.source = source;
         const auto factory = origin::make_origin_factory(source, {}, machine());
         REQUIRE(factory);
-        const auto listed =
-            sync::list_source(options, *factory, machine(), store->root() + "/staging", progress, {}, each);
+        const auto listed = sync::list_source(options, *factory, machine(), store->root() + "/staging", progress, {},
+                                              [&](const origin::Entry& entry) -> Result<> {
+                                                  each(entry);
+                                                  return {};
+                                              });
         REQUIRE(listed);
         return listed->revision;
     }

@@ -19,6 +19,7 @@
 
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/error.hpp"
+#include "zcdp/base/fs.hpp"
 #include "zcdp/base/log.hpp"
 #include "zcdp/base/metrics.hpp"
 #include "zcdp/base/tasks.hpp"
@@ -29,13 +30,28 @@ namespace zcdp::net {
 
 using Header = std::pair<std::string, std::string>;
 
+/// Bytes, and after them a part of a file, which is never held in memory as a whole: without TLS it is sent by
+/// sendfile(2). Both are shared, so that a request that may be sent again costs no copy of them.
+struct BodyPart {
+    std::shared_ptr<const std::string> bytes;  ///< null: none
+    std::shared_ptr<const Fd> file;            ///< null: the bytes alone
+    uint64_t offset_bytes = 0, length_bytes = 0;
+
+    uint64_t size_bytes() const { return (bytes ? bytes->size() : 0) + length_bytes; }
+};
+
 struct Request {
     std::string method = "GET";
     std::string target = "/";     ///< path and query, already percent-encoded
     std::vector<Header> headers;  ///< without Host, Content-Length and Connection
     std::string body;
-    /// Longest wait for the header, and for any next byte of the body; 0: the client's limits
+    std::vector<BodyPart> parts;  ///< what follows `body`
+    /// Longest wait for the peer to take more of the request, for the header, and for any next byte of the body; 0: the
+    /// client's limits
     uint32_t silence_ms = 0;
+
+    /// Of `body` and `parts` together.
+    uint64_t body_bytes() const;
 };
 
 struct Limits {

@@ -24,7 +24,12 @@
 
 namespace zcdp::origin {
 
-enum class EntryKind : uint8_t { file = 0, directory = 1, symlink = 2 };
+enum class EntryKind : uint8_t {
+    file = 0,
+    directory = 1,
+    symlink = 2,
+    other = 3,  ///< a FIFO, a socket, a device: listed so that it is refused by its name
+};
 
 /// One line of a listing. `path` is the key relative to the origin's prefix, byte for byte; a directory's ends in '/'.
 struct Entry {

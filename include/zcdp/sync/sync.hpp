@@ -69,7 +69,16 @@ struct SyncReport {
     bool dry_run = false;
 };
 
-enum class Phase { listing, planning, fetching, building, placing, done };
+enum class Phase {
+    listing,
+    planning,
+    fetching,
+    building,
+    placing,
+    hashing,  ///< of a put into a data store, which has no other phases but listing and done
+    sending,
+    done
+};
 
 /// Counters that run() keeps while it works. Thread rule: any thread reads.
 struct Progress {
@@ -117,12 +126,14 @@ Result<SyncReport> run(const SyncOptions& options, store::Store* store, const or
 struct ListingSummary {
     Revision revision;
     uint64_t objects = 0, bytes = 0;
+    uint64_t refused = 0;                   ///< with skip_bad_keys: what was left out because it cannot be in a tree
+    std::vector<std::string> refused_keys;  ///< the first 100 of them, printable, with the reason
 };
 
-/// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order.
-/// `scratch_folder` takes the list meanwhile. Errors: as run().
+/// Only lists: what the source has, as one revision. `each`, if set, is called for every entry, in order, once all is
+/// listed; an error of it ends the listing. `scratch_folder` takes the list meanwhile. Errors: as run().
 Result<ListingSummary> list_source(const SyncOptions& options, const origin::OriginFactory& origin, Machine machine,
                                    const std::string& scratch_folder, Progress& progress, std::stop_token stop,
-                                   const std::function<void(const origin::Entry&)>& each);
+                                   const std::function<Result<>(origin::Entry&)>& each);
 
 }  // namespace zcdp::sync

@@ -103,6 +103,9 @@ class _Bar(_Numbers):
             self._ask("set_description", f"{command} {key}")
 
     def show(self, now: Progress) -> None:
+        ended = now.phase == "done" and any(total for (key, _), (_, total) in self.phases.items() if key == now.key)
+        if ended:  # it says once more what the last phase did
+            return
         self.phases[now.key, now.phase] = (now.bytes_done, max(now.bytes_done, now.bytes_total))
         self._draw()
 

@@ -102,7 +102,7 @@ class HttpStoreClient final : public Client {
 
     Task<Result<std::unique_ptr<net::Response>>> attempt(net::Request& request, Trying& trying) {
         const Deadline deadline =
-            Deadline::in_ms(kRequestTimeoutMs + request.body.size() * 1000 / kSlowestBytesPerSecond);
+            Deadline::in_ms(kRequestTimeoutMs + request.body_bytes() * 1000 / kSlowestBytesPerSecond);
         net::Request now = trying.repeatable ? request : std::move(request);
         auto answer = co_await http_->send(base_.endpoint, std::move(now), deadline);
         if (!answer) {

@@ -62,8 +62,10 @@ class Client final : public HttpClient {
     bool allowed(const Endpoint& endpoint, const std::string& address) const;
     /// `book`: where it is written how the address serves; null: nowhere. `may_move`: another may be asked when it is
     /// silent.
-    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms,
-                                  Deadline deadline, AddressBook* book = nullptr, bool may_move = false);
+    Task<Result<Answer>> exchange(Connection& connection, std::string_view bytes, std::span<const BodyPart> parts,
+                                  uint32_t silence_ms, Deadline deadline, AddressBook* book = nullptr,
+                                  bool may_move = false);
+    Task<Result<Answer>> last_words(Connection& connection, Deadline deadline);
 
     std::shared_ptr<Pool> pool_;
     Counter& connects_;
@@ -83,8 +85,9 @@ std::string Client::wire_form(const Endpoint& endpoint, const Request& request) 
     if (proxy) append_authorization(out, *proxy);
     if (!pool_->options.user_agent.empty()) out.append("User-Agent: ").append(pool_->options.user_agent).append("\r\n");
     for (const auto& [name, value] : request.headers) out.append(name).append(": ").append(value).append("\r\n");
-    if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD"))
-        out.append("Content-Length: ").append(std::to_string(request.body.size())).append("\r\n");
+    const uint64_t body_bytes = request.body_bytes();
+    if (body_bytes > 0 || (request.method != "GET" && request.method != "HEAD"))
+        out.append("Content-Length: ").append(std::to_string(body_bytes)).append("\r\n");
     return out.append("\r\n").append(request.body);
 }
 
@@ -105,7 +108,7 @@ Task<Result<>> Client::open_tunnel(const Endpoint& endpoint, const Proxy& proxy,
     const std::string authority = endpoint.host_and_port();
     std::string bytes = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
     append_authorization(bytes, proxy);
-    ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", 0, deadline));
+    ZCDP_CO_TRY(const Answer answer, co_await exchange(connection, bytes + "\r\n", {}, 0, deadline));
     if (answer.silent)
         co_return Error(ErrorKind::unreachable, "the proxy closed the connection without an answer to CONNECT");
     const int status = answer.header.status();
@@ -199,23 +202,51 @@ Task<Result<std::unique_ptr<Connection>>> Client::connect(Endpoint endpoint, Dea
                     proxy ? "check the proxy" : "check the endpoint and the network");
 }
 
+/// Of a peer that has closed before it read all of a request: an answer (RFC 9112 9.5) or an alert about our
+/// certificate may lie there all the same. The connection is done.
+Task<Result<Client::Answer>> Client::last_words(Connection& connection, Deadline deadline) {
+    const Limits& limits = pool_->options.limits;
+    const Deadline until = deadline.min(Deadline::in_ms(kLastWordsMs));
+    Answer answer;
+    connection.spent = true;
+    while (true) {
+        const auto got = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead, until);
+        if (!got && got.error().kind() == ErrorKind::denied) co_return got.error();
+        answer.silent = !got || *got == 0;
+        if (answer.silent) co_return answer;
+        ZCDP_CO_TRY(const size_t length,
+                    answer.header.parse(connection.ahead(), {limits.header_bytes_max, limits.header_fields_max}));
+        connection.begin += length;
+        if (length > 0 && answer.header.status() >= 200) co_return answer;
+    }
+}
+
+Task<Result<>> send_all(Transport& transport, std::string_view bytes, std::span<const BodyPart> parts,
+                        uint64_t progress_ms, Deadline deadline) {
+    ZCDP_CO_CHECK(co_await transport.write_all(bytes, deadline, progress_ms, !parts.empty()));
+    for (const BodyPart& part : parts) {
+        const bool more = part.file || &part != &parts.back();
+        if (part.bytes) ZCDP_CO_CHECK(co_await transport.write_all(*part.bytes, deadline, progress_ms, more));
+        if (part.file)
+            ZCDP_CO_CHECK(co_await transport.write_file(part.file->get(), part.offset_bytes, part.length_bytes,
+                                                        deadline, progress_ms));
+    }
+    co_return Result<>();
+}
+
 /// Sends the request and reads the answer's header; informational answers are passed over.
-Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes, uint32_t silence_ms,
-                                              Deadline deadline, AddressBook* book, bool may_move) {
+Task<Result<Client::Answer>> Client::exchange(Connection& connection, std::string_view bytes,
+                                              std::span<const BodyPart> parts, uint32_t silence_ms, Deadline deadline,
+                                              AddressBook* book, bool may_move) {
     const Limits& limits = pool_->options.limits;
     Answer answer;
-    if (auto sent = co_await connection.transport.write_all(bytes, deadline); !sent) {
-        if (sent.error().kind() == ErrorKind::timeout || sent.error().kind() == ErrorKind::denied)
-            co_return std::move(sent).error();
-        // Its last words, such as an alert about our certificate, may lie there all the same; the connection is done.
-        const auto said = co_await connection.read_ahead(limits.header_bytes_max + kReadAhead,
-                                                         deadline.min(Deadline::in_ms(kLastWordsMs)));
-        if (!said && said.error().kind() == ErrorKind::denied) co_return said.error();
-        answer.silent = true;
-        co_return answer;
+    const uint64_t patience_ms = silence_ms > 0 ? silence_ms : limits.header_timeout_ms;
+    if (auto sent = co_await send_all(connection.transport, bytes, parts, patience_ms, deadline); !sent) {
+        if (sent.error().kind() == ErrorKind::unreachable) co_return co_await last_words(connection, deadline);
+        co_return std::move(sent).error();
     }
     const bool impatient = silence_ms > 0 && silence_ms < limits.header_timeout_ms;
-    const Deadline header_by = deadline.min(Deadline::in_ms(silence_ms > 0 ? silence_ms : limits.header_timeout_ms));
+    const Deadline header_by = deadline.min(Deadline::in_ms(patience_ms));
     const auto watch = book ? book->watch(*connection.address) : AddressBook::Watch{};
     const uint64_t sent_ns = book ? pool_->now_ns() : 0;
     bool any = false;
@@ -275,7 +306,7 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
         const bool used_before = loan.connection->used_before;
         Address& address = *loan.connection->address;
         AddressBook* const book = repeatable && addresses.size() > 1 ? &addresses : nullptr;
-        auto answer = co_await exchange(*loan.connection, bytes, request.silence_ms, deadline, book,
+        auto answer = co_await exchange(*loan.connection, bytes, request.parts, request.silence_ms, deadline, book,
                                         book && moves + 1 < addresses.size());
         if (!answer && answer.error().kind() == ErrorKind::stalled) addresses.stalled(address, pool_->now_ns());
         if (!answer)
@@ -308,6 +339,12 @@ Task<Result<std::unique_ptr<Response>>> Client::send(Endpoint endpoint, Request 
 }
 
 }  // namespace
+
+uint64_t Request::body_bytes() const {
+    uint64_t bytes = body.size();
+    for (const BodyPart& part : parts) bytes += part.size_bytes();
+    return bytes;
+}
 
 std::shared_ptr<AddressNotes> make_address_notes() { return std::make_shared<AddressNotes>(); }
 

@@ -145,7 +145,8 @@ class HttpResponse final : public Response {
         ended_ = true;
         addresses_.finished(*loan_.connection->address);
         const bool framed = left_.has_value() || header_.chunked();
-        loan_.give_back(header_.keep_alive() && framed && loan_.connection->ahead().empty());
+        const Connection& connection = *loan_.connection;
+        loan_.give_back(header_.keep_alive() && framed && !connection.spent && connection.ahead().empty());
     }
 
     Loan loan_;

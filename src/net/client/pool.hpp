@@ -33,6 +33,7 @@ struct Connection {
     std::vector<std::byte> buffer;
     size_t begin = 0, end = 0;  ///< read ahead and not used yet
     bool used_before = false;
+    bool spent = false;  ///< the peer has not read a request to its end: no other may follow
     uint64_t idle_since_ns = 0;
 
     std::string_view ahead() const { return {reinterpret_cast<const char*>(buffer.data()) + begin, end - begin}; }

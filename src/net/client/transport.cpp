@@ -3,7 +3,9 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
@@ -13,11 +15,15 @@ namespace zcdp::net {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(50);
+constexpr size_t kSliceBytes = 1 << 20;  ///< of a file, at once
+constexpr size_t kTlsSliceBytes = 256 << 10;
 
 Error socket_error(int number, const char* action) {
     const boost::system::error_code code(number, boost::system::system_category());
     return Error(ErrorKind::unreachable, std::string(action) + ": " + code.message());
 }
+
+Error became_shorter() { return Error(ErrorKind::source_changed, "the file became shorter while it was sent"); }
 
 void probe(int socket, uint32_t timeout_ms) {
     const int on = 1, every_s = 1;
@@ -125,24 +131,56 @@ Task<Result<>> Transport::start_tls(SslPtr ssl, Deadline deadline) {
     }
 }
 
-Task<Result<>> Transport::write_all(std::string_view bytes, Deadline deadline) {
+Task<Result<>> Transport::write_all(std::string_view bytes, Deadline deadline, uint64_t progress_ms, bool more) {
+    const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     while (!bytes.empty()) {
         if (ssl_) {
             ERR_clear_error();
             size_t put = 0;
             const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &put);
             if (result == 1) bytes.remove_prefix(put);
-            else ZCDP_CO_CHECK(co_await after_ssl(result, deadline));
+            else ZCDP_CO_CHECK(co_await after_ssl(result, deadline.min(Deadline::in_ms(progress_ms))));
             continue;
         }
-        const ssize_t put = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (put >= 0) {
-            bytes.remove_prefix(static_cast<size_t>(put));
-        } else if (errno == EAGAIN) {
-            ZCDP_CO_CHECK(co_await wait(Wait::write, deadline));
-        } else if (errno != EINTR) {
-            co_return socket_error(errno, "sending");
-        }
+        const ssize_t put = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
+        if (put >= 0) bytes.remove_prefix(static_cast<size_t>(put));
+        else ZCDP_CO_CHECK(co_await after_send(errno, deadline.min(Deadline::in_ms(progress_ms))));
+    }
+    co_return Result<>();
+}
+
+Task<Result<>> Transport::after_send(int number, Deadline deadline) {
+    if (number == EAGAIN) co_return co_await wait(Wait::write, deadline);
+    if (number == EINTR) co_return Result<>();
+    if (number == EIO) co_return errno_error(number, "reading", "");  // the file, for sockets have no such error
+    co_return socket_error(number, "sending");
+}
+
+Task<Result<>> Transport::write_file(int file, uint64_t offset, uint64_t length, Deadline deadline,
+                                     uint64_t progress_ms) {
+    if (ssl_) co_return co_await write_file_tls(file, offset, length, deadline, progress_ms);
+    auto at = static_cast<off_t>(offset);
+    while (length > 0) {
+        const ssize_t put = ::sendfile(socket_.native_handle(), file, &at, std::min<uint64_t>(length, kSliceBytes));
+        if (put > 0) length -= static_cast<uint64_t>(put);
+        else if (put == 0) co_return became_shorter();
+        else ZCDP_CO_CHECK(co_await after_send(errno, deadline.min(Deadline::in_ms(progress_ms))));
+    }
+    co_return Result<>();
+}
+
+Task<Result<>> Transport::write_file_tls(int file, uint64_t offset, uint64_t length, Deadline deadline,
+                                         uint64_t progress_ms) {
+    const size_t room = std::min<uint64_t>(length, kTlsSliceBytes);
+    const auto buffer = std::make_unique_for_overwrite<char[]>(room);
+    while (length > 0) {
+        const ssize_t got = ::pread(file, buffer.get(), std::min<uint64_t>(length, room), static_cast<off_t>(offset));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) co_return errno_error(errno, "reading", "");
+        if (got == 0) co_return became_shorter();
+        const std::string_view piece(buffer.get(), static_cast<size_t>(got));
+        ZCDP_CO_CHECK(co_await write_all(piece, deadline, progress_ms));
+        offset += piece.size(), length -= piece.size();
     }
     co_return Result<>();
 }

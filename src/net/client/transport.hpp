@@ -46,7 +46,10 @@ class Transport {
     Task<Result<>> connect(asio::ip::tcp::endpoint address, asio::ip::address from, uint32_t probe_timeout_ms,
                            Deadline deadline);
     Task<Result<>> start_tls(SslPtr ssl, Deadline deadline);
-    Task<Result<>> write_all(std::string_view bytes, Deadline deadline);
+    /// `progress_ms`: how long the peer may take nothing. `more`: something follows at once, and may share a packet.
+    Task<Result<>> write_all(std::string_view bytes, Deadline deadline, uint64_t progress_ms, bool more = false);
+    /// [offset, offset + length) of an open file. Errors: also source_changed: it has become shorter.
+    Task<Result<>> write_file(int file, uint64_t offset, uint64_t length, Deadline deadline, uint64_t progress_ms);
     /// At least one byte, or 0 when the peer has closed.
     Task<Result<size_t>> read_some(std::span<std::byte> into, Deadline deadline);
     const std::string& peer() const { return peer_; }
@@ -62,6 +65,9 @@ class Transport {
     Task<Result<>> wait(Wait what, Deadline deadline);
     /// What to do after SSL_read and its like returned `result`: wait and try again, or an Error.
     Task<Result<>> after_ssl(int result, Deadline deadline);
+    /// The same after send() or sendfile() failed with this errno.
+    Task<Result<>> after_send(int number, Deadline deadline);
+    Task<Result<>> write_file_tls(int file, uint64_t offset, uint64_t length, Deadline deadline, uint64_t progress_ms);
 
     asio::ip::tcp::socket socket_;
     std::shared_ptr<Ticker> ticker_;

@@ -198,8 +198,9 @@ Result<> Walk::add(const Level& level, std::string_view name, std::vector<Entry>
         entry.kind = EntryKind::symlink;
         entry.symlink_target = std::move(*target);
     } else {
-        return Error(ErrorKind::refused, "is neither a file, a folder nor a symlink", root_path_ + "/" + path,
-                     "leave it out with --exclude");
+        Entry& entry = entries.emplace_back();
+        entry.path = std::move(path);
+        entry.kind = EntryKind::other;
     }
     return {};
 }

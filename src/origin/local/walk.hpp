@@ -13,13 +13,12 @@
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/name_window.hpp"
+#include "zcdp/origin/local.hpp"
 #include "zcdp/origin/origin.hpp"
 #include "zcdp/origin/selection.hpp"
 
 namespace zcdp::origin::local {
 
-/// Changes whenever the content does: any write moves mtime and ctime, any replacement the inode.
-Tag tag_of(const struct stat& st);
 /// What a listing says of a file.
 Entry file_entry(std::string path, const struct stat& st);
 

@@ -11,6 +11,7 @@ constexpr store::FileKind file_kind(origin::EntryKind kind) {
         case origin::EntryKind::file: return store::FileKind::file;
         case origin::EntryKind::directory: return store::FileKind::directory;
         case origin::EntryKind::symlink: return store::FileKind::symlink;
+        case origin::EntryKind::other: break;  // refused before anything is made of it
     }
     return store::FileKind::file;
 }

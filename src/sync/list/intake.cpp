@@ -39,6 +39,10 @@ bool Names::wanted(const origin::Entry& entry) {
         refusals_.add(entry.path, describe(problem));
         return false;
     }
+    if (entry.kind == EntryKind::other) {
+        refusals_.add(entry.path, "is neither a file, a folder nor a symlink");
+        return false;
+    }
     if (entry.kind == EntryKind::directory && entry.size_bytes != 0) {
         refusals_.add(entry.path, "ends in '/' but has content");
         return false;

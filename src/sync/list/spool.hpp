@@ -13,7 +13,7 @@
 #include "zcdp/base/digest.hpp"
 #include "zcdp/base/error.hpp"
 #include "zcdp/base/fs.hpp"
-#include "zcdp/base/random.hpp"
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/origin/origin.hpp"
 
 namespace zcdp::sync {

@@ -14,6 +14,7 @@
 #include "zcdp/base/fs.hpp"
 #include "zcdp/base/ids.hpp"
 #include "zcdp/store/manifest.hpp"
+#include "zcdp/sync/record_file.hpp"
 
 namespace zcdp::sync {
 
@@ -29,33 +30,25 @@ bool as_it_was_put(const DestRecord& record, const struct stat& st);
 
 class DestStateWriter {
   public:
-    DestStateWriter(Fs& fs, Fd file, std::string name) : fs_(fs), file_(std::move(file)), name_(std::move(name)) {}
+    DestStateWriter(Fs& fs, Fd file, std::string name);
     Result<> add(const DestRecord& record);
     /// Writes what is buffered; with `durable` it also survives power loss.
-    Result<> flush(bool durable);
+    Result<> flush(bool durable) { return records_.flush(durable); }
 
   private:
-    Fs& fs_;
     Fd file_;
-    std::string name_, buffer_;
-    uint64_t offset_ = 0;
-    bool begun_ = false;
+    RecordFileWriter records_;
 };
 
-/// One file of records; ends quietly where a crash cut it off (each record carries its CRC-32C).
+/// One file of records; ends quietly where a crash cut it off.
 class DestRecordReader {
   public:
-    DestRecordReader(Fs& fs, Fd file) : fs_(fs), file_(std::move(file)) {}
+    DestRecordReader(Fs& fs, Fd file);
     bool next(DestRecord& into);
 
   private:
-    bool fill(size_t bytes);
-    Fs& fs_;
     Fd file_;
-    std::vector<char> buffer_;
-    size_t begin_ = 0, end_ = 0;
-    uint64_t offset_ = 0;
-    bool begun_ = false;
+    RecordFileReader records_;
 };
 
 /// The state of a DEST: `folder` is its .zcdp. The journal's records win over the state's. A state of a newer version

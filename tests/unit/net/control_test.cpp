@@ -1,4 +1,6 @@
 // What control traffic needs: addresses that are refused, zcdp's own CA, and the server over TCP, TLS and unix sockets.
+#include <fcntl.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -20,8 +22,8 @@ struct Answer {
     std::string body;
 };
 
-/// One GET over the client; status 0: it failed, with the reason as the body.
-Answer get(const std::string& url, const std::string& target, TlsOptions tls = {}, AddressRules rules = {}) {
+/// One request over the client; status 0: it failed, with the reason as the body.
+Answer send(const std::string& url, const Request& request, TlsOptions tls = {}, AddressRules rules = {}) {
     Metrics metrics;
     Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
     asio::io_context loop;
@@ -30,10 +32,8 @@ Answer get(const std::string& url, const std::string& target, TlsOptions tls = {
     options.address_rules = std::move(rules);
     const auto client = make_http_client(loop.get_executor(), options, system_clock(), metrics, log);
     Answer out;
-    const auto ask = [](HttpClient* http, std::string to, std::string path, Answer* answer) -> Task<> {
-        Request request;
-        request.target = path;
-        auto got = co_await http->send(Endpoint::parse(to).value(), std::move(request), Deadline::in_ms(10'000));
+    const auto ask = [](HttpClient* http, std::string to, Request what, Answer* answer) -> Task<> {
+        auto got = co_await http->send(Endpoint::parse(to).value(), std::move(what), Deadline::in_ms(10'000));
         if (!got) {
             answer->body = got.error().line();
             co_return;
@@ -42,12 +42,18 @@ Answer get(const std::string& url, const std::string& target, TlsOptions tls = {
         auto body = co_await (*got)->read_all(64 << 20);
         answer->body = body ? *body : body.error().line();
     };
-    asio::co_spawn(loop, ask(client.get(), url, target, &out), [&](std::exception_ptr) {
+    asio::co_spawn(loop, ask(client.get(), url, request, &out), [&](std::exception_ptr) {
         client->close();
         loop.stop();
     });
     loop.run();
     return out;
+}
+
+Answer get(const std::string& url, const std::string& target, TlsOptions tls = {}, AddressRules rules = {}) {
+    Request request;
+    request.target = target;
+    return send(url, request, std::move(tls), std::move(rules));
 }
 
 /// What the server sends for `request`, to the end of the connection.
@@ -167,6 +173,36 @@ TEST_CASE("our CA's certificates verify for their names only, and a rotated one 
     CHECK(with(ca.certificate_pem + other.certificate_pem, "svc.example") == 200);
     CHECK(with(ca.certificate_pem, "svc.example") == 0);
     CHECK_FALSE(server->set_certificate("x", "y").has_value());
+}
+
+TEST_CASE("a part of a file goes out over TLS as it does without") {
+    const KeyPair ca = make_ca("test-ca", system_clock().unix_s(), 100).value();
+    const KeyPair leaf = issue_certificate(ca, "a", {"localhost"}, system_clock().unix_s(), 10).value();
+    Logger log(system_clock(), 2, LogLevel::off, LogFormat::text);
+    server::Options options;
+    options.listen = "127.0.0.1:0";
+    options.tls = true;
+    options.certificate_pem = leaf.certificate_pem, options.key_pem = leaf.key_pem;
+    const auto echo = [](const server::Request&, const std::string& body) {
+        return server::ControlResponse{200, "text/plain", body};
+    };
+    const auto server = server::ControlServer::open(options, 4, server::ControlRouter().otherwise(echo), log).value();
+    const test::TempFolder folder(/*in_memory=*/true);
+    const auto file = std::make_shared<const Fd>(::open((folder.path() + "/f").c_str(), O_RDWR | O_CREAT, 0600));
+    std::string content(2 << 20, '\0');
+    for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 + i / 251);
+    REQUIRE(system_fs().write(file->get(), std::as_bytes(std::span(content)), 0));
+    Request request;
+    request.method = "POST";
+    request.parts.push_back({std::make_shared<const std::string>("first "), file, 100, 1'000'001});
+    request.parts.push_back({std::make_shared<const std::string>(" last"), nullptr, 0, 0});
+    TlsOptions tls;
+    tls.ca_pem = ca.certificate_pem, tls.server_name = "localhost";
+    const Answer answer = send("https://127.0.0.1:" + std::to_string(server->port()), request, tls);
+    CHECK(answer.status == 200);
+    CHECK(answer.body == "first " + content.substr(100, 1'000'001) + " last");
+    request.parts[0].offset_bytes = 2 << 20;
+    CHECK(send("https://127.0.0.1:" + std::to_string(server->port()), request, tls).status == 0);
 }
 
 TEST_CASE("base64 as RFC 4648 has it, and nothing else") {

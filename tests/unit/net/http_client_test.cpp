@@ -1,5 +1,6 @@
 // The HTTP client against servers that say exactly what the test wants, also what no server should.
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ using namespace zcdp::net;
 namespace {
 
 /// Accepts connections one after another, reads a request from each, and says what the script has for it. An answer
-/// that ends in "<close>" closes the connection; one that ends in "<stall>" keeps it open and silent.
+/// that ends in "<close>" closes the connection; one that ends in "<stall>" keeps it open and silent. One that begins
+/// with "<early>" comes before the request's body is read, which it never is.
 class ScriptedServer {
   public:
     explicit ScriptedServer(std::vector<std::vector<std::string>> connections) : connections_(std::move(connections)) {
@@ -42,6 +44,7 @@ class ScriptedServer {
     }
     Endpoint endpoint;
     std::vector<std::string> requests;  ///< their headers; read after the client is done
+    std::vector<std::string> bodies;    ///< as long as their headers say
 
   private:
     void run() {
@@ -60,6 +63,16 @@ class ScriptedServer {
                 else break;
             if (request.empty()) break;
             requests.push_back(request);
+            if (answer.starts_with("<early>")) {
+                answer.erase(0, 7);
+                if (answer == "<stall>") {
+                    stalled_.push_back(socket);
+                    return;
+                }
+                ::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL);
+                break;
+            }
+            bodies.push_back(body_after(socket, request));
             const bool stall = answer.ends_with("<stall>"), close = answer.ends_with("<close>");
             if (stall || close) answer.resize(answer.size() - 7);
             ::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL);
@@ -70,6 +83,17 @@ class ScriptedServer {
             if (close) break;
         }
         ::close(socket);
+    }
+    static std::string body_after(int socket, const std::string& header) {
+        constexpr std::string_view name = "Content-Length: ";
+        const size_t at = header.find(name);
+        std::string body(at == header.npos ? 0 : std::stoul(header.substr(at + name.size())), '\0');
+        for (size_t done = 0; done < body.size();) {
+            const ssize_t got = ::recv(socket, body.data() + done, body.size() - done, 0);
+            if (got <= 0) return body.substr(0, done);
+            done += static_cast<size_t>(got);
+        }
+        return body;
     }
     std::vector<std::vector<std::string>> connections_;
     std::vector<int> stalled_;
@@ -107,9 +131,12 @@ struct Fixture {
         else out->failed = true, out->error = body.error();
     }
     Answer get(const Endpoint& endpoint, uint64_t deadline_ms = 5000, const std::string& method = "GET") {
-        Answer answer;
         Request request;
         request.method = method;
+        return send(endpoint, request, deadline_ms);
+    }
+    Answer send(const Endpoint& endpoint, const Request& request, uint64_t deadline_ms = 5000) {
+        Answer answer;
         asio::co_spawn(context, one(&http(), endpoint, request, Deadline::in_ms(deadline_ms), &answer),
                        [](std::exception_ptr e) {
                            if (e) std::rethrow_exception(e);
@@ -119,6 +146,28 @@ struct Fixture {
         return answer;
     }
 };
+
+/// A file without a name, full of bytes that tell where they are.
+struct FilledFile {
+    explicit FilledFile(size_t size_bytes) : content(size_bytes, '\0') {
+        for (size_t i = 0; i < size_bytes; ++i) content[i] = static_cast<char>(i * 7 + i / 251);
+        const std::string folder = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+        auto file = system_fs().open(AT_FDCWD, folder.c_str(), O_TMPFILE | O_RDWR, 0600);
+        REQUIRE(file);
+        REQUIRE(system_fs().write(file->get(), std::as_bytes(std::span(content)), 0));
+        fd = std::make_shared<const Fd>(std::move(*file));
+    }
+    std::string content;
+    std::shared_ptr<const Fd> fd;
+};
+
+Request with_file(const std::shared_ptr<const Fd>& file, uint64_t offset, uint64_t length) {
+    Request request;
+    request.method = "POST";
+    request.parts.push_back({std::make_shared<const std::string>("<first>"), file, offset, length});
+    request.parts.push_back({std::make_shared<const std::string>("<last>"), nullptr, 0, 0});
+    return request;
+}
 
 std::string ok(const std::string& body) {
     return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -134,6 +183,54 @@ TEST_CASE_FIXTURE(Fixture, "answers come over one kept connection") {
     CHECK(metrics.counter(net::metric::connections).value() == 1);
     CHECK(server.requests.size() == 3);
     CHECK(server.requests[0].find("Host: 127.0.0.1:") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a body of parts goes out as one, in their order, bytes and parts of files") {
+    ScriptedServer server({{ok("one"), ok("two")}});
+    const FilledFile file(300'000);
+    Request request = with_file(file.fd, 1000, 250'000);
+    const std::string want = "<first>" + file.content.substr(1000, 250'000) + "<last>";
+    CHECK(request.body_bytes() == want.size());
+    CHECK(send(server.endpoint, request).body == "one");
+    request.body = "before ";
+    CHECK(send(server.endpoint, request).body == "two");  // the same parts again
+    client.reset();
+    REQUIRE(server.bodies.size() == 2);
+    CHECK(server.bodies[0] == want);
+    CHECK(server.bodies[1] == "before " + want);
+    CHECK(metrics.counter(net::metric::connections).value() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file that became shorter than was said ends the request with an error of its own") {
+    ScriptedServer server({{ok("never")}});
+    const FilledFile file(1000);
+    const Answer answer = send(server.endpoint, with_file(file.fd, 500, 501));
+    REQUIRE(answer.failed);
+    CHECK(answer.error.kind() == ErrorKind::source_changed);
+    client.reset();
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "an answer that comes before all of a request was read is the answer, and ends the connection") {
+    const std::string refusal = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
+    ScriptedServer server({{"<early>" + refusal}, {ok("next")}});
+    const FilledFile file(64 << 20);
+    const Answer answer = send(server.endpoint, with_file(file.fd, 0, 64 << 20));
+    CHECK(answer.status == 413);
+    CHECK(answer.body == "no");
+    CHECK(get(server.endpoint).body == "next");
+    CHECK(metrics.counter(net::metric::connections).value() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a peer that takes nothing of a request is given up after as long as it may be silent") {
+    ScriptedServer server({{"<early><stall>"}});
+    const FilledFile file(64 << 20);
+    Request request = with_file(file.fd, 0, 64 << 20);
+    request.silence_ms = 300;
+    const Answer answer = send(server.endpoint, request, 60'000);
+    REQUIRE(answer.failed);
+    CHECK(answer.error.kind() == ErrorKind::timeout);
+    client.reset();
 }
 
 TEST_CASE_FIXTURE(Fixture, "a kept connection that the peer has closed is replaced without anybody noticing") {

@@ -165,7 +165,10 @@ class OriginLister final : public Lister {
         options.include = source.include, options.exclude = source.exclude;
         sync::Progress progress;
         return sync::list_source(options, factory, machine_, scratch_, progress, stop,
-                                 [&writer](const origin::Entry& entry) { writer.add(entry); });
+                                 [&writer](const origin::Entry& entry) -> Result<> {
+                                     writer.add(entry);
+                                     return {};
+                                 });
     }
 
     void run(const api::Dataset& dataset, const ResolvedSource& source, const std::stop_token& stop) {
