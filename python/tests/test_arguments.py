@@ -81,6 +81,8 @@ class Put(StandIn):
             (ValueError, lambda: zcdp.put("k")),
             (ValueError, lambda: zcdp.put("k", "")),
             (ValueError, lambda: zcdp.put([], self.source)),
+            (ValueError, lambda: zcdp.put("", self.source)),
+            (ValueError, lambda: zcdp.rm(["k", ""])),
             (ValueError, lambda: zcdp.put("k", [])),
             (TypeError, lambda: zcdp.put(3, self.source)),  # type: ignore[arg-type]
             (TypeError, lambda: zcdp.put(["k", 3], self.source)),  # type: ignore[list-item]

@@ -16,7 +16,7 @@ import zcdp
 
 from .store import Store
 
-FILES = {"a.txt": b"hello\n", "d/b.bin": os.urandom(100_000), "empty": b"", "d/\u00fc \n": b"1"}
+FILES = {"a.txt": b"hello\n", "d/b.bin": os.urandom(100_000), "empty": b"", "d/\u00fc x": b"1"}
 
 
 def get_in_worker(job: tuple[str, str]) -> int:
@@ -26,15 +26,16 @@ def get_in_worker(job: tuple[str, str]) -> int:
 class RoundTrip(Store):
     def test_a_directory(self) -> None:
         key = f"{self.top}/model"
-        source = self.write(FILES)
+        files = {**FILES, "new": os.urandom(100)}
+        source = self.write(files)
         (source / "a.txt").chmod(0o755)
         done = zcdp.put(key, source)
-        self.assertEqual((done.key, done.version, done.kind, done.files), (key, 1, "tree", len(FILES)))
-        self.assertEqual((done.bytes, done.unchanged), (sum(map(len, FILES.values())), False))
-        self.assertGreater(done.bytes_sent, 0)
+        self.assertEqual((done.key, done.version, done.kind, done.files), (key, 1, "tree", len(files)))
+        self.assertEqual((done.bytes, done.unchanged), (sum(map(len, files.values())), False))
+        self.assertGreaterEqual(done.bytes_sent, 100)
         got = zcdp.get(f"/{key}", "out")
-        self.assertEqual(self.files("out"), FILES)
-        self.assertEqual((got.version, got.files, got.path), (1, len(FILES), self.folder.resolve() / "out"))
+        self.assertEqual(self.files("out"), files)
+        self.assertEqual((got.version, got.files, got.path), (1, len(files), self.folder.resolve() / "out"))
         self.assertTrue(os.access("out/a.txt", os.X_OK))
         self.assertFalse(os.access("out/empty", os.X_OK))
 
@@ -157,14 +158,14 @@ class Wrong(Store):
 
     def test_keys_that_cannot_be(self) -> None:
         source = self.write({"f": b""})
-        for key in ("../x", "a/../b", "a//b", "a/./b", "", "/", "a\nb", "x" * 5000):
+        for key in ("../x", "a/../b", "a//b", "a/./b", "a\nb", "x" * 5000):
             with self.assertRaises(zcdp.DataStoreError) as caught:
                 zcdp.put(key, source)
             self.assertNotIsInstance(caught.exception, KeyError)
             self.assertIn(caught.exception.kind, ("refused", "usage"), key)
 
     def test_a_wrong_token(self) -> None:
-        (self.folder / "wrong").write_text("no such token")
+        (self.folder / "wrong").write_text("wrong")
         with mock.patch.dict(os.environ, ZCDP_TOKEN_FILE="wrong"), self.assertRaises(PermissionError) as caught:
             zcdp.ls()
         self.assertIsInstance(caught.exception, zcdp.AccessDenied)

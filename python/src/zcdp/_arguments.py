@@ -22,6 +22,8 @@ def keys_of(key: Union[str, Sequence[str]]) -> list[str]:
     for one in keys:
         if not isinstance(one, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"key: {type(one).__name__} is no str")
+    if not all(keys):
+        raise ValueError("key: is empty")
     if not keys:
         raise ValueError("key: an empty list")
     return keys

@@ -265,12 +265,12 @@ def ls(
         1073741824
     """
     _arguments.refuse_unbuilt(kubeconfig_path=kubeconfig_path)
-    (prefix,) = _arguments.keys_of(key)
+    prefix = _arguments.keys_of(key) if key else []
     flags = _arguments.namespace_flags(namespace)
     if recursive:
         flags.append("--recursive")
     try:
-        said = yield Command("ls", [prefix] if prefix else [], flags=flags, verbose=verbose)
+        said = yield Command("ls", prefix, flags=flags, verbose=verbose)
     except KeyNotFound:
         return []
     return [Item(each) for each in said]
