@@ -5,31 +5,22 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any, Optional, Union
 from unittest import mock
 
-PROGRAM = """#!{python} -SE
-import json, os, pathlib, signal, sys, time
-folder = pathlib.Path(__file__).parent
-with open(folder / "asked", "a") as file:
-    print(json.dumps(sys.argv[1:]), file=file)
-script = json.loads((folder / "script").read_text())
-if script["stubborn"]:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-for line in script["stderr"]:
-    print(line, file=sys.stderr, flush=True)
-for line in script["stdout"]:
-    print(line, flush=True)
-if script["hangs"]:
-    (folder / "pid").write_text(str(os.getpid()))
-    time.sleep(600)
-if script["signal"]:
-    os.kill(os.getpid(), script["signal"])
-sys.exit(script["code"])
+# Of sh, which starts in a millisecond. Every argument ends with a NUL, every command with one more.
+PROGRAM = """#!/bin/sh
+cd "$(dirname "$0")" || exit 99
+printf '%s\\0' "$@" >>asked; printf '\\0' >>asked
+. ./settings
+[ "$stubborn" ] && trap '' TERM
+cat stderr >&2; cat stdout
+[ "$hangs" ] && { echo $$ >pid; exec sleep 600; }
+[ "$signal" ] && kill -"$signal" $$
+exit "$code"
 """
 
 Line = Union[str, dict[str, Any]]
@@ -47,7 +38,7 @@ class StandIn(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.program = self.folder / "zcdp"
-        self.program.write_text(PROGRAM.replace("{python}", sys.executable))
+        self.program.write_text(PROGRAM)
         self.program.chmod(0o755)
         for place in ("zcdp._child.find_zcdp_bin", "zcdp.aio.find_zcdp_bin"):
             patch = mock.patch(place, return_value=str(self.program))
@@ -71,25 +62,24 @@ class StandIn(unittest.TestCase):
         hangs: bool = False,
         stubborn: bool = False,
     ) -> None:
-        script = {
-            "stdout": [text_of(line) for line in stdout or ({},)],
-            "stderr": [text_of(line) for line in stderr],
-            "code": code,
-            "signal": signal,
-            "hangs": hangs,
-            "stubborn": stubborn,
-        }
-        (self.folder / "script").write_text(json.dumps(script))
-        (self.folder / "asked").unlink(missing_ok=True)
-        (self.folder / "pid").unlink(missing_ok=True)
+        (self.folder / "stdout").write_text("".join(text_of(line) + "\n" for line in stdout or ({},)))
+        (self.folder / "stderr").write_text("".join(text_of(line) + "\n" for line in stderr))
+        settings = {"code": code, "signal": signal or "", "hangs": hangs or "", "stubborn": stubborn or ""}
+        (self.folder / "settings").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        for name in ("asked", "pid"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def commands(self) -> list[list[str]]:
+        """All that it was called with, since says()."""
+        path = self.folder / "asked"
+        text = os.fsdecode(path.read_bytes()) if path.exists() else ""
+        return [words.split("\0") for words in text.split("\0\0") if words]
 
     def asked(self) -> list[list[str]]:
         """The commands, without the flags that all of them have."""
-        path = self.folder / "asked"
         common = ["--json", "--log-format", "json", "--log-level"]
         found: list[list[str]] = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            command, *rest = json.loads(line)
+        for command, *rest in self.commands():
             self.assertEqual(rest[:4], common)
             found.append([command, *rest[5:]])
         return found

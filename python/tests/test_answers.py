@@ -99,9 +99,7 @@ class Logs(StandIn):
 
     def level(self) -> str:
         """--log-level of the last command."""
-        import json
-
-        words = json.loads((self.folder / "asked").read_text().splitlines()[-1])
+        words = self.commands()[-1]
         return str(words[words.index("--log-level") + 1])
 
     def test_levels_and_fields(self) -> None:
