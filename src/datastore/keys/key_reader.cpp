@@ -44,8 +44,8 @@ Result<> KeyReader::prepare() {
         return {};
     };
     ZCDP_CHECK(make(find_, "SELECT " + columns + " FROM keys WHERE key = ?1 AND " + live + "?2)"));
-    ZCDP_CHECK(make(range_, "SELECT " + columns + " FROM keys WHERE key > ?1 AND key < ?2 AND " + live +
-                                "?3) ORDER BY key"));
+    ZCDP_CHECK(
+        make(range_, "SELECT " + columns + " FROM keys WHERE key > ?1 AND key < ?2 AND " + live + "?3) ORDER BY key"));
     const std::string older = "SELECT version, kind, snapshot, size, files, modified FROM history WHERE key = ?1";
     ZCDP_CHECK(make(history_, older + " ORDER BY version DESC"));
     ZCDP_CHECK(make(version_, older + " AND version = ?2"));

@@ -53,8 +53,8 @@ Result<> KeyWriter::prepare() {
     ZCDP_CHECK(make(oldest_, "SELECT version, kind, snapshot FROM history WHERE key = ?1 ORDER BY version LIMIT 1"));
     ZCDP_CHECK(make(drop_history_, "DELETE FROM history WHERE key = ?1 AND version = ?2"));
     ZCDP_CHECK(make(put_retired_, "INSERT OR REPLACE INTO retired VALUES(?1,?2,?3,?4,?5)"));
-    ZCDP_CHECK(make(old_retired_,
-                    "SELECT key, version, snapshot FROM retired WHERE since <= ?1 ORDER BY since LIMIT ?2"));
+    ZCDP_CHECK(
+        make(old_retired_, "SELECT key, version, snapshot FROM retired WHERE since <= ?1 ORDER BY since LIMIT ?2"));
     ZCDP_CHECK(make(touch_retired_, "UPDATE retired SET since = ?3 WHERE key = ?1 AND version = ?2"));
     ZCDP_CHECK(make(drop_retired_, "DELETE FROM retired WHERE key = ?1 AND version = ?2"));
     ZCDP_CHECK(make(get_removed_, "SELECT version FROM removed WHERE key = ?1"));
@@ -63,11 +63,12 @@ Result<> KeyWriter::prepare() {
     ZCDP_CHECK(make(drop_old_removed_,
                     "DELETE FROM removed WHERE key IN (SELECT key FROM removed WHERE since < ?1 AND NOT EXISTS "
                     "(SELECT 1 FROM retired WHERE retired.key = removed.key) LIMIT ?2) RETURNING 1"));
-    ZCDP_CHECK(make(refer_,
-                    "INSERT INTO snapshots VALUES(?1,1,0) ON CONFLICT(id) DO UPDATE SET refs = refs + 1, since = 0"));
+    ZCDP_CHECK(
+        make(refer_, "INSERT INTO snapshots VALUES(?1,1,0) ON CONFLICT(id) DO UPDATE SET refs = refs + 1, since = 0"));
     ZCDP_CHECK(make(unrefer_, "UPDATE snapshots SET refs = refs - 1, since = 0 WHERE id = ?1"));
-    ZCDP_CHECK(make(intend_, "INSERT INTO snapshots VALUES(?1,0,?2) ON CONFLICT(id) DO UPDATE SET since = ?2 "
-                             "WHERE refs = 0"));
+    ZCDP_CHECK(make(intend_,
+                    "INSERT INTO snapshots VALUES(?1,0,?2) ON CONFLICT(id) DO UPDATE SET since = ?2 "
+                    "WHERE refs = 0"));
     ZCDP_CHECK(make(unreferenced_, "SELECT id FROM snapshots WHERE refs = 0 AND since <= ?1 ORDER BY since LIMIT ?2"));
     ZCDP_CHECK(make(references_, "SELECT refs FROM snapshots WHERE id = ?1"));
     return make(forget_, "DELETE FROM snapshots WHERE id = ?1 AND refs = 0");

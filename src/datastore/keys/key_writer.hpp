@@ -47,9 +47,9 @@ class KeyWriter {
     Result<> refer(const store::SnapshotId& snapshot);
 
     sqlite::Database db_;
-    sqlite::Statement get_, put_, drop_, set_expiry_, below_, expired_, put_history_, oldest_, drop_history_, put_retired_,
-        old_retired_, touch_retired_, drop_retired_, get_removed_, put_removed_, drop_removed_, drop_old_removed_, refer_,
-        unrefer_, intend_, unreferenced_, references_, forget_;
+    sqlite::Statement get_, put_, drop_, set_expiry_, below_, expired_, put_history_, oldest_, drop_history_,
+        put_retired_, old_retired_, touch_retired_, drop_retired_, get_removed_, put_removed_, drop_removed_,
+        drop_old_removed_, refer_, unrefer_, intend_, unreferenced_, references_, forget_;
     KeyIndexOptions options_;
     uint64_t keys_ = 0;
 };
