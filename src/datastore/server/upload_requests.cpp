@@ -111,13 +111,8 @@ Answered<uint64_t> UploadRequests::version_now(const std::string& key) {
 
 /// Before a byte travels: what cannot be is refused.
 Answered<> UploadRequests::check_quotas(const std::string& key, const UploadIntent& intent, bool is_new, bool present) {
-    const uint64_t keys_most = parts_.options.quota_keys, bytes_most = parts_.options.quota_bytes;
-    if (is_new && keys_most > 0 && parts_.keys->keys() >= keys_most)
-        return Refused(kOverQuota, Error(ErrorKind::no_space,
-                                         fmt::format("is one more than the {} keys that there may be, of which there "
-                                                     "are {}",
-                                                     keys_most, parts_.keys->keys()),
-                                         key, "remove keys (zcdp rm), or raise --quota-keys of the server"));
+    const uint64_t bytes_most = parts_.options.quota_bytes;
+    if (is_new && parts_.keys->is_full()) return Refused(kOverQuota, parts_.keys->quota_error(key));
     if (!present && bytes_most > 0 && intent.bytes > bytes_most)
         return Refused(kOverQuota,
                        Error(ErrorKind::no_space,
