@@ -42,10 +42,7 @@ void add_sync(Command program, Action& action);
 void add_verify(Command program, Action& action);
 void add_store(Command program, Action& action);
 void add_serve(Command program, Action& action);
-<<<<<<< HEAD
-=======
 void add_put(Command program, Action& action);
->>>>>>> ds-put
 void add_get(Command program, Action& action);
 void add_ls(Command program, Action& action);
 void add_stat(Command program, Action& action);
