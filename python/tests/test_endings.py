@@ -92,6 +92,21 @@ class Endings(Hanging):
         self.assertEqual((out, script.returncode), ("interrupted\n", 0))
         self.assertFalse(exists(child))
 
+    def test_interrupted_while_it_is_started(self) -> None:
+        """Between the child's start and Popen's return."""
+        real = subprocess.Popen
+
+        def popen(*args: Any, **kwargs: Any) -> Any:
+            child = real(*args, **kwargs)
+            os.kill(os.getpid(), signal.SIGINT)
+            return child
+
+        self.says(hangs=True)
+        with mock.patch("subprocess.Popen", popen), self.assertRaises(KeyboardInterrupt):
+            zcdp.ls("a")
+        self.assert_no_children()
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
     def test_no_file_stays_open(self) -> None:
         before = sorted(os.listdir("/proc/self/fd"))
         for _ in range(5):

@@ -15,7 +15,7 @@ import sys
 import tarfile
 import zipfile
 
-from tests.support import servers
+from tests.support.data_stores import DataStore
 from tests.support.harness import CACHE, ROOT, ZCDP, Failed, TestRun, clean_env, skip
 
 PYTHON = ROOT / "python"
@@ -195,7 +195,7 @@ def installed(python, folder, wheel):
 def suite(bench, minor, python, wheel):
     """python/tests in a venv and with a store of its own."""
     mine = installed(python, bench.path(f"venv-{minor}"), wheel)
-    store = metadata_server(bench, f"store-{minor}")
+    store = store_for(bench, f"store-{minor}")
     out = run(mine, "-X", "dev", "-m", "unittest", "discover", "-b", "-s", "tests", "-t", ".", env=store, cwd=PYTHON)
     ran = re.search(r"Ran (\d+) tests", out)
     all_of_them = ran and int(ran[1]) > 50 and "skipped" not in out
@@ -274,15 +274,9 @@ def empty_root(bench, wheel):
     bench.check("the executable runs in an empty root", "zcdp" in run("chroot", root, "/zcdp", "version"))
 
 
-def metadata_server(bench, name):
-    """A server with a token; the environment for its clients."""
-    port, token = servers.free_port(), bench.path(name + ".token")
-    token.write_text("a-token-of-the-test\n")
-    address = f"127.0.0.1:{port}"
-    command = [ZCDP, "metadata-server", "--root", bench.path(name), "--listen", address, "--token-file", token]
-    process = servers.start(bench, command, log=name + ".log")
-    servers.wait_for_http(f"http://{address}/v1/health", process)
-    return {"ZCDP_SERVER": f"http://{address}", "ZCDP_TOKEN_FILE": str(token)}
+def store_for(bench, name):
+    """A server of its own: the environment for its clients, who remember digests in a folder of the test."""
+    return {**DataStore(bench, name).env, "XDG_CACHE_HOME": str(bench.path(f"{name}.cache"))}
 
 
 def main(bench):
@@ -296,7 +290,7 @@ def main(bench):
     system = sys.executable if sys.prefix == sys.base_prefix else newest
     jobs = [
         lambda: typed(bench, installed(newest, bench.path("venv-typed"), wheel)),
-        lambda: ways(bench, system, wheel, sdist, metadata_server(bench, "store")),
+        lambda: ways(bench, system, wheel, sdist, store_for(bench, "store")),
         lambda: contents(bench, wheel, sdist),
         lambda: platforms(bench),
         lambda: empty_root(bench, wheel),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Generator
 from typing import Optional
 
 from ._bin import find_zcdp_bin
@@ -45,22 +48,38 @@ def timed_out(command: Command) -> TimedOut:
 def _run(command: Command) -> list[Said]:
     hearing = Hearing(command)
     deadline = None if command.timeout is None else time.monotonic() + command.timeout
-    child = subprocess.Popen(
-        [find_zcdp_bin(), *command.arguments()],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    words = [find_zcdp_bin(), *command.arguments()]
+    child = None
     try:
+        with _interrupts_wait():
+            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         _listen(child, hearing, command, deadline)
         return hearing.answer(child.wait())
     except BaseException as error:
-        _end(child, by_itself=isinstance(error, KeyboardInterrupt))
+        if child:
+            _end(child, by_itself=isinstance(error, KeyboardInterrupt))
         raise
     finally:
-        for stream in (child.stdout, child.stderr):
+        for stream in (child.stdout, child.stderr) if child else ():
             if stream:
                 stream.close()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Generator[None, None, None]:
+    """Ctrl-C that comes meanwhile counts afterwards: inside of Popen it would leave a child that nobody knows."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _listen(child: subprocess.Popen[bytes], hearing: Hearing, command: Command, deadline: Optional[float]) -> None:
