@@ -42,6 +42,8 @@ FUZZED = {
     "include/zcdp/store/manifest.hpp": {"ManifestReader": "store_manifest"},
     "include/zcdp/swarm/have_map.hpp": {"HaveMap::decode": "swarm_have_map"},
     "include/zcdp/swarm/wire.hpp": {"News::decode": "swarm_news"},
+    "src/datastore/server/many_files.hpp": {"parse_paths": "datastore_requests"},
+    "src/datastore/server/tokens.hpp": {"bearer_of": "datastore_requests"},
     "src/kube/kubeconfig.hpp": {"parse_kubeconfig": "kube_kubeconfig"},
     "src/kube/reviews.hpp": {
         "bearer_token": "kube_reviews",
