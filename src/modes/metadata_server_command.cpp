@@ -4,10 +4,10 @@
 #include <cstdio>
 
 #include "src/modes/context.hpp"
+#include "src/modes/server_flags.hpp"
 #include "src/modes/signals.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/datastore/server.hpp"
-#include "zcdp/services/health.hpp"
 
 namespace zcdp::modes {
 namespace {
@@ -43,12 +43,8 @@ int run_server(Context& context, Flags flags) {
     Logger log = context.logger();
     auto server = datastore::Server::open(std::move(options), context.machine(log));
     if (!server) return report(server.error());
-    std::unique_ptr<net::server::ControlServer> health;
-    if (!flags.metrics.empty()) {
-        auto opened = services::open_health_server(flags.metrics, context.metrics, log, [] { return std::string(); });
-        if (!opened) return report(opened.error());
-        health = std::move(*opened);
-    }
+    const auto metrics = open_metrics(flags.metrics, context, log);
+    if (!metrics) return report(metrics.error());
     fmt::print("serving the data store {} at {}{}\n", root, (*server)->url(),
                open_to_all ? " to everybody on this machine" : "");
     std::fflush(stdout);
@@ -68,19 +64,13 @@ void add_metadata_server(Command program, Action& action) {
         .type_name("ADDRESS:PORT")
         .show_default();
     command.add_option("--token-file", options->token_file, "tokens that count, one a line").type_name("FILE");
-    Option certificate =
-        command
-            .add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")
-            .type_name("FILE");
-    Option key = command.add_option("--tls-key", options->key_file, "PEM file: its private key").type_name("FILE");
-    certificate.needs(key), key.needs(certificate);
+    add_certificate_flags(command, options->certificate_file, options->key_file);
     command.add_option("--keep-versions", flags->keep_versions, "of each key, the present one among them")
         .range(1, 1'000'000)
         .show_default();
     command.add_size("--quota", flags->quota, "contents may have so many bytes, each counted once");
     command.add_option("--quota-keys", flags->quota_keys, "there may be so many keys").type_name("N");
-    command.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")
-        .type_name("ADDRESS:PORT");
+    add_metrics_flag(command, flags->metrics);
     command.on_parsed([flags, &action] { action = [flags](Context& context) { return run_server(context, *flags); }; });
 }
 

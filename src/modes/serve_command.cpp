@@ -5,8 +5,8 @@
 #include <cstdlib>
 
 #include "src/modes/context.hpp"
+#include "src/modes/server_flags.hpp"
 #include "src/modes/signals.hpp"
-#include "zcdp/services/health.hpp"
 #include "zcdp/services/serve.hpp"
 #include "zcdp/store/store.hpp"
 
@@ -57,12 +57,8 @@ int run_serve(Context& context, Flags flags) {
         store ? "the snapshots of " + flags.store : options.directory + " as s3://" + options.bucket + "/";
     auto server = services::Server::open(options, context.fs, context.clock, context.metrics, log, std::move(store));
     if (!server) return report(server.error());
-    std::unique_ptr<net::server::ControlServer> health;
-    if (!flags.metrics.empty()) {
-        auto opened = services::open_health_server(flags.metrics, context.metrics, log, [] { return std::string(); });
-        if (!opened) return report(opened.error());
-        health = std::move(*opened);
-    }
+    const auto metrics = open_metrics(flags.metrics, context, log);
+    if (!metrics) return report(metrics.error());
     fmt::print("serving {} at {}{}\n", what, (*server)->url(), options.access_key.empty() ? " to everybody" : "");
     std::fflush(stdout);
     if (auto done = (*server)->run(on_signal.token()); !done) return report(done.error());
@@ -87,14 +83,8 @@ void add_serve(Command program, Action& action) {
         .type_name("NAME")
         .show_default()
         .excludes(store);
-    Option certificate =
-        serve
-            .add_option("--tls-cert", options->certificate_file, "PEM file: the certificate with its chain; https then")
-            .type_name("FILE");
-    Option key = serve.add_option("--tls-key", options->key_file, "PEM file: its private key").type_name("FILE");
-    certificate.needs(key), key.needs(certificate);
-    serve.add_option("--metrics", flags->metrics, "address for /metrics, /healthz and /readyz")
-        .type_name("ADDRESS:PORT");
+    add_certificate_flags(serve, options->certificate_file, options->key_file);
+    add_metrics_flag(serve, flags->metrics);
     serve.on_parsed([flags, &action] { action = [flags](Context& context) { return run_serve(context, *flags); }; },
                     [flags] {
                         const bool neither = flags->serve.directory.empty() && flags->store.empty();

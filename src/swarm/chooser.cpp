@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kAnswersAway = 4, kSlow = 4;
 constexpr uint64_t kLookAgainMs = 1'000, kNewsAwayMs = 1'000;
+constexpr int kLookedAt = 4;   // pieces, of which one is asked for
 constexpr double kNew = 0.25;  // the newest answer's part in the usual time
 
 double smoothed(double before, double newest) { return before == 0 ? newest : before + kNew * (newest - before); }
@@ -57,6 +58,7 @@ void Chooser::has(Neighbour getter, const News& news) {
     Known& known = known_[getter];
     if (known.pieces.pieces() == 0 || !faults::broken("have-map")) known.pieces = news.have;
     known.is_holder = false;
+    known.load = news.load;
     gone_.erase(getter);
     may_ask_ |= taken_.first_wanted(news.have).has_value();
     if (lost_.count() > 0) lost_.remove(news.have);
@@ -172,7 +174,7 @@ std::vector<Ask> Chooser::next() {
 
 void Chooser::note(std::vector<Ask>& out, Ask ask) {
     const bool is_draw = !ask.of || known_.at(*ask.of).is_holder;
-    if (ask.of) ++known_.at(*ask.of).asked;
+    if (ask.of) ++known_.at(*ask.of).asked, ++known_.at(*ask.of).load;
     is_draw ? ++drawing_ : ++asked_of_getters_;
     if (is_draw) drawing_map_.set(ask.piece);
     taken_.set(ask.piece);
@@ -300,27 +302,51 @@ bool Chooser::compares(uint64_t piece, uint64_t one_in) {
     return now;
 }
 
-/// A random one: the first after a random place.
+/// Of a few random ones, each the first after a random place, the one that the fewest neighbours have: what is new gets
+/// about.
 std::optional<uint64_t> Chooser::wanted_of(const Known& getter) const {
-    if (auto piece = taken_.first_wanted(getter.pieces, random_.below(mine_.pieces()))) return piece;
-    return taken_.first_wanted(getter.pieces);
+    std::optional<uint64_t> rarest;
+    size_t fewest = std::numeric_limits<size_t>::max();
+    for (int i = 0; i < kLookedAt; ++i) {
+        auto piece = taken_.first_wanted(getter.pieces, random_.below(mine_.pieces()));
+        if (!piece) piece = taken_.first_wanted(getter.pieces);
+        if (!piece) return std::nullopt;
+        const size_t having = neighbours_with(*piece);
+        if (having < fewest) fewest = having, rarest = piece;
+    }
+    return rarest;
 }
 
-/// Those of whom something may be asked, the ones that are expected to answer soonest first; of equals a random one.
+size_t Chooser::neighbours_with(uint64_t piece) const {
+    return static_cast<size_t>(std::count_if(known_.begin(), known_.end(), [&](const auto& one) {
+        return !one.second.is_holder && one.second.pieces.has(piece);
+    }));
+}
+
+/// Those of whom something may be asked, the ones of whom least is asked first, by anybody: who knew only how soon they
+/// answered last would find many at one, and the wires of others idle. Of equals a random one.
 std::vector<Neighbour> Chooser::free_getters() const {
-    std::vector<std::pair<std::pair<double, uint64_t>, Neighbour>> ranked;
+    std::vector<std::pair<std::pair<uint64_t, uint64_t>, Neighbour>> ranked;
     for (const auto& [neighbour, getter] : known_)
         if (!getter.is_holder && getter.asked < options_.window)
-            ranked.push_back({{getter.usual_ms * (getter.asked + 1), random_.u64()}, neighbour});
+            ranked.push_back({{std::max<uint64_t>(getter.load, getter.asked), random_.u64()}, neighbour});
     std::sort(ranked.begin(), ranked.end());
     std::vector<Neighbour> out;
     for (const auto& one : ranked) out.push_back(one.second);
     return out;
 }
 
-/// Who draws asks for little else: all wait for what is drawn.
+/// Who draws asks for little else: all wait for what is drawn. And the sooner a piece is here, the sooner it is given
+/// on: where there are few getters, not all of them send to this one.
+uint32_t Chooser::asks_most() const {
+    if (drawing_ == 0) return options_.asks_most;
+    const auto getters = static_cast<uint32_t>(
+        std::count_if(known_.begin(), known_.end(), [](const auto& one) { return !one.second.is_holder; }));
+    return std::min(options_.asks_while_drawing, std::max((getters + 1) / 2, 1u));
+}
+
 void Chooser::ask_getters(std::vector<Ask>& out) {
-    const uint32_t most = drawing_ > 0 ? options_.asks_while_drawing : options_.asks_most;
+    const uint32_t most = asks_most();
     if (!may_ask_ || asked_of_getters_ >= most) return;
     for (bool more = true; more && asked_of_getters_ < most && !taken_.full();) {
         more = false;

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "zcdp/base/bell.hpp"
 #include "zcdp/base/base64.hpp"
+#include "zcdp/base/bell.hpp"
 
 namespace zcdp::swarm {
 namespace {
@@ -54,15 +54,18 @@ Response not_given(const Error& error) {
 /// One that asks for a piece, until its answer's last byte; from some time on it has one of the slots.
 class PeerServer::Asking {
   public:
-    Asking(PeerServer& server, std::string who) : server_(server), who_(std::move(who)) {
+    Asking(PeerServer& server, std::shared_ptr<Share> share, std::string who)
+        : server_(server), share_(std::move(share)), who_(std::move(who)) {
         const MutexLock lock(server_.mutex_);
         ++server_.asking_[who_];
+        share_->tell_load(++server_.load_);
     }
     ~Asking() {
         {
             const MutexLock lock(server_.mutex_);
             server_.sending_ -= has_slot_;
             if (--server_.asking_[who_] == 0) server_.asking_.erase(who_);
+            share_->tell_load(--server_.load_);
         }
         server_.slot_free_->ring();
     }
@@ -73,6 +76,7 @@ class PeerServer::Asking {
 
   private:
     PeerServer& server_;
+    const std::shared_ptr<Share> share_;
     const std::string who_;
     bool has_slot_ = false;
 };
@@ -184,7 +188,7 @@ Task<Response> PeerServer::piece(Request& request) {
     if (!share) co_return plain(404, "no such swarm is here");
     const auto piece = number(request.parameter("piece"));
     if (!piece || !share->has(*piece)) co_return plain(404, "that piece is not here");
-    const auto asking = std::make_shared<Asking>(*this, request.peer->address);
+    const auto asking = std::make_shared<Asking>(*this, share, request.peer->address);
     if (!co_await take_slot(*asking, share->count_sent(*piece))) co_return plain(503, "all slots are taken");
     const uint64_t size_bytes = share->table().at(*piece).size_bytes;
     const std::string swarm(request.parameter("swarm"));
@@ -209,7 +213,7 @@ Task<Response> PeerServer::piece(Request& request) {
 Task<Response> PeerServer::manifest(Request& request) {
     const auto share = find(request.parameter("swarm"));
     if (!share) co_return plain(404, "no such swarm is here");
-    const auto asking = std::make_shared<Asking>(*this, request.peer->address);
+    const auto asking = std::make_shared<Asking>(*this, share, request.peer->address);
     if (!co_await take_slot(*asking, 0)) co_return plain(503, "all slots are taken");
     auto opened = co_await offload(disk_, [&] { return share->bytes().open_manifest(); });
     if (!opened) co_return not_given(opened.error());

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "zcdp/base/bell.hpp"
 #include "zcdp/base/assert.hpp"
+#include "zcdp/base/bell.hpp"
 
 namespace zcdp::swarm {
 
@@ -40,7 +40,16 @@ void Share::tell(const HaveMap& have, const HaveMap& there, const HaveMap& drawi
     {
         const MutexLock lock(mutex_);
         if (news_.have == have && news_.there == there && news_.drawing == drawing) return;
-        news_ = {news_.version + 1, have, there, drawing};
+        news_ = {news_.version + 1, have, there, drawing, news_.load};
+    }
+    changed_->ring();
+}
+
+void Share::tell_load(uint64_t pieces_asked) {
+    {
+        const MutexLock lock(mutex_);
+        if (std::exchange(news_.load, pieces_asked) == pieces_asked) return;
+        ++news_.version;
     }
     changed_->ring();
 }
@@ -66,7 +75,7 @@ Task<std::optional<News>> Share::news_after(uint64_t version, uint64_t wait_ms) 
         News now = news();
         if (now.version != version) {
             if (!has_waited) co_return now;
-            co_await sleep_ms(kTogetherMs);
+            co_await sleep_ms(kTogetherMs + News::encoded_bytes(table_.pieces()) / kTogetherBytes);
             co_return news();
         }
         if (end.passed() || is_closed()) co_return std::nullopt;

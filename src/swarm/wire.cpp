@@ -19,10 +19,11 @@ std::string manifest_target(std::string_view swarm) { return fmt::format("/v1/sw
 std::string News::encode() const {
     std::string out;
     put_u64(out, version);
+    put_u64(out, load);
     return out + have.encode() + there.encode() + drawing.encode();
 }
 
-size_t News::encoded_bytes(uint64_t pieces) { return kU64Bytes + 3 * HaveMap::encoded_bytes(pieces); }
+size_t News::encoded_bytes(uint64_t pieces) { return 2 * kU64Bytes + 3 * HaveMap::encoded_bytes(pieces); }
 
 Result<News> News::decode(std::string_view bytes, uint64_t pieces) {
     if (bytes.size() != encoded_bytes(pieces))
@@ -30,6 +31,8 @@ Result<News> News::decode(std::string_view bytes, uint64_t pieces) {
                      "a member's news");
     News news;
     news.version = get_u64(bytes);
+    bytes.remove_prefix(kU64Bytes);
+    news.load = get_u64(bytes);
     bytes.remove_prefix(kU64Bytes);
     const size_t map_bytes = HaveMap::encoded_bytes(pieces);
     ZCDP_TRY(news.have, HaveMap::decode(bytes.substr(0, map_bytes), pieces));

@@ -79,6 +79,12 @@ def on_its_own_node(scenario):
     return scenario
 
 
+def on_a_quiet_machine(scenario):
+    """One that measures time, or takes every processor: nothing else may run on this machine meanwhile."""
+    scenario.needs_quiet = True
+    return scenario
+
+
 class Kit:
     """The cluster of a run. Starts it unless one is up already (then it is left as it was found)."""
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files (none: all), --but FILE, --verbose.
+"""Runs the scenarios on one real cluster. Needs root. Arguments: names of scenarios or files (none: all), --but FILE, --verbose,
+--quiet-machine only|not: those alone that must have this machine to themselves, or all others.
 
 Each scenario is a function `NAME(kit, scene)` in tests/cluster/scenarios/*.py; its name says the behaviour. One that passes
 is a line of output when all are run, and what it skipped (each check is printed when scenarios were named, and at --verbose). A failing one prints
@@ -27,7 +28,7 @@ from tests.cluster.kit import Kit, Scene, run  # noqa: E402
 from tests.support.harness import skip  # noqa: E402
 
 
-def scenarios(wanted, but):
+def scenarios(wanted, but, quiet):
     out = []
     for path in sorted((ROOT / "tests/cluster/scenarios").glob("*.py")):
         module = importlib.import_module(f"tests.cluster.scenarios.{path.stem}")
@@ -36,6 +37,7 @@ def scenarios(wanted, but):
             if (
                 own
                 and path.stem not in but
+                and (not quiet or (quiet == "only") == getattr(function, "needs_quiet", False))
                 and list(inspect.signature(function).parameters) == ["kit", "scene"]
                 and (not wanted or path.stem in wanted or name in wanted)
             ):
@@ -126,9 +128,10 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--but", action="append", default=[], metavar="FILE")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--quiet-machine", choices=("only", "not"))
     options = parser.parse_args()
     verbose = bool(options.names) or options.verbose
-    chosen = scenarios(options.names, options.but)
+    chosen = scenarios(options.names, options.but, options.quiet_machine)
     if not chosen:
         print("no such scenario")
         return 1

@@ -215,7 +215,7 @@ class SimSwarm {
     void hear(uint32_t index, uint32_t from) {
         if (is_source(from)) return members_[index].chooser->has_all(from);
         const Chooser& other = *members_[from].chooser;
-        members_[index].chooser->has(from, News{0, other.mine(), other.there(), other.drawing()});
+        members_[index].chooser->has(from, News{0, other.mine(), other.there(), other.drawing(), load_of(from)});
     }
 
     void handle(const Event& event) {
@@ -300,7 +300,10 @@ class SimSwarm {
         if (member.lost) return at(now_ms_ + options_.latency_ms, What::failed, by, 0, ask);
         member.to_send.push_back({by, ask});
         send(index);
+        tell(index);
     }
+
+    uint64_t load_of(uint32_t index) const { return members_[index].sending + members_[index].to_send.size(); }
 
     void failed(uint32_t index, const Ask& ask) {
         Member& member = members_[index];
@@ -354,7 +357,7 @@ class SimSwarm {
         Member& member = members_[index];
         if (from != kOrigin) --members_[from].sending;
         if (!member.lost) take(index, ask);
-        if (from != kOrigin && !members_[from].lost) send(from);
+        if (from != kOrigin && !members_[from].lost) send(from), tell(from);
     }
 
     void take(uint32_t index, const Ask& ask) {

@@ -87,6 +87,9 @@ class KeyIndex {
     Result<bool> is_folder(const std::string& key, int64_t now);
     /// How many there are, those among them whose time is over and that expire() has not met yet.
     uint64_t keys() const;
+    /// There are as many as may be; and what is said of one more.
+    bool is_full() const;
+    Error quota_error(const std::string& key) const;
 
     /// Points the key at another version, in one transaction. Errors: source_changed: not `if_version`; no_space: over
     /// quota_keys; both with the numbers.
@@ -116,6 +119,7 @@ class KeyIndex {
 
   private:
     struct Parts;
+    class Reading;
     explicit KeyIndex(std::unique_ptr<Parts> parts);
     const std::unique_ptr<Parts> parts_;
 };

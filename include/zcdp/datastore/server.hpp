@@ -26,10 +26,10 @@ using Authoriser = std::function<bool(std::string_view user, Verb verb, std::str
 
 /// How long what is needed no more stays; tests shorten it.
 struct ServerTimes {
-    uint64_t upload_idle_s = 3600;   ///< an upload that nobody spoke to
-    uint64_t reader_grace_s = 600;   ///< a version that is removed, or fell out of the history, since it was read last
-    uint64_t orphan_grace_s = 600;   ///< a snapshot that was made and that no key came to point at
-    uint64_t blob_grace_s = 3600;    ///< a content that no snapshot needs
+    uint64_t upload_idle_s = 3600;  ///< an upload that nobody spoke to
+    uint64_t reader_grace_s = 600;  ///< a version that is removed, or fell out of the history, since it was read last
+    uint64_t orphan_grace_s = 600;  ///< a snapshot that was made and that no key came to point at
+    uint64_t blob_grace_s = 3600;   ///< a content that no snapshot needs
     uint64_t partial_grace_s = 86'400;  ///< the chunks of a long file whose upload does not go on
 };
 

@@ -2,9 +2,9 @@
 // in-memory network (docs/design.md section 6). Pure but for the clock's and the randomness's interfaces.
 //
 // Who uses it says what happens (a neighbour has a piece, a piece arrived, an ask failed) and then takes what to ask.
-//  - Of a getter: a random piece that it has and this member wants, some at a time. Random does as well as rarest
-//    first, and needs no knowledge of the whole. No more at once than a server sends at once: what waits at one member
-//    longer could be had of another sooner, and nothing is asked for twice.
+//  - Of a getter: a piece that it has and this member wants, the rarest of a few random ones. Of those whom least is
+//  asked of, as they say; and little at once, for
+//    what comes soon is soon given on.
 //  - Of the source, which is the origin or neighbours that have had all from the start: what falls to this member
 //    (draws.hpp). Of the origin nothing more than once while that is over the budget (origin_budget.hpp) and somebody
 //    who can be reached has the piece or draws it, nor for some times its usual time while nobody is known to; then it
@@ -36,8 +36,8 @@ namespace zcdp::swarm {
 
 struct ChooserOptions {
     uint32_t window = 1;     ///< pieces asked of one neighbour at once; of holders more by a member without others
-    uint32_t asks_most = 6;  ///< of all getters at once
-    uint32_t asks_while_drawing = 4;
+    uint32_t asks_most = 4;  ///< of all getters at once
+    uint32_t asks_while_drawing = 3;
     uint32_t draws_most = 8;    ///< of the source at once
     uint32_t draws_alone = 32;  ///< the same for a member without others: as many as an ordinary sync
     uint32_t last_pieces = 16;  ///< with so many missing, or a 32nd of all if that is less, one is asked for twice
@@ -119,6 +119,7 @@ class Chooser {
         HaveMap drawing;
         bool is_holder = false;
         uint32_t asked = 0;
+        uint64_t load = 0;    ///< as it said last, and what was asked of it since
         double usual_ms = 0;  ///< smoothed time of its answers; 0: none yet
     };
 
@@ -140,11 +141,13 @@ class Chooser {
     void note(std::vector<Ask>& out, Ask ask);
     void settle(std::vector<Asked>::iterator asked);
     std::optional<uint64_t> wanted_of(const Known& getter) const;
+    size_t neighbours_with(uint64_t piece) const;
     uint32_t draws_most() const;
     uint32_t holder_window() const;
     std::optional<Neighbour> free_holder() const;
     std::optional<Neighbour> another(uint64_t piece) const;
     bool is_asked(uint64_t piece) const;
+    uint32_t asks_most() const;
     std::vector<Neighbour> free_getters() const;
     uint64_t missing() const { return mine_.pieces() - mine_.count(); }
     int64_t late_ns(const Asked& asked) const;

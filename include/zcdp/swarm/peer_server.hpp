@@ -76,6 +76,7 @@ class PeerServer {
     std::map<std::string, uint32_t> asking_ ZCDP_GUARDED_BY(mutex_);           ///< by address, those with a slot, too
     std::set<std::pair<uint32_t, uint64_t>> waiting_ ZCDP_GUARDED_BY(mutex_);  ///< how often sent; in the order asked
     uint64_t asked_ ZCDP_GUARDED_BY(mutex_) = 0;
+    uint64_t load_ ZCDP_GUARDED_BY(mutex_) = 0;  ///< those that ask
     bool is_closed_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 

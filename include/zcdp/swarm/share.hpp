@@ -65,6 +65,8 @@ class Share {
     News news() const;
     /// Replaces the three maps, which have as many pieces; who waits for news is woken when they differ.
     void tell(const HaveMap& have, const HaveMap& there, const HaveMap& drawing);
+    /// How many pieces are asked of this node now, of whatever dataset; said when one of this is asked for or sent.
+    void tell_load(uint64_t pieces_asked);
     /// Nobody waits for news from now on.
     void close();
     /// The news once their version is another one, and a moment more, so that what comes together is told together;
@@ -72,7 +74,7 @@ class Share {
     Task<std::optional<News>> news_after(uint64_t version, uint64_t wait_ms);
 
   private:
-    static constexpr uint64_t kTogetherMs = 10;
+    static constexpr uint64_t kTogetherMs = 10, kTogetherBytes = 1024;  ///< a millisecond more for so many of news
     bool is_closed() const;
     const PieceTable table_;
     const std::shared_ptr<const PieceBytes> bytes_;

@@ -30,6 +30,7 @@ struct News {
     HaveMap have;          ///< what it has
     HaveMap there;         ///< what it believes some getter has
     HaveMap drawing;       ///< what it draws now
+    uint64_t load = 0;     ///< how many pieces are asked of it now: those that it sends, and those that wait
 
     std::string encode() const;
     /// Of what encode() gives.

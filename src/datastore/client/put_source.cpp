@@ -29,6 +29,8 @@ Result<std::vector<std::string>> read_ignored(Fs& fs, int folder, const std::str
     const auto file = fs.open_following(folder, kIgnoreFile, O_RDONLY | O_NONBLOCK);
     if (!file && is_gone(file.error())) return std::vector<std::string>();
     if (!file) return system_error(file.error(), "opening", name);
+    const auto st = fs.stat_fd(file->get());
+    if (st && !S_ISREG(st->st_mode)) return std::vector<std::string>();  // says nothing; the walk finds it, too
     std::string text(kIgnoreBytesMost + 1, '\0');
     const auto got = fs.read(file->get(), std::as_writable_bytes(std::span(text)), 0);
     if (!got) return system_error(got.error(), "reading", name);

@@ -39,8 +39,8 @@ Result<std::unique_ptr<ChunkIndex>> ChunkIndex::open_now(const std::string& path
     auto index = std::unique_ptr<ChunkIndex>(new ChunkIndex);
     const MutexLock lock(index->mutex_);
     ZCDP_TRY(index->db_, sqlite::Database::open(path, true));
-    for (const char* sql : {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -4096",
-                            kSchema})
+    for (const char* sql :
+         {"PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -4096", kSchema})
         ZCDP_CHECK(index->db_.execute(sql));
     ZCDP_CHECK(index->prepare());
     return index;

@@ -1,68 +1,36 @@
-#include "zcdp/datastore/key_index.hpp"
+// Opening, and what is asked. What changes: key_changes.cpp.
+#include "src/datastore/keys/key_index.hpp"
 
-#include "src/datastore/keys/key_reader.hpp"
-#include "src/datastore/keys/key_writer.hpp"
-#include "zcdp/base/guarded.hpp"
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "zcdp/datastore/key.hpp"
 
 namespace zcdp::datastore {
 namespace {
 
-constexpr size_t kReaders = 4;  ///< each has a page cache of 4 MiB
+using State = FoundVersion::State;
+
+Error no_key(const std::string& key) { return Error(ErrorKind::not_found, "there is no such key", key); }
+
+Error no_version(const std::string& key, uint64_t version) {
+    return Error(ErrorKind::not_found, fmt::format("has no version {}", version), key);
+}
 
 }  // namespace
 
-/// One connection that writes, under its lock, and some that read, each lent to one thread at a time.
-struct KeyIndex::Parts {
-    Mutex writing;
-    std::unique_ptr<KeyWriter> writer ZCDP_GUARDED_BY(writing) ZCDP_PT_GUARDED_BY(writing);
-    std::atomic<uint64_t> keys{0};
-
-    Mutex lending;
-    ConditionVariable given_back;
-    std::vector<std::unique_ptr<KeyReader>> readers ZCDP_GUARDED_BY(lending);
-
-    template <class Ask>
-    auto read(Ask ask) {
-        std::unique_ptr<KeyReader> reader;
-        {
-            const MutexLock lock(lending);
-            while (readers.empty()) given_back.wait(lending);
-            reader = std::move(readers.back());
-            readers.pop_back();
-        }
-        auto answer = ask(*reader);
-        {
-            const MutexLock lock(lending);
-            readers.push_back(std::move(reader));
-        }
-        given_back.notify_one();
-        return answer;
-    }
-
-    template <class Change>
-    auto write(Change change) {
-        const MutexLock lock(writing);
-        auto done = change(*writer);
-        keys.store(writer->keys(), std::memory_order_relaxed);
-        return done;
-    }
-};
-
 Result<std::unique_ptr<KeyIndex>> KeyIndex::open(const std::string& path, KeyIndexOptions options) {
     auto parts = std::make_unique<Parts>();
-    ZCDP_TRY(auto writer, KeyWriter::open(path, options));
+    parts->options = options;
+    parts->options.keep_versions = std::max<uint64_t>(1, options.keep_versions);
+    ZCDP_TRY(parts->writer, KeyWriter::open(path));
     std::vector<std::unique_ptr<KeyReader>> readers;
-    while (readers.size() < kReaders) {
+    while (readers.size() < Parts::kReaders) {
         ZCDP_TRY(auto reader, KeyReader::open(path));
         readers.push_back(std::move(reader));
     }
-    ZCDP_TRY(const uint64_t keys, readers.front()->count());
-    writer->set_keys(keys);
-    parts->keys = keys;
-    {
-        const MutexLock lock(parts->writing);
-        parts->writer = std::move(writer);
-    }
+    ZCDP_TRY(parts->keys, readers.front()->count());
     {
         const MutexLock lock(parts->lending);
         parts->readers = std::move(readers);
@@ -73,69 +41,64 @@ Result<std::unique_ptr<KeyIndex>> KeyIndex::open(const std::string& path, KeyInd
 KeyIndex::KeyIndex(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 KeyIndex::~KeyIndex() = default;
 
+uint64_t KeyIndex::keys() const { return parts_->keys.load(std::memory_order_relaxed); }
+
 Result<Item> KeyIndex::find(const std::string& key, uint64_t version, int64_t now) {
-    return parts_->read([&](KeyReader& reader) { return reader.find(key, version, now); });
+    const Reading reading(*parts_);
+    ZCDP_TRY(const auto present, reading->row(key, now));
+    if (!present) return no_key(key);
+    if (version == 0 || version == present->version) return item_of(*present, last_segment(key));
+    ZCDP_TRY(const auto older, reading->older(*present, version));
+    if (older.empty()) return no_version(key, version);
+    return item_of(older.front(), last_segment(key));
 }
 
+/// A version only moves from the keys to the history to the retired: who looks in this order does not miss it.
 Result<FoundVersion> KeyIndex::find_to_read(const std::string& key, uint64_t version, int64_t now) {
-    return parts_->read([&](KeyReader& reader) { return reader.find_to_read(key, version, now); });
+    const Reading reading(*parts_);
+    ZCDP_TRY(const auto present, reading->row(key, now));
+    if (version == 0 && !present) return no_key(key);
+    if (present && (version == 0 || version == present->version))
+        return FoundVersion{State::kept, present->version, present->kind, present->snapshot};
+    ZCDP_TRY(const auto older, reading->not_present(key, version));
+    if (older) return *older;
+    ZCDP_TRY(const uint64_t removed, reading->removed_version(key));
+    if (version < (present ? present->version : removed + 1)) return FoundVersion{State::gone, version, {}, {}};
+    return present ? no_version(key, version) : no_key(key);
 }
 
 Result<std::vector<Item>> KeyIndex::history(const std::string& key, int64_t now) {
-    return parts_->read([&](KeyReader& reader) { return reader.history(key, now); });
+    const Reading reading(*parts_);
+    ZCDP_TRY(const auto present, reading->row(key, now));
+    if (!present) return no_key(key);
+    ZCDP_TRY(const auto older, reading->older(*present));
+    std::vector<Item> items{item_of(*present, last_segment(key))};
+    for (const KeyRow& row : older) items.push_back(item_of(row, last_segment(key)));
+    return items;
 }
 
 Result<ItemPage> KeyIndex::list(const std::string& prefix, bool recursive, const std::string& after, uint64_t limit,
                                 int64_t now) {
-    return parts_->read([&](KeyReader& reader) { return reader.list(prefix, recursive, after, limit, now); });
+    KeyReader::Range range;
+    range.base = prefix.empty() ? "" : prefix + "/";
+    range.end = prefix.empty() ? std::string(KeyReader::kBehindAll) : prefix + static_cast<char>('/' + 1);
+    range.behind = std::max(range.base, after.ends_with('/') ? after + std::string(KeyReader::kBehindAll) : after);
+    range.recursive = recursive, range.items_most = limit + 1, range.now = now;
+    ItemPage page;
+    const Reading reading(*parts_);
+    for (bool more = true; more;) {
+        ZCDP_TRY(more, reading->add_items(page, range));
+    }
+    if (page.items.size() <= limit) return page;
+    page.items.pop_back();
+    const Item& last = page.items.back();
+    page.next = last.is_directory ? last.key + "/" : last.key;
+    return page;
 }
 
 Result<bool> KeyIndex::is_folder(const std::string& key, int64_t now) {
-    return parts_->read([&](KeyReader& reader) { return reader.is_folder(key, now); });
-}
-
-uint64_t KeyIndex::keys() const { return parts_->keys.load(std::memory_order_relaxed); }
-
-Result<Switched> KeyIndex::switch_to(const NewVersion& version, int64_t now) {
-    return parts_->write([&](KeyWriter& writer) { return writer.switch_to(version, now); });
-}
-
-Result<bool> KeyIndex::remove(const std::string& key, int64_t now) {
-    return parts_->write([&](KeyWriter& writer) { return writer.remove(key, now); });
-}
-
-Result<RemovedKeys> KeyIndex::remove_below(const std::string& prefix, const std::string& from, uint64_t limit,
-                                           int64_t now) {
-    return parts_->write([&](KeyWriter& writer) { return writer.remove_below(prefix, from, limit, now); });
-}
-
-Result<uint64_t> KeyIndex::expire(int64_t now, uint64_t limit) {
-    return parts_->write([&](KeyWriter& writer) { return writer.expire(now, limit); });
-}
-
-Result<> KeyIndex::intend(const store::SnapshotId& snapshot, int64_t now) {
-    return parts_->write([&](KeyWriter& writer) { return writer.intend(snapshot, now); });
-}
-
-Result<std::vector<store::SnapshotId>> KeyIndex::unreferenced(int64_t before, uint64_t limit) {
-    return parts_->write([&](KeyWriter& writer) { return writer.unreferenced(before, limit); });
-}
-
-Result<bool> KeyIndex::is_unreferenced(const store::SnapshotId& snapshot) {
-    return parts_->write([&](KeyWriter& writer) { return writer.is_unreferenced(snapshot); });
-}
-
-Result<> KeyIndex::forget(const store::SnapshotId& snapshot) {
-    return parts_->write([&](KeyWriter& writer) { return writer.forget(snapshot); });
-}
-
-Result<uint64_t> KeyIndex::let_go(int64_t before, int64_t now, uint64_t limit,
-                                  const std::function<bool(const store::SnapshotId&)>& in_use) {
-    return parts_->write([&](KeyWriter& writer) { return writer.let_go(before, now, limit, in_use); });
-}
-
-Result<uint64_t> KeyIndex::forget_removed(int64_t before, uint64_t limit) {
-    return parts_->write([&](KeyWriter& writer) { return writer.forget_removed(before, limit); });
+    ZCDP_TRY(const ItemPage page, list(key, true, "", 1, now));
+    return !page.items.empty();
 }
 
 }  // namespace zcdp::datastore

@@ -1,57 +1,69 @@
-// What changes in keys.db, over the one connection that writes: each call is one transaction. See KeyIndex.
+// The rows of keys.db as they are changed, over the one connection that writes. What is changed together, and when, is
+// KeyIndex's matter; it holds the transaction.
 //
 // Thread rule: one thread at a time.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "src/datastore/keys/key_rows.hpp"
 
 namespace zcdp::datastore {
 
+/// A version that is kept for its readers alone.
+struct RetiredVersion {
+    std::string key;
+    uint64_t version = 0;
+    KeyKind kind = KeyKind::tree;
+    store::SnapshotId snapshot;
+};
+
 class KeyWriter {
   public:
-    static Result<std::unique_ptr<KeyWriter>> open(const std::string& path, KeyIndexOptions options);
+    static Result<std::unique_ptr<KeyWriter>> open(const std::string& path);
+    Result<sqlite::Transaction> transaction() { return sqlite::Transaction::begin(db_); }
 
-    Result<Switched> switch_to(const NewVersion& version, int64_t now);
-    Result<bool> remove(const std::string& key, int64_t now);
-    Result<RemovedKeys> remove_below(const std::string& prefix, const std::string& from, uint64_t limit, int64_t now);
-    Result<uint64_t> expire(int64_t now, uint64_t limit);
+    // Keys, their history, and what is left of them.
+    Result<std::optional<KeyRow>> row(const std::string& key);
+    Result<> put(const KeyRow& row);
+    Result<> set_expiry(const std::string& key, int64_t expires_unix_s);
+    Result<> put_history(const KeyRow& row);
+    /// The oldest version of the history becomes a retired one.
+    Result<> retire_oldest(const std::string& key, int64_t now);
+    /// The key goes: all its versions are retired, and its number is remembered.
+    Result<> remove(const KeyRow& row, int64_t now);
+    /// The number that a removed key had reached, 0 for none; it is remembered no more.
+    Result<uint64_t> take_removed(const std::string& key);
+    Result<uint64_t> drop_removed_before(int64_t before, uint64_t limit);
+    /// At most `limit` of the keys k with behind < k < end, in order.
+    Result<std::vector<KeyRow>> between(const std::string& behind, const std::string& end, uint64_t limit);
+    Result<std::vector<KeyRow>> over(int64_t now, uint64_t limit);
 
+    // Retired versions.
+    Result<std::vector<RetiredVersion>> retired_before(int64_t before, uint64_t limit);
+    Result<> touch(const RetiredVersion& version, int64_t now);
+    /// With its reference.
+    Result<> drop(const RetiredVersion& version);
+
+    // Snapshots and how many versions need them.
+    Result<> refer(const store::SnapshotId& snapshot);
     Result<> intend(const store::SnapshotId& snapshot, int64_t now);
     Result<std::vector<store::SnapshotId>> unreferenced(int64_t before, uint64_t limit);
-    Result<bool> is_unreferenced(const store::SnapshotId& snapshot);
+    Result<uint64_t> references(const store::SnapshotId& snapshot);
     Result<> forget(const store::SnapshotId& snapshot);
-    Result<uint64_t> let_go(int64_t before, int64_t now, uint64_t limit,
-                            const std::function<bool(const store::SnapshotId&)>& in_use);
-    Result<uint64_t> forget_removed(int64_t before, uint64_t limit);
-
-    /// How many keys there are: what the caller set at first, and every change since that was committed.
-    uint64_t keys() const { return keys_; }
-    void set_keys(uint64_t keys) { keys_ = keys; }
 
   private:
     Result<> prepare();
-    Result<std::optional<KeyRow>> row(const std::string& key);
-    Result<std::optional<KeyRow>> live_row(const std::string& key, int64_t now, uint64_t& keys);
-    Result<uint64_t> next_version(const NewVersion& version, const std::optional<KeyRow>& before, uint64_t& keys);
-    Result<> put_row(const KeyRow& row);
-    Result<> put_history(const KeyRow& row);
-    Result<> retire(const std::string& key, int64_t now);
-    Result<> retire_row(const std::string& key, uint64_t version, KeyKind kind, const store::SnapshotId& snapshot,
-                        int64_t now);
-    Result<> remove_row(const KeyRow& row, int64_t now);
-    Result<> refer(const store::SnapshotId& snapshot);
+    Result<> retire(const RetiredVersion& version, int64_t now);
+    Result<std::vector<KeyRow>> all_of(sqlite::Statement& statement);
 
     sqlite::Database db_;
-    sqlite::Statement get_, put_, drop_, set_expiry_, below_, expired_, put_history_, oldest_, drop_history_, put_retired_,
-        old_retired_, touch_retired_, drop_retired_, get_removed_, put_removed_, drop_removed_, drop_old_removed_, refer_,
-        unrefer_, intend_, unreferenced_, references_, forget_;
-    KeyIndexOptions options_;
-    uint64_t keys_ = 0;
+    sqlite::Statement get_, put_, drop_, set_expiry_, below_, expired_, put_history_, oldest_, drop_history_,
+        put_retired_, old_retired_, touch_retired_, drop_retired_, get_removed_, put_removed_, drop_removed_,
+        drop_old_removed_, refer_, unrefer_, intend_, unreferenced_, references_, forget_;
 };
 
 }  // namespace zcdp::datastore

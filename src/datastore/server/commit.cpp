@@ -109,7 +109,8 @@ Answered<store::SnapshotInfo> Commit::build(const Fd& manifest, const store::Sna
     ZCDP_TRY(const auto builder, parts_.store->build_snapshot());
     ZCDP_CHECK(add_entries(manifest, *builder));
     ZCDP_TRY(store::SnapshotInfo built, builder->commit("key:" + upload_.key, Revision()));
-    if (built.id != id) return Error(ErrorKind::corrupt, "came with a manifest that is written in another way", upload_.key);
+    if (built.id != id)
+        return Error(ErrorKind::corrupt, "came with a manifest that is written in another way", upload_.key);
     return built;
 }
 

@@ -88,8 +88,8 @@ Answered<FileRequests::Opened> FileRequests::open_file(const std::string& key, u
 /// The whole of it or the range that is asked for.
 Answered<Response> FileRequests::respond(const Request& request, Opened opened) {
     const std::string tag = "\"" + opened.version.snapshot.str() + "\"";
-    RangeAnswer range = net::server::evaluate_range(request.header("range"), request.header("if-range"), tag,
-                                                    opened.size_bytes);
+    RangeAnswer range =
+        net::server::evaluate_range(request.header("range"), request.header("if-range"), tag, opened.size_bytes);
     if (range.kind == RangeKind::unsatisfiable)
         return Refused(416, Error(ErrorKind::refused, fmt::format("has {} bytes", opened.size_bytes),
                                   std::string(request.parameter("key"))));
@@ -116,8 +116,7 @@ Task<Answered<Response>> FileRequests::file(Request& request, RequestBody&) {
     ZCDP_CO_TRY(const std::string key, key_of(parts_, request, Verb::get));
     ZCDP_CO_TRY(const uint64_t version, number_or_0(request, "version"));
     const std::string* path = request.query_value("path");
-    if (!path || !is_file_path(*path))
-        co_return Refused(Error(ErrorKind::refused, "names no file by ?path=", key));
+    if (!path || !is_file_path(*path)) co_return Refused(Error(ErrorKind::refused, "names no file by ?path=", key));
     const auto open = [&] { return open_file(key, version, *path); };
     ZCDP_CO_TRY(Opened opened, co_await offload(parts_.pool, open));
     co_return respond(request, std::move(opened));

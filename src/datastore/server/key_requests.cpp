@@ -65,8 +65,8 @@ Task<Answered<Response>> KeyRequests::list(Request& request, RequestBody&) {
     const std::string* after = request.query_value("after");
     if (auto refused = forbidden(parts_, request, Verb::list, prefix)) co_return *refused;
     const auto look = [&] {
-        return parts_.keys->list(prefix, recursive, after ? *after : "", std::min(limit.value_or(kPageItems), kPageItems),
-                                 parts_.now());
+        return parts_.keys->list(prefix, recursive, after ? *after : "",
+                                 std::min(limit.value_or(kPageItems), kPageItems), parts_.now());
     };
     ZCDP_CO_TRY(const ItemPage page, co_await offload(parts_.pool, look));
     co_return json_response(200, page.json());
@@ -122,9 +122,7 @@ Task<Answered<uint64_t>> KeyRequests::remove_all(std::string key) {
     uint64_t removed = 0;
     std::string from;
     do {
-        const auto remove_some = [&] {
-            return parts_.keys->remove_below(key, from, kRemovedAtOnce, parts_.now());
-        };
+        const auto remove_some = [&] { return parts_.keys->remove_below(key, from, kRemovedAtOnce, parts_.now()); };
         ZCDP_CO_TRY(RemovedKeys some, co_await offload(parts_.pool, remove_some));
         removed += some.keys;
         from = std::move(some.next);

@@ -21,8 +21,8 @@ bool is_file_path(std::string_view path);
 class ManyFiles {
   public:
     static constexpr size_t kPathsMax = 4'096, kPathsBytesMax = size_t{17} << 20;
-    static constexpr uint64_t kFileBytesMax = 8 << 20;   ///< of each
-    static constexpr uint64_t kBytesMax = 64 << 20;      ///< of all together, beside the first
+    static constexpr uint64_t kFileBytesMax = 8 << 20;  ///< of each
+    static constexpr uint64_t kBytesMax = 64 << 20;     ///< of all together, beside the first
     static constexpr size_t kMemoryBytes = 1 << 20;
 
     /// A body's paths, one a line. Errors: refused: too many, or what is no file's path.
@@ -44,8 +44,8 @@ class ManyFiles {
     Fs& fs_;
     const Fd tree_;
     const std::vector<std::string> paths_;
-    size_t next_ = 0;       ///< the path that is opened next
-    Fd file_;               ///< of which not all is in the answer
+    size_t next_ = 0;                   ///< the path that is opened next
+    Fd file_;                           ///< of which not all is in the answer
     uint64_t at_ = 0, size_bytes_ = 0;  ///< in it
     uint64_t total_bytes_ = 0;
     std::string piece_;

@@ -34,7 +34,8 @@ void Missing::look(std::span<const ContentRecord> contents) {
             continue;
         }
         auto content = upload_->find_long(record.digest);
-        const uint64_t left = parts_.store->hold_partial(*upload_->hold, store::ByDigest{record.digest}, record.size_bytes);
+        const uint64_t left =
+            parts_.store->hold_partial(*upload_->hold, store::ByDigest{record.digest}, record.size_bytes);
         if (!content) {
             content = parts_.long_contents.get({record.digest, record.size_bytes, record.executable}, record.chunks);
             upload_->keep_long(content);
@@ -72,9 +73,7 @@ Answered<> Missing::reserve() {
 }
 
 /// All before the chunk that is looked at are decided.
-uint64_t Missing::decided_bits() const {
-    return at_ == long_.size() ? count_ : long_[at_].first_bit + at_chunk_;
-}
+uint64_t Missing::decided_bits() const { return at_ == long_.size() ? count_ : long_[at_].first_bit + at_chunk_; }
 
 Task<Result<>> Missing::send(net::server::BodySink& sink) {
     uint64_t sent = 0;

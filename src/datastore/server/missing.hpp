@@ -52,7 +52,7 @@ class Missing {
     Room missing_;
     uint64_t long_bytes_ = 0;  ///< of missing_, those of contents of more than one chunk
     std::vector<Long> long_;
-    size_t at_ = 0;         ///< the one of long_ that is decided now
+    size_t at_ = 0;          ///< the one of long_ that is decided now
     uint64_t at_chunk_ = 0;  ///< and its chunk
 };
 

@@ -19,7 +19,7 @@ namespace {
 
 using net::server::Access;
 
-constexpr unsigned kFileThreads = 16;             ///< what blocks is done by so many at once
+constexpr unsigned kFileThreads = 16;  ///< what blocks is done by so many at once
 constexpr unsigned kLoopsLeast = 2, kLoopsMax = 8;
 constexpr uint64_t kPatienceMs = 1'500, kLookMs = 2'000;
 constexpr int64_t kReadAgainNs = 10'000'000'000;  ///< tokens and certificates may have changed
@@ -43,8 +43,8 @@ Result<> check_keys(store::Store& store, Fs& fs) {
     if (fs.stat(AT_FDCWD, keys.c_str())) return {};
     ZCDP_TRY(const auto snapshots, store.list());
     if (snapshots.empty()) return {};
-    return Error(ErrorKind::refused, fmt::format("has {} snapshots and no keys.db: nothing says what they are called",
-                                                 snapshots.size()),
+    return Error(ErrorKind::refused,
+                 fmt::format("has {} snapshots and no keys.db: nothing says what they are called", snapshots.size()),
                  store.root(), "put keys.db back, or use another --root");
 }
 
@@ -95,9 +95,9 @@ Task<std::optional<Response>> DataServer::authenticate(Request& request) {
     if (verdict == Tokens::Verdict::counts) co_return std::nullopt;
     parts_.counts.denied.add();
     const bool missing = verdict == Tokens::Verdict::missing;
-    Response refused = refusal({missing ? 401 : 403, Error(ErrorKind::denied,
-                                                           missing ? "a token is needed" : "the token does not count",
-                                                           "", "name the file with it by --token-file or ZCDP_TOKEN_FILE")});
+    Response refused = refusal(
+        {missing ? 401 : 403, Error(ErrorKind::denied, missing ? "a token is needed" : "the token does not count", "",
+                                    "name the file with it by --token-file or ZCDP_TOKEN_FILE")});
     if (missing) refused.headers += "WWW-Authenticate: Bearer\r\n";
     co_return refused;
 }
@@ -105,8 +105,8 @@ Task<std::optional<Response>> DataServer::authenticate(Request& request) {
 Task<Response> health(Request&, RequestBody&) { co_return json_response(200, "{\"status\":\"ok\"}"); }
 
 Task<Response> no_such_request(Request& request, RequestBody&) {
-    co_return refusal(Refused(Error(ErrorKind::not_found, "is nothing that a data store answers",
-                                    request.method + " " + request.target)));
+    co_return refusal(Refused(
+        Error(ErrorKind::not_found, "is nothing that a data store answers", request.method + " " + request.target)));
 }
 
 void DataServer::add_routes() {
@@ -139,10 +139,10 @@ Result<> DataServer::bind(net::KeyPair certificate) {
     wanted.tls = is_certified();
     wanted.certificate_pem = certificate.certificate_pem, wanted.key_pem = certificate.key_pem;
     certificate_ = std::move(certificate);
-    ZCDP_TRY(server_, net::server::Server::open(
-                          std::move(wanted), pool_,
-                          [this](Request& request, RequestBody& body) { return answer(request, body); },
-                          parts_.machine.log));
+    ZCDP_TRY(server_,
+             net::server::Server::open(
+                 std::move(wanted), pool_,
+                 [this](Request& request, RequestBody& body) { return answer(request, body); }, parts_.machine.log));
     url_ = fmt::format("{}://{}:{}", is_certified() ? "https" : "http", server_->address(), server_->port());
     return {};
 }

@@ -16,7 +16,10 @@ namespace zcdp::datastore {
 class Upkeep {
   public:
     Upkeep(Parts& parts, Uploads& uploads)
-        : parts_(parts), uploads_(uploads), started_unix_s_(parts.now()), swept_ns_(parts.machine.clock.monotonic_ns()) {}
+        : parts_(parts),
+          uploads_(uploads),
+          started_unix_s_(parts.now()),
+          swept_ns_(parts.machine.clock.monotonic_ns()) {}
 
     /// Counts what there is, at the start.
     void count();

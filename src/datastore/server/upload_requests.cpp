@@ -111,13 +111,8 @@ Answered<uint64_t> UploadRequests::version_now(const std::string& key) {
 
 /// Before a byte travels: what cannot be is refused.
 Answered<> UploadRequests::check_quotas(const std::string& key, const UploadIntent& intent, bool is_new, bool present) {
-    const uint64_t keys_most = parts_.options.quota_keys, bytes_most = parts_.options.quota_bytes;
-    if (is_new && keys_most > 0 && parts_.keys->keys() >= keys_most)
-        return Refused(kOverQuota, Error(ErrorKind::no_space,
-                                         fmt::format("is one more than the {} keys that there may be, of which there "
-                                                     "are {}",
-                                                     keys_most, parts_.keys->keys()),
-                                         key, "remove keys (zcdp rm), or raise --quota-keys of the server"));
+    const uint64_t bytes_most = parts_.options.quota_bytes;
+    if (is_new && parts_.keys->is_full()) return Refused(kOverQuota, parts_.keys->quota_error(key));
     if (!present && bytes_most > 0 && intent.bytes > bytes_most)
         return Refused(kOverQuota,
                        Error(ErrorKind::no_space,
@@ -131,10 +126,10 @@ Answered<UploadBegun> UploadRequests::begin_now(const std::string& key, UploadIn
     if (!id && !intent.snapshot.empty()) return Error(ErrorKind::refused, "names a snapshot that is none", key);
     ZCDP_TRY(const uint64_t version, version_now(key));
     if (intent.if_version && *intent.if_version != version)
-        return Refused(kPreconditionFailed,
-                       Error(ErrorKind::source_changed,
-                             fmt::format("has version {}, and not {}", version, *intent.if_version), key,
-                             "another wrote it meanwhile: get it, and put again"));
+        return Refused(
+            kPreconditionFailed,
+            Error(ErrorKind::source_changed, fmt::format("has version {}, and not {}", version, *intent.if_version),
+                  key, "another wrote it meanwhile: get it, and put again"));
     std::optional<SnapshotsInUse::Held> held;
     if (id) held.emplace(parts_.in_use, *id);
     const auto info = id ? parts_.store->get(*id) : Result<store::SnapshotInfo>(Error());
@@ -146,8 +141,7 @@ Answered<UploadBegun> UploadRequests::begin_now(const std::string& key, UploadIn
 }
 
 Task<Answered<Response>> UploadRequests::missing(Uploads::Speaking upload, RequestBody& body, uint64_t body_bytes) {
-    auto share =
-        std::make_shared<Budget::Share>(co_await parts_.budget.take(Missing::kMemoryBytes + body_bytes));
+    auto share = std::make_shared<Budget::Share>(co_await parts_.budget.take(Missing::kMemoryBytes + body_bytes));
     std::string room(kReceivedBytes, '\0');
     Records records(body, RecordReader::Bodies::none, room, upload->key, kMissingBytesMax);
     const auto answer = std::make_shared<Missing>(parts_, std::move(upload));

@@ -8,9 +8,8 @@ namespace {
 constexpr size_t kIdDigits = 32;
 
 std::shared_ptr<Upload> ending_on(boost::asio::thread_pool& pool, std::unique_ptr<Upload> upload) {
-    return {upload.release(), [&pool](Upload* ended) {
-                boost::asio::post(pool, [owned = std::unique_ptr<Upload>(ended)] {});
-            }};
+    return {upload.release(),
+            [&pool](Upload* ended) { boost::asio::post(pool, [owned = std::unique_ptr<Upload>(ended)] {}); }};
 }
 
 }  // namespace
@@ -20,8 +19,8 @@ Answered<Uploads::Speaking> Uploads::begin(const std::string& key, UploadIntent 
     auto hold = ingest.hold();
     ZCDP_TRY(auto incoming, ingest.incoming(hold));
     const std::string id = random_.hex(kIdDigits);
-    auto upload = ending_on(pool_, std::make_unique<Upload>(id, key, std::move(intent), std::move(hold),
-                                                            std::move(incoming), quota));
+    auto upload = ending_on(
+        pool_, std::make_unique<Upload>(id, key, std::move(intent), std::move(hold), std::move(incoming), quota));
     const MutexLock lock(mutex_);
     if (known_.size() >= kMost && !make_room())
         return Refused(kTooManyRequests, Error(ErrorKind::throttled, "too many uploads are under way", key));
@@ -67,9 +66,8 @@ void Uploads::end(const std::string& id) {
 void Uploads::end_idle(int64_t idle_ns) {
     const int64_t now = clock_.monotonic_ns();
     const MutexLock lock(mutex_);
-    std::erase_if(known_, [&](const auto& one) {
-        return one.second.speakers == 0 && now - one.second.last_ns >= idle_ns;
-    });
+    std::erase_if(known_,
+                  [&](const auto& one) { return one.second.speakers == 0 && now - one.second.last_ns >= idle_ns; });
     count_.set(known_.size());
 }
 

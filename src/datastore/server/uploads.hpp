@@ -17,7 +17,7 @@ namespace zcdp::datastore {
 
 class Uploads {
   public:
-    static constexpr size_t kMost = 256;               ///< at once
+    static constexpr size_t kMost = 256;                ///< at once
     static constexpr int64_t kDropNs = 60'000'000'000;  ///< where there are too many, one that is idle for so long goes
 
     Uploads(const Clock& clock, Random& random, boost::asio::thread_pool& pool, Counter& count)

@@ -1,9 +1,9 @@
-"""Two hundred pods at once: a test of its own, for it keeps every processor busy on purpose and has the machine to itself."""
+"""Two hundred pods at once. It keeps every processor busy on purpose."""
 
 import os
 import subprocess
 
-from tests.cluster.kit import run
+from tests.cluster.kit import on_a_quiet_machine, run
 
 
 class _Busy:
@@ -18,6 +18,7 @@ class _Busy:
             loop.wait()
 
 
+@on_a_quiet_machine
 def two_hundred_pods_that_wait_for_data_on_a_busy_machine_are_all_taken(kit, scene):
     """Ten datasets that are nowhere yet, twenty pods each: ten times a label comes and pods follow it at once."""
     for i in range(10):

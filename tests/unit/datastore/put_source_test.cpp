@@ -5,6 +5,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "tests/support/put_bench.hpp"
 
 namespace zcdp::datastore {
@@ -137,7 +139,8 @@ TEST_CASE_FIXTURE(Bench, "standard input is put as it was read, and what cannot 
     const auto prepared = prepare(*input, "some/key");
     REQUIRE(prepared);
     CHECK(entries(prepared->list)[0].entry.digest.bytes == Sha256::of(content));
-    CHECK_FALSE(spool_input(ends[0], folder.path(), machine, progress, {}));
+    const Fd unreadable(::open("/dev/null", O_WRONLY));
+    CHECK_FALSE(spool_input(unreadable.get(), folder.path(), machine, progress, {}));
     REQUIRE(::pipe(ends) == 0);
     std::stop_source stop;
     stop.request_stop();

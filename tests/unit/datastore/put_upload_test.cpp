@@ -231,7 +231,7 @@ TEST_CASE_FIXTURE(Bench, "a dry run sends nothing, and gives the upload up") {
 TEST_CASE_FIXTURE(Bench, "an upload that the server has forgotten is begun again, and what it has is not sent again") {
     int left = 2;
     server.before_answer = [&](const std::string& step) -> std::optional<Result<ScriptedAnswer>> {
-        if (step.ends_with("chunks") && server.received.size() > 3 && left > 0) --left, ++server.uploads;
+        if (step.ends_with("chunks") && server.received.size() >= 1 && left > 0) --left, ++server.uploads;
         return std::nullopt;
     };
     const auto done = put();

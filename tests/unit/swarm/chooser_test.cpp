@@ -61,6 +61,66 @@ TEST_CASE("what a neighbour has is asked of it, as much as the window holds, eac
     CHECK(member.of_getters().empty());
 }
 
+TEST_CASE("of several that have a piece the one of whom least is asked is asked first, whatever it took last time") {
+    Member member({"b"}, no_draws());
+    const auto tell = [&](Neighbour neighbour, uint64_t load) {
+        News news = news_of({3, 4, 5}, {3, 4, 5});
+        news.load = load;
+        member.chooser.has(neighbour, news);
+    };
+    tell(1, 3), tell(2, 1), tell(3, 9);
+    const auto asks = member.of_getters();
+    REQUIRE(asks.size() == 3);
+    CHECK(asks[0].of == Neighbour{2});
+    CHECK(asks[1].of == Neighbour{1});
+    CHECK(asks[2].of == Neighbour{3});
+    member.advance_ms(1000);  // 2 and 1 have answered alike; now 2 has more to do
+    for (const Ask& ask : asks) member.chooser.arrived(ask);
+    News news = news_of({7}, {7});
+    member.chooser.has(1, news), member.chooser.has(3, news);
+    news.load = 4;
+    member.chooser.has(2, news);
+    const auto more = member.of_getters();
+    REQUIRE(more.size() == 1);
+    CHECK(more[0].of != Neighbour{2});
+}
+
+TEST_CASE("of what a neighbour has, the rarer is asked for first, mostly") {
+    int rare = 0;
+    for (uint64_t seed = 1; seed <= 50; ++seed) {
+        Member member({"b"}, no_draws());
+        member.random = SeededRandom(seed);
+        std::vector<uint64_t> common;
+        for (uint64_t piece = 1; piece < 8; ++piece) common.push_back(piece * 8);
+        for (Neighbour i = 2; i <= 4; ++i) {
+            News news = news_of(common, common);
+            news.load = 9;
+            member.chooser.has(i, news);
+        }
+        common.push_back(0);
+        member.has(1, common);
+        const auto asks = member.of_getters();
+        REQUIRE(!asks.empty());
+        REQUIRE(asks[0].of == Neighbour{1});
+        rare += asks[0].piece == 0;
+    }
+    CHECK(rare >= 12);  // of eight pieces a random one is this one six times of fifty, one of four 21 times
+}
+
+TEST_CASE("who draws asks half of its getters at most, and three of many; who draws nothing asks four") {
+    const auto asks_of = [](size_t getters, bool draws) {
+        ChooserOptions options;
+        if (!draws) options.draws_most = options.draws_alone = 0;
+        Member member({"a"}, options);
+        for (Neighbour i = 1; i <= getters; ++i) member.has(i, {40, 41, 42, 43, 44, 45, 46, 47, 48});
+        return member.of_getters().size();
+    };
+    CHECK(asks_of(1, true) == 1);
+    CHECK(asks_of(3, true) == 2);
+    CHECK(asks_of(9, true) == 3);
+    CHECK(asks_of(9, false) == 4);
+}
+
 TEST_CASE("what a neighbour says no more that it has is not asked of it") {
     Member member({"b"}, no_draws());
     member.has(1, {0, 1, 2});

@@ -44,7 +44,8 @@ struct Giver {
         table.finish();
         HaveMap all(table.pieces());
         all.set_all();
-        peers.add("swarm", std::make_shared<Share>(table, News{1, all, all, HaveMap(all.pieces())}, bytes));
+        share = std::make_shared<Share>(table, News{1, all, all, HaveMap(all.pieces())}, bytes);
+        peers.add("swarm", share);
         server = net::server::Server::open({.listen = "0.0.0.0:0"}, pool, peers.handler(), log).value();
     }
     ~Giver() {
@@ -61,6 +62,11 @@ struct Giver {
                     asio::buffer(std::string_view("GET /v1/swarms/swarm/pieces/0 HTTP/1.1\r\nHost: h\r\n\r\n")));
         return socket;
     }
+    bool has_load(uint64_t load) const {
+        for (int i = 0; i < 1000 && share->news().load != load; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        return share->news().load == load;
+    }
     bool sends(int count) const {
         for (int i = 0; i < 1000 && bytes->sending != count; ++i)
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -70,6 +76,7 @@ struct Giver {
     Logger log{system_clock(), 2, LogLevel::off, LogFormat::text};
     const std::shared_ptr<Endless> bytes = std::make_shared<Endless>();
     asio::thread_pool pool{2};
+    std::shared_ptr<Share> share;
     PeerServer peers{pool, {.slots = 2, .slots_alone = 5}};
     std::unique_ptr<net::server::Server> server;
     asio::io_context loop;
@@ -94,6 +101,18 @@ TEST_CASE("a member that asks alone is sent more pieces at once than several are
     CHECK(giver.sends(1));
     for (int i = 0; i < 7; ++i) second.push_back(giver.ask("127.0.0.2"));
     CHECK(giver.sends(5));
+}
+
+TEST_CASE("a member's news say how many pieces are asked of it, also those that wait") {
+    Giver giver;
+    const uint64_t version = giver.share->news().version;
+    std::vector<asio::ip::tcp::socket> asking;
+    for (int i = 0; i < 3; ++i) asking.push_back(giver.ask("127.0.0.1")), asking.push_back(giver.ask("127.0.0.2"));
+    CHECK(giver.sends(2));
+    CHECK(giver.has_load(6));
+    CHECK(giver.share->news().version > version);
+    asking.clear();
+    CHECK(giver.has_load(0));
 }
 
 }  // namespace zcdp::swarm

@@ -11,11 +11,12 @@ TEST_CASE("targets") {
 }
 
 TEST_CASE("news: the vector of docs/formats.md, and both ways") {
-    News news{.version = 258, .have = HaveMap(11), .there = HaveMap(11), .drawing = HaveMap(11)};
+    News news{.version = 258, .have = HaveMap(11), .there = HaveMap(11), .drawing = HaveMap(11), .load = 3};
     news.have.set(0), news.there.set(0), news.there.set(10), news.drawing.set(3);
     const std::string bytes = news.encode();
     CHECK(to_hex_of(bytes) ==
           "0201000000000000"
+          "0300000000000000"
           "0b000000000000000100"
           "0b000000000000000104"
           "0b000000000000000800");
