@@ -92,7 +92,7 @@ Result<> write_to_stdout(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error(errno, "writing to", "standard output");
+        if (written < 0) return errno_error(errno, "writing", "standard output");
         bytes = bytes.subspan(static_cast<size_t>(written));
     }
     return {};
