@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shlex
-import signal
 import stat
 import subprocess
 import sys
@@ -98,7 +97,9 @@ def slashes(bench, store, tree):
         [("a/c/e", "file", 1), ("a/file", "file", 1), ("a/program", "file", 1), ("a/tree", "tree", 1)],
     )
     again = store.get("a/", "all/", cwd=here)
-    bench.equal("get PREFIX/ again: nothing is fetched", (again["files_fetched"], again["path"]), (0, str(here / "all")))
+    bench.equal(
+        "get PREFIX/ again: nothing is fetched", (again["files_fetched"], again["path"]), (0, str(here / "all"))
+    )
     store.fails("a prefix with nothing below", 4, "get", "a/file/", "x", cwd=here)
     store.fails("a key that is not there", 4, "get", "nobody", "x", cwd=here)
     store.fails("a version that is not there", 4, "get", "a/file@7", "x", cwd=here)
@@ -120,7 +121,9 @@ def nested(bench, store):
 
 def streams(bench, store, tree):
     def piped(*args):
-        done = subprocess.run([ZCDP, "get", *args, "-"], env={**clean_env(), **store.env}, capture_output=True, timeout=120)
+        done = subprocess.run(
+            [ZCDP, "get", *args, "-"], env={**clean_env(), **store.env}, capture_output=True, timeout=120
+        )
         bench.check(f"get {' '.join(args)} -: succeeds", done.returncode == 0, done.stderr)
         return done.stdout
 
@@ -139,21 +142,32 @@ def streams(bench, store, tree):
     with tarfile.open(fileobj=io.BytesIO(piped("a/"))) as archive:
         bench.check("all below a prefix as one stream", {"file", "c/e", "tree/README.md"} <= set(archive.getnames()))
     full = subprocess.run(
-        [ZCDP, "get", "a/file", "-"], env={**clean_env(), **store.env}, stdout=open("/dev/full", "wb"), stderr=subprocess.PIPE
+        [ZCDP, "get", "a/file", "-"],
+        env={**clean_env(), **store.env},
+        stdout=open("/dev/full", "wb"),
+        stderr=subprocess.PIPE,
     )
-    bench.check("standard output that is full is an error", full.returncode != 0 and full.stderr.count(b"\n") == 1, full)
+    bench.check(
+        "standard output that is full is an error", full.returncode != 0 and full.stderr.count(b"\n") == 1, full
+    )
 
 
 def unchanged(bench, store, tree):
     dest = bench.path("kept")
     first = store.get("a/tree", dest)
-    bench.equal("the first get fetches all", (first["files_fetched"], first["bytes"]), (len(FILES) + 1, first["bytes_fetched"]))
-    before = {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in dest.rglob("*") if p.is_file() and ".zcdp" not in p.parts}
+    bench.equal(
+        "the first get fetches all", (first["files_fetched"], first["bytes"]), (len(FILES) + 1, first["bytes_fetched"])
+    )
+    before = {
+        p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in dest.rglob("*") if p.is_file() and ".zcdp" not in p.parts
+    }
     proxy = CountingProxy(bench, store.url)
     again = store.get("a/tree", dest, "--server", proxy.endpoint)
     bench.equal("the second fetches nothing", (again["files_fetched"], again["bytes_fetched"]), (0, 0))
     bench.check("but its manifest", proxy.bytes < 200_000, proxy.bytes)
-    after = {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in dest.rglob("*") if p.is_file() and ".zcdp" not in p.parts}
+    after = {
+        p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in dest.rglob("*") if p.is_file() and ".zcdp" not in p.parts
+    }
     bench.check("and touches no file", before == after)
     (dest / "README.md").write_bytes(b"changed here")
     (dest / "small" / "0003").unlink()
@@ -172,7 +186,9 @@ def unchanged(bench, store, tree):
     dry = store.get("a/moving", moving, "--dry-run", "--delete")
     bench.equal("a dry run counts", (dry["files_fetched"], dry["removed"], dry["dry_run"]), (1, len(FILES) + 1, True))
     done = store.get("a/moving", moving)
-    bench.equal("a new version fetches what differs", (done["version"], done["files_fetched"], done["removed"]), (2, 1, 0))
+    bench.equal(
+        "a new version fetches what differs", (done["version"], done["files_fetched"], done["removed"]), (2, 1, 0)
+    )
     bench.check("without --delete the old files stay", (moving / "empty").exists())
     done = store.get("a/moving", moving, "--delete")
     bench.equal("--delete takes what zcdp put there", done["removed"], len(FILES) + 1)
@@ -197,7 +213,9 @@ def unchanged(bench, store, tree):
     bench.equal("unless its content is another", store.get("a/file", one)["files_fetched"], 1)
     one.chmod(0o755)
     bench.equal("or its executable bit", store.get("a/file", one)["files_fetched"], 1)
-    bench.check("which then is right", not os.access(one, os.X_OK) and one.read_bytes() == FILES["weights/one-chunk.bin"])
+    bench.check(
+        "which then is right", not os.access(one, os.X_OK) and one.read_bytes() == FILES["weights/one-chunk.bin"]
+    )
 
 
 def make_empty(bench):
@@ -226,7 +244,9 @@ def in_the_way(bench, store, tree):
     name = bench.path("link-to-file")
     name.symlink_to(precious)
     store.get("a/file", name)
-    bench.equal("a link to a file is replaced", (name.is_symlink(), name.read_bytes()), (False, FILES["weights/one-chunk.bin"]))
+    bench.equal(
+        "a link to a file is replaced", (name.is_symlink(), name.read_bytes()), (False, FILES["weights/one-chunk.bin"])
+    )
     bench.equal("what it led to is untouched", precious.read_text(), "not to be written through")
     long = "n" * 255
     store.get("a/file", bench.path(long))
@@ -297,7 +317,10 @@ def server_killed(bench, store, tree):
     for key in ("a/long", "a/tree"):
         dest = bench.path(f"bridged-{key[2:]}")
         process = subprocess.Popen(
-            [ZCDP, "get", "--json", key, str(dest)], env={**clean_env(), **store.env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [ZCDP, "get", "--json", key, str(dest)],
+            env={**clean_env(), **store.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         wait_until("something came", lambda: process.poll() is not None or bytes_around(dest) > 64 << 10)
         store.kill()
@@ -324,7 +347,9 @@ def refused(bench, store):
     store.fails("a namespace beside a server", 2, "ls", "-n", "team-a")
     code, out, _ = bench.zcdp("get", "nobody", "--json", env=store.env)
     error = json.loads(out)["error"]
-    bench.equal("with --json the error is an object, too", (code, error["kind"], error["object"]), (4, "not_found", "nobody"))
+    bench.equal(
+        "with --json the error is an object, too", (code, error["kind"], error["object"]), (4, "not_found", "nobody")
+    )
     nobody = f"http://127.0.0.1:{data_stores.servers.free_port()}"
     code, _, err = bench.zcdp("ls", "--server", nobody, env=store.env, timeout=30)
     bench.check("a server that is not there is said soon", code == 1 and err.count("\n") == 1, err)
@@ -332,10 +357,17 @@ def refused(bench, store):
 
 def commands(bench, store):
     listed = store.run("ls", "a/")
-    bench.equal("ls: names, and folders", {(i["name"], i["is_directory"]) for i in listed if i["name"] == "c"}, {("c", True)})
-    bench.check("ls: sizes and times", all(i["size_bytes"] >= 0 and i["modified"].endswith("Z") for i in listed if not i["is_directory"]))
+    bench.equal(
+        "ls: names, and folders", {(i["name"], i["is_directory"]) for i in listed if i["name"] == "c"}, {("c", True)}
+    )
+    bench.check(
+        "ls: sizes and times",
+        all(i["size_bytes"] >= 0 and i["modified"].endswith("Z") for i in listed if not i["is_directory"]),
+    )
     every = store.run("ls", "-r")
-    bench.check("ls -r: whole keys", "a/c/e" in {i["key"] for i in every} and all(not i["is_directory"] for i in every), every)
+    bench.check(
+        "ls -r: whole keys", "a/c/e" in {i["key"] for i in every} and all(not i["is_directory"] for i in every), every
+    )
     code, out, _ = bench.zcdp("ls", "-l", "a", env=store.env)
     bench.check("ls -l: a line each, with its heading", code == 0 and len(out.splitlines()) == len(listed) + 1, out)
     bench.equal("ls of a key alone is that key", store.run("ls", "a/file")["key"], "a/file")
@@ -375,7 +407,9 @@ def version_goes(bench, store, tree):
     out, err = process.communicate(timeout=120)
     bench.check("a version that goes: the new one, or one line", process.returncode == 0 or err.count(b"\n") == 1, err)
     if process.returncode == 0:
-        bench.check("whole, whichever it is", dest.read_bytes() in (other.read_bytes(), bench.path("long").read_bytes()))
+        bench.check(
+            "whole, whichever it is", dest.read_bytes() in (other.read_bytes(), bench.path("long").read_bytes())
+        )
 
 
 def memory(bench, store):
