@@ -65,9 +65,9 @@ class Rsync:
     name = "rsync"
 
     def __init__(self, place):
-        self.port, config = origin.free_port(), place.path("rsyncd.conf")
-        store = place.path("rsync-store")
-        store.mkdir()
+        self.port, folder = origin.free_port(), place.path("rsync")
+        config, store = folder / "rsyncd.conf", folder / "store"
+        store.mkdir(parents=True)
         config.write_text(
             f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\nread only = no\nmax connections = 500\n"
             f"[data]\npath = {store}\n"
