@@ -26,6 +26,7 @@ class IncomingFiles final : public Incoming {
           name_prefix_("in-" + core.random.hex(24)),
           held_open_max_(core.barrier == BarrierKind::syncfs ? 0
                                                              : std::min(core.fs.open_files_max() / 4, kHeldOpenMax)) {}
+    ~IncomingFiles() override;
 
     Result<> stage(const BlobRef& blob, std::span<const std::byte> content) override;
     Result<std::unique_ptr<PartialFile>> open_partial(const PartialKey& key, uint64_t size_bytes) override {
@@ -69,6 +70,13 @@ class IncomingFiles final : public Incoming {
     std::unordered_set<std::string> names_ ZCDP_GUARDED_BY(mutex_);  ///< of blobs staged or being committed
     uint64_t bytes_ ZCDP_GUARDED_BY(mutex_) = 0;
 };
+
+/// What was staged and never committed is nobody's. Partial files stay: they are resumed.
+IncomingFiles::~IncomingFiles() {
+    const MutexLock lock(mutex_);
+    for (const Staged& staged : staged_)
+        if (!staged.large && !staged.name.empty()) (void)core_.fs.unlink(core_.partial.get(), staged.name.c_str());
+}
 
 /// Whether the blob is in the CAS, or somebody stages it; else it is the caller's to stage. Kept from here on.
 bool IncomingFiles::already(const BlobRef& blob) {

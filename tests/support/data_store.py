@@ -15,7 +15,7 @@ from tests.support.harness import ZCDP, Failed, clean_env
 CHUNK = 8 << 20
 MAGIC = b"zcdp manifest 1\n"
 END = b"\xff"
-TOKEN = "a token that counts"
+TOKEN = "a-token-that-counts"
 
 _zstd = ctypes.CDLL(ctypes.util.find_library("zstd") or "libzstd.so.1")
 _zstd.ZSTD_compressBound.restype = _zstd.ZSTD_compress.restype = ctypes.c_size_t
@@ -133,7 +133,15 @@ class DataStore:
 
     def command(self):
         token = ["--token-file", self.token_file] if self.token is not None else []
-        command = [*self.prefix, ZCDP, "metadata-server", "--root", self.root, "--listen", f"127.0.0.1:{self.port or 0}"]
+        command = [
+            *self.prefix,
+            ZCDP,
+            "metadata-server",
+            "--root",
+            self.root,
+            "--listen",
+            f"127.0.0.1:{self.port or 0}",
+        ]
         return [str(part) for part in [*command, *token, *self.flags]]
 
     def start(self, env=None):

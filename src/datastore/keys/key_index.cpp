@@ -45,32 +45,35 @@ uint64_t KeyIndex::keys() const { return parts_->keys.load(std::memory_order_rel
 
 Result<Item> KeyIndex::find(const std::string& key, uint64_t version, int64_t now) {
     const Reading reading(*parts_);
-    ZCDP_TRY(const auto present, reading->row(key, now));
-    if (!present) return no_key(key);
+    ZCDP_TRY(const auto present, reading->row(key));
+    if (!present || present->is_over(now)) return no_key(key);
     if (version == 0 || version == present->version) return item_of(*present, last_segment(key));
     ZCDP_TRY(const auto older, reading->older(*present, version));
     if (older.empty()) return no_version(key, version);
     return item_of(older.front(), last_segment(key));
 }
 
-/// A version only moves from the keys to the history to the retired: who looks in this order does not miss it.
+/// A version only moves from the keys to the history to the retired: who looks in this order does not miss it. Those of
+/// a key whose time is over are as good as retired.
 Result<FoundVersion> KeyIndex::find_to_read(const std::string& key, uint64_t version, int64_t now) {
     const Reading reading(*parts_);
-    ZCDP_TRY(const auto present, reading->row(key, now));
-    if (version == 0 && !present) return no_key(key);
+    ZCDP_TRY(const auto present, reading->row(key));
+    const bool is_there = present && !present->is_over(now);
+    if (version == 0 && !is_there) return no_key(key);
     if (present && (version == 0 || version == present->version))
-        return FoundVersion{State::kept, present->version, present->kind, present->snapshot};
+        return FoundVersion{is_there ? State::kept : State::retired, present->version, present->kind,
+                            present->snapshot};
     ZCDP_TRY(const auto older, reading->not_present(key, version));
     if (older) return *older;
     ZCDP_TRY(const uint64_t removed, reading->removed_version(key));
     if (version < (present ? present->version : removed + 1)) return FoundVersion{State::gone, version, {}, {}};
-    return present ? no_version(key, version) : no_key(key);
+    return is_there ? no_version(key, version) : no_key(key);
 }
 
 Result<std::vector<Item>> KeyIndex::history(const std::string& key, int64_t now) {
     const Reading reading(*parts_);
-    ZCDP_TRY(const auto present, reading->row(key, now));
-    if (!present) return no_key(key);
+    ZCDP_TRY(const auto present, reading->row(key));
+    if (!present || present->is_over(now)) return no_key(key);
     ZCDP_TRY(const auto older, reading->older(*present));
     std::vector<Item> items{item_of(*present, last_segment(key))};
     for (const KeyRow& row : older) items.push_back(item_of(row, last_segment(key)));

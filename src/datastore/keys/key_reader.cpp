@@ -29,7 +29,7 @@ Result<> KeyReader::prepare() {
         ZCDP_TRY(into, db_.prepare(sql.c_str()));
         return {};
     };
-    ZCDP_CHECK(make(find_, "SELECT " + columns + " FROM keys WHERE key = ?1 AND " + live + "?2)"));
+    ZCDP_CHECK(make(find_, "SELECT " + columns + " FROM keys WHERE key = ?1"));
     ZCDP_CHECK(
         make(range_, "SELECT " + columns + " FROM keys WHERE key > ?1 AND key < ?2 AND " + live + "?3) ORDER BY key"));
     const std::string older = "SELECT version, kind, snapshot, size, files, modified FROM history WHERE key = ?1";
@@ -39,8 +39,8 @@ Result<> KeyReader::prepare() {
     return make(removed_, "SELECT version FROM removed WHERE key = ?1");
 }
 
-Result<std::optional<KeyRow>> KeyReader::row(const std::string& key, int64_t now) {
-    Rows rows(find_.bind_blob(1, blob_of(key)).bind(2, now));
+Result<std::optional<KeyRow>> KeyReader::row(const std::string& key) {
+    Rows rows(find_.bind_blob(1, blob_of(key)));
     ZCDP_TRY(const bool found, rows.step());
     return found ? std::optional(read_key_row(find_)) : std::nullopt;
 }

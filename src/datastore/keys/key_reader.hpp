@@ -16,8 +16,8 @@ class KeyReader {
   public:
     static Result<std::unique_ptr<KeyReader>> open(const std::string& path);
 
-    /// Nullopt as well when its time is over.
-    Result<std::optional<KeyRow>> row(const std::string& key, int64_t now);
+    /// Also one whose time is over.
+    Result<std::optional<KeyRow>> row(const std::string& key);
     /// Versions of the key's history, newest first; `version`: that one alone.
     Result<std::vector<KeyRow>> older(const KeyRow& present, std::optional<uint64_t> version = std::nullopt);
     /// A version that is not the present one, of the history or retired.

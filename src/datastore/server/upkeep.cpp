@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "zcdp/base/faults.hpp"
+
 namespace zcdp::datastore {
 namespace {
 
@@ -39,6 +41,7 @@ void Upkeep::make_room() {
     Result<> done;
     if (now - kReaderLeastS >= started_unix_s_) done = let_go_before(now - kReaderLeastS);
     if (done) done = evict_before(now - kReaderLeastS);
+    if (done) done = sweep_now(kReaderLeastS);
     if (!done) parts_.machine.log.warn("could not make room", {{"error", done.error().line()}});
     is_counted_ = false;
     counted_ns_ = 0;
@@ -53,6 +56,7 @@ Result<> Upkeep::expire() {
 }
 
 Result<> Upkeep::let_go() {
+    if (faults::broken("reader-grace")) return let_go_before(parts_.now());
     return let_go_before(parts_.now() - static_cast<int64_t>(parts_.options.times.reader_grace_s));
 }
 
@@ -60,6 +64,7 @@ Result<> Upkeep::let_go() {
 Result<> Upkeep::let_go_before(int64_t before) {
     parts_.in_use.forget_reads_before(before);
     const auto in_use = [&](const store::SnapshotId& id) {
+        if (faults::broken("reader-grace")) return false;
         return before < started_unix_s_ || parts_.in_use.was_read_after(id, before);
     };
     while (true) {
@@ -115,10 +120,14 @@ Result<> Upkeep::sweep() {
     const int64_t now_ns = parts_.machine.clock.monotonic_ns();
     if (now_ns - swept_ns_ < kSweepNs) return {};
     swept_ns_ = now_ns;
-    const ServerTimes& times = parts_.options.times;
-    ZCDP_CHECK(parts_.store->gc(static_cast<int64_t>(times.blob_grace_s), static_cast<int64_t>(times.partial_grace_s)));
-    is_counted_ = false;
+    ZCDP_CHECK(sweep_now(static_cast<int64_t>(parts_.options.times.blob_grace_s)));
     return sweep_chunk_index();
+}
+
+Result<> Upkeep::sweep_now(int64_t grace_s) {
+    is_counted_ = false;
+    const auto freed = parts_.store->gc(grace_s, static_cast<int64_t>(parts_.options.times.partial_grace_s));
+    return freed ? Result<>() : freed.error();
 }
 
 Result<> Upkeep::sweep_chunk_index() {

@@ -39,6 +39,7 @@ class Upkeep {
     Result<> evict(const store::SnapshotId& id) ZCDP_REQUIRES(one_looks_);
     Result<> forget_removed() ZCDP_REQUIRES(one_looks_);
     Result<> sweep() ZCDP_REQUIRES(one_looks_);
+    Result<> sweep_now(int64_t grace_s) ZCDP_REQUIRES(one_looks_);
     Result<> sweep_chunk_index() ZCDP_REQUIRES(one_looks_);
     Result<> count_bytes() ZCDP_REQUIRES(one_looks_);
 

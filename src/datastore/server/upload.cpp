@@ -55,7 +55,10 @@ Result<> Upload::commit_staged(bool all) {
     if (!all && incoming->staged_files() < kStagedFiles && incoming->staged_bytes() < kStagedBytes) return {};
     const MutexLock one_commits(staging_);
     if (incoming->staged_files() == 0) return {};
-    ZCDP_CHECK(incoming->commit());
+    if (auto done = incoming->commit(); !done) {
+        broken_ = true;
+        return done;
+    }
     const MutexLock lock(mutex_);
     staged_.clear();
     return {};

@@ -4,6 +4,7 @@
 // Thread rule: any thread. What stages or commits blocks, and so does its end.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,8 +55,10 @@ class Upload {
     void keep_long(const std::shared_ptr<LongContent>& content);
     /// Whether this short content is the first of its kind since the last commit of what was staged.
     bool is_new(const Digest& digest);
-    /// Makes what was staged part of the store, when that is much or `all` is wanted. One at a time.
+    /// Makes what was staged part of the store, when that is much or `all` is wanted. One at a time. After an error
+    /// nobody knows what of it is there: the upload is of no use any more.
     Result<> commit_staged(bool all);
+    bool is_broken() const { return broken_; }
 
     /// A snapshot that the commit needs, kept until the upload ends.
     void keep_snapshot(SnapshotsInUse::Held held);
@@ -66,6 +69,7 @@ class Upload {
 
   private:
     Quota& quota_;
+    std::atomic<bool> broken_{false};
     Mutex staging_;  ///< of whoever commits what was staged
     mutable Mutex mutex_;
     Room reserved_ ZCDP_GUARDED_BY(mutex_), taken_ ZCDP_GUARDED_BY(mutex_);

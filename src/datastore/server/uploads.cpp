@@ -43,7 +43,7 @@ bool Uploads::make_room() {
 Answered<Uploads::Speaking> Uploads::find(const std::string& id, const std::string& key) {
     const MutexLock lock(mutex_);
     const auto at = known_.find(id);
-    if (at == known_.end() || at->second.upload->key != key)
+    if (at == known_.end() || at->second.upload->key != key || at->second.upload->is_broken())
         return Error(ErrorKind::not_found, "there is no such upload (any more)", id, "begin again");
     ++at->second.speakers;
     return Speaking(*this, at->second.upload);

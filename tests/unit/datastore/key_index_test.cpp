@@ -219,6 +219,8 @@ TEST_CASE("a key whose time is over is not there, before and after it is taken a
     CHECK(f.names("", false) == Names{"long"});
     CHECK(f.names("", true) == Names{"long"});
     CHECK_FALSE(*f.index->is_folder("f", f.now));
+    CHECK(f.index->find_to_read("f/short", 0, f.now).error().kind() == ErrorKind::not_found);
+    CHECK(f.index->find_to_read("f/short", 1, f.now)->state == State::retired);
     CHECK_FALSE(*f.index->remove("f/short", f.now));
     CHECK(*f.index->expire(f.now, 10) == 0);
     REQUIRE(f.put("f/short", 3, 0, false, f.now + 10));
