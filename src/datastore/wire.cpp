@@ -188,7 +188,9 @@ Result<Committed> parse_committed(std::string_view json) {
 }
 
 std::string error_json(const Error& error) {
-    return text_of_form(AnswerForm{{std::string(name(error.kind())), error.what(), error.object(), error.hint()}});
+    // Names from outside may be any bytes; JSON is UTF-8.
+    return text_of_form(AnswerForm{{std::string(name(error.kind())), printable(error.what()), printable(error.object()),
+                                    printable(error.hint())}});
 }
 
 Error parse_error(int status, std::string_view body) {

@@ -183,6 +183,7 @@ class DataStore:
     def ask(self, method, where, body=None, headers=None, connection=None):
         own = connection or self.connection()
         try:
+            body = body.encode() if isinstance(body, str) else body
             own.request(method, where, body=body, headers={**self.headers(), **(headers or {})})
             answer = own.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read())
@@ -201,9 +202,7 @@ class DataStore:
 
     def missing(self, key, upload, contents):
         """The (content, chunk number) that have to be sent, in order."""
-        answer = self.step(key, upload, "missing", b"".join(c.record() for c in contents) + END)
-        if answer.status != 200:
-            raise Failed(f"step=missing: {answer}")
+        answer = self.must(self.step(key, upload, "missing", b"".join(c.record() for c in contents) + END))
         asked = [(content, number) for content in contents for number in range(len(content.chunks))]
         return [one for at, one in enumerate(asked) if answer.body[at // 8] >> at % 8 & 1]
 

@@ -26,6 +26,7 @@ class PlainHttp {
   public:
     PlainHttp(uint16_t port, std::string token) : token_(std::move(token)) {
         socket_.connect({boost::asio::ip::make_address("127.0.0.1"), port});
+        socket_.set_option(boost::asio::ip::tcp::no_delay(true));
     }
     /// Throws when the connection ends before the answer does.
     PlainAnswer ask(std::string_view method, std::string_view target, std::string_view body = {}) {

@@ -34,25 +34,35 @@ class Quota {
         const MutexLock lock(mutex_);
         promised_ -= std::min(bytes, promised_);
     }
-    /// What the store has now; until it is counted again, so many more.
+    /// What the store has, counted.
     void set_used(uint64_t bytes) {
         const MutexLock lock(mutex_);
-        used_ = bytes;
+        used_ = bytes, is_counted_ = true;
     }
+    /// So many more, until it is counted again: some of them may have been there.
     void add_used(uint64_t bytes) {
         const MutexLock lock(mutex_);
-        used_ += bytes;
+        used_ += bytes, is_counted_ = is_counted_ && bytes == 0;
+    }
+    /// Something went.
+    void count_again() {
+        const MutexLock lock(mutex_);
+        is_counted_ = false;
+    }
+    bool is_counted() const {
+        const MutexLock lock(mutex_);
+        return is_counted_;
     }
     uint64_t used() const {
         const MutexLock lock(mutex_);
         return used_;
     }
-    uint64_t most() const { return most_; }
 
   private:
     const uint64_t most_;
     mutable Mutex mutex_;
     uint64_t used_ ZCDP_GUARDED_BY(mutex_) = 0, promised_ ZCDP_GUARDED_BY(mutex_) = 0;
+    bool is_counted_ ZCDP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace zcdp::datastore

@@ -1,5 +1,7 @@
 #include "src/datastore/server/upkeep.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "zcdp/base/faults.hpp"
@@ -43,7 +45,7 @@ void Upkeep::make_room() {
     if (done) done = evict_before(now - kReaderLeastS);
     if (done) done = sweep_now(kReaderLeastS);
     if (!done) parts_.machine.log.warn("could not make room", {{"error", done.error().line()}});
-    is_counted_ = false;
+    parts_.quota.count_again();
     counted_ns_ = 0;
     try_to(&Upkeep::count_bytes);
 }
@@ -94,16 +96,23 @@ Result<> Upkeep::evict_before(int64_t before) {
     }
 }
 
+bool Upkeep::is_on_disk(const store::SnapshotId& id) const {
+    const std::string folder = parts_.store->root() + "/snapshots/" + id.str();
+    return parts_.machine.fs.stat(AT_FDCWD, folder.c_str()).has_value();
+}
+
 Result<> Upkeep::evict(const store::SnapshotId& id) {
     ZCDP_TRY(const bool unreferenced, parts_.keys->is_unreferenced(id));
     if (!unreferenced) return {};
     const auto info = parts_.store->get(id);
     if (!info && info.error().kind() != ErrorKind::not_found) return info.error();
+    // One whose making failed at its end: the store finds it when it is opened next, and then it goes.
+    if (!info && is_on_disk(id)) return {};
     if (info) {
         if (info->pinned) ZCDP_CHECK(parts_.store->pin(id, false));
         if (auto gone = parts_.store->evict(id); !gone && gone.error().kind() != ErrorKind::not_found) return gone;
         parts_.counts.evicted.add();
-        is_counted_ = false;
+        parts_.quota.count_again();
     }
     return parts_.keys->forget(id);
 }
@@ -125,7 +134,7 @@ Result<> Upkeep::sweep() {
 }
 
 Result<> Upkeep::sweep_now(int64_t grace_s) {
-    is_counted_ = false;
+    parts_.quota.count_again();
     const auto freed = parts_.store->gc(grace_s, static_cast<int64_t>(parts_.options.times.partial_grace_s));
     return freed ? Result<>() : freed.error();
 }
@@ -144,10 +153,10 @@ Result<> Upkeep::sweep_chunk_index() {
 /// Reads a row of every content: not more often than each minute, and only where something went.
 Result<> Upkeep::count_bytes() {
     const int64_t now_ns = parts_.machine.clock.monotonic_ns();
-    if (!is_counted_ && (counted_ns_ == 0 || now_ns - counted_ns_ >= kCountNs)) {
+    if (!parts_.quota.is_counted() && (counted_ns_ == 0 || now_ns - counted_ns_ >= kCountNs)) {
         ZCDP_TRY(const uint64_t bytes, parts_.store->blob_bytes());
         parts_.quota.set_used(bytes);
-        counted_ns_ = now_ns, is_counted_ = true;
+        counted_ns_ = now_ns;
     }
     parts_.counts.blob_bytes.set(parts_.quota.used());
     return {};

@@ -36,6 +36,7 @@ class Upkeep {
     Result<> let_go_before(int64_t before) ZCDP_REQUIRES(one_looks_);
     Result<> evict_unreferenced() ZCDP_REQUIRES(one_looks_);
     Result<> evict_before(int64_t before) ZCDP_REQUIRES(one_looks_);
+    bool is_on_disk(const store::SnapshotId& id) const;
     Result<> evict(const store::SnapshotId& id) ZCDP_REQUIRES(one_looks_);
     Result<> forget_removed() ZCDP_REQUIRES(one_looks_);
     Result<> sweep() ZCDP_REQUIRES(one_looks_);
@@ -49,7 +50,6 @@ class Upkeep {
     Mutex one_looks_;
     int64_t swept_ns_ ZCDP_GUARDED_BY(one_looks_);
     int64_t counted_ns_ ZCDP_GUARDED_BY(one_looks_) = 0;
-    bool is_counted_ ZCDP_GUARDED_BY(one_looks_) = false;
 };
 
 }  // namespace zcdp::datastore

@@ -61,6 +61,13 @@ const std::vector<Content>& contents() {
     return all;
 }
 
+std::string differences(const std::set<std::string>& have, const std::set<std::string>& want) {
+    std::string all;
+    for (const std::string& one : have) all += want.contains(one) ? "" : "too much: " + one + "\n";
+    for (const std::string& one : want) all += have.contains(one) ? "" : "missing: " + one + "\n";
+    return all;
+}
+
 /// Which content a path has.
 using Tree = std::map<std::string, size_t>;
 
@@ -453,8 +460,8 @@ class History {
                 for (const auto& [path, which] : version.tree)
                     wanted_blobs.insert(store::blob_name(contents()[which].record.digest, false));
             }
-        CHECK(snapshots == wanted_snapshots);
-        CHECK(blobs == wanted_blobs);
+        CHECK(differences(snapshots, wanted_snapshots) == "");
+        CHECK(differences(blobs, wanted_blobs) == "");
         for (const auto& one : fs::directory_iterator(root + "/partial")) CHECK(one.path().filename() == "barrier");
         CHECK(fs::is_empty(root + "/staging"));
     }
