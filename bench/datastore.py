@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """zcdp put and get beside rsync to and from its daemon, as Kubetorch runs it, in the same rounds:
-`bench/datastore.py [--rounds N] [--only WORD] [--disk FOLDER] [--output docs/benchmarks_datastore.md]`.
+`bench/datastore.py [--rounds N] [--only WORD] [--disk FOLDER] [--output PAGE]`.
 
 Everything over loopback, without TLS: the sources are in memory, the store and what is got on FOLDER's file system. zcdp
 verifies and makes durable, rsync neither. CPU is that of client and server together; figures are medians over the
@@ -65,9 +65,9 @@ class Rsync:
     name = "rsync"
 
     def __init__(self, place):
-        self.port, config = origin.free_port(), place.path("rsyncd.conf")
-        store = place.path("rsync-store")
-        store.mkdir()
+        self.port, folder = origin.free_port(), place.path("rsync")
+        config, store = folder / "rsyncd.conf", folder / "store"
+        store.mkdir(parents=True)
         config.write_text(
             f"use chroot = no\nuid = {os.getuid()}\ngid = {os.getgid()}\nread only = no\nmax connections = 500\n"
             f"[data]\npath = {store}\n"

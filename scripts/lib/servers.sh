@@ -1,6 +1,6 @@
 # Sourced: builds the servers and peers that tests and benchmarks run against, once, into $zcdp_cache/bin.
-# They come by package name from Debian and from the Go module proxy, at the versions written here.
-. "$(dirname "${BASH_SOURCE[0]}")/deps.sh"
+# They come by package name from Debian, npm and the Go module proxy, at the versions written here.
+. "$(dirname "${BASH_SOURCE[0]}")/npm.sh"
 
 minio_module=github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c  # the last commit that MinIO published
 versitygw_module=github.com/versity/versitygw/cmd/versitygw@v1.8.0
@@ -86,19 +86,7 @@ need_fake_gcs() {
   exec {servers_lock}>&-
 }
 
-# Azurite comes from npm into a folder of its own.
-need_azurite() {
-  local folder=$zcdp_cache/azurite
-  [ "$(cat "$folder/.version" 2>/dev/null)" = "$azurite_version" ] && return 0
-  mkdir -p "$folder"
-  exec {servers_lock}>"$zcdp_cache/servers.lock"
-  flock "$servers_lock"
-  command -v npm >/dev/null || need_packages npm nodejs
-  say "installing azurite $azurite_version"
-  (cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts --prefix . "azurite@$azurite_version" >/dev/null) || die "npm install azurite failed"
-  printf '%s' "$azurite_version" >"$folder/.version"
-  exec {servers_lock}>&-
-}
+need_azurite() { need_npm_package azurite "$azurite_version"; }
 
 need_peers() {
   mkdir -p "$zcdp_cache"

@@ -92,7 +92,7 @@ Result<> write_to_stdout(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno_error(errno, "writing to", "standard output");
+        if (written < 0) return errno_error(errno, "writing", "standard output");
         bytes = bytes.subspan(static_cast<size_t>(written));
     }
     return {};
@@ -150,7 +150,7 @@ void add_get(Command program, Action& action) {
     get.add_flag("--dry-run", flags->get.dry_run, "only say what would be fetched and removed");
     get.add_flag("-f,--force", flags->force, "is always so: what differs is replaced");
     get.add_flag("-c,--contents", flags->contents, "is always so: DEST is KEY, not a folder around it");
-    get.add_option("--progress", flags->progress, "on stderr").one_of({"auto", "bar", "plain", "none"}).show_default();
+    add_progress_flag(get, flags->progress);
     get.add_duration("--lock-timeout", flags->lock_timeout, "how long to wait for another run into the same DEST")
         .show_default();
     add_data_store_flags(get, flags->store);

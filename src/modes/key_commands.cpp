@@ -176,6 +176,8 @@ Result<> remove(const Asking& asking, const Flags& flags) {
         else (void)report(gone.error());
         if (asking.stop.stop_requested()) break;
     }
+    const bool all_failed = first && removed == 0;
+    if (all_failed) return std::move(*first);
     if (flags.store.json) fmt::print("{}\n", JsonObject().add("removed", removed).str());
     else say("removed {} key{}\n", format_count(removed), removed == 1 ? "" : "s");
     return first ? Result<>(std::move(*first)) : Result<>();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "zcdp/base/json.hpp"
 #include "zcdp/base/units.hpp"
 #include "zcdp/base/utf8.hpp"
 
@@ -30,6 +31,20 @@ std::string bytes_moved(uint64_t done, uint64_t total, double bytes_per_second) 
     line += fmt::format("  {}/s", format_size(static_cast<uint64_t>(bytes_per_second)));
     if (const std::string left = eta(done, total, bytes_per_second); !left.empty()) line += "  " + left;
     return line;
+}
+
+std::string_view name_of(sync::Phase phase) {
+    switch (phase) {
+        case sync::Phase::listing: return "listing";
+        case sync::Phase::planning: return "planning";
+        case sync::Phase::fetching: return "fetching";
+        case sync::Phase::building: return "building";
+        case sync::Phase::placing: return "placing";
+        case sync::Phase::hashing: return "hashing";
+        case sync::Phase::sending: return "sending";
+        case sync::Phase::done: return "done";
+    }
+    return "";
 }
 
 std::string placing(const Moment& moment) {
@@ -111,6 +126,17 @@ std::string plain_line(const Moment& moment) {
         case sync::Phase::done: return "done";
     }
     return "";
+}
+
+std::string json_line(const Moment& moment) {
+    const bool places = moment.phase == sync::Phase::placing || moment.phase == sync::Phase::building;
+    JsonObject now;
+    now.add("phase", name_of(moment.phase));
+    now.add("bytes_done", places ? moment.bytes_placed : moment.bytes_done);
+    now.add("bytes_total", places ? moment.bytes_to_place : moment.bytes_total);
+    now.add("files_done", places ? moment.files_placed : moment.objects_done);
+    now.add("files_total", places ? moment.files_to_place : moment.objects_total);
+    return JsonObject().raw("progress", now.str()).str();
 }
 
 std::vector<std::string> bar_lines(const Moment& moment, size_t columns, size_t rows) {

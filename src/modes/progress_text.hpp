@@ -27,6 +27,8 @@ uint64_t moved(const Moment& moment);
 
 /// A plain line, without its end.
 std::string plain_line(const Moment& moment);
+/// {"progress": {…}}, without a line's end: how far the moment's phase is.
+std::string json_line(const Moment& moment);
 /// The lines of a terminal of this size, each at most `columns` wide: a bar, and long files while there are rows.
 std::vector<std::string> bar_lines(const Moment& moment, size_t columns, size_t rows);
 

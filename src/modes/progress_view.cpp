@@ -14,14 +14,22 @@ constexpr auto kBarEvery = std::chrono::milliseconds(150);
 constexpr auto kPlainEvery = std::chrono::seconds(5);
 
 std::chrono::milliseconds every(ProgressStyle style) {
-    return style == ProgressStyle::bar ? std::chrono::milliseconds(kBarEvery) : std::chrono::milliseconds(kPlainEvery);
+    return style == ProgressStyle::plain ? std::chrono::milliseconds(kPlainEvery)
+                                         : std::chrono::milliseconds(kBarEvery);
 }
 
 }  // namespace
 
+void add_progress_flag(Command command, std::string& style) {
+    command.add_option("--progress", style, "on stderr; json: an object a line, for programs")
+        .one_of({"auto", "bar", "plain", "json", "none"})
+        .show_default();
+}
+
 ProgressStyle progress_style(const std::string& name) {
     if (name == "none") return ProgressStyle::none;
     if (name == "plain") return ProgressStyle::plain;
+    if (name == "json") return ProgressStyle::json;
     if (name == "bar") return ProgressStyle::bar;
     const char* terminal = std::getenv("TERM");
     const bool dumb = !terminal || std::string(terminal) == "dumb";
@@ -45,6 +53,7 @@ ProgressView::~ProgressView() {
     }
     wake_.notify_one();
     thread_.join();
+    if (style_ == ProgressStyle::json) draw();
     clear();
 }
 
@@ -60,8 +69,8 @@ void ProgressView::draw() {
     if (other_bytes && phase_ != moment.phase) rate_.begin_anew(0, looked_ms_);
     phase_ = moment.phase, looked_ms_ = moment.elapsed_ms;
     moment.bytes_per_second = rate_.add(moved(moment), moment.elapsed_ms);
-    if (style_ == ProgressStyle::plain) {
-        const std::string line = plain_line(moment);
+    if (style_ != ProgressStyle::bar) {
+        const std::string line = style_ == ProgressStyle::json ? json_line(moment) : plain_line(moment);
         if (line != last_line_) std::fprintf(stderr, "%s\n", line.c_str());
         last_line_ = line;
         return;

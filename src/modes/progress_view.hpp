@@ -1,17 +1,21 @@
-// Shows a sync's progress on stderr from a thread of its own: a bar on a terminal, a line every few seconds elsewhere.
+// Shows a sync's progress on stderr from a thread of its own: a bar on a terminal, a line every few seconds elsewhere,
+// a JSON object a few times a second for programs.
 #pragma once
 
 #include <string>
 #include <thread>
 
+#include "src/modes/command_line.hpp"
 #include "src/modes/progress_text.hpp"
 #include "zcdp/base/clock.hpp"
 #include "zcdp/base/guarded.hpp"
 
 namespace zcdp::modes {
 
-enum class ProgressStyle { none, plain, bar };
-/// "auto", "bar", "plain", "none"; auto is a bar on a terminal, plain elsewhere.
+enum class ProgressStyle { none, plain, bar, json };
+/// Adds --progress; `style` becomes one of its words.
+void add_progress_flag(Command command, std::string& style);
+/// "auto", "bar", "plain", "json", "none"; auto is a bar on a terminal, plain elsewhere.
 ProgressStyle progress_style(const std::string& name);
 /// The same of a command that may print JSON: then only when it is asked for by name, for programs read stderr.
 ProgressStyle shown_progress(const std::string& name, bool quiet, bool json);
@@ -20,7 +24,7 @@ class ProgressView {
   public:
     /// `progress` and `clock` must outlive it.
     ProgressView(const sync::Progress& progress, ProgressStyle style, const Clock& clock);
-    /// Takes the bar away.
+    /// Takes the bar away; of json, says how it ended.
     ~ProgressView();
 
   private:

@@ -155,7 +155,7 @@ void add_put(Command program, Action& action) {
     put.add_duration("--ttl", flags->ttl, "KEY goes so long after this put (6h, 7d)");
     put.add_flag("-f,--force", flags->put.force, "read every file again, and make a version also when nothing changed");
     put.add_flag("-c,--contents", flags->contents, "is always so: KEY is SRC, not a folder around it");
-    put.add_option("--progress", flags->progress, "on stderr").one_of({"auto", "bar", "plain", "none"}).show_default();
+    add_progress_flag(put, flags->progress);
     add_data_store_flags(put, flags->store);
     put.on_parsed([flags, &action] { action = [flags](Context& context) { return run_put(context, *flags); }; },
                   [flags] { return wrong_together(*flags); });

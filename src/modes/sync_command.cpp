@@ -270,7 +270,7 @@ void add_sync(Command program, Action& action) {
                       "how long to wait for another writer of the store, or of DEST")
         .show_default();
     sync.add_flag("--json", flags->json, "the result as one JSON object on stdout");
-    sync.add_option("--progress", flags->progress, "on stderr").one_of({"auto", "bar", "plain", "none"}).show_default();
+    add_progress_flag(sync, flags->progress);
     sync.add_option("--nodes", flags->nodes,
                     "with dataset/NAME: the nodes, by labels, that fetch it now, before any pod")
         .type_name("LABEL=VALUE,…");

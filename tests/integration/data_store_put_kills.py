@@ -18,12 +18,12 @@ MIB = 1 << 20
 
 def new_tree(bench, number, long_bytes=33 * MIB + 5):
     """As new as it gets: none of its contents is at the server."""
-    source = bench.path("source")
+    source = bench.source
     shutil.rmtree(source, ignore_errors=True)
     write_tree(
         source,
         {
-            "long": bytes_of(1_000 + number, long_bytes),
+            "long": os.urandom(long_bytes),
             "middle": bytes_of(2_000 + number, 3 * MIB),
             **{f"s/{i}": bytes_of(10_000 * number + i, 700) for i in range(300)},
         },
@@ -139,7 +139,8 @@ def resumes(bench, store, client):
 
 
 with TestRun() as bench:
-    store = DataStore(bench)
+    bench.source = bench.path_in_memory("source", 500 * MIB)
+    store = DataStore(bench, token="secret")
     client = Client(bench, store)
     kill_clients(bench, client)
     kill_servers(bench, store, client)

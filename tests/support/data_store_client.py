@@ -6,6 +6,7 @@ import pathlib
 import re
 import stat
 import subprocess
+import sys
 import urllib.request
 
 from tests.support.harness import ZCDP, Failed, clean_env
@@ -55,6 +56,16 @@ class Client:
 
     def put(self, *args, **options):
         return self.must("put", *args, **options)
+
+    def peak_mib(self, *args):
+        """(exit code, peak resident size): of a child of a small process, for one begins with the size of its parent."""
+        measure = (
+            "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10); sys.exit(code)"
+        )
+        command = [sys.executable, "-c", measure, ZCDP, *map(str, args), "-q"]
+        done = subprocess.run(command, env={**clean_env(), **self.env()}, capture_output=True, text=True)
+        return done.returncode, int(done.stdout.split()[-1])
 
     def stat(self, key):
         """None: there is no such key."""

@@ -5,6 +5,7 @@
 // exit code 1.
 #include <fmt/core.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -70,6 +71,7 @@ Result<origin::OriginFactory> factory_of(const std::string& source, const std::s
 
 int main(int argc, char** argv) {
     if (argc < 4) return 2;
+    ::signal(SIGPIPE, SIG_IGN);
     const std::string source = argv[1], folder = argv[2], follow = argv[3];
     Metrics metrics;
     Logger log(system_clock(), 2, LogLevel::warn, LogFormat::text);

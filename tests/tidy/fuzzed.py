@@ -30,6 +30,17 @@ FUZZED = {
         "parse_rate": "base_texts",
         "parse_duration_ms": "base_texts",
     },
+    "include/zcdp/datastore/key.hpp": {"parse_key": "datastore_records"},
+    "include/zcdp/datastore/records.hpp": {"RecordReader": "datastore_records"},
+    "include/zcdp/datastore/wire.hpp": {
+        "parse_key_kind": ("datastore_records", "parse_item"),
+        "parse_item": "datastore_records",
+        "parse_item_page": "datastore_records",
+        "parse_upload_intent": "datastore_records",
+        "parse_upload_begun": "datastore_records",
+        "parse_committed": "datastore_records",
+        "parse_error": "datastore_records",
+    },
     "include/zcdp/net/conditions.hpp": {
         "evaluate_conditions": "services_range",
         "evaluate_range": "services_range",

@@ -8,8 +8,8 @@
 
 namespace zcdp::net {
 
-/// The rest of the body into `file`, from offset 0 on. All three outlive the task. Errors: as read_some(); refused: more
-/// than `limit_bytes`; those of the disk.
+/// The rest of the body into `file`, from offset 0 on. All three outlive the task. Errors: as read_some(); refused:
+/// more than `limit_bytes`; those of the disk.
 Task<Result<>> save_body(Response& answer, Fs& fs, int file, uint64_t limit_bytes);
 
 }  // namespace zcdp::net

@@ -30,15 +30,18 @@ Task<Result<>> receive(net::Response& answer, const std::vector<BatchWish>& wish
 
 }  // namespace
 
-Task<Result<>> ask_batch(Client& client, std::string target, std::vector<BatchWish> wishes, BatchKnown known,
+Task<Result<>> ask_batch(Client& client, BatchDoor door, std::vector<BatchWish> wishes, BatchKnown known,
                          Machine machine) {
     size_t next = 0;
     for (uint32_t attempt = 1; next < wishes.size(); ++attempt) {
         net::Request request;
-        request.method = "POST", request.target = target, request.silence_ms = kReadSilenceMs;
+        request.method = "POST", request.target = door.target, request.silence_ms = kReadSilenceMs;
         for (size_t i = next; i < wishes.size(); ++i) request.body.append(wishes[i].path).append("\n");
         machine.metrics.counter(origin::metric::requests).add();
         ZCDP_CO_TRY(const auto answer, co_await client.send(std::move(request), /*may_repeat=*/true));
+        if (answer->header("zcdp-snapshot") != door.snapshot)
+            co_return Error(ErrorKind::source_changed, "comes from another snapshot than was listed",
+                            wishes[next].path);
         const auto received = co_await receive(*answer, wishes, next, known);
         if (received) continue;
         const bool again = co_await pause_before_again(machine, received.error(), attempt);

@@ -16,12 +16,16 @@ struct BatchWish {
     std::string path;
     uint64_t size_bytes = 0;
 };
+/// Where batches go, and of which snapshot the answers have to be.
+struct BatchDoor {
+    std::string target, snapshot;
+};
 /// What became of a wish; called once for each that is known, in their order. not_found: there is no such file.
 using BatchKnown = std::function<void(size_t index, Result<BatchFile> outcome)>;
 
-/// Asks `target` until all is known; what breaks off is asked for again, without what has come. `client` outlives the
-/// task. Errors, of all that is not known: not_found: the version; source_changed: a file has another size.
-Task<Result<>> ask_batch(Client& client, std::string target, std::vector<BatchWish> wishes, BatchKnown known,
+/// Asks until all is known; what breaks off is asked for again, without what has come. `client` outlives the task.
+/// Errors, of all that is not known: not_found: the version; source_changed: another snapshot, a file of another size.
+Task<Result<>> ask_batch(Client& client, BatchDoor door, std::vector<BatchWish> wishes, BatchKnown known,
                          Machine machine);
 
 }  // namespace zcdp::datastore

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 
-#include "src/datastore/client/batch_request.hpp"
-
 namespace zcdp::datastore {
 namespace {
 
@@ -120,7 +118,7 @@ Task<Result<>> Gatherer::ask_for(Batch& batch) {
     const BatchKnown known = [&batch](size_t index, Result<BatchFile> outcome) {
         std::exchange(batch.files[index], nullptr)->become(std::move(outcome));
     };
-    co_return co_await ask_batch(*client_, target_, std::move(wishes), known, machine_);
+    co_return co_await ask_batch(*client_, door_, std::move(wishes), known, machine_);
 }
 
 }  // namespace zcdp::datastore

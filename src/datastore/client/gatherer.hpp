@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "src/datastore/client/batch_answer.hpp"
+#include "src/datastore/client/batch_request.hpp"
 #include "zcdp/base/machine.hpp"
 #include "zcdp/datastore/client.hpp"
 
@@ -21,9 +21,9 @@ class Gatherer {
     /// Longer ones are better read straight into their place.
     static constexpr uint64_t kFileBytesMost = 128 << 10;
 
-    /// `target` takes the batches of one key's version.
-    Gatherer(asio::any_io_executor executor, std::shared_ptr<Client> client, std::string target, Machine machine)
-        : executor_(executor), client_(std::move(client)), target_(std::move(target)), machine_(machine) {}
+    /// `door` is that of one key's version.
+    Gatherer(asio::any_io_executor executor, std::shared_ptr<Client> client, BatchDoor door, Machine machine)
+        : executor_(executor), client_(std::move(client)), door_(std::move(door)), machine_(machine) {}
     Gatherer(const Gatherer&) = delete;
     Gatherer& operator=(const Gatherer&) = delete;
 
@@ -43,7 +43,7 @@ class Gatherer {
 
     asio::any_io_executor executor_;
     std::shared_ptr<Client> client_;
-    const std::string target_;
+    const BatchDoor door_;
     Machine machine_;
     std::deque<std::shared_ptr<Wanted>> waiting_;
     size_t readers_ = 0;

@@ -127,8 +127,8 @@ net::Request Reader::file_request(std::string method, const Part& part, const st
     return request;
 }
 
-std::string files_target(const Part& part) {
-    return target_of("files", part.key, "version=" + std::to_string(part.version));
+BatchDoor batch_door(const Part& part) {
+    return {target_of("files", part.key, "version=" + std::to_string(part.version)), part.snapshot};
 }
 
 Task<Result<std::unique_ptr<net::Response>>> Reader::ask_head(const Part& part, std::string path, bool present) {
@@ -191,7 +191,7 @@ Task<Result<std::unique_ptr<net::Response>>> Reader::open_in(const Part& part, o
 
 Gatherer& Reader::gatherer_of(const Part& part) {
     auto& gatherer = gatherers_[&part];
-    if (!gatherer) gatherer = std::make_unique<Gatherer>(executor_, client_, files_target(part), machine_);
+    if (!gatherer) gatherer = std::make_unique<Gatherer>(executor_, client_, batch_door(part), machine_);
     return *gatherer;
 }
 
@@ -218,7 +218,7 @@ Task<Result<>> Reader::read_group(std::span<const origin::ReadSpec> specs, const
     const BatchKnown known = [&files](size_t index, Result<BatchFile> outcome) {
         if (outcome) files[index] = std::move(*outcome);
     };
-    auto asked = co_await ask_batch(*client_, files_target(part), std::move(wishes), known, machine_);
+    auto asked = co_await ask_batch(*client_, batch_door(part), std::move(wishes), known, machine_);
     if (!asked && asked.error().kind() != ErrorKind::not_found) co_return asked;
     for (size_t i = 0; i < specs.size(); ++i) {
         if (files[i]) continue;

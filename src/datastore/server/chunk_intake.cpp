@@ -140,6 +140,7 @@ Answered<> ChunkIntake::stage_shorts() {
         updates.push_back({&hashes_[i], bytes_of(shorts_[i])});
     }
     update_together(updates);
+    const MutexLock one_stages(parts_.one_stages);
     for (size_t i = 0; i < shorts_.size(); ++i) {
         if (hashes_[i].finish() != shorts_[i].blob.digest.bytes) return not_its_digest(shorts_[i].blob.digest);
         ZCDP_CHECK(stage(shorts_[i], bytes_of(shorts_[i])));

@@ -60,6 +60,8 @@ struct Parts {
     const std::unique_ptr<KeyIndex> keys;
     const std::unique_ptr<ChunkIndex> chunks;
     LongContents long_contents;
+    /// Held while files are made: they are all made in one folder, on whose lock in the kernel threads would spin.
+    Mutex one_stages;
     SnapshotsInUse in_use;
     Quota quota;
     Budget budget;

@@ -34,6 +34,7 @@ struct Bench {
     }
     Result<ScriptedAnswer> answer(const net::Request& request) const {
         ScriptedAnswer out;
+        out.headers["zcdp-snapshot"] = "s";
         for (const std::string& path : paths_of(request)) {
             const auto found = files.find(path);
             put_u64(out.body, found == files.end() ? UINT64_MAX : found->second.size());
@@ -48,7 +49,8 @@ struct Bench {
     }
     void begin(ScriptedClient::Script script) {
         client = std::make_shared<ScriptedClient>(std::move(script));
-        gatherer = std::make_unique<Gatherer>(loop.executor(), client, "/v1/files/k?version=1", machine);
+        gatherer =
+            std::make_unique<Gatherer>(loop.executor(), client, BatchDoor{"/v1/files/k?version=1", "s"}, machine);
     }
     void run() {
         loop.run({});
@@ -115,6 +117,19 @@ TEST_CASE("an answer that breaks off is asked for again from where it broke off"
     REQUIRE(bench.client->requests.size() == 3);
     CHECK(paths_of(bench.client->requests[1]).size() < 10);
     CHECK(paths_of(bench.client->requests[2]).size() < paths_of(bench.client->requests[1]).size());
+}
+
+TEST_CASE("an answer out of another snapshot is none") {
+    Bench bench;
+    bench.begin([&](const net::Request& request) {
+        auto answer = bench.answer(request);
+        answer->headers["zcdp-snapshot"] = "another";
+        return answer;
+    });
+    for (int i = 0; i < 3; ++i) bench.loop.spawn(bench.read("f" + std::to_string(i), 10 + i));
+    bench.run();
+    CHECK(bench.got.empty());
+    CHECK(bench.errors["f0"].kind() == ErrorKind::source_changed);
 }
 
 TEST_CASE("a refusal is the error of all who asked") {

@@ -37,6 +37,16 @@ TEST_CASE("a plain line says percent, bytes, rate, time left, objects and connec
     }
 }
 
+TEST_CASE("for programs a moment is an object with the figures of its phase") {
+    Moment moment = half_way();
+    CHECK(json_line(moment) == R"({"progress":{"phase":"fetching","bytes_done":536870912,"bytes_total":1073741824,)"
+                               R"("files_done":1234,"files_total":20000}})");
+    moment.phase = sync::Phase::placing;
+    moment.bytes_placed = 1, moment.bytes_to_place = 2, moment.files_placed = 3, moment.files_to_place = 4;
+    CHECK(json_line(moment) ==
+          R"({"progress":{"phase":"placing","bytes_done":1,"bytes_total":2,"files_done":3,"files_total":4}})");
+}
+
 TEST_CASE("no line is wider than the terminal, and none has control bytes") {
     for (size_t columns = 1; columns < 200; ++columns) {
         for (const size_t rows : {1, 2, 3, 24}) {
