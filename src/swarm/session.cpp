@@ -330,13 +330,17 @@ class Session::Running {
         if (bans_.is_anybody_false())
             co_return end(Error(ErrorKind::corrupt, "another node has signed what is not so", options_.swarm));
         const net::Endpoint endpoint = members_.at(*ask.of).endpoint;
-        const uint64_t one_in = options_.compare_one_in * std::max<uint64_t>(1, members_in_all_);
-        if (!faults::broken("compare") && chooser_.compares(ask.piece, one_in))
-            co_return co_await compare(ask, endpoint);
+        if (is_to_compare(ask.piece)) co_return co_await compare(ask, endpoint);
         if (!came(ask, co_await keeper_.receive(ask.piece, endpoint))) co_return;
         members_.at(*ask.of).failures = 0;
         ++report_.pieces_received, report_.bytes_received += share_->table().at(ask.piece).size_bytes;
         arrived(ask);
+    }
+
+    /// What the snapshot's manifest proves is no question of what members say.
+    bool is_to_compare(uint64_t piece) {
+        if (report_.is_proven || faults::broken("compare")) return false;
+        return chooser_.compares(piece, options_.compare_one_in * std::max<uint64_t>(1, members_in_all_));
     }
 
     /// Instead of receiving the piece: it comes from the origin, and what the member says of it is held against that.

@@ -285,7 +285,9 @@ TEST_CASE("what a member has is compared with the origin now and then, by the cl
     }
 }
 
-TEST_CASE("where the snapshot is known its manifest comes first, from the first holder that has it") {
+TEST_CASE(
+    "where the snapshot is known its manifest comes first, from the first holder that has it, and nothing is "
+    "compared") {
     Controller controller;
     Origin origin;
     controller.snapshot = "the snapshot";
@@ -299,12 +301,14 @@ TEST_CASE("where the snapshot is known its manifest comes first, from the first 
         REQUIRE(controller.meet(
             {.name = holder->name, .address = holder->address(), .zone = "", .is_holder = true, .neighbours = {}}));
     Member getter("getter", controller, origin);
+    getter.compare_one_in = 1;
     getter.start();
     const auto& report = getter.ended();
     REQUIRE(report);
     CHECK(report->is_proven);
     CHECK(getter.keeper.manifests.back() == "the snapshot");
     CHECK(getter.pieces->is_whole());
+    CHECK(report->pieces_compared == 0);
     CHECK(origin.drawn == 0);
 }
 
