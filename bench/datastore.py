@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """zcdp put and get beside rsync to and from its daemon, as Kubetorch runs it, in the same rounds:
-`bench/datastore.py [--rounds N] [--only WORD] [--disk FOLDER] [--output docs/benchmarks_datastore.md]`.
+`bench/datastore.py [--rounds N] [--only WORD] [--disk FOLDER] [--output PAGE]`.
 
 Everything over loopback, without TLS: the sources are in memory, the store and what is got on FOLDER's file system. zcdp
 verifies and makes durable, rsync neither. CPU is that of client and server together; figures are medians over the
