@@ -47,6 +47,16 @@ TEST_CASE("for programs a moment is an object with the figures of its phase") {
           R"({"progress":{"phase":"placing","bytes_done":1,"bytes_total":2,"files_done":3,"files_total":4}})");
 }
 
+TEST_CASE("a put says what it hashes, and then what it sends") {
+    Moment moment = half_way();
+    moment.phase = sync::Phase::hashing;
+    CHECK(plain_line(moment) == "hashing: 50% 512 MiB of 1.00 GiB  256 MiB/s  ETA 2 s  1,234 of 20,000 files");
+    CHECK(bar_lines(moment, 120, 24).size() == 1);
+    moment.phase = sync::Phase::sending;
+    CHECK(plain_line(moment).starts_with("sending: 50% 512 MiB of 1.00 GiB"));
+    CHECK(bar_lines(moment, 120, 24)[0].starts_with("[############............] sending: 50%"));
+}
+
 TEST_CASE("no line is wider than the terminal, and none has control bytes") {
     for (size_t columns = 1; columns < 200; ++columns) {
         for (const size_t rows : {1, 2, 3, 24}) {
