@@ -56,6 +56,8 @@ Answered<std::shared_ptr<LongContent>> ChunkIntake::content_of(const ChunkHeader
     if (content->chunks()[header.chunk] != header.chunk_digest)
         return Error(ErrorKind::corrupt, "has another chunk there", header.digest.str());
     ZCDP_CHECK(content->open(*parts_.store, upload_.hold));
+    // An earlier upload had brought all of it.
+    if (content->is_whole()) ZCDP_CHECK(parts_.long_contents.finish(content));
     return content;
 }
 
