@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 
+from tests.support.data_store import DataStore, target
 from tests.support.dialects import Azure
 from tests.support.fault_server import FaultServer, Object, answer, listing_xml
 from tests.support.harness import ROOT, ZCDP, TestRun, bytes_of, clean_env, write_tree
@@ -168,6 +169,20 @@ def minimum_rate(bench, env):
     return content_arrives(sync(bench, server, env, "--timeout", "25s"), "a", SMALL) and time.monotonic() - began < 18
 
 
+def reader_grace(bench, env):
+    """Whether a version that another took the place of is there for those who read it, over several of the looks at which
+    it would go."""
+    store = DataStore(bench, f"versions-{len(env)}", "--keep-versions", "1", env=env)
+    for content in (b"before", b"after"):
+        store.put("k", {"f": content})
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        if store.ask("GET", target("files", "k", version=1, path="f")).status != 200:
+            return False
+        time.sleep(0.5)
+    return True
+
+
 def unit_tests(layer, cases):
     """Whether these cases of a layer's unit tests pass. One that crashes, as it may without its defence, leaves its folder;
     one that hangs has failed."""
@@ -216,6 +231,7 @@ TESTS = {
     "client-certificate": unit_tests("services", "who has no certificate is answered nothing"),
     "peer-name": unit_tests("services", "nobody is believed to be another node*"),
     "token-node": unit_tests("services", "members of one revision are introduced*"),
+    "reader-grace": reader_grace,
 }
 
 with TestRun() as bench:
