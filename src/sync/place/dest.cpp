@@ -274,8 +274,10 @@ Result<std::optional<Dest::Slot>> Dest::new_slot(const std::string& path) {
     const auto folder = folders_->of(path, true);
     if (!folder) return std::optional<Slot>();
     const std::string name = path.substr(path.rfind('/') + 1);
-    if (const auto there = fs_.stat((*folder)->get(), name.c_str()); there || !is_errno(there.error(), ENOENT))
-        return std::optional<Slot>();
+    // Beside its place, all that is in it is zcdp's to replace.
+    if (!appears_)
+        if (const auto there = fs_.stat((*folder)->get(), name.c_str()); there || !is_errno(there.error(), ENOENT))
+            return std::optional<Slot>();
     return std::optional(Slot{fmt::format("{:x}", temporaries_++), *folder});
 }
 

@@ -15,6 +15,7 @@
 #include "src/sync/place/overlap.hpp"
 #include "src/sync/store_run.hpp"
 #include "zcdp/base/scratch.hpp"
+#include "zcdp/base/units.hpp"
 #include "zcdp/store/store.hpp"
 #include "zcdp/sync/place.hpp"
 
@@ -110,7 +111,8 @@ class WithoutStore {
     Result<SyncReport> run();
 
   private:
-    Result<> place_new_files(const Listed& listed);
+    Result<> place_new_files(Listed& missing);
+    Result<> expect_room(uint64_t bytes) const;
     Result<Listed> missing_of(const Listed& listed);
     Result<> fetch(const Listed& listed);
     Error of_dest(Error error) const;
@@ -127,7 +129,6 @@ class WithoutStore {
     std::string scratch_;  ///< folder for lists
     std::unique_ptr<store::Store> private_;
     std::optional<store::SnapshotInfo> fetched_;
-    NewFiles new_files_;
 };
 
 Result<bool> WithoutStore::here_already(const origin::Entry& entry, StateWalker& earlier) {
@@ -166,15 +167,27 @@ Result<Listed> WithoutStore::missing_of(const Listed& listed) {
     return missing;
 }
 
-/// Most of a tree that is new, where the origin can give it so. What is left is fetched and placed as ever, and finds
-/// these in DEST. Those that are there when it fails stay, too.
-Result<> WithoutStore::place_new_files(const Listed& listed) {
-    if (options_.dry_run || !listed.identity.tags_are_digests) return {};
-    auto placed = sync::place_new_files(listed, *dest_, factory_, machine_, progress_, stop_);
+/// Most of what is missing, where the origin can give it so: only what it leaves is left in `missing`. What is there
+/// when it fails stays.
+Result<> WithoutStore::place_new_files(Listed& missing) {
+    if (missing.files == 0 || !missing.identity.tags_are_digests) return {};
+    ZCDP_CHECK(expect_room(missing.bytes));
+    auto placed = sync::place_new_files(missing, *dest_, factory_, scratch_, machine_, progress_, stop_);
     auto ended = dest_->end_new();
     if (!placed) return std::move(placed).error();
-    new_files_.files += placed->files, new_files_.bytes += placed->bytes;
+    report_.objects_fetched += missing.files - placed->files, report_.bytes_fetched += missing.bytes - placed->bytes;
+    missing = std::move(*placed);
     return ended;
+}
+
+/// What an interrupted run has begun has its room already.
+Result<> WithoutStore::expect_room(uint64_t bytes) const {
+    if (machine_.fs.stat(dest_->own_folder(), "store")) return {};
+    const auto space = machine_.fs.space(dest_->own_folder());
+    if (!space || space->free_bytes >= bytes) return {};
+    return Error(ErrorKind::no_space,
+                 fmt::format("needs {}, and {} are free", format_size(bytes), format_size(space->free_bytes)),
+                 dest_->path(), "make room on its disk, or choose another DEST");
 }
 
 /// The private store is nobody's business: what has no room is DEST.
@@ -184,13 +197,12 @@ Error WithoutStore::of_dest(Error error) const {
 }
 
 Result<> WithoutStore::fetch(const Listed& listed) {
-    ZCDP_TRY(const Listed missing, missing_of(listed));
+    ZCDP_TRY(Listed missing, missing_of(listed));
     if (options_.dry_run) {
         report_.objects_fetched = missing.files, report_.bytes_fetched = missing.bytes;
         return {};
     }
-    report_.objects_fetched = new_files_.files, report_.bytes_fetched = new_files_.bytes;
-    report_.objects_reused -= new_files_.files, report_.bytes_reused -= new_files_.bytes;
+    ZCDP_CHECK(place_new_files(missing));
     if (missing.files == 0) return {};
     store::StoreOptions store_options;
     store_options.root = dest_->own_path() + "/store";
@@ -271,8 +283,7 @@ Result<SyncReport> WithoutStore::run() {
         report_.objects = listed.files, report_.bytes = listed.bytes;
         report_.skipped = listed.refused, report_.skipped_keys = listed.refused_keys;
         report_.dry_run = options_.dry_run;
-        Result<> done = place_new_files(listed);
-        if (done) done = fetch(listed);
+        const auto done = fetch(listed);
         if (done) {
             // The source is not read any more: what goes wrong from here on is no change of it.
             ZCDP_CHECK(options_.dry_run ? count_removals(options_, listed, machine_, report_) : place(listed));

@@ -9,6 +9,7 @@
 #include <deque>
 #include <thread>
 
+#include "zcdp/base/scratch.hpp"
 #include "zcdp/transfer/loop.hpp"
 
 namespace zcdp::sync {
@@ -34,17 +35,21 @@ struct Batch {
 
 class NewFilesRun {
   public:
-    NewFilesRun(const Listed& listed, Dest& dest, Machine machine, Progress& progress)
+    NewFilesRun(const Listed& missing, Dest& dest, Fd rest, Machine machine, Progress& progress)
         : dest_(dest),
           machine_(machine),
           progress_(progress),
-          list_(listed.list.read(machine.fs)),
+          missing_(missing.list.read(machine.fs)),
+          rest_file_(std::move(rest)),
+          rest_(machine.fs, rest_file_.get()),
           pool_(std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsMost)),
           wake_(loop_.executor()) {
+        left_.identity = missing.identity, left_.revision = missing.revision;
+        left_.files = missing.files, left_.bytes = missing.bytes;
         progress.phase = Phase::fetching;
-        progress.objects_total = listed.files, progress.bytes_total = listed.bytes;
+        progress.objects_total = missing.files, progress.bytes_total = missing.bytes;
     }
-    Result<NewFiles> run(const origin::OriginFactory& factory, const std::stop_token& stop);
+    Result<Listed> run(const origin::OriginFactory& factory, const std::stop_token& stop);
 
   private:
     Task<> place_all();
@@ -64,9 +69,11 @@ class NewFilesRun {
     Dest& dest_;
     Machine machine_;
     Progress& progress_;
-    SpoolReader list_;
+    SpoolReader missing_;
     bool list_ended_ = false;
-    NewFiles placed_;
+    Fd rest_file_;
+    SpoolWriter rest_;
+    Listed left_;
 
     transfer::Loop loop_;
     asio::thread_pool pool_;
@@ -77,15 +84,16 @@ class NewFilesRun {
     Result<> outcome_ = Error(ErrorKind::interrupted, "stopped", "", "run the same command again to go on");
 };
 
-Result<NewFiles> NewFilesRun::run(const origin::OriginFactory& factory, const std::stop_token& stop) {
+Result<Listed> NewFilesRun::run(const origin::OriginFactory& factory, const std::stop_token& stop) {
     ZCDP_TRY(origin_, factory(loop_.executor()));
-    if (origin_->many_bytes_most() == 0) return placed_;
     loop_.spawn(place_all());
     const std::stop_callback on_stop(stop, [this] { ending_.request_stop(); });
     loop_.run(ending_.get_token());
     ZCDP_CHECK(std::move(outcome_));
+    ZCDP_CHECK(rest_.finish());
+    left_.list = EntryList{std::move(rest_file_), rest_.count()};
     progress_.objects_done = 0, progress_.bytes_done = 0;  // what is fetched as ever is counted from here
-    return placed_;
+    return std::move(left_);
 }
 
 Task<> NewFilesRun::place_all() {
@@ -122,17 +130,17 @@ Result<std::shared_ptr<Batch>> NewFilesRun::form() {
 
 Result<> NewFilesRun::add_next(Batch& batch, uint64_t& bytes, uint64_t& path_bytes) {
     SpoolEntry record;
-    ZCDP_TRY(const bool more, list_.next(record));
+    ZCDP_TRY(const bool more, missing_.next(record));
     if (!more) {
         list_ended_ = true;
         return {};
     }
     origin::Entry& entry = record.entry;
-    if (entry.kind != origin::EntryKind::file || entry.size_bytes > origin_->many_bytes_most()) return {};
+    if (entry.size_bytes > origin_->many_bytes_most()) return rest_.add(record);
     const auto digest = Digest::parse(entry.tag.str());
-    if (!digest) return {};
+    if (!digest) return rest_.add(record);
     ZCDP_TRY(auto slot, dest_.new_slot(entry.path));
-    if (!slot) return {};
+    if (!slot) return rest_.add(record);
     bytes += entry.size_bytes, path_bytes += entry.path.size();
     batch.specs.push_back({entry.path, entry.tag, entry.size_bytes, 0, entry.size_bytes});
     File& file = batch.files.emplace_back();
@@ -189,7 +197,7 @@ Result<bool> NewFilesRun::add(Batch& batch) {
     for (File& file : batch.files) {
         const uint64_t bytes = file.record.entry.size_bytes;
         ZCDP_TRY(is_time, dest_.add_new(std::move(file.record), std::move(file.slot), std::move(file.fd)));
-        ++placed_.files, placed_.bytes += bytes;
+        --left_.files, left_.bytes -= bytes;
         ++progress_.objects_done, progress_.bytes_done += bytes;
     }
     return is_time;
@@ -205,9 +213,11 @@ Task<> NewFilesRun::until_done(const Batch& batch) {
 
 }  // namespace
 
-Result<NewFiles> place_new_files(const Listed& listed, Dest& dest, const origin::OriginFactory& factory,
-                                 Machine machine, Progress& progress, const std::stop_token& stop) {
-    return NewFilesRun(listed, dest, machine, progress).run(factory, stop);
+Result<Listed> place_new_files(const Listed& missing, Dest& dest, const origin::OriginFactory& factory,
+                               const std::string& scratch_folder, Machine machine, Progress& progress,
+                               const std::stop_token& stop) {
+    ZCDP_TRY(Fd rest, open_scratch(machine.fs, scratch_folder, machine.random));
+    return NewFilesRun(missing, dest, std::move(rest), machine, progress).run(factory, stop);
 }
 
 }  // namespace zcdp::sync

@@ -7,19 +7,18 @@
 #pragma once
 
 #include <stop_token>
+#include <string>
 
 #include "src/sync/list/listing.hpp"
 #include "src/sync/place/dest.hpp"
 
 namespace zcdp::sync {
 
-struct NewFiles {
-    uint64_t files = 0, bytes = 0;
-};
-
-/// dest.end_new() is the caller's to call, also after an error: what was added is whole. Errors: the origin's; of the
+/// What is left of `missing`, files that DEST does not have as they were listed. dest.end_new() is the caller's to
+/// call, also after an error: what was added is whole. `scratch_folder` takes the list. Errors: the origin's; of the
 /// disk; corrupt; interrupted.
-Result<NewFiles> place_new_files(const Listed& listed, Dest& dest, const origin::OriginFactory& factory,
-                                 Machine machine, Progress& progress, const std::stop_token& stop);
+Result<Listed> place_new_files(const Listed& missing, Dest& dest, const origin::OriginFactory& factory,
+                               const std::string& scratch_folder, Machine machine, Progress& progress,
+                               const std::stop_token& stop);
 
 }  // namespace zcdp::sync
