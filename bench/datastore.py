@@ -28,7 +28,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_of(pid):
-    """CPU seconds of a process, its threads and the children that it has waited for."""
+    """CPU seconds of a process, its threads and its children, once those have ended and been waited for."""
+    while pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().strip():
+        time.sleep(0.002)
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()
     return sum(map(int, fields[11:15])) / TICKS
 
