@@ -6,6 +6,7 @@ itself. ZCDP_PUT_KILLS says how many of each."""
 
 import os
 import shutil
+import signal
 import time
 
 from tests.support.data_store import DataStore
@@ -61,9 +62,11 @@ def kill_clients(bench, client):
         source, want = new_tree(bench, number)
         process = client.start("put", "k", source)
         time.sleep(span * number / KILLS)
-        process.kill()
-        process.wait()
-        process.stdout.close(), process.stderr.close()
+        asked = number % 3 == 0  # by Ctrl-C
+        process.send_signal(signal.SIGINT if asked else signal.SIGKILL)
+        process.communicate(timeout=60)
+        if asked and process.returncode not in (0, 130, -signal.SIGINT):
+            raise Failed(f"client stopped at {number}/{KILLS}: exit {process.returncode}")
         seen[check_state(client, before, want, f"client killed at {number}/{KILLS}")] += 1
         done = client.put("k", source)
         resumed += done["bytes_sent"] < done["bytes"]
